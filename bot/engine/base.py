@@ -1,0 +1,160 @@
+"""The Engine port: what the coordinator asks of the engine, wherever products run and whichever version they use.
+
+Contract, held by `tests/contracts/engine.py` on every implementation:
+
+- Every operation names one product. A product in trouble (path missing, not initialised, engine missing) fails with its
+  own `EngineError`; no trouble of one product reaches another.
+- `watch` replaces the set of products and replays, for each, every mail after the cursor that is handed in; then new
+  mail and changed snapshots arrive at the listener as they happen (mail within a quarter of a second). The same mail may
+  arrive twice; its id never changes. Nothing is marked as read.
+- An operation with a `marker` happens at most once for that marker, also when it is repeated after a lost answer or by a
+  new process: the engine's own records are searched for the marker first.
+- When the runtime cannot be reached, operations raise `RuntimeUnreachable`, the listener hears `RuntimeDown` once, and
+  after the connection is back `RuntimeUp` once, followed by a replay as after `watch`.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bot.domain import Mail, Product, Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeInfo:
+    """What answers at the other end: shown by `doctor` and at start-up."""
+
+    name: str
+    """Of the runtime: `local`, `overstory-runtime`, or its name in the registry."""
+    kind: str
+    """`rehearsal`, `local`, `docker` or `socket`."""
+    engine: str = ""
+    """Version of the engine as it prints it; empty when there is none."""
+    rehearsal: bool = False
+    boot: str = ""
+    """Changes whenever the supervisor is started anew."""
+    cpu_percent: float = 0.0
+    memory_mib: float = 0.0
+    memory_limit_mib: float | None = None
+    cpus: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class MailArrived:
+    """New mail of one product, oldest first."""
+
+    product: str
+    mail: tuple[Mail, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotChanged:
+    """Sessions, cost or trouble of a product changed."""
+
+    snapshot: Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeDown:
+    """The runtime stopped answering; retried with backoff until it is back."""
+
+    runtime: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeUp:
+    """The runtime answers; `restarted` when its supervisor is another one than before, so that sessions may be gone."""
+
+    runtime: str
+    info: RuntimeInfo
+    restarted: bool = False
+
+
+EngineEvent = MailArrived | SnapshotChanged | RuntimeDown | RuntimeUp
+Listener = Callable[[EngineEvent], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A worker that was started: its agent name and branch."""
+
+    agent: str
+    branch: str = ""
+    already: bool = False
+    """True when the marker showed that it had been started before."""
+
+
+class Engine(ABC):
+    """The engine of every product, behind one object."""
+
+    @abstractmethod
+    async def open(self, listener: Listener) -> None:
+        """Begin to connect, in the background; events go to `listener` (called on the event loop, must not block)."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Let go of the connection. Sessions go on."""
+
+    @abstractmethod
+    async def watch(self, products: Sequence[Product], cursors: Mapping[str, str]) -> None:
+        """Tend exactly these products from now on; replay each one's mail after its cursor (absent: all of it).
+
+        Never fails for want of a runtime: what cannot be reached now is watched once it is back."""
+
+    @abstractmethod
+    def runtimes(self) -> tuple[RuntimeInfo, ...]:
+        """The runtimes that answer now."""
+
+    @abstractmethod
+    async def snapshot(self, products: Sequence[str] = ()) -> tuple[Snapshot, ...]:
+        """The state of these products (all, if none are named), one round trip for each runtime.
+
+        A product in trouble has `trouble` set in place of an error."""
+
+    @abstractmethod
+    async def start(self, product: str) -> None:
+        """See that the product's coordinator runs; a dead one is cleared away and started anew."""
+
+    @abstractmethod
+    async def send(
+        self, product: str, subject: str, body: str, *, marker: str, to: str = "coordinator", kind: str = "dispatch"
+    ) -> str:
+        """Mail an agent as `operator`, starting the coordinator if it is the recipient. Returns the mail's id.
+
+        The marker is put at the end of the subject."""
+
+    @abstractmethod
+    async def reply(self, product: str, mail: str, body: str, *, marker: str) -> str:
+        """Answer a mail as `operator` in its thread and wake the recipient. Returns the reply's id.
+
+        The marker is put at the end of the body."""
+
+    @abstractmethod
+    async def sling(self, product: str, *, agent: str, capability: str, task: str, brief: str, marker: str) -> Started:
+        """Start one worker with a Markdown brief; returns once it runs, not when it ends."""
+
+    @abstractmethod
+    async def stop(self, product: str, agent: str | None = None) -> tuple[str, ...]:
+        """Stop one agent, or the coordinator and every worker. Returns the names of those stopped."""
+
+    @abstractmethod
+    async def pause(self, product: str) -> tuple[str, ...]:
+        """Halt the process trees of the product's sessions, keeping their conversations. Returns the agents halted."""
+
+    @abstractmethod
+    async def resume(self, product: str) -> tuple[str, ...]:
+        """Let halted process trees run on. Returns the agents resumed."""
+
+    @abstractmethod
+    async def nudge(self, product: str, agent: str, text: str) -> bool:
+        """Prod an agent; whether it was delivered (an agent that is thinking may refuse)."""
+
+    @abstractmethod
+    async def mail(self, product: str, *, limit: int = 50, agent: str | None = None) -> tuple[Mail, ...]:
+        """The product's newest mail, newest first; of one agent (as sender or recipient) if named."""
+
+    @abstractmethod
+    async def inspect(self, product: str, agent: str) -> dict[str, Any]:
+        """What an agent does now: `{"session", "events": [...], "output": str}`; recent tool calls newest first."""
