@@ -1,17 +1,17 @@
 """Every error that the coordinator raises on purpose.
 
-    FleetError                     what happened, and what to do next
-    ├── UsageError                 a person or the model asked in a way that cannot work; they can mend it
-    │   ├── NotFound               no such product, gate, work, skill or conversation
-    │   └── Conflict               the thing has moved on: decided already, newer revision, already paused
-    ├── NotAllowed                 this person may not do this; says who may
-    ├── RegistryError              products.yaml has problems (each with file, line, column)
-    ├── SettingsError              an environment variable has an impossible value
-    ├── StoreError                 the store cannot be opened, or is of a newer version
-    ├── EngineError                the engine or its runtime said no (code, product)
-    │   └── RuntimeUnreachable     no answer from the runtime's supervisor
-    ├── ModelError                 Claude could not answer (code: overloaded, rate_limited, auth, refused …)
-    └── DeliveryError              a chat platform did not take a message
+FleetError                     what happened, and what to do next
+├── UsageError                 a person or the model asked in a way that cannot work; they can mend it
+│   ├── NotFound               no such product, gate, work, skill or conversation
+│   └── Conflict               the thing has moved on: decided already, newer revision, already paused
+├── NotAllowed                 this person may not do this; says who may
+├── RegistryError              products.yaml has problems (each with file, line, column)
+├── SettingsError              an environment variable has an impossible value
+├── StoreError                 the store cannot be opened, or is of a newer version
+├── EngineError                the engine or its runtime said no (code, product)
+│   └── RuntimeUnreachable     no answer from the runtime's supervisor
+├── ModelError                 Claude could not answer (code: overloaded, rate_limited, auth, refused …)
+└── DeliveryError              a chat platform did not take a message
 """
 
 from dataclasses import dataclass
