@@ -1,0 +1,371 @@
+"""An engine in memory: the Engine port with what a test wants to see and steer.
+
+engine = FakeEngine()
+await engine.open(events.append)
+await engine.watch([product], {})
+mail = engine.push_mail("product-a", type="decision_gate", body="The plan")   # as if an agent had sent it
+engine.set_sessions("product-a", session)                                      # pushes a SnapshotChanged
+engine.fail("send", EngineError("No.", code="locked"), times=1)                # the next send fails
+engine.lose_answer("reply")                                                    # happens, but its answer is lost
+engine.go_down("gone"); engine.come_up(restarted=True)
+assert engine.calls_of("reply")[0].marker == "[g1 r1]"
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from bot.domain import Mail, Product, Session, Snapshot, Trouble
+from bot.engine.base import (
+    Engine,
+    EngineEvent,
+    Listener,
+    MailArrived,
+    RuntimeDown,
+    RuntimeInfo,
+    RuntimeUp,
+    SnapshotChanged,
+    Started,
+)
+from bot.errors import EngineError, RuntimeUnreachable
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One operation that was asked for, whether or not it succeeded."""
+
+    op: str
+    product: str
+    args: dict[str, Any]
+
+    @property
+    def marker(self) -> str:
+        """The marker it carried; empty for operations without."""
+        return str(self.args.get("marker", ""))
+
+
+@dataclass(slots=True)
+class Box:
+    """What the fake holds of one product."""
+
+    name: str
+    mail: list[Mail] = field(default_factory=list)
+    snapshot: Snapshot = field(default_factory=lambda: Snapshot(product="", at=datetime.now(UTC)))
+    specs: dict[str, str] = field(default_factory=dict)
+    """Briefs by agent name, as handed to `sling`."""
+    started: dict[str, str] = field(default_factory=dict)
+    """Agent names by marker."""
+    nudges: list[tuple[str, str]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Failure:
+    """What the next calls of an operation meet."""
+
+    op: str
+    error: Exception
+    product: str | None
+    times: int
+    after: bool
+    """True: the operation happens, then its answer is lost."""
+
+
+class FakeEngine(Engine):
+    """The Engine port in memory; every product that is watched exists, is initialised and in good health."""
+
+    def __init__(self, *, now: Callable[[], datetime] = lambda: datetime.now(UTC), runtime: str = "fake") -> None:
+        self.now = now
+        self.calls: list[Call] = []
+        self.boxes: dict[str, Box] = {}
+        self.info = RuntimeInfo(runtime, "rehearsal", engine="0.11.0 (fake)", rehearsal=True, boot="boot-1")
+        self.listener: Listener | None = None
+        self.closed = False
+        self.down: str | None = None
+        self._watched: dict[str, Product] = {}
+        self._replayed: dict[str, int] = {}
+        self._failures: list[Failure] = []
+        self._numbers: Counter[str] = Counter()
+
+    # What a test steers
+
+    def push_mail(
+        self,
+        product: str,
+        *,
+        sender: str = "coordinator",
+        recipient: str = "operator",
+        type: str = "status",
+        subject: str = "News",
+        body: str = "",
+        thread: str | None = None,
+        payload: Mapping[str, Any] | None = None,
+        priority: str = "normal",
+        id: str | None = None,
+    ) -> Mail:
+        """Let an agent send a mail; the listener hears of it unless the runtime is down or the product not watched."""
+        box = self.box(product)
+        mail = Mail(
+            id=id or self._number("msg-"),
+            product=product,
+            sender=sender,
+            recipient=recipient,
+            type=type,
+            subject=subject,
+            body=body,
+            created_at=self.now(),
+            thread=thread,
+            priority=priority,
+            payload=dict(payload or {}),
+            cursor=str(len(box.mail) + 1),
+        )
+        box.mail.append(mail)
+        self._replay(product)
+        return mail
+
+    def push_again(self, mail: Mail) -> None:
+        """Deliver a mail a second time, as a replay may."""
+        self._tell(MailArrived(mail.product, (mail,)))
+
+    def set_snapshot(self, product: str, **changes: Any) -> Snapshot:
+        """Change fields of the product's snapshot and tell the listener."""
+        box = self.box(product)
+        box.snapshot = replace(box.snapshot, product=product, at=self.now(), **changes)
+        if self.down is None and product in self._watched:
+            self._tell(SnapshotChanged(box.snapshot))
+        return box.snapshot
+
+    def set_sessions(self, product: str, *sessions: Session) -> Snapshot:
+        """Let exactly these sessions exist."""
+        running = any(session.agent == "coordinator" and session.active for session in sessions)
+        return self.set_snapshot(product, sessions=sessions, coordinator=running)
+
+    def set_trouble(self, product: str, trouble: Trouble | None) -> Snapshot:
+        """Put a product in trouble (its operations fail with that code), or mend it."""
+        return self.set_snapshot(product, trouble=trouble)
+
+    def fail(self, op: str, error: Exception | None = None, *, product: str | None = None, times: int = 1) -> None:
+        """Let the next `times` calls of `op` fail before anything happens."""
+        chosen = error or EngineError("The engine failed.", "Try again.", code="engine_failed", product=product)
+        self._failures.append(Failure(op, chosen, product, times, after=False))
+
+    def lose_answer(self, op: str, *, product: str | None = None, times: int = 1) -> None:
+        """Let the next `times` calls of `op` happen and yet raise RuntimeUnreachable."""
+        error = RuntimeUnreachable("The runtime stopped answering.", "It is tried again.", product=product)
+        self._failures.append(Failure(op, error, product, times, after=True))
+
+    def go_down(self, reason: str = "The runtime's supervisor does not answer.") -> None:
+        """Cut the connection; mail that is pushed meanwhile is replayed after `come_up`."""
+        self.down = reason
+        self._tell(RuntimeDown(self.info.name, reason))
+
+    def come_up(self, *, restarted: bool = False) -> None:
+        """Restore the connection."""
+        self.down = None
+        if restarted:
+            self.info = replace(self.info, boot=self._number("boot-2."))
+        self._tell(RuntimeUp(self.info.name, self.info, restarted))
+        for name in self._watched:
+            self._replay(name)
+            self._tell(SnapshotChanged(self.box(name).snapshot))
+
+    def box(self, product: str) -> Box:
+        """What the fake holds of a product; made at need."""
+        if product not in self.boxes:
+            snapshot = Snapshot(product=product, at=self.now(), engine=self.info.engine)
+            self.boxes[product] = Box(product, snapshot=snapshot)
+        return self.boxes[product]
+
+    def calls_of(self, op: str, product: str | None = None) -> list[Call]:
+        """The calls of one operation, in order."""
+        return [call for call in self.calls if call.op == op and product in (None, call.product)]
+
+    # The port
+
+    async def open(self, listener: Listener) -> None:
+        self.listener = listener
+        if self.down is None:
+            self._tell(RuntimeUp(self.info.name, self.info))
+
+    async def close(self) -> None:
+        self.closed = True
+        self.listener = None
+
+    async def watch(self, products: Sequence[Product], cursors: Mapping[str, str]) -> None:
+        self._watched = {product.name: product for product in products}
+        for product in products:
+            self._replayed[product.name] = _place(cursors.get(product.name, ""))
+            self.box(product.name)
+            self._replay(product.name)
+            if self.down is None:
+                self._tell(SnapshotChanged(self.box(product.name).snapshot))
+
+    def runtimes(self) -> tuple[RuntimeInfo, ...]:
+        return () if self.down is not None else (self.info,)
+
+    async def snapshot(self, products: Sequence[str] = ()) -> tuple[Snapshot, ...]:
+        self._begin("snapshot", "", {"products": tuple(products)}, reach_trouble=True)
+        return tuple(replace(self.box(name).snapshot, at=self.now()) for name in products or self._watched)
+
+    async def start(self, product: str) -> None:
+        finish = self._begin("start", product, {})
+        self._start(product)
+        finish()
+
+    async def send(
+        self, product: str, subject: str, body: str, *, marker: str, to: str = "coordinator", kind: str = "dispatch"
+    ) -> str:
+        args = {"subject": subject, "body": body, "marker": marker, "to": to, "kind": kind}
+        finish = self._begin("send", product, args)
+        if to == "coordinator":
+            self._start(product)
+        text = f"{subject} {marker}"
+        found = next((m for m in self.box(product).mail if m.sender == "operator" and m.subject == text), None)
+        mail = found or self.push_mail(product, sender="operator", recipient=to, type=kind, subject=text, body=body)
+        finish()
+        return mail.id
+
+    async def reply(self, product: str, mail: str, body: str, *, marker: str) -> str:
+        finish = self._begin("reply", product, {"mail": mail, "body": body, "marker": marker})
+        original = next((m for m in self.box(product).mail if m.id == mail), None)
+        if original is None:
+            raise EngineError(f"There is no mail {mail} in {product}.", "", code="not_found", product=product)
+        thread = original.thread or original.id
+        text = f"{body}\n\n{marker}"
+        found = next((m for m in self.box(product).mail if m.thread == thread and m.body == text), None)
+        answer = found or self.push_mail(
+            product,
+            sender="operator",
+            recipient=original.sender,
+            type=original.type,
+            subject=f"Re: {original.subject}",
+            body=text,
+            thread=thread,
+        )
+        finish()
+        return answer.id
+
+    async def sling(self, product: str, *, agent: str, capability: str, task: str, brief: str, marker: str) -> Started:
+        args = {"agent": agent, "capability": capability, "task": task, "brief": brief, "marker": marker}
+        finish = self._begin("sling", product, args)
+        box, branch = self.box(product), f"overstory/{agent}/{task}"
+        already = marker in box.started or any(s.agent == agent for s in box.snapshot.sessions)
+        if not already:
+            box.started[marker] = agent
+            box.specs[agent] = brief
+            session = Session(
+                agent, capability, "working", task=task, branch=branch, parent="coordinator", started_at=self.now()
+            )
+            self.set_sessions(product, *box.snapshot.sessions, session)
+        finish()
+        return Started(agent, branch, already)
+
+    async def stop(self, product: str, agent: str | None = None) -> tuple[str, ...]:
+        finish = self._begin("stop", product, {"agent": agent})
+        sessions = self.box(product).snapshot.sessions
+        if agent is not None and agent not in {s.agent for s in sessions}:
+            raise EngineError(f"{product} has no agent {agent}.", "", code="unknown_agent", product=product)
+        stopped = tuple(s.agent for s in sessions if s.active and agent in (None, s.agent))
+        ended = [replace(s, state="completed", alive=False) if s.agent in stopped else s for s in sessions]
+        self.set_sessions(product, *ended)
+        finish()
+        return stopped
+
+    async def pause(self, product: str) -> tuple[str, ...]:
+        finish = self._begin("pause", product, {})
+        self.set_snapshot(product, paused=True)
+        finish()
+        return tuple(session.agent for session in self.box(product).snapshot.active)
+
+    async def resume(self, product: str) -> tuple[str, ...]:
+        finish = self._begin("resume", product, {})
+        self.set_snapshot(product, paused=False)
+        finish()
+        return tuple(session.agent for session in self.box(product).snapshot.active)
+
+    async def nudge(self, product: str, agent: str, text: str) -> bool:
+        finish = self._begin("nudge", product, {"agent": agent, "text": text})
+        delivered = any(s.agent == agent for s in self.box(product).snapshot.active)
+        if delivered:
+            self.box(product).nudges.append((agent, text))
+        finish()
+        return delivered
+
+    async def mail(self, product: str, *, limit: int = 50, agent: str | None = None) -> tuple[Mail, ...]:
+        self._begin("mail", product, {"limit": limit, "agent": agent})
+        newest = reversed(self.box(product).mail)
+        return tuple(m for m in newest if agent in (None, m.sender, m.recipient))[:limit]
+
+    async def inspect(self, product: str, agent: str) -> dict[str, Any]:
+        self._begin("inspect", product, {"agent": agent})
+        session = next((s for s in self.box(product).snapshot.sessions if s.agent == agent), None)
+        if session is None:
+            raise EngineError(f"{product} has no agent {agent}.", "", code="unknown_agent", product=product)
+        return {"session": session, "events": [], "output": ""}
+
+    # Inside
+
+    def _begin(self, op: str, product: str, args: dict[str, Any], *, reach_trouble: bool = False) -> Callable[[], None]:
+        """Record the call and meet what a test prepared; the returned function ends it, losing its answer if asked."""
+        self.calls.append(Call(op, product, args))
+        if self.down is not None:
+            raise RuntimeUnreachable(self.down, "It is tried again until it answers.", product=product)
+        if product and product not in self._watched and product not in self.boxes:
+            raise EngineError(f"{product} is not watched.", "Add it to the registry.", code="not_found", product=product)
+        failure = self._take_failure(op, product)
+        if failure is not None and not failure.after:
+            raise failure.error
+        if product and not reach_trouble:
+            self._refuse(op, product)
+
+        def finish() -> None:
+            if failure is not None:
+                raise failure.error
+
+        return finish
+
+    def _refuse(self, op: str, product: str) -> None:
+        snapshot = self.box(product).snapshot
+        if snapshot.trouble is not None:
+            trouble = snapshot.trouble
+            raise EngineError(trouble.message, trouble.hint, code=trouble.code, product=product)
+        if snapshot.paused and op in {"start", "send", "sling"}:
+            raise EngineError(f"{product} is paused.", "Resume it first.", code="paused", product=product)
+
+    def _take_failure(self, op: str, product: str) -> Failure | None:
+        for failure in self._failures:
+            if failure.op == op and failure.product in (None, product) and failure.times > 0:
+                failure.times -= 1
+                return failure
+        return None
+
+    def _start(self, product: str) -> None:
+        sessions = self.box(product).snapshot.sessions
+        if not self.box(product).snapshot.coordinator:
+            others = [s for s in sessions if s.agent != "coordinator"]
+            running = Session("coordinator", "coordinator", "working", started_at=self.now())
+            self.set_sessions(product, running, *others)
+
+    def _replay(self, product: str) -> None:
+        """Tell the listener every mail that it has not been told since its cursor."""
+        if self.down is not None or product not in self._watched or self.listener is None:
+            return
+        box = self.box(product)
+        fresh = tuple(box.mail[self._replayed.get(product, 0) :])
+        self._replayed[product] = len(box.mail)
+        if fresh:
+            self._tell(MailArrived(product, fresh))
+
+    def _tell(self, event: EngineEvent) -> None:
+        if self.listener is not None:
+            self.listener(event)
+
+    def _number(self, prefix: str) -> str:
+        self._numbers[prefix] += 1
+        return f"{prefix}{self._numbers[prefix]}"
+
+
+def _place(cursor: str) -> int:
+    """The number of mails a cursor stands behind; one that is not ours replays everything."""
+    return int(cursor) if cursor.isdecimal() else 0
