@@ -16,6 +16,7 @@ Contract, held by `tests/contracts/engine.py` on every implementation:
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from bot.domain import Mail, Product, Snapshot
@@ -86,6 +87,19 @@ class Started:
     """True when the marker showed that it had been started before."""
 
 
+class Uptake(StrEnum):
+    """How far a mail got with its recipient, as far as the engine lets one see."""
+
+    WAITING = "waiting"
+    """Not read yet."""
+    READ = "read"
+    """Handed to the agent; nothing heard of it since."""
+    TAKEN = "taken"
+    """The agent has acted after reading it."""
+    LOST = "lost"
+    """Marked as read by a hook, yet never shown to the model: send it again, with another marker."""
+
+
 class Engine(ABC):
     """The engine of every product, behind one object."""
 
@@ -126,10 +140,15 @@ class Engine(ABC):
         The marker is put at the end of the subject."""
 
     @abstractmethod
-    async def reply(self, product: str, mail: str, body: str, *, marker: str) -> str:
+    async def reply(self, product: str, mail: str, body: str, *, marker: str, plan: str | None = None) -> str:
         """Answer a mail as `operator` in its thread and wake the recipient. Returns the reply's id.
 
-        The marker is put at the end of the body."""
+        The marker is put at the end of the body. `plan` is the text that was approved, where the answer approves a plan:
+        an engine that reads approved plans from a file finds it there."""
+
+    @abstractmethod
+    async def consumed(self, product: str, mail: str) -> Uptake:
+        """How far a mail that was sent got with its recipient."""
 
     @abstractmethod
     async def sling(self, product: str, *, agent: str, capability: str, task: str, brief: str, marker: str) -> Started:

@@ -28,6 +28,7 @@ from bot.engine.base import (
     RuntimeUp,
     SnapshotChanged,
     Started,
+    Uptake,
 )
 from bot.errors import EngineError, RuntimeUnreachable
 
@@ -58,6 +59,8 @@ class Box:
     started: dict[str, str] = field(default_factory=dict)
     """Agent names by marker."""
     nudges: list[tuple[str, str]] = field(default_factory=list)
+    uptake: dict[str, Uptake] = field(default_factory=dict)
+    """What `consumed` answers by mail id; `taken` for those not named."""
 
 
 @dataclass(slots=True)
@@ -226,8 +229,8 @@ class FakeEngine(Engine):
         finish()
         return mail.id
 
-    async def reply(self, product: str, mail: str, body: str, *, marker: str) -> str:
-        finish = self._begin("reply", product, {"mail": mail, "body": body, "marker": marker})
+    async def reply(self, product: str, mail: str, body: str, *, marker: str, plan: str | None = None) -> str:
+        finish = self._begin("reply", product, {"mail": mail, "body": body, "marker": marker, "plan": plan})
         original = next((m for m in self.box(product).mail if m.id == mail), None)
         if original is None:
             raise EngineError(f"There is no mail {mail} in {product}.", "", code="not_found", product=product)
@@ -245,6 +248,12 @@ class FakeEngine(Engine):
         )
         finish()
         return answer.id
+
+    async def consumed(self, product: str, mail: str) -> Uptake:
+        self._begin("consumed", product, {"mail": mail})
+        if all(known.id != mail for known in self.box(product).mail):
+            raise EngineError(f"There is no mail {mail} in {product}.", "", code="not_found", product=product)
+        return self.box(product).uptake.get(mail, Uptake.TAKEN)
 
     async def sling(self, product: str, *, agent: str, capability: str, task: str, brief: str, marker: str) -> Started:
         args = {"agent": agent, "capability": capability, "task": task, "brief": brief, "marker": marker}
