@@ -199,13 +199,15 @@ class Work:
     agent: str | None = None
     """Name of the agent started for it, where a capability was asked."""
     result: str = ""
+    attempt: int = 1
+    """Counts how often it was handed to the engine: more than once after being parked."""
     started_at: datetime | None = None
     ended_at: datetime | None = None
 
     @property
     def marker(self) -> str:
         """What makes the mail or agent of this work recognisable in the engine, so that nothing is started twice."""
-        return f"[{self.id}]"
+        return f"[{self.id}]" if self.attempt == 1 else f"[{self.id}/{self.attempt}]"
 
 
 class GateKind(StrEnum):
@@ -317,3 +319,31 @@ class Post:
     kind: str = "message"
     """message, reply, report, gate, outcome or error."""
     product: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Press:
+    """A button pressed on a gate's card: bound to the gate, the revision and the digest that were shown."""
+
+    gate: str
+    choice: str
+    note: str = ""
+    revision: int | None = None
+    digest: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """One thing that a person said or pressed. `event` is the platform's id of it, or ours; the same id is handled once."""
+
+    event: str
+    platform: str
+    conversation: str
+    """`<platform>:<channel or thread>`; unique over platforms."""
+    person: Person
+    at: datetime
+    text: str = ""
+    press: Press | None = None
+    product: str | None = None
+    """The product whose channel it was said in."""
+    extra: dict[str, Any] = field(default_factory=dict)

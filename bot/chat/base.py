@@ -8,39 +8,9 @@ runs) goes to `live`, is never persisted, and may be dropped.
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
+from dataclasses import dataclass
 
-from bot.domain import Person, Post
-
-
-@dataclass(frozen=True, slots=True)
-class Press:
-    """A button pressed on a gate's card: bound to the gate, the revision and the digest that were shown."""
-
-    gate: str
-    choice: str
-    note: str = ""
-    revision: int | None = None
-    digest: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Inbound:
-    """One thing that a person said or pressed. `event` is the platform's id of it, or ours; the same id is handled once."""
-
-    event: str
-    platform: str
-    conversation: str
-    """`<platform>:<channel or thread>`; unique over platforms."""
-    person: Person
-    at: datetime
-    text: str = ""
-    press: Press | None = None
-    product: str | None = None
-    """The product whose channel it was said in."""
-    extra: dict[str, Any] = field(default_factory=dict)
+from bot.domain import Inbound, Post
 
 
 @dataclass(frozen=True, slots=True)

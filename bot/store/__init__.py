@@ -1,0 +1,50 @@
+"""What must outlive the process: one SQLite file, a small class for each subject."""
+
+from pathlib import Path
+
+from bot.store.audit import Audit
+from bot.store.database import Database
+from bot.store.gates import Gates
+from bot.store.mail import Mailbox
+from bot.store.outbox import Outbox
+from bot.store.talk import Talk
+from bot.store.work import WorkTable
+
+__all__ = ["Store"]
+
+
+class Store:
+    """The whole store. `with store.transaction():` makes several changes one."""
+
+    def __init__(self, path: Path | str) -> None:
+        self.database = Database(path)
+        self.transaction = self.database.transaction
+        self.talk = Talk(self.database)
+        self.mail = Mailbox(self.database)
+        self.work = WorkTable(self.database)
+        self.gates = Gates(self.database)
+        self.outbox = Outbox(self.database)
+        self.audit = Audit(self.database)
+
+    def note(self, name: str) -> str | None:
+        """A small fact by name, for instance `paused:product-a`."""
+        value: str | None = self.database.value("SELECT value FROM notes WHERE name = ?", name)
+        return value
+
+    def set_note(self, name: str, value: str | None) -> None:
+        """Remember a small fact, or forget it (None)."""
+        if value is None:
+            self.database.run("DELETE FROM notes WHERE name = ?", name)
+        else:
+            self.database.run(
+                "INSERT INTO notes VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", name, value
+            )
+
+    def notes(self, prefix: str) -> dict[str, str]:
+        """Every small fact whose name begins so, without the prefix."""
+        rows = self.database.rows("SELECT name, value FROM notes WHERE substr(name, 1, ?) = ?", len(prefix), prefix)
+        return {row["name"][len(prefix) :]: row["value"] for row in rows}
+
+    def close(self) -> None:
+        """Close the file."""
+        self.database.close()

@@ -1,0 +1,45 @@
+"""Who may do what: the one check for messages, buttons, commands and the web. Pure."""
+
+from bot.domain import Approvals, Person, Product, Role
+
+NOBODY = Person("nobody", Role.VIEWER, products=("",))
+"""Someone we do not know: covers no product, may do nothing."""
+
+
+def may(person: Person, role: Role, product: str | None = None) -> str | None:
+    """None if the person may do what takes this role (on this product, if one is named); else the reason why not."""
+    if person == NOBODY:
+        return "I do not know you. Ask an admin to add you under `people` in products.yaml."
+    if not person.role.includes(role):
+        return f"This takes the role {role}; {person.name} is {person.role}. An admin can change that under `people`."
+    if product is not None and person.products and product not in person.products:
+        return (
+            f"{person.name} may act on {', '.join(person.products)}, not on {product}. An admin can change that under `people`."
+        )
+    return None
+
+
+def may_decide(person: Person, product: Product, asked_by: str, people: tuple[Person, ...]) -> str | None:
+    """None if the person may decide this product's gates; else the reason, naming those who may."""
+    rules = product.approvals
+    named = (*rules.approvers, *rules.backups)
+    if named and person.name not in named:
+        return f"Only {_names(named)} can decide gates of {product.name}."
+    if (reason := may(person, Role.APPROVER, product.name)) and person.name not in named:
+        able = [each.name for each in people if may(each, Role.APPROVER, product.name) is None]
+        return f"{reason} {_names(able)} can decide gates of {product.name}." if able else reason
+    if not rules.self_approval and person.name == asked_by:
+        return f"{product.name} does not let people approve what they asked for themselves; someone else has to."
+    return None
+
+
+def deciders(product: Product, people: tuple[Person, ...]) -> tuple[str, ...]:
+    """The names of those who may decide a product's gates."""
+    rules: Approvals = product.approvals
+    if rules.approvers:
+        return rules.approvers
+    return tuple(each.name for each in people if may(each, Role.APPROVER, product.name) is None)
+
+
+def _names(names: "tuple[str, ...] | list[str]") -> str:
+    return " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

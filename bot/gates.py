@@ -1,0 +1,202 @@
+"""The life of a gate, as pure functions over plain values.
+
+    mail ──▶ open ──first valid decision──▶ decided ──taken by the engine──▶ delivered
+              │ └──a newer revision──▶ superseded
+              └────its session ended──▶ withdrawn
+
+`decided` happens once: a decision binds to the gate's id, revision and digest, the first valid one wins, the same one again
+is no error, any other is a Conflict that says who was first. Nothing decides by itself: time never changes a gate's state.
+"""
+
+import difflib
+import re
+from dataclasses import replace
+from datetime import datetime
+
+from bot.domain import Decision, Gate, GateKind, GateState, Mail
+from bot.errors import Conflict, UsageError
+
+APPROVE, CHANGES, REJECT, ANSWER = "approve", "changes", "reject", "answer"
+LONGEST_NOTE = 8000
+"""Characters of a decision's note; what fits a mail body that a model reads in one go."""
+SYNONYMS = {"revise": CHANGES, "request changes": CHANGES, "request-changes": CHANGES, "approved": APPROVE, "rejected": REJECT}
+HUMAN = frozenset({"operator", "orchestrator"})
+"""The engine's two inboxes that are a person's: agents that forget `--from` and `--to` use the second."""
+
+
+def raised_by(mail: Mail) -> GateKind | None:
+    """The kind of gate that a mail raises, or None.
+
+    Asked of a person directly, or of the coordinator by a worker (not a reply: replies inherit the type)."""
+    if mail.type == "plan_ready":
+        return GateKind.PLAN
+    to_person = mail.recipient in HUMAN
+    from_worker = mail.recipient == "coordinator" and mail.thread is None and mail.sender not in HUMAN
+    if not to_person and not from_worker:
+        return None
+    if mail.type == "decision_gate":
+        return GateKind.PLAN if APPROVE in _options(mail) or not _options(mail) else GateKind.DECISION
+    if mail.type == "question":
+        return GateKind.QUESTION
+    if mail.type == "escalation" and to_person and mail.payload.get("severity") == "critical":
+        return GateKind.ESCALATION
+    return None
+
+
+def open_gate(mail: Mail, kind: GateKind, latest: Gate | None, *, work: str | None, conversation: str, now: datetime) -> Gate:
+    """The gate that a mail raises (its id is given by the store). `latest` is the newest gate on the same thread."""
+    options = {
+        GateKind.PLAN: (APPROVE, CHANGES, REJECT),
+        GateKind.DECISION: (*_options(mail), REJECT),
+        GateKind.QUESTION: (ANSWER, REJECT),
+        GateKind.ESCALATION: (ANSWER, REJECT),
+        GateKind.ACTION: (APPROVE, REJECT),
+    }[kind]
+    said = mail.payload.get("revision")
+    revision = said if isinstance(said, int) and said > 0 else 1
+    if latest is not None:
+        revision = max(revision, latest.revision + 1) if kind == GateKind.PLAN else revision
+    return Gate(
+        id="",
+        product=mail.product,
+        kind=kind,
+        title=plain_title(mail.subject),
+        body=str(mail.payload.get("plan") or mail.body),
+        state=GateState.OPEN,
+        created_at=mail.created_at,
+        updated_at=now,
+        revision=revision,
+        options=tuple(dict.fromkeys(options)),
+        thread=thread_of(mail),
+        mail=mail.id,
+        sender=mail.sender,
+        task=str(mail.payload.get("taskId") or mail.payload.get("beadId") or ""),
+        work=work,
+        conversation=conversation,
+        previous=latest.id if latest is not None and kind == GateKind.PLAN else None,
+    )
+
+
+def thread_of(mail: Mail) -> str:
+    """What ties the revisions of one plan together: its task where it names one, else the mail thread, else the mail."""
+    task = mail.payload.get("taskId") or mail.payload.get("beadId")
+    return f"task:{task}" if task else f"mail:{mail.thread or mail.id}"
+
+
+def superseded(gate: Gate, by: Gate, now: datetime) -> Gate:
+    """An open gate whose plan has a newer revision."""
+    return replace(gate, state=GateState.SUPERSEDED, reason=f"revision {by.revision} took its place", updated_at=now)
+
+
+def withdrawn(gate: Gate, reason: str, now: datetime) -> Gate:
+    """An open gate that nobody waits for any more."""
+    return replace(gate, state=GateState.WITHDRAWN, reason=reason, updated_at=now)
+
+
+def delivered(gate: Gate, reason: str, now: datetime) -> Gate:
+    """A decided gate whose answer the engine has."""
+    return replace(gate, state=GateState.DELIVERED, reason=reason, updated_at=now)
+
+
+def answer(gate: Gate, given: Decision, *, required: int = 1, revision: int | None = None, digest: str | None = None) -> Gate:
+    """The gate after one more answer by someone who may give it.
+
+    Raises UsageError for an answer that the gate does not take, and Conflict (with the gate as `data`) when it is too late
+    or was meant for another revision. The same answer again is no error: the gate comes back unchanged."""
+    given = replace(given, choice=_choice(gate, given), note=_note(given.note))
+    if revision is not None and revision != gate.revision:
+        raise Conflict(
+            f"You decided on revision {revision}; {gate.id} is revision {gate.revision}.",
+            "Nothing was changed. Look at the newer plan and decide again.",
+            code="superseded",
+            data=gate,
+        )
+    if digest is not None and digest != gate.digest:
+        raise Conflict(
+            f"What you were shown is not what {gate.id} says.", "Nothing was changed. Open it again.", code="digest", data=gate
+        )
+    if gate.state is not GateState.OPEN:
+        first = gate.decision
+        if first is not None and (first.by, first.choice, first.note) == (given.by, given.choice, given.note):
+            return gate
+        raise Conflict(*_too_late(gate), data=gate)
+    if given.choice in {CHANGES, ANSWER} and not given.note:
+        raise UsageError(f"{given.choice.capitalize()} needs a note.", "Say in a sentence what you want.", code="note_required")
+    if any(each.by == given.by and each.choice == given.choice for each in gate.answers):
+        return gate
+    answers = (*(each for each in gate.answers if each.by != given.by), given)
+    gate = replace(gate, answers=(*gate.answers, given), updated_at=given.at)
+    agreeing = {each.by for each in answers if each.choice == given.choice}
+    if given.choice == APPROVE and len(agreeing) < required:
+        return replace(gate, reason=f"approved by {', '.join(sorted(agreeing))}; {required - len(agreeing)} more needed")
+    return gate.decided(given, given.at)
+
+
+def reply(gate: Gate) -> str:
+    """A decided gate's answer in the words that the coordinator was taught."""
+    decision = gate.decision
+    assert decision is not None  # noqa: S101  only decided gates are delivered
+    if decision.choice == ANSWER:
+        return decision.note
+    word = "revise" if decision.choice == CHANGES else decision.choice
+    return f"DECISION: {word}" + (f": {decision.note}" if decision.note else "")
+
+
+def outcome(gate: Gate) -> str:
+    """What became of a gate, in a sentence for people."""
+    if gate.state in {GateState.SUPERSEDED, GateState.WITHDRAWN}:
+        return f"{gate.state.capitalize()}: {gate.reason}."
+    if gate.decision is None:
+        return f"Open: {gate.reason}." if gate.reason else "Open."
+    done = {APPROVE: "Approved", CHANGES: "Changes requested", REJECT: "Rejected", ANSWER: "Answered"}
+    said = done.get(gate.decision.choice, f"“{gate.decision.choice}” chosen")
+    note = f": {gate.decision.note}" if gate.decision.note else ""
+    where = f" in {gate.decision.platform}" if gate.decision.platform else ""
+    return f"{said} by {gate.decision.by}{where}, {gate.decision.at:%H:%M} UTC{note}"
+
+
+def changes(before: Gate, after: Gate) -> str:
+    """What a revision changed, as a unified diff of the plans' lines without file headers."""
+    lines = difflib.unified_diff(before.body.splitlines(), after.body.splitlines(), n=2, lineterm="")
+    return "\n".join(line for line in lines if not line.startswith(("---", "+++")))
+
+
+def plain_title(subject: str) -> str:
+    """A mail's subject without our markers and reply prefixes."""
+    return re.sub(r"^(Re:\s*)+|\s*\[[wg]\d+( r\d+|/\d+)?\]", "", subject).strip() or "(no subject)"
+
+
+def _options(mail: Mail) -> tuple[str, ...]:
+    options = mail.payload.get("options")
+    return tuple(str(each)[:80] for each in options[:20]) if isinstance(options, list) else ()
+
+
+def _choice(gate: Gate, given: Decision) -> str:
+    choice = given.choice.strip()
+    if choice in gate.options:
+        return choice
+    choice = SYNONYMS.get(choice.lower(), choice.lower())
+    if choice in gate.options:
+        return choice
+    if ANSWER in gate.options and choice in {APPROVE, CHANGES}:
+        return ANSWER
+    raise UsageError(
+        f"“{given.choice[:80]}” is not an answer to {gate.id}.", f"It takes: {', '.join(gate.options)}.", code="unknown_choice"
+    )
+
+
+def _note(note: str) -> str:
+    note = note.strip()
+    if len(note) > LONGEST_NOTE:
+        raise UsageError(
+            f"The note has {len(note)} characters; {LONGEST_NOTE} is the most.", "Shorten it.", code="note_too_long"
+        )
+    if any((ord(each) < 32 and each not in "\n\t\r") or ord(each) == 127 for each in note):
+        raise UsageError("The note has control characters.", "Send plain text.", code="note_malformed")
+    return note
+
+
+def _too_late(gate: Gate) -> tuple[str, str]:
+    if gate.decision is not None:
+        return f"{gate.decision.by} was first: {outcome(gate)}.", "Nothing was changed by your answer."
+    return f"{gate.id} is {gate.state}: {gate.reason}.", "Nothing was changed by your answer."

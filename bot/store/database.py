@@ -1,0 +1,121 @@
+"""One SQLite file in WAL mode, with nested transactions. Every call is synchronous and short (a commit takes about half a
+millisecond), so that a transaction can never be interleaved with another task's.
+
+`synchronous=FULL`: once a transaction has ended it survives `kill -9` and loss of power, which is what lets an event be
+acknowledged to its platform.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from bot.errors import StoreError
+from bot.store.migrations import MIGRATIONS
+
+
+class Database:
+    """A connection with migrations applied. Raises StoreError when the file cannot be used."""
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        try:
+            if str(path) != ":memory:":
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(path, isolation_level=None, timeout=5)
+            self._db.row_factory = sqlite3.Row
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+            self._db.execute("PRAGMA foreign_keys = ON")
+            self._depth = 0
+            self._migrate()
+        except (sqlite3.Error, OSError) as error:
+            raise StoreError(
+                f"The store {path} cannot be used: {error}.",
+                "See that FLEET_STATE names a folder that you may write, with free space; restore a copy if it is damaged.",
+            ) from error
+
+    def _migrate(self) -> None:
+        with self.transaction():
+            version = self.value("PRAGMA user_version")
+            if version > len(MIGRATIONS):
+                raise StoreError(
+                    f"The store {self.path} is of a newer version: schema {version}, this one knows {len(MIGRATIONS)}.",
+                    "Upgrade meta-coordinator, or point FLEET_STATE at another folder. Nothing was changed.",
+                )
+            for number, step in enumerate(MIGRATIONS[version:], version + 1):
+                step(self._db)
+                self._db.execute(f"PRAGMA user_version = {number}")
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing; inner ones join the outermost."""
+        if self._depth == 0:
+            self._db.execute("BEGIN IMMEDIATE")
+        self._depth += 1
+        try:
+            yield
+        except BaseException:
+            self._depth -= 1
+            if self._depth == 0:
+                self._db.execute("ROLLBACK")
+            raise
+        self._depth -= 1
+        if self._depth == 0:
+            self._db.execute("COMMIT")
+
+    def run(self, sql: str, *values: Any) -> sqlite3.Cursor:
+        """Execute one statement, in its own transaction unless one is open."""
+        return self._db.execute(sql, values)
+
+    def rows(self, sql: str, *values: Any) -> list[sqlite3.Row]:
+        """All rows."""
+        return self._db.execute(sql, values).fetchall()
+
+    def row(self, sql: str, *values: Any) -> sqlite3.Row | None:
+        """The first row, if any."""
+        row: sqlite3.Row | None = self._db.execute(sql, values).fetchone()
+        return row
+
+    def value(self, sql: str, *values: Any) -> Any:
+        """The first column of the first row, or None."""
+        row = self.row(sql, *values)
+        return None if row is None else row[0]
+
+    def insert(self, table: str, **values: Any) -> int | None:
+        """Insert a row; its number, or None when a unique key shows that it was there before."""
+        marks = ", ".join("?" * len(values))
+        names = ", ".join(values)
+        cursor = self._db.execute(
+            f"INSERT INTO {table} ({names}) VALUES ({marks}) ON CONFLICT DO NOTHING",  # noqa: S608  names are ours
+            tuple(values.values()),
+        )
+        return cursor.lastrowid if cursor.rowcount else None
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+
+def to_text(at: datetime | None) -> str | None:
+    """A time as stored: UTC, ISO 8601, sortable as text."""
+    return None if at is None else at.isoformat(timespec="microseconds")
+
+
+def to_time(text: str | None) -> datetime | None:
+    """A stored time."""
+    return None if text is None else datetime.fromisoformat(text)
+
+
+def number(id: str, letter: str) -> int:
+    """The row number in an id such as `w12`; 0, which no row has, for anything else."""
+    digits = id[1:] if id[:1] == letter else id
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 18 else 0
+
+
+def dump(value: Any) -> str:
+    """A JSON value as stored."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

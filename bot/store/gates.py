@@ -1,0 +1,119 @@
+"""Gates and the answers people gave to them. The database itself allows one final decision for each gate."""
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from bot.domain import Decision, Gate, GateKind, GateState
+from bot.store.database import Database, dump, number, to_text
+
+
+class Gates:
+    """Rows of gates, numbered `g1`, `g2`, …"""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def add(self, gate: Gate) -> Gate | None:
+        """Keep a new gate (its id is given here); None when its mail raised one before."""
+        n = self._db.insert(
+            "gates",
+            product=gate.product,
+            kind=gate.kind.value,
+            title=gate.title,
+            body=gate.body,
+            state=gate.state.value,
+            revision=gate.revision,
+            options=dump(gate.options),
+            thread=gate.thread,
+            mail=gate.mail,
+            sender=gate.sender,
+            task=gate.task,
+            work=gate.work,
+            conversation=gate.conversation,
+            previous=gate.previous,
+            reason=gate.reason,
+            created_at=to_text(gate.created_at),
+            updated_at=to_text(gate.updated_at),
+        )
+        return None if n is None else replace(gate, id=f"g{n}")
+
+    def get(self, id: str) -> Gate | None:
+        """One gate by its id."""
+        row = self._db.row("SELECT * FROM gates WHERE n = ?", number(id, "g"))
+        return self._to_gate(row) if row else None
+
+    def save(self, gate: Gate) -> None:
+        """Keep its state, and any answers that are new."""
+        n = number(gate.id, "g")
+        with self._db.transaction():
+            self._db.run(
+                "UPDATE gates SET state = ?, reason = ?, updated_at = ? WHERE n = ?",
+                *(gate.state.value, gate.reason, to_text(gate.updated_at), n),
+            )
+            known = self._db.value("SELECT count(*) FROM decisions WHERE gate = ?", n)
+            for answer in gate.answers[known:]:
+                self._db.run(
+                    "INSERT INTO decisions (gate, choice, note, person, platform, at, final) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    *(
+                        n,
+                        answer.choice,
+                        answer.note,
+                        answer.by,
+                        answer.platform,
+                        to_text(answer.at),
+                        int(answer == gate.decision),
+                    ),
+                )
+
+    def in_states(self, *states: GateState, product: str | None = None) -> list[Gate]:
+        """Gates in these states (all of them, if none is given), oldest first."""
+        wanted: Sequence[str] = [state.value for state in states] or [state.value for state in GateState]
+        marks = ", ".join("?" * len(wanted))
+        rows = self._db.rows(
+            f"SELECT * FROM gates WHERE state IN ({marks}) AND (? IS NULL OR product = ?) ORDER BY n",  # noqa: S608
+            *(*wanted, product, product),
+        )
+        return [self._to_gate(row) for row in rows]
+
+    def open_counts(self) -> dict[str, int]:
+        """How many gates of each product are open."""
+        rows = self._db.rows("SELECT product, count(*) AS open FROM gates WHERE state = 'open' GROUP BY product")
+        return {row["product"]: row["open"] for row in rows}
+
+    def latest_of(self, product: str, thread: str) -> Gate | None:
+        """The newest revision on a thread."""
+        row = self._db.row("SELECT * FROM gates WHERE product = ? AND thread = ? ORDER BY n DESC LIMIT 1", product, thread)
+        return self._to_gate(row) if row else None
+
+    def _to_gate(self, row: sqlite3.Row) -> Gate:
+        rows = self._db.rows("SELECT * FROM decisions WHERE gate = ? ORDER BY n", row["n"])
+        answers = tuple(
+            Decision(each["choice"], each["person"], datetime.fromisoformat(each["at"]), each["note"], each["platform"])
+            for each in rows
+        )
+        final = next((answer for each, answer in zip(rows, answers, strict=True) if each["final"]), None)
+        return Gate(
+            id=f"g{row['n']}",
+            product=row["product"],
+            kind=GateKind(row["kind"]),
+            title=row["title"],
+            body=row["body"],
+            state=GateState(row["state"]),
+            created_at=datetime.fromisoformat(row["created_at"]),
+            updated_at=datetime.fromisoformat(row["updated_at"]),
+            revision=row["revision"],
+            options=tuple(json.loads(row["options"])),
+            thread=row["thread"],
+            mail=row["mail"],
+            sender=row["sender"],
+            task=row["task"],
+            work=row["work"],
+            conversation=row["conversation"],
+            previous=row["previous"],
+            decision=final,
+            answers=answers,
+            reason=row["reason"],
+        )

@@ -1,0 +1,89 @@
+"""The engine's mail as we have seen it (the engine itself may purge it), cursors, and which conversation a thread serves."""
+
+import json
+import sqlite3
+from dataclasses import dataclass
+from datetime import datetime
+
+from bot.domain import Mail
+from bot.store.database import Database, dump, to_text
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """Where answers to a mail of ours belong."""
+
+    conversation: str
+    work: str | None
+
+
+class Mailbox:
+    """Every mail once, by product and the engine's id."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def add(self, mail: Mail) -> bool:
+        """Keep a mail; False when it was there."""
+        return (
+            self._db.insert(
+                "mail",
+                product=mail.product,
+                id=mail.id,
+                sender=mail.sender,
+                recipient=mail.recipient,
+                type=mail.type,
+                subject=mail.subject,
+                body=mail.body,
+                created_at=to_text(mail.created_at),
+                thread=mail.thread,
+                priority=mail.priority,
+                payload=dump(mail.payload),
+            )
+            is not None
+        )
+
+    def get(self, product: str, id: str) -> Mail | None:
+        """One mail."""
+        row = self._db.row("SELECT * FROM mail WHERE product = ? AND id = ?", product, id)
+        return _to_mail(row) if row else None
+
+    def newest(self, product: str, limit: int = 50) -> list[Mail]:
+        """A product's newest mail, newest first."""
+        rows = self._db.rows("SELECT * FROM mail WHERE product = ? ORDER BY n DESC LIMIT ?", product, limit)
+        return [_to_mail(row) for row in rows]
+
+    def cursors(self) -> dict[str, str]:
+        """Where we are in each product's mailbox."""
+        return {row["name"]: row["value"] for row in self._db.rows("SELECT name, value FROM cursors")}
+
+    def set_cursor(self, product: str, cursor: str) -> None:
+        """All mail up to there has been dealt with."""
+        self._db.run(
+            "INSERT INTO cursors VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", product, cursor
+        )
+
+    def bind(self, product: str, mail: str, conversation: str, work: str | None) -> None:
+        """Answers in this mail's thread belong to that conversation and work."""
+        self._db.insert("threads", product=product, mail=mail, conversation=conversation, work=work)
+
+    def thread(self, product: str, mail: str) -> Thread | None:
+        """Where answers in this mail's thread belong."""
+        row = self._db.row("SELECT conversation, work FROM threads WHERE product = ? AND mail = ?", product, mail)
+        return Thread(row["conversation"], row["work"]) if row else None
+
+
+def _to_mail(row: sqlite3.Row) -> Mail:
+    return Mail(
+        id=row["id"],
+        product=row["product"],
+        sender=row["sender"],
+        recipient=row["recipient"],
+        type=row["type"],
+        subject=row["subject"],
+        body=row["body"],
+        created_at=datetime.fromisoformat(row["created_at"]),
+        thread=row["thread"],
+        priority=row["priority"],
+        payload=json.loads(row["payload"]),
+    )

@@ -1,0 +1,112 @@
+"""Work: what was asked of each product, and what became of it."""
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from bot.domain import Work, WorkState
+from bot.store.database import Database, number, to_text, to_time
+
+OPEN = tuple(state.value for state in WorkState if state.open)
+
+
+class WorkTable:
+    """Rows of work, numbered `w1`, `w2`, …"""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def add(self, work: Work, request: str) -> tuple[Work, bool]:
+        """Keep new work (its id is given here); the same request again returns what it made before, and False."""
+        values = {**_values(work), "request": request}
+        if (n := self._db.insert("work", **values)) is not None:
+            return replace(work, id=f"w{n}"), True
+        row = self._db.row("SELECT * FROM work WHERE request = ?", request)
+        assert row is not None  # noqa: S101  the insert met it
+        return _to_work(row), False
+
+    def get(self, id: str) -> Work | None:
+        """One piece of work by its id."""
+        row = self._db.row("SELECT * FROM work WHERE n = ?", number(id, "w"))
+        return _to_work(row) if row else None
+
+    def save(self, work: Work) -> None:
+        """Replace what is kept of it."""
+        values = _values(work)
+        marks = ", ".join(f"{name} = ?" for name in values)
+        self._db.run(f"UPDATE work SET {marks} WHERE n = ?", *values.values(), number(work.id, "w"))  # noqa: S608
+
+    def open(self, product: str | None = None, states: Sequence[str] = OPEN) -> list[Work]:
+        """Work in one of these states (by default all that is not finished), oldest first; of one product, if named."""
+        marks = ", ".join("?" * len(states))
+        rows = self._db.rows(
+            f"SELECT * FROM work WHERE state IN ({marks}) AND (? IS NULL OR product = ?) ORDER BY n",  # noqa: S608
+            *(*states, product, product),
+        )
+        return [_to_work(row) for row in rows]
+
+    def newest(self, product: str | None = None, limit: int = 50) -> list[Work]:
+        """The newest work, newest first."""
+        rows = self._db.rows(
+            "SELECT * FROM work WHERE ? IS NULL OR product = ? ORDER BY n DESC LIMIT ?", product, product, limit
+        )
+        return [_to_work(row) for row in rows]
+
+    def last_ended(self) -> dict[str, Work]:
+        """Each product's last finished work."""
+        rows = self._db.rows(
+            "SELECT * FROM work WHERE n IN (SELECT max(n) FROM work WHERE state IN ('done', 'failed') GROUP BY product)"
+        )
+        return {row["product"]: _to_work(row) for row in rows}
+
+    def by_agent(self, product: str, agent: str) -> Work | None:
+        """The work for which this agent was started."""
+        row = self._db.row("SELECT * FROM work WHERE product = ? AND agent = ? ORDER BY n DESC LIMIT 1", product, agent)
+        return _to_work(row) if row else None
+
+    def by_mail(self, product: str, mail: str) -> Work | None:
+        """The work that this mail carried to the engine."""
+        row = self._db.row("SELECT * FROM work WHERE product = ? AND mail = ?", product, mail)
+        return _to_work(row) if row else None
+
+
+def _values(work: Work) -> dict[str, str | int | None]:
+    return {
+        "product": work.product,
+        "objective": work.objective,
+        "capability": work.capability,
+        "state": work.state.value,
+        "asked_by": work.asked_by,
+        "conversation": work.conversation,
+        "reason": work.reason,
+        "mail": work.mail,
+        "agent": work.agent,
+        "result": work.result,
+        "attempt": work.attempt,
+        "created_at": to_text(work.created_at),
+        "updated_at": to_text(work.updated_at),
+        "started_at": to_text(work.started_at),
+        "ended_at": to_text(work.ended_at),
+    }
+
+
+def _to_work(row: sqlite3.Row) -> Work:
+    return Work(
+        id=f"w{row['n']}",
+        product=row["product"],
+        objective=row["objective"],
+        state=WorkState(row["state"]),
+        created_at=datetime.fromisoformat(row["created_at"]),
+        updated_at=datetime.fromisoformat(row["updated_at"]),
+        capability=row["capability"],
+        asked_by=row["asked_by"],
+        conversation=row["conversation"],
+        reason=row["reason"],
+        mail=row["mail"],
+        agent=row["agent"],
+        result=row["result"],
+        attempt=row["attempt"],
+        started_at=to_time(row["started_at"]),
+        ended_at=to_time(row["ended_at"]),
+    )

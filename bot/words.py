@@ -1,0 +1,47 @@
+"""How we say times, money and lists to people: short, human, the same on every surface."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+
+def span(length: timedelta) -> str:
+    """A length of time in its one or two largest units: `20 s`, `4 min`, `2 h 5 min`, `3 d`."""
+    seconds = max(0, int(length.total_seconds()))
+    if seconds < 60:
+        return f"{seconds} s"
+    minutes = seconds // 60
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 24:
+        return f"{hours} h {minutes} min" if minutes and hours < 6 else f"{hours} h"
+    return f"{hours // 24} d"
+
+
+def since(then: datetime | None, now: datetime) -> str:
+    """How long ago, without the word: `4 min`; empty if never."""
+    return "" if then is None else span(now - then)
+
+
+def money(usd: float) -> str:
+    """US dollars: `$3.12`."""
+    return f"${usd:,.2f}"
+
+
+def count(number: int, noun: str, plural: str = "") -> str:
+    """A number and its noun: `1 gate`, `3 gates`."""
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"
+
+
+def listed(names: Sequence[str], joint: str = "and") -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return f"{', '.join(names[:-1])} {joint} {names[-1]}" if len(names) > 1 else "".join(names)
+
+
+def shortened(text: str, most: int) -> str:
+    """The text on one line, cut at a word with an ellipsis when it is longer than `most` characters."""
+    line = " ".join(text.split())
+    if len(line) <= most:
+        return line
+    cut = line[: most - 1]
+    return (cut[: cut.rfind(" ")] if " " in cut[most // 2 :] else cut).rstrip() + "…"
