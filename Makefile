@@ -1,0 +1,62 @@
+# Every target sets up what it needs: the first run of a fresh clone installs into .venv, later runs start at once.
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test check format e2e bench clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(VENV)/.dev ## install everything that development needs into .venv
+
+run: $(VENV)/.run ## start the fleet; the page is then on http://localhost:41790
+	$(BIN)/fleet up
+
+test: $(VENV)/.dev ## run the tests that need no Docker and no browser
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.e2e ## format, lint, types and the import contract
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev ## put the code into its format and mend what the linter can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+e2e: $(VENV)/.e2e ## run the tests on real Docker and in a real browser
+	$(BIN)/python -m pytest -c tests/e2e/pytest.ini --rootdir=. tests/e2e
+
+bench: $(VENV)/.dev ## measure, and write docs/performance.md
+	$(BIN)/python -m tests.bench
+
+clean: ## remove what was installed and built, never your fleet's state
+	rm -rf $(VENV) dist artifacts .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed and was not found. On Debian: apt install python3 python3-venv" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import ensurepip' 2>/dev/null || \
+		{ echo "$(PYTHON) cannot make a virtual environment. On Debian: apt install python3-venv" >&2; exit 1; }
+	@echo "making $(VENV) with $$("$(PYTHON)" --version)"
+	@"$(PYTHON)" -m venv $(VENV)
+
+$(VENV)/.run: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing (about half a minute the first time)"
+	@$(PIP) -e .
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing the tools for development"
+	@$(PIP) -e '.[dev]'
+	@touch $@ $(VENV)/.run
+
+$(VENV)/.e2e: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing the tools for development, Docker and the browser"
+	@$(PIP) -e '.[dev,e2e]'
+	@touch $@ $(VENV)/.dev $(VENV)/.run
