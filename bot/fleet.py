@@ -1,0 +1,395 @@
+"""The fleet: the one object through which skills, chat, web and jobs look at products and change them.
+
+It owns no loop and no clock. What must last is in the store before a method returns; what has to happen next is done by
+the jobs (`bot.jobs`), which listen for `Change`s. Whoever calls has passed the access check, except for gates, whose
+check is part of deciding.
+"""
+
+import difflib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from bot import access, gates
+from bot.admission import Capacity
+from bot.domain import (
+    Card,
+    Decision,
+    Gate,
+    GateState,
+    Mail,
+    Person,
+    Post,
+    Product,
+    Snapshot,
+    Suggestion,
+    Trouble,
+    Work,
+    WorkState,
+)
+from bot.engine.base import Engine
+from bot.errors import Conflict, FleetError, NotAllowed, NotFound, UsageError
+from bot.registry import Registry, RegistryFile
+from bot.status import FleetStatus, product_status, urgent_first
+from bot.store import Store
+
+RUNNING = (WorkState.STARTING, WorkState.RUNNING)
+BOARD = "web:fleet"
+"""The conversation that hears what nobody in particular asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Something that surfaces or jobs may care about. `kind`: status, work, gate, post, registry or runtime."""
+
+    kind: str
+    product: str | None = None
+    work: Work | None = None
+    gate: Gate | None = None
+    post: Post | None = None
+
+
+Listener = Callable[[Change], None]
+
+
+def utc_now() -> datetime:
+    """The present, in UTC."""
+    return datetime.now(UTC)
+
+
+class Fleet:
+    """Every product, with what was asked of it and what waits for people."""
+
+    def __init__(
+        self,
+        registry: RegistryFile,
+        store: Store,
+        engine: Engine,
+        *,
+        platforms: Sequence[str] = ("web",),
+        now: Callable[[], datetime] = utc_now,
+        redact: Callable[[str], str] = str,
+    ) -> None:
+        self._registry = registry
+        self.store = store
+        self.engine = engine
+        self.platforms = frozenset(platforms)
+        """Platforms that are on; what is said goes only there."""
+        self.now = now
+        self.redact = redact
+        self.snapshots: dict[str, Snapshot] = {}
+        self.down: dict[str, tuple[str, datetime]] = {}
+        """Runtimes that do not answer: why, and since when."""
+        self._listeners: list[Listener] = []
+
+    # -- listening ---------------------------------------------------------------------------------------------------
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Hear every change from now on; call what is returned to stop. Listeners must not block or fail."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    def changed(self, change: Change) -> None:
+        """Tell everyone who listens."""
+        for listener in tuple(self._listeners):
+            listener(change)
+
+    # -- products ----------------------------------------------------------------------------------------------------
+
+    @property
+    def registry(self) -> Registry:
+        """The last good registry."""
+        return self._registry.current
+
+    @property
+    def registry_problems(self) -> tuple[str, ...]:
+        """What is wrong with the registry file as it is now; empty when the last good one is the file."""
+        return tuple(str(problem) for problem in self._registry.problems)
+
+    @property
+    def products(self) -> dict[str, Product]:
+        """Products by name, in the registry's order."""
+        return {product.name: product for product in self.registry.products}
+
+    def product(self, name: str) -> Product:
+        """One product. Raises NotFound with the nearest name."""
+        products = self.products
+        if name in products:
+            return products[name]
+        near = difflib.get_close_matches(name, products, n=1, cutoff=0.5)
+        hint = f"Did you mean {near[0]}?" if near else f"There is: {', '.join(products) or 'none yet'}."
+        raise NotFound(f"There is no product “{name[:60]}”.", hint)
+
+    def trouble(self, product: Product) -> Trouble | None:
+        """What keeps a product from working, as far as its runtime is concerned."""
+        runtime = product.runtime or self.registry.default_runtime
+        down = self.down.get(runtime) or (next(iter(self.down.values()), None) if not self.engine.runtimes() else None)
+        if down is None:
+            return None
+        reason, since = down
+        return Trouble(
+            "unreachable", f"unreachable since {since:%H:%M} UTC: {reason}", "Its sessions may be running on; see fleet doctor."
+        )
+
+    # -- status ------------------------------------------------------------------------------------------------------
+
+    def status(self, names: Sequence[str] = ()) -> FleetStatus:
+        """The fleet, or the products named, as known now; asks nobody."""
+        for name in names:
+            self.product(name)
+        work, waiting, paused = self.store.work.open(), self.store.gates.in_states(GateState.OPEN), self.store.notes("paused:")
+        last = self.store.work.last_ended()
+        products = [
+            product_status(
+                product,
+                self.snapshots.get(product.name),
+                [each for each in work if each.product == product.name],
+                [gate for gate in waiting if gate.product == product.name],
+                last.get(product.name),
+                paused=product.name in paused,
+                trouble=self.trouble(product),
+            )
+            for product in self.registry.products
+            if not names or product.name in names
+        ]
+        return FleetStatus(self.now(), urgent_first(products), self.capacity(), self.registry_problems)
+
+    def capacity(self) -> Capacity:
+        """What is in use of sessions, memory, CPU and money."""
+        scheduling, runtimes = self.registry.scheduling, self.engine.runtimes()
+        own = self.store.talk.spent_since(self.now().replace(hour=0, minute=0, second=0, microsecond=0))
+        return Capacity(
+            running=len(self.store.work.open(states=RUNNING)),
+            max_sessions=scheduling.max_concurrent_sessions,
+            memory_gb=sum(runtime.memory_mib for runtime in runtimes) / 1024,
+            max_memory_gb=scheduling.max_memory_gb,
+            cpu_percent=sum(runtime.cpu_percent for runtime in runtimes),
+            max_cpu_percent=scheduling.max_cpu_percent,
+            spent_usd=own + sum(snapshot.cost_usd_today for snapshot in self.snapshots.values()),
+            budget_usd=self.registry.budget.per_day_usd,
+        )
+
+    def held(self) -> dict[str, str]:
+        """Products on which nothing may start now, and why."""
+        reasons = {name: f"{name} is paused" for name in self.store.notes("paused:")}
+        for product in self.registry.products:
+            snapshot = self.snapshots.get(product.name)
+            if trouble := self.trouble(product) or (snapshot.trouble if snapshot else None):
+                reasons.setdefault(product.name, f"{product.name}: {trouble.message}")
+            elif product.approvals.hold and self.store.gates.in_states(GateState.OPEN, product=product.name):
+                reasons.setdefault(product.name, f"{product.name} is held while a gate is open")
+        return reasons
+
+    # -- work --------------------------------------------------------------------------------------------------------
+
+    def submit(
+        self, product: str, objective: str, *, capability: str | None, person: Person, conversation: str, request: str
+    ) -> tuple[Work, bool]:
+        """Queue work, once for each `request`; the jobs start it as soon as it is admitted. Returns it, and whether it is new."""
+        name, now = self.product(product).name, self.now()
+        if not self.product(product).overstory:
+            raise UsageError(f"{name} has `overstory: false`: it runs no agents.", "Set it to true in products.yaml.")
+        asked = Work(
+            id="",
+            product=name,
+            objective=objective,
+            state=WorkState.QUEUED,
+            created_at=now,
+            updated_at=now,
+            capability=capability,
+            asked_by=person.name,
+            conversation=conversation,
+            reason="just asked for",
+        )
+        with self.store.transaction():
+            work, new = self.store.work.add(asked, request)
+            if new:
+                self.record("work", person.name, name, work.id, {"asked": objective, "capability": capability})
+        if new:
+            self.changed(Change("work", product=name, work=work))
+        return work, new
+
+    def work(self, id: str) -> Work:
+        """One piece of work. Raises NotFound."""
+        work = self.store.work.get(id)
+        if work is None:
+            raise NotFound(f"There is no work “{id[:40]}”.", "Say `/fleet status` for what there is.")
+        return work
+
+    def save_work(self, work: Work, **changes: Any) -> Work:
+        """Keep a change of work and tell everyone. States that end it stamp the time."""
+        state: WorkState = changes.get("state", work.state)
+        if not state.open and work.state.open:
+            changes.setdefault("ended_at", self.now())
+        work = replace(work, updated_at=self.now(), **changes)
+        self.store.work.save(work)
+        self.changed(Change("work", product=work.product, work=work))
+        return work
+
+    # -- pausing and stopping ----------------------------------------------------------------------------------------
+
+    async def pause(self, product: str, person: Person, *, park: bool = False) -> tuple[str, ...]:
+        """Hold a product. Its process trees are stopped as they are; with `park` its sessions end, and its open work is
+        queued again for `resume`. Returns the agents concerned."""
+        name = self.product(product).name
+        self.store.set_note(f"paused:{name}", "parked" if park else "kept")
+        agents = await (self.engine.stop(name) if park else self.engine.pause(name))
+        if park:
+            for work in self.store.work.open(name, states=(*RUNNING, WorkState.WAITING)):
+                self.save_work(work, state=WorkState.QUEUED, attempt=work.attempt + 1, reason="parked", agent=None, mail=None)
+            self.withdraw_gates(name, "its session was parked")
+        self.record("pause", person.name, name, name, {"park": park, "agents": list(agents)})
+        self.changed(Change("status", product=name))
+        return agents
+
+    async def resume(self, product: str, person: Person) -> tuple[str, ...]:
+        """Let a paused product go on. Returns the agents that run on. Raises Conflict if it was not paused."""
+        name = self.product(product).name
+        if self.store.note(f"paused:{name}") is None:
+            raise Conflict(f"{name} is not paused.", "Nothing was changed.", code="not_paused")
+        agents = await self.engine.resume(name)
+        self.store.set_note(f"paused:{name}", None)
+        self.record("resume", person.name, name, name, {"agents": list(agents)})
+        self.changed(Change("status", product=name))
+        return agents
+
+    async def stop(self, product: str, person: Person, agent: str | None = None) -> tuple[str, ...]:
+        """Stop one agent, or the product's coordinator and workers with the work they do. Returns the agents stopped."""
+        name = self.product(product).name
+        agents = await self.engine.stop(name, agent)
+        for work in self.store.work.open(name, states=(*RUNNING, WorkState.WAITING)):
+            if agent is None or work.agent == agent:
+                self.save_work(work, state=WorkState.CANCELLED, reason=f"stopped by {person.name}")
+        if agent is None:
+            self.withdraw_gates(name, f"{person.name} stopped its session")
+        self.record("stop", person.name, name, agent or name, {"agents": list(agents)})
+        self.changed(Change("status", product=name))
+        return agents
+
+    def cancel(self, work: Work, person: Person) -> Work:
+        """Take queued work out of the queue. Raises Conflict when it has started."""
+        if work.state is not WorkState.QUEUED:
+            raise Conflict(f"{work.id} is {work.state}.", f"Say `/fleet stop {work.product}` to stop what runs.")
+        self.record("work", person.name, work.product, work.id, {"cancelled": True})
+        return self.save_work(work, state=WorkState.CANCELLED, reason=f"cancelled by {person.name}")
+
+    # -- gates -------------------------------------------------------------------------------------------------------
+
+    def gate(self, id: str) -> Gate:
+        """One gate. Raises NotFound."""
+        gate = self.store.gates.get(id)
+        if gate is None:
+            raise NotFound(f"There is no gate “{id[:40]}”.", "Say `/fleet gates` for those that are open.")
+        return gate
+
+    def decide(
+        self,
+        id: str,
+        choice: str,
+        person: Person,
+        *,
+        note: str = "",
+        revision: int | None = None,
+        digest: str | None = None,
+        platform: str = "web",
+    ) -> Gate:
+        """One person's answer to a gate, checked, kept and told to everyone. The jobs deliver it to the engine.
+
+        Raises NotFound, NotAllowed, UsageError (an answer it does not take) or Conflict (too late, another revision)."""
+        gate = self.gate(id)
+        given = Decision(choice, person.name, self.now(), note, platform)
+        try:
+            with self.store.transaction():
+                decided = self._decided(gate, given, person, revision, digest)
+        except FleetError as refusal:
+            self.record(
+                "refused", person.name, gate.product, id, {"choice": choice, "why": refusal.message, "platform": platform}
+            )
+            raise
+        if decided != gate:
+            self._tell_decision(decided, given)
+        return decided
+
+    def _decided(self, gate: Gate, given: Decision, person: Person, revision: int | None, digest: str | None) -> Gate:
+        product = self.products.get(gate.product)
+        if product is None:
+            raise UsageError(
+                f"{gate.product} is no longer in the registry.", "Put it back into products.yaml to decide its gates."
+            )
+        asked_by = work.asked_by if gate.work and (work := self.store.work.get(gate.work)) else ""
+        if reason := access.may_decide(person, product, asked_by, self.registry.people):
+            raise NotAllowed(reason)
+        after = gates.answer(gate, given, required=product.approvals.required, revision=revision, digest=digest)
+        if after != gate:
+            self.store.gates.save(after)
+            self.record(
+                "decision", given.by, gate.product, gate.id, {"choice": given.choice, "note": given.note, "digest": gate.digest}
+            )
+        return after
+
+    def _tell_decision(self, gate: Gate, given: Decision) -> None:
+        answers = len(gate.answers)
+        for place in self.store.talk.posts_with_gate(gate.id):
+            text = f"**{gate.product}** “{gate.title}” (`{gate.id}`): {gates.outcome(gate)}"
+            self.say(
+                place.conversation,
+                text,
+                key=f"outcome:{gate.id}:{answers}:{place.conversation}",
+                kind="outcome",
+                product=gate.product,
+            )
+        self.changed(Change("gate", product=gate.product, gate=gate))
+
+    def withdraw_gates(self, product: str, reason: str, work: str | None = None) -> None:
+        """Nobody waits for these gates of a product (of one work, if named) any more."""
+        for gate in self.store.gates.in_states(GateState.OPEN, product=product):
+            if work is None or gate.work == work:
+                gate = gates.withdrawn(gate, reason, self.now())
+                self.store.gates.save(gate)
+                self.record("gate", "fleet", product, gate.id, {"withdrawn": reason})
+                self.changed(Change("gate", product=product, gate=gate))
+
+    # -- saying ------------------------------------------------------------------------------------------------------
+
+    def say(
+        self,
+        conversation: str,
+        text: str,
+        *,
+        key: str,
+        author: str = "fleet",
+        kind: str = "reply",
+        product: str | None = None,
+        cards: tuple[Card, ...] = (),
+        suggestions: tuple[Suggestion, ...] = (),
+    ) -> Post | None:
+        """Say something in a conversation, once for each `key`; None if it has been said. Secrets are taken out here."""
+        platform = conversation.partition(":")[0]
+        now = self.now()
+        post = Post(
+            conversation, author, self.redact(text), now, cards=cards, suggestions=suggestions, kind=kind, product=product
+        )
+        with self.store.transaction():
+            said = self.store.talk.say(post, key)
+            if said and platform in self.platforms and platform != "web" and author == "fleet":
+                self.store.outbox.add(said.id, conversation, platform, now)
+        if said:
+            self.changed(Change("post", product=product, post=said))
+        return said
+
+    def places(self, product: str, conversation: str) -> tuple[str, ...]:
+        """The conversations that hear of something: where it was asked, and the product's channels on platforms that are on."""
+        known = self.products.get(product)
+        channels = [str(channel) for channel in known.channels if channel.platform in self.platforms] if known else []
+        asked = [conversation] if conversation.partition(":")[0] in self.platforms else []
+        return tuple(dict.fromkeys([*asked, *channels])) or (BOARD,)
+
+    def record(self, kind: str, person: str, product: str | None, subject: str, detail: dict[str, Any]) -> None:
+        """Write a row of the audit journal; secrets are taken out first."""
+        clean = {name: self.redact(value) if isinstance(value, str) else value for name, value in detail.items()}
+        self.store.audit.add(kind, at=self.now(), person=person, product=product, subject=subject, detail=clean)
+
+    def newest_mail(self, product: str, limit: int = 50) -> list[Mail]:
+        """What the product's agents and people wrote to each other, newest first, as kept by us."""
+        return self.store.mail.newest(self.product(product).name, limit)
