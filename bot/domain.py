@@ -203,11 +203,18 @@ class Work:
     """Counts how often it was handed to the engine: more than once after being parked."""
     started_at: datetime | None = None
     ended_at: datetime | None = None
+    origin: str = ""
+    """A few letters of the store that numbered it: another store's `w12` is other work."""
+
+    @property
+    def tag(self) -> str:
+        """What names it in the engine, where every store's work meets: `w12.k3f9`, and `w12.k3f9.2` when tried again."""
+        return f"{self.id}.{self.origin}" + (f".{self.attempt}" if self.attempt > 1 else "")
 
     @property
     def marker(self) -> str:
-        """What makes the mail or agent of this work recognisable in the engine, so that nothing is started twice."""
-        return f"[{self.id}]" if self.attempt == 1 else f"[{self.id}/{self.attempt}]"
+        """What makes its mail recognisable in the engine, so that nothing is started twice."""
+        return f"[{self.tag}]"
 
 
 class GateKind(StrEnum):
@@ -269,6 +276,8 @@ class Gate:
     answers: tuple[Decision, ...] = ()
     """Every valid answer so far; more than one where a quorum is asked for."""
     reason: str = ""
+    origin: str = ""
+    """As of `Work`."""
 
     @property
     def digest(self) -> str:
@@ -279,11 +288,11 @@ class Gate:
     @property
     def marker(self) -> str:
         """What makes the delivered answer recognisable in the engine, so that it is never sent twice."""
-        return f"[{self.id} r{self.revision}]"
+        return f"[{self.id}.{self.origin}]"
 
     def decided(self, decision: Decision, at: datetime) -> "Gate":
         """This gate with its final decision."""
-        return replace(self, state=GateState.DECIDED, decision=decision, updated_at=at)
+        return replace(self, state=GateState.DECIDED, decision=decision, reason="", updated_at=at)
 
 
 @dataclass(frozen=True, slots=True)

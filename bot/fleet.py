@@ -5,8 +5,8 @@ the jobs (`bot.jobs`), which listen for `Change`s. Whoever calls has passed the 
 check is part of deciding.
 """
 
-import difflib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -82,6 +82,7 @@ class Fleet:
         self.down: dict[str, tuple[str, datetime]] = {}
         """Runtimes that do not answer: why, and since when."""
         self._listeners: list[Listener] = []
+        self._untold: list[Change] | None = None
 
     # -- listening ---------------------------------------------------------------------------------------------------
 
@@ -91,9 +92,28 @@ class Fleet:
         return lambda: self._listeners.remove(listener)
 
     def changed(self, change: Change) -> None:
-        """Tell everyone who listens."""
+        """Tell everyone who listens; inside a transaction, once it has been kept."""
+        if self._untold is not None:
+            self._untold.append(change)
+            return
         for listener in tuple(self._listeners):
             listener(change)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Several changes of the store as one; they are told when all of them are kept, and not at all otherwise."""
+        if self._untold is not None:
+            yield
+            return
+        self._untold = []
+        try:
+            with self.store.transaction():
+                yield
+            untold = self._untold
+        finally:
+            self._untold = None
+        for change in untold:
+            self.changed(change)
 
     # -- products ----------------------------------------------------------------------------------------------------
 
@@ -113,18 +133,12 @@ class Fleet:
         return {product.name: product for product in self.registry.products}
 
     def product(self, name: str) -> Product:
-        """One product. Raises NotFound with the nearest name."""
-        products = self.products
-        if name in products:
-            return products[name]
-        near = difflib.get_close_matches(name, products, n=1, cutoff=0.5)
-        hint = f"Did you mean {near[0]}?" if near else f"There is: {', '.join(products) or 'none yet'}."
-        raise NotFound(f"There is no product “{name[:60]}”.", hint)
+        """The product that a person means by a name. Raises NotFound with the nearest one."""
+        return self.registry.product(name)
 
     def trouble(self, product: Product) -> Trouble | None:
         """What keeps a product from working, as far as its runtime is concerned."""
-        runtime = product.runtime or self.registry.default_runtime
-        down = self.down.get(runtime) or (next(iter(self.down.values()), None) if not self.engine.runtimes() else None)
+        down = self.down.get(product.runtime) if product.runtime else next(iter(self.down.values()), None)
         if down is None:
             return None
         reason, since = down
@@ -136,8 +150,7 @@ class Fleet:
 
     def status(self, names: Sequence[str] = ()) -> FleetStatus:
         """The fleet, or the products named, as known now; asks nobody."""
-        for name in names:
-            self.product(name)
+        names = [self.product(name).name for name in names]
         work, waiting, paused = self.store.work.open(), self.store.gates.in_states(GateState.OPEN), self.store.notes("paused:")
         last = self.store.work.last_ended()
         products = [
@@ -163,9 +176,9 @@ class Fleet:
             running=len(self.store.work.open(states=RUNNING)),
             max_sessions=scheduling.max_concurrent_sessions,
             memory_gb=sum(runtime.memory_mib for runtime in runtimes) / 1024,
-            max_memory_gb=scheduling.max_memory_gb,
+            max_memory_gb=scheduling.resource_budget.max_memory_gb,
             cpu_percent=sum(runtime.cpu_percent for runtime in runtimes),
-            max_cpu_percent=scheduling.max_cpu_percent,
+            max_cpu_percent=scheduling.resource_budget.max_cpu_percent,
             spent_usd=own + sum(snapshot.cost_usd_today for snapshot in self.snapshots.values()),
             budget_usd=self.registry.budget.per_day_usd,
         )
@@ -186,7 +199,7 @@ class Fleet:
     def submit(
         self, product: str, objective: str, *, capability: str | None, person: Person, conversation: str, request: str
     ) -> tuple[Work, bool]:
-        """Queue work, once for each `request`; the jobs start it as soon as it is admitted. Returns it, and whether it is new."""
+        """Queue work, once for each `request`; the jobs start it once it is admitted. Returns it, and whether it is new."""
         name, now = self.product(product).name, self.now()
         if not self.product(product).overstory:
             raise UsageError(f"{name} has `overstory: false`: it runs no agents.", "Set it to true in products.yaml.")
@@ -202,12 +215,11 @@ class Fleet:
             conversation=conversation,
             reason="just asked for",
         )
-        with self.store.transaction():
+        with self.transaction():
             work, new = self.store.work.add(asked, request)
             if new:
                 self.record("work", person.name, name, work.id, {"asked": objective, "capability": capability})
-        if new:
-            self.changed(Change("work", product=name, work=work))
+                self.changed(Change("work", product=name, work=work))
         return work, new
 
     def work(self, id: str) -> Work:
@@ -300,15 +312,15 @@ class Fleet:
         gate = self.gate(id)
         given = Decision(choice, person.name, self.now(), note, platform)
         try:
-            with self.store.transaction():
+            with self.transaction():
                 decided = self._decided(gate, given, person, revision, digest)
+                if decided != gate:
+                    self._tell_decision(decided)
         except FleetError as refusal:
             self.record(
                 "refused", person.name, gate.product, id, {"choice": choice, "why": refusal.message, "platform": platform}
             )
             raise
-        if decided != gate:
-            self._tell_decision(decided, given)
         return decided
 
     def _decided(self, gate: Gate, given: Decision, person: Person, revision: int | None, digest: str | None) -> Gate:
@@ -328,7 +340,7 @@ class Fleet:
             )
         return after
 
-    def _tell_decision(self, gate: Gate, given: Decision) -> None:
+    def _tell_decision(self, gate: Gate) -> None:
         answers = len(gate.answers)
         for place in self.store.talk.posts_with_gate(gate.id):
             text = f"**{gate.product}** “{gate.title}” (`{gate.id}`): {gates.outcome(gate)}"
@@ -370,12 +382,12 @@ class Fleet:
         post = Post(
             conversation, author, self.redact(text), now, cards=cards, suggestions=suggestions, kind=kind, product=product
         )
-        with self.store.transaction():
+        with self.transaction():
             said = self.store.talk.say(post, key)
             if said and platform in self.platforms and platform != "web" and author == "fleet":
                 self.store.outbox.add(said.id, conversation, platform, now)
-        if said:
-            self.changed(Change("post", product=product, post=said))
+            if said:
+                self.changed(Change("post", product=product, post=said))
         return said
 
     def places(self, product: str, conversation: str) -> tuple[str, ...]:

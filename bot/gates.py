@@ -98,6 +98,11 @@ def delivered(gate: Gate, reason: str, now: datetime) -> Gate:
     return replace(gate, state=GateState.DELIVERED, reason=reason, updated_at=now)
 
 
+def undeliverable(gate: Gate, reason: str, now: datetime) -> Gate:
+    """A decided gate whose answer the engine refused for good; the reason keeps it from being tried again by itself."""
+    return replace(gate, reason=reason, updated_at=now)
+
+
 def answer(gate: Gate, given: Decision, *, required: int = 1, revision: int | None = None, digest: str | None = None) -> Gate:
     """The gate after one more answer by someone who may give it.
 
@@ -163,7 +168,7 @@ def changes(before: Gate, after: Gate) -> str:
 
 def plain_title(subject: str) -> str:
     """A mail's subject without our markers and reply prefixes."""
-    return re.sub(r"^(Re:\s*)+|\s*\[[wg]\d+( r\d+|/\d+)?\]", "", subject).strip() or "(no subject)"
+    return re.sub(r"^(Re:\s*)+|\s*\[[wg]\d+\.[a-z0-9.]+\]", "", subject).strip() or "(no subject)"
 
 
 def _options(mail: Mail) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """What a mail from the engine means to people: a gate, a report, news of work, or nothing. Pure.
 
-Agents write freely, so nothing here trusts text: a mail is tied to work by its thread, then by a marker of ours (`[w12]`)
-in its subject, then by the agent that was started for the work.
+Agents write freely, so a mail is tied to work by what we put there ourselves: its thread, a marker (`[w12.k3f9]`) in its
+subject, or the agent that was started for the work.
 """
 
 import re
@@ -11,7 +11,7 @@ from enum import StrEnum
 from bot.domain import GateKind, Mail
 from bot.gates import HUMAN, raised_by
 
-MARKER = re.compile(r"\[(w\d{1,12})(?:/\d{1,4})?\]")
+MARKER = re.compile(r"\[(w\d{1,12})\.([a-z0-9]{1,12})(?:\.\d{1,4})?\]")
 ENDINGS = {"result": True, "worker_done": True, "error": False, "worker_died": False}
 """Mail types that may end work, and whether it went well."""
 
@@ -22,9 +22,9 @@ class Use(StrEnum):
     GATE = "gate"
     REPORT = "report"
     PROGRESS = "progress"
-    """Kept, and shown as what a product does now; not posted."""
+    """Between agents: kept, not posted."""
     OURS = "ours"
-    """We sent it, or it answers nobody: kept only."""
+    """We sent it: kept only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +47,10 @@ def sort(mail: Mail, *, from_our_agent: bool = False) -> Sorted:
         own = from_our_agent or mail.sender in {"coordinator", "orchestrator"}
         well = ENDINGS[mail.type]
         return Sorted(Use.REPORT, ends=well if own and (mail.type != "worker_done" or from_our_agent) else None)
-    if mail.recipient in HUMAN and mail.type in {"escalation", "merged", "merge_failed"}:
-        return Sorted(Use.REPORT)
-    return Sorted(Use.PROGRESS)
+    return Sorted(Use.REPORT if mail.recipient in HUMAN else Use.PROGRESS)
 
 
-def marked_work(mail: Mail) -> str | None:
-    """The id of the work whose marker stands in the subject, or at the end of the body."""
+def marked_work(mail: Mail, origin: str) -> str | None:
+    """The id of the work of this store whose marker stands in the subject, or at the end of the body."""
     found = MARKER.search(mail.subject) or MARKER.search(mail.body[-200:])
-    return found.group(1) if found else None
+    return found.group(1) if found and found.group(2) == origin else None

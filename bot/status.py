@@ -1,7 +1,7 @@
 """The state of the whole fleet as one value, most urgent first; its JSON and its words. Pure."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any

@@ -19,6 +19,7 @@ class Store:
     def __init__(self, path: Path | str) -> None:
         self.database = Database(path)
         self.transaction = self.database.transaction
+        self.origin = self.database.origin
         self.talk = Talk(self.database)
         self.mail = Mailbox(self.database)
         self.work = WorkTable(self.database)

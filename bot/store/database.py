@@ -32,6 +32,8 @@ class Database:
             self._db.execute("PRAGMA foreign_keys = ON")
             self._depth = 0
             self._migrate()
+            self.origin: str = self.value("SELECT value FROM notes WHERE name = 'origin'")
+            """A few letters, drawn when the file was made, that tell its ids from another store's."""
         except (sqlite3.Error, OSError) as error:
             raise StoreError(
                 f"The store {path} cannot be used: {error}.",

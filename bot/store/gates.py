@@ -38,7 +38,7 @@ class Gates:
             created_at=to_text(gate.created_at),
             updated_at=to_text(gate.updated_at),
         )
-        return None if n is None else replace(gate, id=f"g{n}")
+        return None if n is None else replace(gate, id=f"g{n}", origin=self._db.origin)
 
     def get(self, id: str) -> Gate | None:
         """One gate by its id."""
@@ -116,4 +116,5 @@ class Gates:
             decision=final,
             answers=answers,
             reason=row["reason"],
+            origin=self._db.origin,
         )

