@@ -1,0 +1,43 @@
+"""`stop`: ends one agent, on wish with its worktree and branch."""
+
+from .. import lifecycle, processes
+from ..answers import Answer
+from ..call import Call
+from ..errors import EngineError
+
+
+def stop(call: Call) -> Answer:
+    """End an agent."""
+    project, name = call.project, call.first
+    with project.sessions() as sessions:
+        row = sessions.get(name)
+    if row is None:
+        raise EngineError(f'Agent "{name}" not found')
+    completed = row.state == "completed"
+    if completed and not call.has("--clean-worktree"):
+        raise EngineError(f'Agent "{name}" is already completed. Use --clean-worktree to remove its worktree.')
+    killed = False
+    if not completed:
+        turn = project.turn_pid(name)
+        killed = processes.end(int(turn.read_text()) if turn.exists() else row.pid)
+        turn.unlink(missing_ok=True)
+        with project.sessions() as sessions:
+            sessions.move(name, "completed")
+            sessions.touch(name)
+    removed = deleted = False
+    if call.has("--clean-worktree"):
+        removed, deleted = lifecycle.remove_worker(project, row, force=call.has("--force"))
+    fields = {
+        "stopped": True,
+        "agentName": name,
+        "sessionId": row.id,
+        "capability": row.capability,
+        "tmuxKilled": killed and bool(row.tmux_session),
+        "pidKilled": killed and not row.tmux_session,
+        "worktreeRemoved": removed,
+        "branchDeleted": deleted,
+        "force": call.has("--force"),
+        "wasZombie": row.state == "zombie",
+        "wasCompleted": completed,
+    }
+    return Answer("stop", fields, f"Agent stopped: {name} (rehearsal)")

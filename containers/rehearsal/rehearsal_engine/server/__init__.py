@@ -1,0 +1,1 @@
+"""`serve`: REST, WebSocket, and the coordinator that lives and dies with it."""
