@@ -33,16 +33,21 @@ _LINE_END = re.compile(r"\r\n|\r|\n")
 
 @dataclass(slots=True)
 class _Node:
-    """A value with the character at which it starts."""
+    """A value with the character at which it starts. `children` of a mapping are key, value, key, value …"""
 
     index: int
-    value: str | None = None
-    items: "list[_Node] | None" = None
-    pairs: "list[tuple[_Node, _Node]] | None" = None
+    kind: str
+    """`scalar`, `list` or `mapping`."""
+    text: str | None = None
     plain: bool = False
+    """Whether it is written without quotes."""
+    children: "list[_Node]" = field(default_factory=list)
+
+    def pairs(self) -> "Iterator[tuple[_Node, _Node]]":
+        return zip(self.children[::2], self.children[1::2], strict=True)
 
 
-class Broken(Exception):  # noqa: N818
+class _Broken(Exception):
     """The text cannot be read any further."""
 
     def __init__(self, index: int, message: str) -> None:
@@ -59,17 +64,34 @@ class Document:
     text: str
     value: Any = None
     problems: list[Problem] = field(default_factory=list)
-    _keys: dict[Path, int] = field(default_factory=dict)
-    _values: dict[Path, int] = field(default_factory=dict)
+    keys: dict[Path, int] = field(default_factory=dict)
+    values: dict[Path, int] = field(default_factory=dict)
     _lines: list[int] = field(default_factory=list)
 
     def problem(self, path: Path, message: str, *, key: bool = False) -> None:
         """Note a problem at the value of `path` (at its key, with `key`), or at its nearest parent that is in the file."""
-        self._note(self._index(path, key), message)
+        self.note(self._index(path, key), message)
+
+    def at(self, path: Path) -> Any:
+        """The value at `path`, None where there is none."""
+        value = self.value
+        for part in path:
+            if isinstance(value, dict):
+                value = value.get(part)
+            elif isinstance(value, list) and isinstance(part, int) and part < len(value):
+                value = value[part]
+            else:
+                return None
+        return value
+
+    def find(self, path: Path, text: str) -> Path:
+        """The path of `text` in the list at `path`, or `path` itself."""
+        items = self.at(path)
+        return (*path, items.index(text)) if isinstance(items, list) and text in items else path
 
     def line(self, path: Path) -> int:
         """The 1-based line of the value at `path`."""
-        return self._place(self._index(path, False))[0]
+        return self.place(self._index(path, False))[0]
 
     def sorted_problems(self) -> list[Problem]:
         """The problems in the order of the file, each said once."""
@@ -77,21 +99,23 @@ class Document:
 
     def _index(self, path: Path, key: bool) -> int:
         while path:
-            index = (self._keys if key else self._values).get(path, self._values.get(path))
+            index = (self.keys if key else self.values).get(path, self.values.get(path))
             if index is not None:
                 return index
             path = path[:-1]
-        return self._values.get((), 0)
+        return self.values.get((), 0)
 
-    def _place(self, index: int) -> tuple[int, int]:
+    def place(self, index: int) -> tuple[int, int]:
+        """The 1-based line and column of a character."""
         if not self._lines:
             self._lines = [0, *(match.end() for match in _LINE_END.finditer(self.text))]
         index = min(index, len(self.text))
         line = bisect_right(self._lines, index)
         return line, index - self._lines[line - 1] + 1
 
-    def _note(self, index: int, message: str) -> None:
-        line, column = self._place(index)
+    def note(self, index: int, message: str) -> None:
+        """Note a problem at a character."""
+        line, column = self.place(index)
         self.problems.append(Problem(self.file, line, column, message))
 
 
@@ -102,57 +126,59 @@ def read(text: str, file: str) -> Document:
         _check_characters(document.text)
         root = _compose(document)
         if root is not None:
-            document.value = _Reader(document).read(root, (), 0)
-    except Broken as broken:
-        document._note(broken.index, broken.message)
+            document.value = _Reader(document).read(root, ())
+    except _Broken as broken:
+        document.note(broken.index, broken.message)
     return document
 
 
 def _check_characters(text: str) -> None:
     if len(text) > MAX_CHARACTERS:
-        raise Broken(0, f"The file is longer than {MAX_CHARACTERS:,} characters.")
+        raise _Broken(0, f"The file is longer than {MAX_CHARACTERS:,} characters.")
     bad = yaml.reader.Reader.NON_PRINTABLE.search(text)
     if bad:
-        raise Broken(bad.start(), f"U+{ord(bad.group()):04X} is a character that YAML does not allow. Remove it.")
+        raise _Broken(bad.start(), f"U+{ord(bad.group()):04X} is a character that YAML does not allow. Remove it.")
 
 
 def _compose(document: Document) -> _Node | None:
-    """The first document of the text as nodes; an alias is the very node that it stands for."""
-    root: _Node | None = None
-    stack: list[tuple[_Node, list[_Node]]] = []
+    """The text as nodes, without recursion; an alias is the very node that it stands for. None for an empty text."""
+    top = _Node(0, "list")
+    open_nodes = [top]
     anchors: dict[str, _Node] = {}
     for event in _events(document.text):
-        if isinstance(event, yaml.DocumentStartEvent) and root is not None:
-            raise Broken(
-                event.start_mark.index, "A second YAML document starts here; one file is one document. Remove the ---."
-            )
+        if isinstance(event, yaml.DocumentStartEvent) and top.children:
+            raise _Broken(_start(event), "A second YAML document starts here; one file is one document. Remove the ---.")
         if isinstance(event, yaml.CollectionEndEvent):
-            node, children = stack.pop()
-            _fill(node, children)
-            continue
-        if not isinstance(event, yaml.NodeEvent):
-            continue
-        node = _alias(event, anchors, stack) if isinstance(event, yaml.AliasEvent) else _node(event, document)
-        if event.anchor and not isinstance(event, yaml.AliasEvent):
-            anchors[event.anchor] = node
-        if stack:
-            stack[-1][1].append(node)
-        else:
-            root = node
-        if isinstance(event, yaml.CollectionStartEvent):
-            if len(stack) >= MAX_DEPTH:
-                raise Broken(event.start_mark.index, f"Nested deeper than {MAX_DEPTH} levels.")
-            stack.append((node, []))
-    return root
+            open_nodes.pop()
+        elif isinstance(event, yaml.AliasEvent):
+            open_nodes[-1].children.append(_alias(event, anchors, open_nodes))
+        elif isinstance(event, yaml.NodeEvent):
+            node = _node(event, document)
+            open_nodes[-1].children.append(node)
+            if event.anchor:
+                anchors[event.anchor] = node
+            if isinstance(event, yaml.CollectionStartEvent):
+                open_nodes.append(node)
+                _check_depth(node, len(open_nodes) - 1)
+    return top.children[0] if top.children else None
 
 
-def _events(text: str) -> Iterator[yaml.Event]:
+def _check_depth(node: _Node, depth: int) -> None:
+    if depth > MAX_DEPTH:
+        raise _Broken(node.index, f"Nested deeper than {MAX_DEPTH} levels.")
+
+
+def _start(event: Any) -> int:
+    return int(event.start_mark.index)
+
+
+def _events(text: str) -> Iterator[Any]:
     try:
         yield from yaml.parse(text, Loader=_LOADER)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        index = mark.index if mark else 0
-        raise Broken(index, _syntax(text, index, error)) from None
+        index: int = getattr(mark, "index", 0)
+        raise _Broken(index, _syntax(text, index, error)) from None
 
 
 def _syntax(text: str, index: int, error: yaml.MarkedYAMLError) -> str:
@@ -168,23 +194,78 @@ def _syntax(text: str, index: int, error: yaml.MarkedYAMLError) -> str:
 
 
 def _node(event: Any, document: Document) -> _Node:
-    index = event.start_mark.index
+    index = _start(event)
     if event.tag and event.tag != "!" and event.tag not in _PLAIN_TAGS:
-        document._note(index, "Tags (words that start with !) are not used here. Remove it, or quote the value.")
-    if not isinstance(event, yaml.ScalarEvent):
-        return _Node(index)
+        document.note(index, "Tags (words that start with !) are not used here. Remove it, or quote the value.")
+    if isinstance(event, yaml.MappingStartEvent):
+        return _Node(index, "mapping")
+    if isinstance(event, yaml.SequenceStartEvent):
+        return _Node(index, "list")
     plain = not event.style
-    return _Node(index, value=None if plain and event.value in _NOTHING else event.value, plain=plain)
+    return _Node(index, "scalar", None if plain and event.value in _NOTHING else event.value, plain)
 
 
-def _alias(event: Any, anchors: dict[str, _Node], stack: list[tuple[_Node, list[_Node]]]) -> _Node:
+def _alias(event: Any, anchors: dict[str, _Node], open_nodes: list[_Node]) -> _Node:
     node = anchors.get(event.anchor)
     if node is None:
-        raise Broken(event.start_mark.index, f"*{event.anchor} stands for nothing: no &{event.anchor} comes before it.")
-    if any(node is parent for parent, _ in stack):
-        raise Broken(event.start_mark.index, f"*{event.anchor} stands inside of what it stands for.")
+        raise _Broken(_start(event), f"*{event.anchor} stands for nothing: no &{event.anchor} comes before it.")
+    if any(node is parent for parent in open_nodes):
+        raise _Broken(_start(event), f"*{event.anchor} stands inside of what it stands for.")
     return node
 
 
-def _fill(node: _Node, children: list[_Node]) -> None:
-    node.items = children
+class _Reader:
+    """Turns nodes into values, and notes where each stands."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.count = 0
+
+    def read(self, node: _Node, path: Path) -> Any:
+        self.count += 1
+        if self.count > MAX_VALUES:
+            raise _Broken(node.index, f"The file comes to more than {MAX_VALUES:,} values once its aliases are followed.")
+        _check_depth(node, len(path))
+        self.document.values.setdefault(path, node.index)
+        if node.kind == "scalar":
+            return node.text
+        if node.kind == "list":
+            return [self.read(child, (*path, index)) for index, child in enumerate(node.children)]
+        result: dict[str, Any] = {}
+        self._entries(node, path, result)
+        for key, value in node.pairs():
+            if _is_merge(key):
+                self._merge(value, path, result)
+        return result
+
+    def _entries(self, node: _Node, path: Path, result: dict[str, Any]) -> None:
+        first: dict[str, int] = {}
+        for key, value in node.pairs():
+            if _is_merge(key):
+                continue
+            if not key.text or not key.text.isprintable():
+                self.document.note(key.index, "A key must be a word.")
+            elif key.text in first:
+                line = self.document.place(first[key.text])[0]
+                self.document.note(key.index, f"{key.text} stands here a second time; the first is in line {line}.")
+            else:
+                first[key.text] = key.index
+                self._entry(key.text, key, value, path, result)
+
+    def _entry(self, name: str, key: _Node, value: _Node, path: Path, result: dict[str, Any]) -> None:
+        here = (*path, name)
+        self.document.keys[here] = key.index
+        result[name] = self.read(value, here)
+
+    def _merge(self, source: _Node, path: Path, result: dict[str, Any]) -> None:
+        for mapping in source.children if source.kind == "list" else [source]:
+            if mapping.kind != "mapping":
+                self.document.note(mapping.index, "<< takes a mapping, or a list of them.")
+                continue
+            for key, value in mapping.pairs():
+                if key.text and key.text.isprintable() and key.text not in result and not _is_merge(key):
+                    self._entry(key.text, key, value, path, result)
+
+
+def _is_merge(key: _Node) -> bool:
+    return key.plain and key.text == "<<"
