@@ -33,7 +33,10 @@ def show(answer: Answer, dialect: Dialect, *, as_json: bool) -> int:
         print(answer.text)
     elif not dialect.envelope:
         shown = answer.fields.get(answer.bare) if answer.bare else answer.fields
-        print(shown if isinstance(shown, str) else json.dumps(shown, ensure_ascii=False, indent=answer.indent))
+        if isinstance(shown, str) or answer.indent is None:
+            print(shown if isinstance(shown, str) else compact(shown))
+        else:
+            print(json.dumps(shown, ensure_ascii=False, indent=answer.indent))
     elif answer.bare_when_empty and not any(answer.fields.values()):
         print("[]")
     else:

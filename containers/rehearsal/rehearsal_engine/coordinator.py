@@ -10,10 +10,11 @@ import os
 import sys
 import threading
 import time
+import traceback
 from datetime import UTC, datetime
 from pathlib import Path
 
-from . import objective
+from . import objective, processes
 from .correspondence import ME, OBJECTIVES, Correspondence, about
 from .errors import NotInitialised
 from .mail import Message
@@ -143,6 +144,8 @@ class Coordinator:
 
 def run(project: Project, *, served: bool) -> int:
     """The process's whole life. It ends without tidying, as the real one's does."""
+    if served:
+        processes.die_with_parent()
     session = _own_session(project)
     if session is None:
         return 1
@@ -150,11 +153,20 @@ def run(project: Project, *, served: bool) -> int:
     with project.sessions() as sessions:
         sessions.move(ME, "working")
     project.record("session_start", ME, session_id=session.id, data={"rehearsal": True})
+    threading.excepthook = _die
     listen = _hear_stdin if served else _hear_nudges
     threading.Thread(target=listen, args=[me], daemon=True).start()
     while me.wanted():
         time.sleep(CHECK_SECONDS)
     os._exit(0)
+
+
+def _die(broken: threading.ExceptHookArgs) -> None:
+    """A script or ear that breaks ends the process, visibly, instead of leaving a coordinator that only looks alive."""
+    if broken.exc_value is not None:
+        traceback.print_exception(broken.exc_value)
+    sys.stderr.flush()
+    os._exit(70)
 
 
 def _own_session(project: Project) -> Session | None:
@@ -182,6 +194,7 @@ def _hear_nudges(me: Coordinator) -> None:
         os.mkfifo(pipe)
     me.take_mail()
     me.look()
-    with pipe.open("r+", encoding="utf-8") as nudges:
+    both_ends = os.open(pipe, os.O_RDWR)  # with an end to write held open, reading never meets the end of the pipe
+    with os.fdopen(both_ends, encoding="utf-8") as nudges:
         while nudges.readline():
             me.take_mail()

@@ -16,9 +16,8 @@ PERSISTENT = ("coordinator", "orchestrator", "monitor")
 
 def worker_alive(project: Project, agent: str) -> bool:
     """Whether a worker's turn has a process."""
-    path = project.turn_pid(agent)
     if project.dialect.headless:
-        return path.exists() and processes.alive(int(path.read_text().strip() or 0))
+        return processes.alive(project.turn_process(agent))
     with project.sessions() as sessions:
         row = sessions.get(agent)
     return bool(row and processes.alive(row.pid))

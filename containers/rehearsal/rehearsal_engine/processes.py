@@ -19,7 +19,7 @@ GRACE_SECONDS = 2.0
 
 def alive(pid: int | None) -> bool:
     """Whether a process of ours runs under this id; one that ended and waits to be collected does not count."""
-    if pid is None:
+    if pid is None or pid <= 0:
         return False
     try:
         os.kill(pid, 0)
@@ -59,6 +59,14 @@ def spawn(
             env={**os.environ, **(environment or {})},
             start_new_session=True,
         )
+
+
+def die_with_parent() -> None:
+    """Be killed when the process that started this one dies, also while stopped (Linux; elsewhere the end of stdin does it)."""
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
 def end(pid: int | None) -> bool:

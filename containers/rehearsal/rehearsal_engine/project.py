@@ -121,6 +121,13 @@ class Project:
         """The file that names a headless worker's process while its turn lasts."""
         return self.state / "agents" / agent / "turn.pid"
 
+    def turn_process(self, agent: str) -> int | None:
+        """The process of a headless worker's turn; None when no turn is on."""
+        try:
+            return int(self.turn_pid(agent).read_text())
+        except (FileNotFoundError, ValueError):
+            return None
+
     def nudge_pipe(self, agent: str) -> Path:
         """The named pipe on which a detached coordinator hears nudges."""
         return self.state / "agents" / agent / "nudge.fifo"

@@ -6,10 +6,11 @@ Every step first looks into the mail whether it was already done, so that a new 
 import json
 import os
 import signal
+import sqlite3
 import time
 from typing import TYPE_CHECKING
 
-from . import product, sling, worktrees
+from . import health, product, sling, worktrees
 from .correspondence import ME, Correspondence
 from .errors import EngineError
 from .mail import Message
@@ -40,9 +41,10 @@ class Script:
         """Play it to its end; what the engine refuses ends it with an `error`."""
         try:
             self.play()
-        except EngineError as refused:
-            self.say("error", "Failed", f"The rehearsal could not go on: {refused.message}")
-        self.me.pause(self.objective.title)
+        except (EngineError, OSError, sqlite3.Error) as problem:
+            self.say("error", "Failed", f"The rehearsal could not go on: {problem}")
+        if not self.me.stalled:
+            self.me.pause(self.objective.title)
 
     def play(self) -> None:
         """The whole script."""
@@ -65,6 +67,11 @@ class Script:
             self.say("result", "Rejected", f"Rehearsal: the plan for {self.objective.title} was rejected{why}")
             return
         self.build([self.ask(kind) for word, kind in ASKS.items() if word in words])
+
+    @property
+    def capability(self) -> str:
+        """Who does the work: a builder, in 0.5.8 a lead, since no other may be slung directly there."""
+        return "builder" if self.project.dialect.headless else "lead"
 
     def written(self) -> Correspondence:
         """What has been written about it."""
@@ -145,7 +152,7 @@ class Script:
         """A worker's assignment in this objective."""
         base = Assignment(
             task=self.objective.task,
-            capability="builder" if self.project.dialect.headless else "lead",
+            capability=self.capability,
             name=name,
             parent=ME,
             depth=1,
@@ -160,7 +167,8 @@ class Script:
         asked = "\n".join([self.objective.mail.body.strip(), *[f"Answered: {answer}" for answer in answers]])
         key = self.objective.mail.id[-6:]
         several = "many" in self.objective.words
-        names = [f"builder-{key}-{number}" for number in range(1, MANY + 1)] if several else [f"builder-{key}"]
+        stem = f"{self.capability}-{key}"
+        names = [f"{stem}-{number}" for number in range(1, MANY + 1)] if several else [stem]
         to = self.objective.mail.from_agent if several else None
         crew = [self.assignment(name, asked=asked, hold=several, reports_to=to) for name in names]
         reported = self.written().reports()
@@ -178,7 +186,7 @@ class Script:
         """Start a worker; one of a dead coordinator that still works is waited for, one that died is replaced."""
         with self.project.sessions() as sessions:
             row = sessions.get(assignment.name)
-        while row and row.active and not self.lost(row.agent_name):
+        while row and row.active and health.worker_alive(self.project, row.agent_name):
             time.sleep(POLL_SECONDS)
             with self.project.sessions() as sessions:
                 row = sessions.get(assignment.name)
@@ -187,12 +195,6 @@ class Script:
         if row:
             worktrees.remove(self.project, row.worktree_path, row.branch_name, force=True)
         return sling.start(self.project, assignment)
-
-    def lost(self, agent: str) -> bool:
-        """Whether a worker is marked as working but has no process."""
-        from .health import worker_alive
-
-        return not worker_alive(self.project, agent)
 
     def follow(self, started: list[sling.Started], seconds: float) -> None:
         """Wait for workers, showing life and spending; those that were told to hold are let go together."""

@@ -18,9 +18,8 @@ def stop(call: Call) -> Answer:
         raise EngineError(f'Agent "{name}" is already completed. Use --clean-worktree to remove its worktree.')
     killed = False
     if not completed:
-        turn = project.turn_pid(name)
-        killed = processes.end(int(turn.read_text()) if turn.exists() else row.pid)
-        turn.unlink(missing_ok=True)
+        killed = processes.end(project.turn_process(name) or row.pid)
+        project.turn_pid(name).unlink(missing_ok=True)
         with project.sessions() as sessions:
             sessions.move(name, "completed")
             sessions.touch(name)

@@ -45,8 +45,7 @@ def clean(call: Call) -> Answer:
             skipped.append(tree.branch)
             continue
         if row and row.active:
-            turn = call.project.turn_pid(row.agent_name)
-            processes.end(int(turn.read_text()) if turn.exists() else row.pid)
+            processes.end(call.project.turn_process(row.agent_name) or row.pid)
         removed, _ = worktrees.remove(call.project, tree.path, tree.branch, force=True)
         (cleaned if removed else failed).append(tree.branch)
         if removed and row:

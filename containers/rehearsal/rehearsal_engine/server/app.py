@@ -36,11 +36,13 @@ async def serve(project: Project, host: str, port: int, *, as_json: bool) -> int
     ended = asyncio.Event()
     for sign in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(sign, ended.set)
-    loops = [asyncio.create_task(one) for one in (attendant.deliver_for_ever(), push.watch_for_ever())]
-    await ended.wait()
-    for task in loops:
+    loops = [asyncio.create_task(one) for one in (attendant.deliver_for_ever(), push.watch_for_ever(), ended.wait())]
+    done, pending = await asyncio.wait(loops, return_when=asyncio.FIRST_COMPLETED)
+    for task in pending:
         task.cancel()
-    await asyncio.gather(*loops, return_exceptions=True)
+    await asyncio.wait(pending)
     await push.close()
     await runner.cleanup()
+    for task in done:
+        task.result()  # a loop ends only by an error, which ends the server
     return 0

@@ -5,6 +5,7 @@ connection to it, and takes its word (finding 8).
 """
 
 import asyncio
+import sqlite3
 import subprocess
 
 from .. import lifecycle, processes
@@ -80,7 +81,10 @@ class Attendant:
         while True:
             await asyncio.sleep(DELIVER_SECONDS)
             if self._process is not None and self._process.poll() is None:
-                self.deliver(self._process)
+                try:
+                    self.deliver(self._process)
+                except sqlite3.OperationalError:
+                    continue  # another process holds the database; the mail is still unread on the next look
 
     def deliver(self, process: subprocess.Popen[bytes]) -> None:
         """Mark unread mail read and tell the coordinator that it has some."""
