@@ -13,7 +13,8 @@ from typing import Any
 MODEL_ERRORS = ("overloaded", "rate_limited", "auth", "too_large", "refused", "unreachable", "bad_request", "failed")
 
 Message = dict[str, Any]
-"""`{"role": "user" | "assistant", "content": [blocks]}`."""
+"""`{"role": "user" | "assistant", "content": [blocks]}`. What we keep of it may carry keys of our own beside these two,
+which never reach a model: see `bot.agent.history.view`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,17 @@ class ModelRequest:
     system: str
     tools: tuple[dict[str, Any], ...]
     messages: tuple[Message, ...]
-    max_tokens: int = 8192
+    max_tokens: int = 32_000
+    """Most tokens of the answer. Thinking counts too, so a small number cuts answers off rather than making them short."""
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """An answer begins, and its input is billed from here on. When it comes a second time the first answer broke off:
+    what was shown of it is void, and the price of its input was paid for nothing."""
+
+    usage: Usage = field(default_factory=Usage)
+    cost_usd: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +71,11 @@ class Finished:
     usage: Usage = field(default_factory=Usage)
     model: str = ""
     cost_usd: float = 0.0
+    detail: str = ""
+    """Why it declined, where it did and said so."""
+
+
+ModelEvent = Begun | TextDelta | Finished
 
 
 class Model(ABC):
@@ -68,8 +84,8 @@ class Model(ABC):
     name: str
 
     @abstractmethod
-    def stream(self, request: ModelRequest) -> AsyncIterator[TextDelta | Finished]:
-        """Text as it comes, then `Finished`, once."""
+    def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
+        """`Begun`, text as it comes, then `Finished`, once and last; `Begun` again where the answer starts anew."""
 
     @abstractmethod
     async def close(self) -> None:

@@ -1,0 +1,205 @@
+"""One turn of the agent: the model answers, its tools run, it reads their results, until it has nothing left to call.
+
+Every message is kept before the next thing happens: what the model calls, before it runs; what came of it, before the
+model reads it. So a turn that was killed anywhere goes on from its messages: `run_turn` with messages that end in calls
+runs these (with the same ids, so that nothing starts twice) and never asks the model again for what it has answered;
+with messages that end in an answer it only reads it out.
+"""
+
+import asyncio
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from bot.agent import context, record
+from bot.agent.base import Finished, Message, Model, ModelRequest, TextDelta, Usage
+from bot.agent.history import Block, calls, open_calls, turn_start, view, words
+from bot.agent.record import Limits, TurnRecord, TurnResult
+from bot.agent.tools import Halt, Invoke, Ran, ToolRun, Tools, not_run
+from bot.chat.base import Delta, Doing, Live
+from bot.errors import ModelError
+from bot.skill import Skill
+
+__all__ = ["Invoke", "Limits", "ToolRun", "Transcript", "TurnRecord", "TurnResult", "run_turn"]
+
+
+class Transcript(ABC):
+    """Where a turn's messages are kept."""
+
+    @abstractmethod
+    async def append(self, message: Message, taken: Sequence[str] = ()) -> None:
+        """Keep a message, and in the same transaction that the events `taken` have been taken up by it."""
+
+    @abstractmethod
+    async def pending(self) -> Sequence[tuple[str, str]]:
+        """(event, text) said since the turn began and not taken up, oldest first. Only of the person whose turn it is: a
+        turn has that person's rights, so what others say begins a turn of its own."""
+
+
+async def run_turn(
+    *,
+    model: Model,
+    system: str,
+    skills: Sequence[Skill],
+    messages: Sequence[Message],
+    transcript: Transcript,
+    invoke: Invoke,
+    live: Callable[[Live], None] = lambda event: None,
+    limits: Limits | None = None,
+    stop: asyncio.Event | None = None,
+) -> TurnResult:
+    """Run, or take up again, the turn at the end of `messages`, whose opening message has been kept already.
+
+    `stop`, once set, ends the turn within moments: an answer that streams and tools that only read are broken off, a
+    tool that changes something is let finish, and what is left does not run.
+    """
+    limits = limits or Limits()
+    tools = Tools(skills, invoke, live, parallel=limits.parallel, most_chars=limits.result_chars)
+    halt = Halt(stop or asyncio.Event(), limits.seconds)
+    turn = _Turn(model, system, context.tools(tuple(skills)), list(messages), transcript, tools, live, limits, halt)
+    result = await turn.run()
+    live(Doing(""))
+    return result
+
+
+@dataclass(slots=True)
+class _Answer:
+    """An answer as far as it has come. `usage` and `cost_usd` include attempts that broke off."""
+
+    text: str = ""
+    usage: Usage = field(default_factory=Usage)
+    cost_usd: float = 0.0
+    finished: Finished | None = None
+    steps: int = 0
+
+
+@dataclass
+class _Turn:
+    model: Model
+    system: str
+    offered: tuple[dict[str, object], ...]
+    messages: list[Message]
+    transcript: Transcript
+    tools: Tools
+    live: Callable[[Live], None]
+    limits: Limits
+    halt: Halt
+
+    def __post_init__(self) -> None:
+        self.start = turn_start(self.messages)
+        self.began = time.monotonic()
+        self.first_token_ms: int | None = None
+        self.spoken = bool(record.said(self.turn))
+
+    @property
+    def turn(self) -> list[Message]:
+        """The messages of this turn."""
+        return self.messages[self.start :]
+
+    @property
+    def over(self) -> str:
+        """Why there is no next step, if so."""
+        return self.halt.reason or record.over(self.turn, self.limits)
+
+    async def run(self) -> TurnResult:
+        if self.messages[-1]["role"] == "assistant" and not open_calls(self.messages):
+            return self._result()
+        while True:
+            if called := open_calls(self.messages):
+                await self._keep_results(await self._run_tools(called))
+            if reason := self.over:
+                return await self._end(reason, record.limit_words(reason, self.turn, self.limits))
+            answer = _Answer()
+            try:
+                await self.halt.unless(self._ask(answer))
+            except ModelError as error:
+                return self._result(answer, error)
+            if answer.finished is None:
+                closing = record.limit_words(self.halt.reason, self.turn, self.limits)
+                return await self._end(self.halt.reason, closing, answer, answer.text.strip())
+            if not (answer.finished.stop_reason == "tool_use" and calls({"content": answer.finished.content})):
+                return await self._finish(answer, answer.finished)
+            kept = record.spent(answer.finished.model, "tool_use", 1, answer.usage, answer.cost_usd)
+            await self._append({"role": "assistant", "content": _kept(answer.finished.content), "spent": kept})
+
+    async def _ask(self, answer: _Answer) -> None:
+        messages = view(self.messages, self.limits.history_tokens)
+        request = ModelRequest(self.system, self.offered, messages, self.limits.answer_tokens)
+        lost, lost_usd = Usage(), 0.0
+        self.live(Doing("thinking"))
+        async for event in self.model.stream(request):
+            if isinstance(event, TextDelta):
+                self._show(event.text, first=not answer.text)
+                answer.text += event.text
+                continue
+            if isinstance(event, Finished):
+                answer.finished = event
+            elif answer.steps:
+                lost, lost_usd, answer.text = answer.usage, answer.cost_usd, ""
+                self.live(Doing("the connection broke; Claude starts its answer again"))
+            answer.steps, answer.usage, answer.cost_usd = 1, lost + event.usage, lost_usd + event.cost_usd
+
+    def _show(self, text: str, *, first: bool) -> None:
+        if self.first_token_ms is None:
+            self.first_token_ms = self._ms()
+        if first:
+            self.live(Doing(""))
+        self.live(Delta(f"\n\n{text}" if first and self.spoken else text))
+        self.spoken = True
+
+    async def _run_tools(self, called: Sequence[Block]) -> Sequence[Ran]:
+        if reason := self.over:
+            return [not_run(call, reason) for call in called]
+        return await self.tools.run(called, self.halt)
+
+    async def _keep_results(self, ran: Sequence[Ran]) -> None:
+        """What is said meanwhile is taken up only where there is a next step to answer it."""
+        pending = [] if self.over else await self.transcript.pending()
+        message = record.results(ran, [text for _, text in pending])
+        await self._append(message, [event for event, _ in pending])
+
+    async def _finish(self, answer: _Answer, finished: Finished) -> TurnResult:
+        """An answer that calls nothing; what a model said before it declined is not kept."""
+        said = "" if finished.stop_reason == "refusal" else words({"content": finished.content})
+        closing = record.stop_words(finished, self.turn, self.limits)
+        return await self._end(finished.stop_reason, closing, answer, said)
+
+    async def _end(self, stop: str, closing: str, answer: _Answer | None = None, said: str = "") -> TurnResult:
+        """Close the turn with an answer in words: what was said, and why there is no more."""
+        answer = answer or _Answer()
+        if closing:
+            self._show(closing, first=True)
+        model = answer.finished.model if answer.finished else self.model.name
+        content = [{"type": "text", "text": text} for text in (said, closing) if text]
+        spent = record.spent(model, stop, answer.steps, answer.usage, answer.cost_usd)
+        await self._append({"role": "assistant", "content": content, "spent": spent})
+        return self._result()
+
+    async def _append(self, message: Message, taken: Sequence[str] = ()) -> None:
+        await self.transcript.append(message, taken)
+        self.messages.append(message)
+
+    def _result(self, lost: _Answer | None = None, error: ModelError | None = None) -> TurnResult:
+        lost = lost or _Answer()
+        so_far = record.record(self.turn)
+        whole = replace(
+            so_far,
+            model=so_far.model or self.model.name,
+            stop="failed" if error else so_far.stop,
+            steps=so_far.steps + lost.steps,
+            usage=so_far.usage + lost.usage,
+            cost_usd=so_far.cost_usd + lost.cost_usd,
+            first_token_ms=self.first_token_ms,
+            total_ms=self._ms(),
+        )
+        shown = record.cards(self.turn), record.suggestions(self.turn)
+        return TurnResult(record.said(self.turn), whole, *shown, error)
+
+    def _ms(self) -> int:
+        return round((time.monotonic() - self.began) * 1000)
+
+
+def _kept(content: Sequence[Block]) -> list[Block]:
+    """Blocks as the API takes them back: not the texts without a word that it sometimes sends."""
+    return [block for block in content if block["type"] != "text" or block["text"].strip()]
