@@ -84,6 +84,10 @@ class Fleet:
         self._listeners: list[Listener] = []
         self._untold: list[Change] | None = None
 
+    def today(self) -> datetime:
+        """When the present day began, in UTC: budgets count from there."""
+        return self.now().replace(hour=0, minute=0, second=0, microsecond=0)
+
     # -- listening ---------------------------------------------------------------------------------------------------
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
@@ -171,14 +175,14 @@ class Fleet:
     def capacity(self) -> Capacity:
         """What is in use of sessions, memory, CPU and money."""
         scheduling, runtimes = self.registry.scheduling, self.engine.runtimes()
-        own = self.store.talk.spent_since(self.now().replace(hour=0, minute=0, second=0, microsecond=0))
+        own = self.store.talk.spent_since(self.today())
         return Capacity(
             running=len(self.store.work.open(states=RUNNING)),
             max_sessions=scheduling.max_concurrent_sessions,
             memory_gb=sum(runtime.memory_mib for runtime in runtimes) / 1024,
-            max_memory_gb=scheduling.resource_budget.max_memory_gb,
+            max_memory_gb=scheduling.max_memory_gb,
             cpu_percent=sum(runtime.cpu_percent for runtime in runtimes),
-            max_cpu_percent=scheduling.resource_budget.max_cpu_percent,
+            max_cpu_percent=scheduling.max_cpu_percent,
             spent_usd=own + sum(snapshot.cost_usd_today for snapshot in self.snapshots.values()),
             budget_usd=self.registry.budget.per_day_usd,
         )

@@ -1,0 +1,231 @@
+"""What becomes of an inbound event: a press decides a gate, a command runs a skill, anything else is a turn of the agent.
+
+An event is persisted before anyone acknowledges it, handled once, and taken up again after a crash: answers are said under
+keys made from the event's id, skills run under a request id made from it, so that a repetition changes nothing. This is one
+of the two places that catch everything: whatever happens, the person gets an answer.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from bot import access, gates, skillset
+from bot.agent.nearest import nearest
+from bot.chat.base import Doing, Live
+from bot.domain import Inbound, Person, Post, Role
+from bot.errors import FleetError, NotAllowed
+from bot.fleet import Fleet
+from bot.skill import Skill, SkillContext, SkillResult
+from bot.turns import Turns
+
+log = logging.getLogger(__name__)
+
+STOP_WORDS = frozenset({"stop", "/stop", "!stop"})
+"""Said during a turn, alone, they stop it."""
+
+
+class Router:
+    """The way from a person to an answer."""
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        skills: Sequence[Skill],
+        turns: Turns | None = None,
+        live: Callable[[str, Live], None] = lambda *_: None,
+    ) -> None:
+        self.fleet = fleet
+        self.skills = tuple(skills)
+        self.turns = turns
+        """None without a model: then plain words get the nearest command."""
+        self.live = live
+        self._handling: dict[str, asyncio.Task[None]] = {}
+        self._answered_by: dict[str, str] = {}
+        """Events whose answer somebody waits for, and the event whose turn answers them."""
+
+    def receive(self, inbound: Inbound) -> asyncio.Task[None] | None:
+        """Persist an event (it may be acknowledged when this returns) and begin to handle it.
+
+        None if it was received before and is not being handled now."""
+        with self.fleet.transaction():
+            if not self.fleet.store.talk.receive(inbound):
+                return self._handling.get(inbound.event)
+            if inbound.press is None:
+                said = {"author": inbound.person.name, "kind": "message", "product": inbound.product}
+                self.fleet.say(inbound.conversation, inbound.text, key=f"said {inbound.event}", **said)
+        return self._begin(inbound)
+
+    async def handle(self, inbound: Inbound) -> list[Post]:
+        """Persist, handle, and return what the event was answered with; the same event again gets the same answer."""
+        self._answered_by[inbound.event] = inbound.event
+        try:
+            if task := self.receive(inbound):
+                await asyncio.shield(task)
+        finally:
+            answered_by = self._answered_by.pop(inbound.event, inbound.event)
+        return self.fleet.store.talk.keyed(f"{answered_by}:")
+
+    def take_up(self) -> None:
+        """After a start: handle what was received and not finished."""
+        for inbound in self.fleet.store.talk.unhandled():
+            self._begin(inbound)
+
+    async def close(self) -> None:
+        """Let go of what is being handled; it is taken up at the next start."""
+        for task in self._handling.values():
+            task.cancel()
+        await asyncio.gather(*self._handling.values(), return_exceptions=True)
+
+    def stop_turn(self, conversation: str) -> bool:
+        """Stop the agent's turn in a conversation; whether there was one."""
+        return self.turns is not None and self.turns.stop(conversation)
+
+    def running(self) -> dict[str, str]:
+        """Conversations in which a turn of the agent runs, and what it does."""
+        return self.turns.running() if self.turns else {}
+
+    async def invoke(
+        self,
+        skill: Skill,
+        arguments: dict[str, Any],
+        person: Person,
+        conversation: str,
+        request: str,
+        *,
+        product: str | None = None,
+        by_model: bool = False,
+        progress: Callable[[str], None] = lambda text: None,
+    ) -> SkillResult:
+        """Run a skill with a person's rights; the one way to run one. Raises FleetError."""
+        args = skillset.arguments(skill, arguments)
+        named = getattr(args, "product", None)
+        about = named if isinstance(named, str) else product
+        reason = access.may(person, skill.role, about if about in self.fleet.products else None)
+        if reason or (by_model and not skill.model):
+            reason = reason or f"{skill.name} is for people, not for the model."
+            self.fleet.record("refused", person.name, about, skill.name, {"arguments": arguments, "why": reason})
+            raise NotAllowed(reason)
+        context = SkillContext(
+            fleet=self.fleet,
+            person=person,
+            conversation=conversation,
+            request=request,
+            product=product,
+            by_model=by_model,
+            skills=self.skills,
+            progress=progress,
+        )
+        outcome = "failed"
+        try:
+            result = await skill.run(args, context)
+            outcome = "done"
+        except FleetError as error:
+            outcome = error.message
+            raise
+        finally:
+            if not skill.reads:
+                detail = {"arguments": arguments, "outcome": outcome, "by_model": by_model}
+                self.fleet.record("skill", person.name, about, skill.name, detail)
+        return result
+
+    # -- one event ---------------------------------------------------------------------------------------------------
+
+    def _begin(self, inbound: Inbound) -> asyncio.Task[None]:
+        task = asyncio.create_task(self._answer(inbound), name=f"answer {inbound.event}")
+        self._handling[inbound.event] = task
+        task.add_done_callback(lambda _: self._handling.pop(inbound.event, None))
+        return task
+
+    async def _answer(self, inbound: Inbound) -> None:
+        error = ""
+        try:
+            if inbound.press is not None:
+                self._press(inbound)
+            elif inbound.text.strip().lower() in STOP_WORDS and self.stop_turn(inbound.conversation):
+                self._say(inbound, SkillResult("Stopped."))
+            elif self._is_command(inbound.text):
+                await self._run(inbound)
+            else:
+                await self._talk(inbound)
+        except FleetError as refusal:
+            error = refusal.message
+            self._say(inbound, SkillResult(str(refusal)), kind="error")
+        except Exception:
+            log.exception("event %s could not be handled", inbound.event)
+            error = "internal error"
+            text = "Something broke inside me while I handled this; the log has the details. Nothing else was lost. Try again."
+            self._say(inbound, SkillResult(text), kind="error")
+        self.fleet.store.talk.handled(inbound.event, error)
+
+    def _press(self, inbound: Inbound) -> None:
+        press = inbound.press
+        assert press is not None  # noqa: S101  the caller looked
+        gate = self.fleet.decide(
+            press.gate,
+            press.choice,
+            inbound.person,
+            note=press.note,
+            revision=press.revision,
+            digest=press.digest,
+            platform=inbound.platform,
+        )
+        self._say(inbound, SkillResult(f"`{gate.id}`: {gates.outcome(gate)}"))
+
+    def _is_command(self, text: str) -> bool:
+        """Whether a skill is meant. `ask` without a product first is a question for the agent itself."""
+        if not skillset.is_command(text, self.skills):
+            return False
+        words = skillset.PREFIX.sub("", text, count=1).split(maxsplit=2)
+        return not (len(words) > 1 and words[0].lower() == "ask" and self._names_product(words[1]) is False)
+
+    def _names_product(self, word: str) -> bool:
+        try:
+            self.fleet.product(word)
+        except FleetError:
+            return False
+        return True
+
+    async def _run(self, inbound: Inbound) -> None:
+        skill, arguments = skillset.parse(
+            inbound.text, self.skills, product=inbound.product, products=tuple(self.fleet.products)
+        )
+        self.live(inbound.conversation, Doing(f"{skill.name} …", skill=skill.name))
+        try:
+            result = await self.invoke(
+                skill,
+                arguments,
+                inbound.person,
+                inbound.conversation,
+                f"{inbound.event}:{skill.name}",
+                product=inbound.product,
+                progress=lambda text: self.live(inbound.conversation, Doing(text, skill=skill.name)),
+            )
+        finally:
+            self.live(inbound.conversation, Doing(""))
+        self._say(inbound, result)
+
+    async def _talk(self, inbound: Inbound) -> None:
+        if reason := access.may(inbound.person, Role.VIEWER):
+            raise NotAllowed(reason)
+        words = inbound.text.strip()
+        if skillset.is_command(words, self.skills):
+            words = skillset.PREFIX.sub("", words, count=1).partition(" ")[2]
+        if self.turns is None:
+            said, suggestions = nearest(words, self.skills, tuple(self.fleet.products))
+            self._say(inbound, SkillResult(said, suggestions=tuple(suggestions)))
+            return
+        event = await self.turns.take(inbound, words)
+        if inbound.event in self._answered_by:
+            self._answered_by[inbound.event] = event
+
+    def _say(self, inbound: Inbound, result: SkillResult, kind: str = "reply") -> None:
+        self.fleet.say(
+            inbound.conversation,
+            result.text,
+            key=f"{inbound.event}:{kind}",
+            kind=kind,
+            product=inbound.product,
+            cards=result.cards,
+            suggestions=result.suggestions,
+        )
