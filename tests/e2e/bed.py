@@ -1,0 +1,123 @@
+"""What the end-to-end tests stand on: programs, the Docker engine, a compose project of their own."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+ARTIFACTS = ROOT / "artifacts"
+"""Where logs and screenshots are kept; Git ignores it."""
+
+BOT, RUNTIME = "meta-coordinator", "overstory-runtime"
+"""The services, which are also the containers' names."""
+
+T = TypeVar("T")
+
+
+def unavailable(reason: str) -> NoReturn:
+    """Skip what cannot be tested on this machine; in CI that is a failure."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
+
+
+def run(argv: Sequence[str | Path], *, env: Mapping[str, str] | None = None, seconds: float = 120, check: bool = True) -> str:
+    """Run a program to its end and return what it printed; when it fails, fail with that."""
+    words = [str(word) for word in argv]
+    done = subprocess.run(
+        words,
+        env=env,
+        cwd=ROOT,
+        timeout=seconds,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    if check and done.returncode != 0:
+        pytest.fail(f"{' '.join(words)} ended with {done.returncode}:\n{done.stdout[-4000:]}", pytrace=False)
+    return done.stdout
+
+
+def until(look: Callable[[], T], what: str, seconds: float = 30) -> T:
+    """Look again and again until there is something to see; fail when there is nothing after `seconds`."""
+    end = time.monotonic() + seconds
+    while not (seen := look()):
+        if time.monotonic() > end:
+            pytest.fail(f"waited {seconds:g} s for {what}", pytrace=False)
+        time.sleep(0.1)
+    return seen
+
+
+def free_ports(number: int) -> list[int]:
+    """Ports on loopback that nobody listens on."""
+    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
+    ports = [each.getsockname()[1] for each in held]
+    for each in held:
+        each.close()
+    return ports
+
+
+def inspect(name: str) -> dict[str, Any]:
+    """What Docker says about a container or an image."""
+    found: dict[str, Any] = json.loads(run(["docker", "inspect", name]))[0]
+    return found
+
+
+def inside(container: str, *argv: str, check: bool = True) -> str:
+    """Run a command in a container, as its user."""
+    return run(["docker", "exec", container, *argv], check=check).strip()
+
+
+def compose_program() -> list[str]:
+    """Docker Compose: the one installed beside this Python, else Docker's plugin."""
+    here = Path(sys.executable).with_name("docker-compose")
+    return [str(here)] if here.exists() else ["docker", "compose"]
+
+
+def take_certificates() -> None:
+    """Let images trust what this machine trusts beyond Debian's own, as behind a proxy that opens TLS connections."""
+    for certificate in Path("/usr/local/share/ca-certificates").glob("*.crt"):
+        shutil.copyfile(certificate, ROOT / "containers" / "certificates" / certificate.name)
+
+
+@dataclass(frozen=True)
+class Compose:
+    """The project of `compose.yaml`, under a name of its own, with everything that a user can set given here."""
+
+    project: str
+    settings: Mapping[str, str]
+
+    def __call__(self, *words: str, seconds: float = 180, check: bool = True) -> str:
+        """Run one compose command."""
+        files = ["-f", "compose.yaml", "-f", "tests/e2e/compose.e2e.yaml"]
+        # No .env of this checkout, and nothing that the shell has set for a fleet of its own.
+        clean = {name: os.environ[name] for name in ("PATH", "HOME", "DOCKER_HOST", "DOCKER_CONFIG") if name in os.environ}
+        argv = [*compose_program(), "--env-file", os.devnull, "-p", self.project, *files, *words]
+        return run(argv, env={**clean, **self.settings}, seconds=seconds, check=check)
+
+    def up(self, *services: str) -> None:
+        """Start the services and wait until they are healthy."""
+        try:
+            self("up", "--wait", "--wait-timeout", "120", *services)
+        except BaseException:
+            self.keep_logs("failed-start")
+            raise
+
+    def down(self) -> None:
+        """Take everything away, volumes as well."""
+        self("down", "--volumes", "--remove-orphans", "--timeout", "5")
+
+    def keep_logs(self, name: str) -> None:
+        """Write what the containers said to the artifacts."""
+        (ARTIFACTS / f"{name}.log").write_text(self("logs", "--no-color", "--timestamps", check=False))
