@@ -1,0 +1,159 @@
+"""A whole fleet in memory, to speak to as a person does: real store, registry, skills, router and jobs over a fake engine.
+
+bed = Bed(tmp_path)
+async with bed:
+    await bed.say("/fleet spawn product-a fix the test")
+    bed.expect("w1")
+    bed.engine.push_mail("product-a", type="result", body="done", thread=bed.work("w1").mail)
+    await bed.settled()
+`await bed.crash()` forgets everything but the store and the engine, as kill -9 does, and starts anew.
+"""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+
+from bot import skillset
+from bot.agent.base import Model
+from bot.chat.base import Live
+from bot.domain import Gate, GateState, Inbound, Person, Post, Press, Role, Session, Work
+from bot.fleet import Change, Fleet
+from bot.jobs import Jobs
+from bot.registry import RegistryFile
+from bot.router import Router
+from bot.store import Store
+from bot.turns import Turns
+from tests.fakes.engine import FakeEngine
+
+REGISTRY = """
+products:
+  - {name: product-a, path: /projects/product-a, priority: high, resource_weight: 3}
+  - {name: product-b, path: /projects/product-b, resource_weight: 3}
+  - {name: product-c, path: /projects/product-c, type: marketing}
+scheduling: {max_concurrent_sessions: 2}
+"""
+ANA = Person("ana", Role.ADMIN, ids={"web": "token"})
+
+
+class Clock:
+    """A clock that a test turns."""
+
+    def __init__(self) -> None:
+        self.at = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.at
+
+    def forward(self, **span: float) -> None:
+        """Let time pass."""
+        self.at += timedelta(**span)
+
+
+class Bed:
+    """The fleet of `REGISTRY`, and the person who speaks."""
+
+    def __init__(self, folder: Path, registry: str = REGISTRY, model: Callable[[], Model] | None = None) -> None:
+        self.folder = folder
+        self.file = folder / "products.yaml"
+        self.file.write_text(registry)
+        self.clock = Clock()
+        self.engine = FakeEngine(now=self.clock)
+        self.make_model = model
+        self.person = ANA
+        self.heard: list[Post] = []
+        self.seen: list[Live] = []
+        self._events = 0
+
+    async def __aenter__(self) -> "Bed":
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.kill()
+
+    async def start(self) -> None:
+        """What `fleet up` does, without surfaces."""
+        self.store = Store(self.folder / "fleet.db")
+        self.registry = RegistryFile(self.file)
+        self.fleet = Fleet(self.registry, self.store, self.engine, now=self.clock)
+        skills = skillset.load()
+        self.router = Router(self.fleet, skills, live=lambda _, event: self.seen.append(event))
+        if self.make_model:
+            self.router.turns = Turns(self.fleet, skills, self.make_model(), self.router.invoke, self.router.live)
+        self.jobs = Jobs(self.fleet)
+        self.fleet.subscribe(self._hear)
+        await self.engine.open(self.jobs.hear)
+        await self.jobs.watch()
+        self.running = asyncio.create_task(self.jobs.run())
+        self.router.take_up()
+
+    async def kill(self) -> None:
+        """End without a word: nothing is saved that was not saved."""
+        self.running.cancel()
+        await asyncio.gather(self.running, return_exceptions=True)
+        await self.router.close()
+        if self.router.turns:
+            await self.router.turns.close()
+        self.store.close()
+
+    async def crash(self) -> None:
+        """kill -9, and a new start."""
+        await self.kill()
+        await self.start()
+        await self.settled()
+
+    def _hear(self, change: Change) -> None:
+        if change.post is not None:
+            self.heard.append(change.post)
+
+    def inbound(
+        self, text: str, *, event: str | None = None, press: Press | None = None, conversation: str = "web:main"
+    ) -> Inbound:
+        """Something said or pressed by the person."""
+        self._events += 1
+        event = event or f"e{self._events}"
+        return Inbound(event, "web", conversation, self.person, self.clock(), text=text, press=press)
+
+    async def say(self, text: str, *, event: str | None = None, conversation: str = "web:main") -> list[Post]:
+        """Say something and wait for the answer, and for what follows from it."""
+        posts = await self.router.handle(self.inbound(text, event=event, conversation=conversation))
+        await self.settled()
+        return posts
+
+    async def settled(self) -> None:
+        """Until nothing more is due."""
+        for _ in range(3):
+            await asyncio.sleep(0)
+            await self.jobs.settled()
+
+    def expect(self, *words: str, kind: str | None = None) -> Post:
+        """The newest post that contains all these words."""
+        for post in reversed(self.heard):
+            if post.author == "fleet" and (kind is None or post.kind == kind) and all(word in post.text for word in words):
+                return post
+        said = "\n---\n".join(f"[{post.kind}] {post.text}" for post in self.heard)
+        raise AssertionError(f"Nobody said {words}. Said was:\n{said}")
+
+    def posts(self, kind: str) -> list[Post]:
+        """Every post of a kind, in every conversation, as kept."""
+        found = [post for place in self.store.talk.conversations("web") for post in self.store.talk.posts(place["id"])]
+        return [post for post in found if post.kind == kind]
+
+    def work(self, id: str) -> Work:
+        """A piece of work as it is now."""
+        return self.fleet.work(id)
+
+    def open_gate(self) -> Gate:
+        """The one gate that is open."""
+        (gate,) = self.store.gates.in_states(GateState.OPEN)
+        return gate
+
+    def coordinator(self, product: str) -> Session:
+        """Let the product's coordinator run."""
+        session = Session("coordinator", "coordinator", "working", started_at=self.clock())
+        self.engine.set_sessions(product, session)
+        return session

@@ -1,0 +1,256 @@
+"""The spine as its people meet it: asked, started, planned, decided, delivered, reported; with crashes at every seam."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.domain import GateState, Trouble, WorkState
+from bot.errors import Conflict, EngineError
+from tests.bed import Bed
+
+PLAN: dict[str, Any] = {"options": ["approve", "revise", "reject"], "taskId": "t-1", "revision": 1}
+
+
+@pytest.fixture
+async def bed(tmp_path: Path) -> Any:
+    async with Bed(tmp_path) as bed:
+        yield bed
+
+
+async def ask(bed: Bed, text: str = "/fleet spawn product-a fix the failing test") -> str:
+    await bed.say(text)
+    return bed.work("w1").mail or ""
+
+
+async def plan(bed: Bed, revision: int = 1, body: str = "1. Look\n2. Mend") -> None:
+    thread = bed.work("w1").mail
+    payload = {**PLAN, "revision": revision}
+    bed.engine.push_mail(
+        "product-a", type="decision_gate", subject="Plan ready: t-1", body=body, payload=payload, thread=thread
+    )
+    await bed.settled()
+
+
+async def test_an_objective_reaches_the_coordinator_once_and_its_result_comes_back(bed: Bed) -> None:
+    mail = await ask(bed)
+    (sent,) = bed.engine.calls_of("send")
+    assert sent.marker == bed.work("w1").marker
+    assert "fix the failing test" in sent.args["body"]
+    assert bed.work("w1").state is WorkState.RUNNING
+    bed.engine.push_mail("product-a", type="result", subject="Mended", body="The test passes.", thread=mail)
+    await bed.settled()
+    assert bed.work("w1").state is WorkState.DONE
+    report = bed.expect("product-a", "The test passes.", kind="report")
+    assert report.conversation == "web:main"
+
+
+async def test_the_same_request_twice_is_one_piece_of_work(bed: Bed) -> None:
+    await bed.say("/fleet spawn product-a mend it", event="once")
+    await bed.say("/fleet spawn product-a mend it", event="once")
+    assert len(bed.engine.calls_of("send")) == 1
+    assert len(bed.store.work.newest()) == 1
+
+
+async def test_a_scout_is_started_under_a_name_of_its_own_and_its_findings_are_reported(bed: Bed) -> None:
+    await bed.say("/fleet spawn product-a --capability scout look at the tests")
+    (slung,) = bed.engine.calls_of("sling")
+    agent = slung.args["agent"]
+    assert agent.startswith("scout-w1-")
+    assert "look at the tests" in slung.args["brief"]
+    bed.engine.push_mail("product-a", sender=agent, recipient="coordinator", type="worker_done", body="Three files.")
+    await bed.settled()
+    bed.expect("Three files.", agent, kind="report")
+    assert bed.work("w1").state is WorkState.DONE
+
+
+async def test_what_there_is_no_room_for_waits_and_says_why(bed: Bed) -> None:
+    for product in ("product-a", "product-b", "product-c"):
+        await bed.say(f"/fleet spawn {product} do it")
+    waiting = bed.work("w3")
+    assert (waiting.state, waiting.reason) == (WorkState.QUEUED, "waits for a session (2 of 2 in use)")
+    bed.engine.push_mail("product-b", type="result", body="done", thread=bed.work("w2").mail)
+    await bed.settled()
+    assert bed.work("w3").state is WorkState.RUNNING
+
+
+async def test_a_plan_becomes_a_gate_and_approval_reaches_the_engine_once(bed: Bed) -> None:
+    mail = await ask(bed)
+    await plan(bed)
+    gate = bed.open_gate()
+    assert bed.work("w1").state is WorkState.WAITING
+    bed.expect("waits for you", gate.id, kind="gate")
+    await bed.say(f"/fleet approve-plan {gate.id}")
+    (reply,) = bed.engine.calls_of("reply")
+    assert reply.args["body"] == "DECISION: approve"
+    assert reply.args["plan"] == gate.body
+    assert bed.fleet.gate(gate.id).state is GateState.DELIVERED
+    assert bed.work("w1").state is WorkState.RUNNING
+    bed.expect("Approved by ana", kind="outcome")
+    bed.engine.push_mail("product-a", type="result", body="done", thread=mail)
+    await bed.settled()
+    assert bed.work("w1").state is WorkState.DONE
+
+
+async def test_requested_changes_bring_revision_two_with_what_changed(bed: Bed) -> None:
+    await ask(bed)
+    await plan(bed)
+    bed.fleet.decide("g1", "changes", bed.person, note="test it too")
+    await bed.settled()
+    assert bed.engine.calls_of("reply")[0].args["body"] == "DECISION: revise: test it too"
+    await plan(bed, 2, "1. Look\n2. Mend\n3. Test")
+    gate = bed.open_gate()
+    assert (gate.revision, gate.previous) == (2, "g1")
+
+
+async def test_a_newer_revision_takes_the_place_of_an_undecided_one(bed: Bed) -> None:
+    await ask(bed)
+    await plan(bed)
+    await plan(bed, 2, "another")
+    assert bed.fleet.gate("g1").state is GateState.SUPERSEDED
+    with pytest.raises(Conflict):
+        bed.fleet.decide("g1", "approve", bed.person)
+
+
+async def test_mail_seen_twice_is_reported_once(bed: Bed) -> None:
+    mail = await ask(bed)
+    result = bed.engine.push_mail("product-a", type="result", body="done once", thread=mail)
+    bed.engine.push_again(result)
+    await bed.crash()
+    bed.engine.push_again(result)
+    await bed.settled()
+    assert len([post for post in bed.posts("report") if "done once" in post.text]) == 1
+
+
+async def test_five_agents_that_finish_at_once_are_one_message(bed: Bed) -> None:
+    bed.engine.go_down()
+    for number in range(5):
+        bed.engine.push_mail("product-a", sender=f"builder-{number}", type="result", subject=f"part {number}", body="done")
+    bed.engine.come_up()
+    await bed.settled()
+    assert len(bed.posts("report")) == 1
+    assert all(f"part {number}" in bed.posts("report")[0].text for number in range(5))
+
+
+async def test_mail_that_came_while_the_bot_was_down_is_taken_in_at_the_next_start(bed: Bed) -> None:
+    mail = await ask(bed)
+    await bed.kill()
+    bed.engine.listener = None
+    bed.engine.push_mail("product-a", type="result", body="while you slept", thread=mail)
+    await bed.start()
+    await bed.settled()
+    assert [post.text.count("while you slept") for post in bed.posts("report")] == [1]
+
+
+@pytest.mark.parametrize("op", ["send", "sling"])
+async def test_a_start_whose_answer_was_lost_is_not_done_twice(bed: Bed, op: str) -> None:
+    bed.engine.lose_answer(op)
+    await bed.say(f"/fleet spawn product-a {'--capability scout ' if op == 'sling' else ''}look")
+    assert bed.work("w1").state is WorkState.STARTING
+    await bed.crash()
+    assert bed.work("w1").state is WorkState.RUNNING
+    box = bed.engine.box("product-a")
+    assert len([each for each in box.mail if each.sender == "operator"]) + len(box.started) == 1
+
+
+async def test_a_decision_whose_delivery_was_lost_is_delivered_once(bed: Bed) -> None:
+    await ask(bed)
+    await plan(bed)
+    bed.engine.lose_answer("reply")
+    bed.fleet.decide("g1", "approve", bed.person)
+    await bed.settled()
+    assert bed.fleet.gate("g1").state is GateState.DECIDED
+    await bed.crash()
+    assert bed.fleet.gate("g1").state is GateState.DELIVERED
+    answers = [each for each in bed.engine.box("product-a").mail if each.sender == "operator" and "DECISION" in each.body]
+    assert len(answers) == 1
+
+
+async def test_work_that_cannot_start_says_why_and_what_to_do(bed: Bed) -> None:
+    bed.engine.fail("send", EngineError("product-a is not initialised.", "Run: fleet adopt product-a", code="not_initialised"))
+    await bed.say("/fleet spawn product-a do it")
+    assert bed.work("w1").state is WorkState.FAILED
+    bed.expect("could not start", "not initialised", "fleet adopt", kind="error")
+
+
+async def test_a_product_in_trouble_holds_its_work_and_the_others_go_on(bed: Bed) -> None:
+    bed.engine.set_trouble("product-a", Trouble("path_missing", "/projects/product-a does not exist.", "Create it."))
+    await bed.say("/fleet spawn product-a do it")
+    await bed.say("/fleet spawn product-b do it")
+    assert (bed.work("w1").state, bed.work("w2").state) == (WorkState.QUEUED, WorkState.RUNNING)
+    assert "does not exist" in bed.work("w1").reason
+    bed.engine.set_trouble("product-a", None)
+    await bed.settled()
+    assert bed.work("w1").state is WorkState.RUNNING
+
+
+async def test_a_coordinator_that_dies_is_noticed_and_its_work_fails_with_a_way_on(bed: Bed) -> None:
+    await ask(bed)
+    bed.coordinator("product-a")
+    bed.clock.forward(seconds=30)
+    bed.engine.set_sessions("product-a")
+    await bed.settled()
+    assert bed.work("w1").state is WorkState.FAILED
+    post = bed.expect("w1", "gone", kind="report")
+    assert post.suggestions[0].command == "/fleet spawn product-a fix the failing test"
+
+
+async def test_a_restarted_runtime_is_said_and_its_work_starts_again_with_a_recap(bed: Bed) -> None:
+    await ask(bed)
+    bed.engine.push_mail("product-a", type="status", subject=f"Began {bed.work('w1').marker}", body="Looking at tests.")
+    bed.engine.go_down("the container stopped")
+    await bed.settled()
+    assert bed.fleet.status().products[0].state == "trouble"
+    bed.engine.set_sessions("product-a")
+    bed.engine.come_up(restarted=True)
+    await bed.settled()
+    bed.expect("was started anew", "w1", kind="report")
+    again = bed.engine.calls_of("send")[-1]
+    assert again.marker == bed.work("w1").marker != bed.engine.calls_of("send")[0].marker
+    assert "Looking at tests." in again.args["body"]
+
+
+async def test_pausing_keeps_sessions_and_holds_new_work_until_resumed(bed: Bed) -> None:
+    await bed.say("/fleet pause product-a")
+    await bed.say("/fleet spawn product-a do it")
+    assert bed.work("w1").reason == "product-a is paused"
+    await bed.say("/fleet resume product-a")
+    assert bed.work("w1").state is WorkState.RUNNING
+    assert [call.op for call in bed.engine.calls if call.op in {"pause", "resume"}] == ["pause", "resume"]
+
+
+async def test_parking_ends_sessions_and_resuming_begins_again_with_a_recap(bed: Bed) -> None:
+    await ask(bed)
+    await bed.say("/fleet pause product-a --park")
+    assert (bed.work("w1").state, bed.work("w1").attempt) == (WorkState.QUEUED, 2)
+    await bed.say("/fleet resume product-a")
+    assert "begun before" in bed.engine.calls_of("send")[-1].args["body"]
+
+
+async def test_a_broken_registry_keeps_the_last_good_one_and_says_so(bed: Bed) -> None:
+    bed.file.write_text("products:\n  - {name: product-a, pth: /x}\n")
+    bed.registry.reload()
+    status = bed.fleet.status()
+    assert len(status.products) == 3
+    assert any("products.yaml:2:" in problem for problem in status.registry_problems)
+    bed.file.write_text("products:\n  - {name: product-z, path: /projects/z}\n")
+    bed.registry.reload()
+    await bed.jobs.watch()
+    assert [each.name for each in bed.fleet.status().products] == ["product-z"]
+
+
+async def test_status_puts_what_hurts_first(bed: Bed) -> None:
+    await bed.say("/fleet spawn product-c write")
+    await ask(bed, "/fleet spawn product-a mend")
+    bed.engine.set_trouble("product-b", Trouble("engine_missing", "ov is not there."))
+    bed.engine.push_mail("product-a", type="question", subject="Which?", body="Which one?")
+    await bed.settled()
+    assert [each.name for each in bed.fleet.status().products] == ["product-b", "product-a", "product-c"]
+
+
+async def test_an_engine_event_that_cannot_be_kept_is_logged_and_stops_nothing(
+    bed: Bed, caplog: pytest.LogCaptureFixture
+) -> None:
+    bed.store.close()
+    bed.engine.push_mail("product-a", body="x")
+    assert "could not be taken in" in caplog.text

@@ -1,0 +1,214 @@
+"""The life of a gate: what raises it, what decides it, and that it is decided once for what was shown."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from bot import gates
+from bot.domain import Decision, Gate, GateKind, GateState, Mail
+from bot.errors import Conflict, UsageError
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+
+def mail(**changes: Any) -> Mail:
+    standard: dict[str, Any] = {
+        "id": "msg-1",
+        "product": "product-a",
+        "sender": "coordinator",
+        "recipient": "operator",
+        "type": "decision_gate",
+        "subject": "Plan ready: t-1 [w3.ab12]",
+        "body": "1. Do it",
+        "created_at": NOW,
+        "payload": {"options": ["approve", "revise", "reject"], "taskId": "t-1", "revision": 1},
+    }
+    return Mail(**{**standard, **changes})
+
+
+def plan(**changes: Any) -> Gate:
+    gate = gates.open_gate(mail(), GateKind.PLAN, None, work="w3", conversation="web:main", now=NOW)
+    return replace(gate, id="g1", **changes)
+
+
+def said(choice: str, by: str = "ana", note: str = "") -> Decision:
+    return Decision(choice, by, NOW, note, "web")
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind"),
+    [
+        ({}, GateKind.PLAN),
+        ({"recipient": "orchestrator"}, GateKind.PLAN),
+        ({"payload": {}}, GateKind.PLAN),
+        ({"payload": {"options": ["postgres", "sqlite"]}}, GateKind.DECISION),
+        ({"type": "question"}, GateKind.QUESTION),
+        ({"type": "escalation", "payload": {"severity": "critical"}}, GateKind.ESCALATION),
+        ({"type": "escalation", "payload": {"severity": "warning"}}, None),
+        ({"sender": "builder-1", "recipient": "coordinator"}, GateKind.PLAN),
+        ({"sender": "builder-1", "recipient": "coordinator", "type": "question"}, GateKind.QUESTION),
+        ({"sender": "builder-1", "recipient": "coordinator", "thread": "msg-0"}, None),
+        ({"sender": "operator", "recipient": "coordinator"}, None),
+        ({"sender": "lead-1", "recipient": "coordinator", "type": "plan_ready"}, GateKind.PLAN),
+        ({"type": "result"}, None),
+        ({"type": "status"}, None),
+    ],
+)
+def test_which_mail_raises_which_gate(changes: dict[str, Any], kind: GateKind | None) -> None:
+    assert gates.raised_by(mail(**changes)) is kind
+
+
+def test_a_gate_says_what_it_asks_without_our_markers() -> None:
+    gate = plan()
+    assert (gate.title, gate.body, gate.revision, gate.thread) == ("Plan ready: t-1", "1. Do it", 1, "task:t-1")
+    assert gate.options == ("approve", "changes", "reject")
+
+
+def test_a_revision_follows_the_one_before_it_even_if_the_agent_counts_wrong() -> None:
+    again = gates.open_gate(mail(id="msg-2"), GateKind.PLAN, plan(), work=None, conversation="", now=NOW)
+    assert (again.revision, again.previous) == (2, "g1")
+
+
+def test_options_of_a_decision_can_be_chosen_and_nothing_else() -> None:
+    asked = mail(payload={"options": ["postgres", "sqlite"]})
+    gate = gates.open_gate(asked, GateKind.DECISION, None, work=None, conversation="", now=NOW)
+    assert gates.answer(gate, said("postgres")).decision == said("postgres")
+    with pytest.raises(UsageError, match="not an answer"):
+        gates.answer(gate, said("mysql"))
+
+
+@pytest.mark.parametrize(
+    ("choice", "note", "words"),
+    [
+        ("approve", "", "DECISION: approve"),
+        ("changes", "use a table", "DECISION: revise: use a table"),
+        ("revise", "use a table", "DECISION: revise: use a table"),
+        ("Reject", "", "DECISION: reject"),
+    ],
+)
+def test_the_engine_hears_the_words_it_was_taught(choice: str, note: str, words: str) -> None:
+    assert gates.reply(gates.answer(plan(), said(choice, note=note))) == words
+
+
+def test_a_question_is_answered_in_its_own_words() -> None:
+    gate = gates.open_gate(mail(type="question", payload={}), GateKind.QUESTION, None, work=None, conversation="", now=NOW)
+    assert gates.reply(gates.answer(gate, said("answer", note="blue"))) == "blue"
+    with pytest.raises(UsageError, match="needs a note"):
+        gates.answer(gate, said("answer"))
+
+
+def test_changes_without_a_note_are_refused() -> None:
+    with pytest.raises(UsageError) as refusal:
+        gates.answer(plan(), said("changes"))
+    assert refusal.value.code == "note_required"
+
+
+@pytest.mark.parametrize("note", ["x" * 8001, "a\x00b", "\x1b[31m", "\x7f"])
+def test_malformed_notes_are_refused(note: str) -> None:
+    with pytest.raises(UsageError):
+        gates.answer(plan(), said("reject", note=note))
+
+
+def test_the_first_decision_wins_and_the_same_again_is_no_error() -> None:
+    decided = gates.answer(plan(), said("approve"))
+    assert gates.answer(decided, said("approve")) == decided
+    with pytest.raises(Conflict, match="ana was first: Approved by ana in web, 12:00 UTC"):
+        gates.answer(decided, said("reject", by="ben"))
+
+
+def test_a_decision_binds_to_what_was_shown() -> None:
+    gate = plan()
+    with pytest.raises(Conflict) as other_revision:
+        gates.answer(gate, said("approve"), revision=2)
+    with pytest.raises(Conflict) as other_text:
+        gates.answer(gate, said("approve"), digest=replace(gate, body="2. Do something else").digest)
+    assert (other_revision.value.code, other_text.value.code) == ("superseded", "digest")
+    assert gates.answer(gate, said("approve"), revision=1, digest=gate.digest).state is GateState.DECIDED
+
+
+def test_two_people_are_needed_where_two_are_required_and_one_reject_wins() -> None:
+    once = gates.answer(plan(), said("approve"), required=2)
+    assert once.state is GateState.OPEN
+    assert gates.answer(once, said("approve"), required=2) == once
+    assert gates.answer(once, said("approve", by="ben"), required=2).state is GateState.DECIDED
+    rejected = gates.answer(once, said("reject", by="ben"), required=2).decision
+    assert rejected is not None
+    assert rejected.choice == "reject"
+
+
+def test_what_a_revision_changed_is_shown_line_by_line() -> None:
+    after = replace(plan(), body="1. Do it\n2. Test it", revision=2)
+    assert "+2. Test it" in gates.changes(plan(), after)
+
+
+class GateLife(RuleBasedStateMachine):
+    """Any interleaving of people, revisions, crashes and deliveries: one decision, for the revision that was shown."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = plan()
+        self.shown = {1: self.gate}
+        self.decided: list[Gate] = []
+        self.delivered: list[Gate] = []
+        self.now = NOW
+
+    @rule(
+        by=st.sampled_from(["ana", "ben", "cy"]),
+        choice=st.sampled_from(["approve", "changes", "reject", "nonsense"]),
+        note=st.sampled_from(["", "smaller"]),
+        revision=st.integers(1, 4),
+        required=st.integers(1, 2),
+    )
+    def decide(self, by: str, choice: str, note: str, revision: int, required: int) -> None:
+        before = self.gate
+        try:
+            self.gate = gates.answer(before, said(choice, by, note), required=required, revision=revision)
+        except (Conflict, UsageError):
+            assert self.gate == before
+            return
+        assert revision == before.revision
+        if self.gate.state is GateState.DECIDED and before.state is GateState.OPEN:
+            self.decided.append(self.gate)
+
+    @rule()
+    def revise(self) -> None:
+        later = mail(id=f"msg-{self.gate.revision + 1}", body=f"plan {self.gate.revision + 1}")
+        new = gates.open_gate(later, GateKind.PLAN, self.gate, work=None, conversation="", now=self.now)
+        if self.gate.state is GateState.OPEN:
+            old = gates.superseded(self.gate, new, self.now)
+            with pytest.raises(Conflict):
+                gates.answer(old, said("approve", "dora"))
+        assert new.revision == self.gate.revision + 1
+        self.gate = replace(new, id=f"g{new.revision}")
+        self.shown[new.revision] = self.gate
+
+    @rule(hours=st.integers(1, 10_000))
+    def wait(self, hours: int) -> None:
+        self.now += timedelta(hours=hours)
+        assert self.gate.state is not GateState.DECIDED or self.gate.decision is not None
+
+    @rule()
+    def deliver(self) -> None:
+        if self.gate.state is GateState.DECIDED:
+            gates.reply(self.gate)
+            self.gate = gates.delivered(self.gate, "has it", self.now)
+            self.delivered.append(self.gate)
+
+    @invariant()
+    def one_decision_for_each_revision(self) -> None:
+        assert len({gate.id for gate in self.decided}) == len(self.decided)
+        assert len({gate.id for gate in self.delivered}) == len(self.delivered)
+        for gate in self.delivered:
+            assert gate.decision is not None
+            assert gate.digest == self.shown[gate.revision].digest
+
+    @invariant()
+    def open_means_undecided(self) -> None:
+        assert (self.gate.decision is None) == (self.gate.state is GateState.OPEN)
+
+
+TestGateLife = GateLife.TestCase

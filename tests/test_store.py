@@ -1,0 +1,206 @@
+"""What must outlive the process: kept once, in order, refused politely when it cannot be."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from bot.domain import Decision, Gate, GateKind, GateState, Inbound, Mail, Person, Post, Press, Role, Work, WorkState
+from bot.errors import StoreError
+from bot.store import Store
+from bot.store.migrations import MIGRATIONS
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+ANA = Person("ana", Role.ADMIN, ("product-a",), {"slack": "U1"})
+
+
+@pytest.fixture
+def store() -> Iterator[Store]:
+    with closing(Store(":memory:")) as store:
+        yield store
+
+
+def inbound(event: str = "e1") -> Inbound:
+    return Inbound(event, "web", "web:main", ANA, NOW, press=Press("g1", "approve", revision=1), extra={"ts": "1"})
+
+
+def gate(**changes: object) -> Gate:
+    made = Gate("", "product-a", GateKind.PLAN, "Plan", "1. Do", GateState.OPEN, NOW, NOW, mail="msg-1", thread="task:t")
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def work(**changes: object) -> Work:
+    return replace(Work("", "product-a", "do it", WorkState.QUEUED, NOW, NOW), **changes)  # type: ignore[arg-type]
+
+
+def post(text: str = "hello", conversation: str = "web:main") -> Post:
+    return Post(conversation, "fleet", text, NOW)
+
+
+def test_an_event_is_received_once_and_stays_until_it_is_handled(store: Store) -> None:
+    assert store.talk.receive(inbound())
+    assert not store.talk.receive(inbound())
+    assert store.talk.unhandled() == [inbound()]
+    store.talk.handled("e1")
+    assert store.talk.unhandled() == []
+    assert not store.talk.receive(inbound())
+
+
+def test_a_thing_is_said_once_for_each_key(store: Store) -> None:
+    assert store.talk.say(post(), "k1") is not None
+    assert store.talk.say(post("again"), "k1") is None
+    assert [each.text for each in store.talk.posts("web:main")] == ["hello"]
+
+
+def test_posts_are_read_in_pages_oldest_first(store: Store) -> None:
+    for number in range(10):
+        store.talk.say(post(str(number)), f"k{number}")
+    newest = store.talk.posts("web:main", limit=3)
+    assert [each.text for each in newest] == ["7", "8", "9"]
+    assert [each.text for each in store.talk.posts("web:main", before=newest[0].id, limit=2)] == ["5", "6"]
+    assert [each.text for each in store.talk.posts("web:main", after=newest[0].id)] == ["8", "9"]
+
+
+def test_work_is_made_once_for_each_request(store: Store) -> None:
+    first, new = store.work.add(work(), "r1")
+    again, repeated = store.work.add(work(objective="other"), "r1")
+    assert (first.id, new, again, repeated) == ("w1", True, first, False)
+
+
+def test_work_is_told_apart_from_that_of_another_store() -> None:
+    with closing(Store(":memory:")) as first, closing(Store(":memory:")) as second:
+        second.database.origin = "zz99"
+        markers = [each.work.add(work(), "r")[0].marker for each in (first, second)]
+    assert markers == [f"[w1.{first.origin}]", "[w1.zz99]"]
+
+
+@pytest.mark.parametrize("id", ["", "w", "w0", "wx", "g1", "w1; DROP TABLE work", "w" + "9" * 40, "w١"])
+def test_nonsense_ids_find_nothing(store: Store, id: str) -> None:
+    store.work.add(work(), "r1")
+    assert store.work.get(id) is None
+
+
+def test_a_mail_raises_one_gate(store: Store) -> None:
+    assert store.gates.add(gate()) is not None
+    assert store.gates.add(gate()) is None
+
+
+def test_the_database_itself_allows_one_final_decision(store: Store) -> None:
+    made = store.gates.add(gate())
+    assert made is not None
+    decision = Decision("approve", "ana", NOW)
+    store.gates.save(replace(made, answers=(decision,)).decided(decision, NOW))
+    assert store.gates.get("g1") == replace(made, answers=(decision,)).decided(decision, NOW)
+    with pytest.raises(sqlite3.IntegrityError):
+        store.database.run(
+            "INSERT INTO decisions (gate, choice, note, person, platform, at, final) VALUES (1,'x','','b','','',1)"
+        )
+
+
+def test_mail_is_kept_once_for_each_product(store: Store) -> None:
+    mail = Mail("msg-1", "product-a", "coordinator", "operator", "result", "s", "b", NOW, payload={"n": 1})
+    assert store.mail.add(mail)
+    assert not store.mail.add(mail)
+    assert store.mail.add(replace(mail, product="product-b"))
+    assert store.mail.get("product-a", "msg-1") == mail
+
+
+def test_the_outbox_keeps_the_order_of_a_conversation(store: Store) -> None:
+    for number in range(3):
+        said = store.talk.say(post(str(number), "slack:C1"), f"k{number}")
+        assert said is not None
+        store.outbox.add(said.id, "slack:C1", "slack", NOW)
+    (first,) = store.outbox.due("slack", NOW)
+    store.outbox.failed(first.number, "busy", NOW, NOW + timedelta(minutes=1))
+    assert store.outbox.due("slack", NOW) == []
+    (again,) = store.outbox.due("slack", NOW + timedelta(minutes=2))
+    assert again.post == first.post
+    store.outbox.delivered(again.number, "m1", NOW)
+    (second,) = store.outbox.due("slack", NOW)
+    assert second.number == first.number + 1
+
+
+def test_several_changes_are_one_or_none(store: Store) -> None:
+    with pytest.raises(ZeroDivisionError), store.transaction():
+        store.work.add(work(), "r1")
+        with store.transaction():
+            store.set_note("a", "1")
+        raise ZeroDivisionError
+    assert (store.work.newest(), store.note("a")) == ([], None)
+
+
+def test_the_journal_shows_where_it_was_changed(store: Store) -> None:
+    for number in range(5):
+        store.audit.add("skill", at=NOW, person="ana", product=None, subject=str(number), detail={})
+    assert store.audit.first_broken() is None
+    store.database.run("UPDATE audit SET person = 'eve' WHERE n = 3")
+    assert store.audit.first_broken() == 3
+
+
+def test_a_row_taken_out_of_the_journal_shows(store: Store) -> None:
+    for number in range(3):
+        store.audit.add("skill", at=NOW, person="ana", product=None, subject=str(number), detail={})
+    store.database.run("DELETE FROM audit WHERE n = 2")
+    assert store.audit.first_broken() == 3
+
+
+def test_a_store_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "fleet.db"
+    Store(path).close()
+    db = sqlite3.connect(path)
+    db.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
+    db.close()
+    with pytest.raises(StoreError, match="newer version") as refusal:
+        Store(path)
+    assert "Nothing was changed" in refusal.value.hint
+
+
+def test_a_file_that_is_no_database_is_said_in_words(tmp_path: Path) -> None:
+    path = tmp_path / "fleet.db"
+    path.write_bytes(b"not a database" * 100)
+    with pytest.raises(StoreError, match="cannot be used"):
+        Store(path)
+
+
+def test_a_folder_that_cannot_be_made_is_said_in_words(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("a file in its place")
+    with pytest.raises(StoreError, match="cannot be used"):
+        Store(tmp_path / "state" / "fleet.db")
+
+
+KILLED = """
+import os, signal, sys
+from tests.test_store import *
+store = Store(sys.argv[1])
+for number in range(1000):
+    with store.transaction():
+        store.work.add(work(), f"r{number}")
+        store.set_note("last", str(number))
+        print(number, flush=True)
+        if number == 20:
+            os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_was_kept_survives_kill_9_and_half_of_nothing_is_there(tmp_path: Path) -> None:
+    path = tmp_path / "fleet.db"
+    root = Path(__file__).parent.parent
+    ran = subprocess.run(
+        [sys.executable, "-c", KILLED, str(path)],
+        cwd=root,
+        capture_output=True,
+        env={**os.environ, "PYTHONPATH": str(root)},
+        check=False,
+    )
+    assert ran.returncode == -signal.SIGKILL, ran.stderr.decode()
+    store = Store(path)
+    assert (len(store.work.newest(limit=100)), store.note("last")) == (20, "19")
+    store.close()
