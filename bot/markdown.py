@@ -21,8 +21,13 @@ DEEPEST = 60
 """Levels of quotes and lists; what is deeper would be left out, and nobody may approve what they were not shown."""
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=256)
 def to_html(text: str) -> str:
+    """The text as HTML; remembered, since the same plan is shown again and again."""
+    return render(text)
+
+
+def render(text: str) -> str:
     """The text as HTML."""
     if len(text) > LONGEST or text.count("[") > BRACKETS:
         return _plain(text)
@@ -42,6 +47,13 @@ class _Safe(MarkdownIt):
         return url.strip().lower().startswith(LINKS)
 
 
+def _cell(self: RendererHTML, tokens: Sequence[Token], at: int, options: Any, env: Any) -> str:
+    style = str(tokens[at].attrs.pop("style", ""))
+    if style:
+        tokens[at].attrSet("class", style.removeprefix("text-align:"))
+    return str(self.renderToken(tokens, at, options, env))
+
+
 def _link(self: RendererHTML, tokens: Sequence[Token], at: int, options: Any, env: Any) -> str:
     tokens[at].attrSet("rel", "noopener noreferrer")
     tokens[at].attrSet("target", "_blank")
@@ -59,6 +71,8 @@ def _build() -> MarkdownIt:
     markdown.disable("reference")  # its definitions would not be shown
     markdown.add_render_rule("link_open", _link)
     markdown.add_render_rule("image", _image)
+    for cell in ("th_open", "td_open"):
+        markdown.add_render_rule(cell, _cell)
     return markdown
 
 

@@ -1,0 +1,261 @@
+"""The routes under `/api`: what the page and other programs read and do."""
+
+import uuid
+from difflib import get_close_matches
+from typing import Any
+
+from aiohttp import web
+
+from bot import access, skillset, views
+from bot.chat.web import bodies
+from bot.chat.web.refusals import answer
+from bot.chat.web.site import SITE, Site, product_version, shown, stored
+from bot.domain import Gate, GateState, Inbound, Mail, Post, Product, Role, WorkState
+from bot.errors import NotAllowed, NotFound, UsageError
+from bot.markdown import to_html
+from bot.skill import Skill
+from bot.status import product_json
+
+routes = web.RouteTableDef()
+MOST = 500
+"""Rows in one answer."""
+
+
+@routes.get("/api/me")
+async def me(request: web.Request) -> web.Response:
+    """Who is signed in, and the commands there are."""
+    site = request.app[SITE]
+    person = site.person()
+    commands = [
+        {"name": each.name, "usage": skillset.usage(each), "summary": each.summary, "examples": list(each.examples)}
+        for each in site.router.skills
+    ]
+    return answer({"name": person.name, "role": person.role.value, "version": product_version(), "commands": commands})
+
+
+@routes.get("/api/status")
+async def status(request: web.Request) -> web.Response:
+    """The fleet at a glance."""
+    return answer(request.app[SITE].status())
+
+
+@routes.get("/api/products/{name}")
+async def product(request: web.Request) -> web.Response:
+    """One product: how it stands, what was asked of it, its gates and its mail, and its entry in the registry."""
+    site = request.app[SITE]
+    found = site.fleet.product(request.match_info["name"])
+    state = next(each for each in site.fleet.status([found.name]).products if each.name == found.name)
+    store = site.fleet.store
+    return answer(
+        {
+            **product_json(state),
+            "registry": registry_json(found, site),
+            "work": [views.work_json(each) for each in store.work.newest(found.name)],
+            "gate_list": [views.gate_json(each, site.fleet) for each in _newest(store.gates.in_states(product=found.name), 50)],
+            "mail": [mail_json(each) for each in site.fleet.newest_mail(found.name)],
+        }
+    )
+
+
+@routes.get("/api/work")
+async def work(request: web.Request) -> web.Response:
+    """What was asked for, newest first; `product`, `state` (or `open`) and `limit` narrow it."""
+    fleet, query = request.app[SITE].fleet, request.query
+    name = fleet.product(query["product"]).name if query.get("product") else None
+    states = _states(query.get("state", ""), {each.value: each.open for each in WorkState})
+    if states:
+        found = fleet.store.work.open(name, states=states)[::-1][: _limit(query.get("limit"))]
+    else:
+        found = fleet.store.work.newest(name, limit=_limit(query.get("limit")))
+    return answer({"work": [views.work_json(each) for each in found]})
+
+
+@routes.get("/api/gates")
+async def gate_list(request: web.Request) -> web.Response:
+    """Gates, oldest first; `state=open` for those that wait, `product` and `limit` (the newest) narrow it."""
+    fleet, query = request.app[SITE].fleet, request.query
+    name = fleet.product(query["product"]).name if query.get("product") else None
+    states = _states(query.get("state", ""), {each.value: each is GateState.OPEN for each in GateState})
+    found = fleet.store.gates.in_states(*map(GateState, states), product=name)[-_limit(query.get("limit")) :]
+    return answer({"gates": [views.gate_json(each, fleet) for each in found]})
+
+
+@routes.get("/api/gates/{id}")
+async def gate(request: web.Request) -> web.Response:
+    """One gate."""
+    fleet = request.app[SITE].fleet
+    return answer(views.gate_json(fleet.gate(request.match_info["id"]), fleet))
+
+
+@routes.post("/api/gates/{id}/decision")
+async def decide(request: web.Request) -> web.Response:
+    """Decide a gate; the gate as it is then. 409 with who won where somebody was faster."""
+    site = request.app[SITE]
+    given = bodies.parsed(bodies.ANSWER, await bodies.body(request))
+    return answer(views.gate_json(decided(site, request.match_info["id"], given), site.fleet))
+
+
+@routes.post("/api/messages")
+async def say(request: web.Request) -> web.Response:
+    """Say something and wait for what it is answered with. The same `id` again gets the same answer."""
+    site = request.app[SITE]
+    given = bodies.parsed(bodies.MESSAGE, await bodies.body(request))
+    inbound = to_inbound(site, given)
+    replies = await site.router.handle(inbound)
+    return answer(
+        {
+            "conversation": shown(inbound.conversation),
+            "id": inbound.event.removeprefix("web:"),
+            "replies": [to_json(each, site) for each in replies],
+        }
+    )
+
+
+@routes.post("/api/stop")
+async def stop(request: web.Request) -> web.Response:
+    """Stop the turn that runs in a conversation."""
+    given = bodies.parsed(bodies.STOP, await bodies.body(request))
+    return answer({"stopped": request.app[SITE].router.stop_turn(stored(given.conversation))})
+
+
+@routes.post("/api/skills/{name}")
+async def run(request: web.Request) -> web.Response:
+    """Run a skill with the arguments in the body. `?conversation=` is where it belongs; a repeated `Idempotency-Key` starts
+    nothing twice."""
+    site = request.app[SITE]
+    skill = to_skill(site, request.match_info["name"])
+    arguments = bodies.parsed(bodies.OBJECT, await bodies.body(request)) if request.can_read_body else {}
+    key = request.headers.get("Idempotency-Key") or uuid.uuid4().hex
+    where = stored(request.query.get("conversation", "main"))
+    result = await site.router.invoke(skill, arguments, site.person(), where, f"api:{key[:200]}:{skill.name}")
+    return answer(
+        {
+            "text": result.text,
+            "html": to_html(result.text),
+            "data": result.data,
+            "table": {"columns": result.table.columns, "rows": result.table.rows} if result.table else None,
+            "cards": [views.card_json(each, site.fleet) for each in result.cards],
+            "suggestions": [{"label": each.label, "command": each.command} for each in result.suggestions],
+        }
+    )
+
+
+@routes.get("/api/conversations")
+async def conversations(request: web.Request) -> web.Response:
+    """The web's conversations, newest first, and what the coordinator does in them now."""
+    site = request.app[SITE]
+    running = site.router.running()
+    found = site.fleet.store.talk.conversations("web")
+    return answer({"conversations": [{**each, "id": shown(each["id"]), "doing": running.get(each["id"])} for each in found]})
+
+
+@routes.get("/api/conversations/{id}/posts")
+async def posts(request: web.Request) -> web.Response:
+    """What was said in a conversation, oldest first: the newest 100, or those `after` or `before` a post's number."""
+    site, query = request.app[SITE], request.query
+    conversation = stored(request.match_info["id"])
+    after, before = _number(query.get("after"), "after"), _number(query.get("before"), "before")
+    limit = min(_limit(query.get("limit")), 100) if query.get("limit") else 100
+    found = site.fleet.store.talk.posts(conversation, after=after, before=before or None, limit=limit)
+    return answer(
+        {
+            "conversation": shown(conversation),
+            "posts": [to_json(each, site) for each in found],
+            "more": len(found) == limit,
+            "streaming": site.streams.now(conversation),
+        }
+    )
+
+
+@routes.get("/api/audit")
+async def audit(request: web.Request) -> web.Response:
+    """The journal of who did what, newest first; `before` a row's number for older ones."""
+    site, query = request.app[SITE], request.query
+    if reason := access.may(site.person(), Role.ADMIN):
+        raise NotAllowed(reason)
+    before = _number(query.get("before"), "before") or None
+    return answer({"audit": site.fleet.store.audit.newest(_limit(query.get("limit")), before)})
+
+
+def decided(site: Site, id: str, given: bodies.Answer) -> Gate:
+    """The gate after a decision made on the web."""
+    return site.fleet.decide(
+        id, given.choice, site.person(), note=given.note, revision=given.revision, digest=given.digest, platform="web"
+    )
+
+
+def to_inbound(site: Site, given: bodies.Message) -> Inbound:
+    """What was said, as an event of its own id or a new one."""
+    return site.inbound(stored(given.conversation), given.text.strip(), given.id or uuid.uuid4().hex)
+
+
+def to_json(post: Post, site: Site) -> dict[str, Any]:
+    """A post under the name by which the web knows its conversation."""
+    return {**views.post_json(post, site.fleet), "conversation": shown(post.conversation)}
+
+
+def to_skill(site: Site, name: str) -> Skill:
+    """A skill by its name or its tool's. Raises NotFound with the nearest one."""
+    if found := skillset.named(name, site.router.skills):
+        return found
+    near = get_close_matches(name, [each.name for each in site.router.skills], n=1)
+    hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(each.name for each in site.router.skills)}."
+    raise NotFound(f"There is no skill “{name[:40]}”.", hint)
+
+
+def mail_json(mail: Mail) -> dict[str, Any]:
+    """A mail of the engine."""
+    return {
+        "id": mail.id,
+        "from": mail.sender,
+        "to": mail.recipient,
+        "type": mail.type,
+        "subject": mail.subject,
+        "body": mail.body[:2000],
+        "at": mail.created_at.isoformat(),
+    }
+
+
+def registry_json(product: Product, site: Site) -> dict[str, Any]:
+    """A product's entry in the registry, with file and line."""
+    rules, registry = product.approvals, site.fleet.registry
+    return {
+        "file": str(registry.file),
+        "line": product.line,
+        "path": product.path,
+        "overstory": product.overstory,
+        "resource_weight": product.resource_weight,
+        "channels": [str(each) for each in product.channels],
+        "runtime": product.runtime,
+        "budget_per_day_usd": product.budget.per_day_usd,
+        "approvals": {"required": rules.required, "deciders": list(access.deciders(product, registry.people))},
+    }
+
+
+def _newest(gates: list[Gate], limit: int) -> list[Gate]:
+    return gates[::-1][:limit]
+
+
+def _states(wanted: str, known: dict[str, bool]) -> tuple[str, ...]:
+    """The states that a query names; `open` stands for those that are; none for all."""
+    if wanted in {"", "all"}:
+        return ()
+    if wanted == "open":
+        return tuple(each for each, is_open in known.items() if is_open)
+    named = tuple(wanted.split(","))
+    if unknown := [each for each in named if each not in known]:
+        raise UsageError(f"There is no state “{unknown[0][:40]}”.", f"There are: open, all, {', '.join(known)}.")
+    return named
+
+
+def _limit(text: str | None) -> int:
+    number = _number(text, "limit") if text else 100
+    return max(1, min(number, MOST))
+
+
+def _number(text: str | None, name: str) -> int:
+    if not text:
+        return 0
+    if not (text.isascii() and text.isdigit() and len(text) < 16):
+        raise UsageError(f"{name} is “{text[:40]}”; it must be a whole number.", "Leave it out for the default.")
+    return int(text)

@@ -1,0 +1,120 @@
+"""The WebSocket: what pages and programs say, and what they hear.
+
+In: `message`, `decision`, `stop`, `subscribe`, `ping`. Out: `hello` and `status` at the beginning, then `accepted` (a message
+is kept), `delta`, `doing`, `reply`, `card`, `status`, `stopped`, `subscribed`, `pong` and `error`, each with the conversation
+that it belongs to, if it belongs to one.
+"""
+
+import asyncio
+from contextlib import suppress
+from typing import Any
+
+from aiohttp import WSCloseCode, WSMsgType, web
+
+from bot import views
+from bot.chat.web import api, bodies
+from bot.chat.web.clients import Client
+from bot.chat.web.refusals import LARGEST, error_json, unexpected
+from bot.chat.web.site import SITE, Site, product_version, shown, stored
+from bot.errors import FleetError, UsageError
+
+routes = web.RouteTableDef()
+HEARTBEAT = 20.0
+"""Seconds between two pings; half of it without an answer ends the connection."""
+GOODBYE = 2.0
+"""Seconds that a client which does not read is given to hear why it is cut off."""
+
+
+@routes.get("/ws")
+async def listen(request: web.Request) -> web.StreamResponse:
+    """One client, from its first message to its last."""
+    site = request.app[SITE]
+    socket = web.WebSocketResponse(heartbeat=HEARTBEAT, max_msg_size=LARGEST, compress=False, timeout=GOODBYE)
+    await socket.prepare(request)
+    client = Client(request.cookies.get(site.login.cookie, ""))
+    client.tell({"type": "hello", "version": product_version(), "person": site.person().name})
+    client.tell({"type": "status", "status": site.status()})
+    site.clients.add(client)
+    ends = [asyncio.create_task(each) for each in (_read(socket, client, site), _write(socket, client), client.over.wait())]
+    try:
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        site.clients.discard(client)
+        for end in ends:
+            end.cancel()
+        await asyncio.gather(*ends, return_exceptions=True)
+        await _goodbye(request, socket, client)
+    return socket
+
+
+async def close_all(app: web.Application) -> None:
+    """Tell every client that the fleet goes away; pages come back by themselves."""
+    app[SITE].clients.cut_all(WSCloseCode.GOING_AWAY, "the fleet stops")
+
+
+async def _goodbye(request: web.Request, socket: web.WebSocketResponse, client: Client) -> None:
+    try:
+        await asyncio.wait_for(socket.close(code=client.code, message=client.words.encode()), GOODBYE)
+    except (TimeoutError, ConnectionError):
+        if request.transport is not None:
+            request.transport.abort()
+
+
+async def _write(socket: web.WebSocketResponse, client: Client) -> None:
+    with suppress(ConnectionError):
+        while True:
+            await socket.send_str(await client.queue.get())
+
+
+async def _read(socket: web.WebSocketResponse, client: Client, site: Site) -> None:
+    async for message in socket:
+        if message.type is WSMsgType.TEXT:
+            client.tell(await _answer(message.data, client, site))
+        elif message.type is WSMsgType.BINARY:
+            refusal = UsageError("Only text is understood here.", "Send JSON as a text message.", code="malformed")
+            client.tell({"type": "error", **error_json(refusal)})
+
+
+async def _answer(text: str, client: Client, site: Site) -> dict[str, Any]:
+    """What one message is answered with at once."""
+    about: dict[str, Any] = {}
+    try:
+        said = bodies.parsed(bodies.SAID, text)
+        about = {name: getattr(said, name) for name in ("id", "gate", "conversation") if getattr(said, name, None)}
+        return _do(said, client, site)
+    except FleetError as error:
+        return {"type": "error", **about, **error_json(error, site.fleet), **about}
+    except Exception as error:  # noqa: BLE001  an inbound event: whoever asked gets an answer, the log gets the story
+        return {"type": "error", **about, **error_json(unexpected(error))}
+
+
+def _do(said: Any, client: Client, site: Site) -> dict[str, Any]:
+    match said:
+        case bodies.SocketMessage():
+            return _message(said, client, site)
+        case bodies.SocketAnswer():
+            gate = api.decided(site, said.gate, said)
+            return {
+                "type": "card",
+                "conversation": shown(gate.conversation),
+                "gate": gate.id,
+                "detail": views.gate_json(gate, site.fleet),
+            }
+        case bodies.SocketStop():
+            conversation = stored(said.conversation)
+            stopped = site.router.stop_turn(conversation)
+            return {"type": "stopped", "conversation": shown(conversation), "stopped": stopped}
+        case bodies.Subscribe():
+            wanted = said.conversations
+            client.wanted = None if wanted is None else frozenset(map(stored, wanted))
+            return {"type": "subscribed", "conversations": wanted}
+        case _:
+            return {"type": "pong"}
+
+
+def _message(said: bodies.SocketMessage, client: Client, site: Site) -> dict[str, Any]:
+    inbound = api.to_inbound(site, said)
+    if client.wanted is not None:
+        client.wanted |= {inbound.conversation}
+    site.router.receive(inbound)
+    return {"type": "accepted", "conversation": shown(inbound.conversation), "id": inbound.event.removeprefix("web:")}
