@@ -194,6 +194,8 @@ class Fleet:
             snapshot = self.snapshots.get(product.name)
             if trouble := self.trouble(product) or (snapshot.trouble if snapshot else None):
                 reasons.setdefault(product.name, f"{product.name}: {trouble.message}")
+            elif snapshot and snapshot.paused:
+                reasons.setdefault(product.name, f"{product.name} is paused in its runtime; /fleet resume {product.name}")
             elif product.approvals.hold and self.store.gates.in_states(GateState.OPEN, product=product.name):
                 reasons.setdefault(product.name, f"{product.name} is held while a gate is open")
         return reasons

@@ -15,15 +15,17 @@ from bot import admission, gates, intake, objective
 from bot.chat.base import Chat
 from bot.domain import Gate, GateKind, GateState, Suggestion, Work, WorkState
 from bot.engine.base import EngineEvent, MailArrived, RuntimeDown, RuntimeUp, SnapshotChanged
-from bot.errors import DeliveryError, EngineError, RuntimeUnreachable
+from bot.errors import DeliveryError, EngineError
 from bot.fleet import BOARD, RUNNING, Change, Fleet
 from bot.store.outbox import Outgoing
 from bot.words import shortened
 
 log = logging.getLogger(__name__)
 
-AGAIN = frozenset({"locked", "timed_out", "paused", "limit_reached"})
-"""Engine errors that pass by themselves: the work waits and is tried again at the next tick."""
+AGAIN = frozenset({"unreachable", "locked", "timed_out", "paused", "limit_reached"})
+"""Engine errors that pass by themselves: what met them is tried again."""
+PAUSES = (0.5, 1.0, 2.0, 5.0, 15.0, 30.0)
+"""Seconds before the next try, by how often it has failed; the last one for good."""
 MOST_ATTEMPTS = 8
 """How often a message is offered to a platform before it is given up; with doubling pauses that is about an hour."""
 
@@ -36,6 +38,9 @@ class Jobs:
         self.chats = dict(chats or {})
         self._wake = asyncio.Event()
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._failed: dict[str, int] = {}
+        self._resting: set[str] = set()
+        """Jobs that failed and wait for their next try."""
         fleet.subscribe(self._noticed)
 
     # -- what arrives from the engine --------------------------------------------------------------------------------
@@ -63,6 +68,7 @@ class Jobs:
                 fleet.changed(Change("runtime"))
             case RuntimeUp(runtime, _, restarted):
                 fleet.down.pop(runtime, None)
+                self._resting.clear()
                 if restarted:
                     self._restarted(runtime)
                 fleet.changed(Change("runtime"))
@@ -120,18 +126,30 @@ class Jobs:
             self.step()
 
     def _once(self, key: str, job: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        if key in self._tasks:
+        """Run a job unless it runs already or rests after a failure."""
+        if key in self._tasks or key in self._resting:
             return
-
-        async def guarded() -> None:
-            try:
-                await job()
-            except Exception:
-                log.exception("a job failed: %s", key)
-
-        task = asyncio.create_task(guarded(), name=key)
+        task = asyncio.create_task(self._guarded(key, job), name=key)
         self._tasks[key] = task
         task.add_done_callback(lambda _: self._tasks.pop(key, None))
+
+    async def _guarded(self, key: str, job: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        try:
+            await job()
+        except EngineError as error:
+            log.info("%s is tried again: %s", key, error.message)
+        except Exception:
+            log.exception("a job failed: %s", key)
+        else:
+            self._failed.pop(key, None)
+            return
+        tries = self._failed[key] = self._failed.get(key, 0) + 1
+        self._resting.add(key)
+        asyncio.get_running_loop().call_later(PAUSES[min(tries, len(PAUSES)) - 1], self._rested, key)
+
+    def _rested(self, key: str) -> None:
+        self._resting.discard(key)
+        self.wake()
 
     # -- starting work -----------------------------------------------------------------------------------------------
 
@@ -170,8 +188,6 @@ class Jobs:
                     work.product, agent=agent, capability=work.capability, task=task, brief=brief, marker=work.marker
                 )
                 carried = {"agent": agent}
-        except RuntimeUnreachable:
-            return
         except EngineError as error:
             self._not_started(work, error)
             return
@@ -184,8 +200,8 @@ class Jobs:
     def _not_started(self, work: Work, error: EngineError) -> None:
         fleet = self.fleet
         if error.code in AGAIN:
-            fleet.save_work(work, state=WorkState.QUEUED, reason=error.message)
-            return
+            fleet.save_work(work, reason=error.message)
+            raise error
         fleet.record("work", "fleet", work.product, work.id, {"failed": error.message, "code": error.code})
         fleet.save_work(work, state=WorkState.FAILED, reason=error.message)
         text = f"**{work.product}** · `{work.id}` could not start: {error.message} {error.hint}".rstrip()
@@ -218,11 +234,10 @@ class Jobs:
         approved = gate.body if gate.decision and gate.decision.choice == gates.APPROVE else None
         try:
             await fleet.engine.reply(gate.product, gate.mail, text, marker=gate.marker, plan=approved)
-        except RuntimeUnreachable:
-            return
         except EngineError as error:
-            if error.code not in AGAIN:
-                self._undelivered(gate, error)
+            if error.code in AGAIN:
+                raise
+            self._undelivered(gate, error)
             return
         self._delivered(gate, f"{gate.sender} has it")
 

@@ -52,8 +52,14 @@ class Router:
             if not self.fleet.store.talk.receive(inbound):
                 return self._handling.get(inbound.event)
             if inbound.press is None:
-                said = {"author": inbound.person.name, "kind": "message", "product": inbound.product}
-                self.fleet.say(inbound.conversation, inbound.text, key=f"said {inbound.event}", **said)
+                self.fleet.say(
+                    inbound.conversation,
+                    inbound.text,
+                    key=f"said {inbound.event}",
+                    author=inbound.person.name,
+                    kind="message",
+                    product=inbound.product,
+                )
         return self._begin(inbound)
 
     async def handle(self, inbound: Inbound) -> list[Post]:

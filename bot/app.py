@@ -1,0 +1,260 @@
+"""Builds the coordinator of its parts: the only module that names every adapter.
+
+`open_core` is the fleet with its engine, for a command that does one thing; `run` adds the surfaces and stays up.
+"""
+
+import asyncio
+import fcntl
+import json
+import logging
+import os
+import secrets
+import signal
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from bot import log as logs
+from bot import schedule, skillset
+from bot.agent.base import Model
+from bot.agent.claude import Claude
+from bot.chat.base import Live
+from bot.chat.web import Part, WebChat
+from bot.engine.base import Engine
+from bot.engine.where import Place, find
+from bot.errors import FleetError, StoreError
+from bot.fleet import Change, Fleet
+from bot.jobs import Jobs
+from bot.registry import RegistryFile
+from bot.router import Router
+from bot.settings import Settings
+from bot.store import Store
+from bot.turns import Turns
+
+log = logging.getLogger(__name__)
+
+FIRST_CONTACT = 5.0
+"""Seconds that the start-up report waits for the engine before it says that it is still being reached."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One part in the start-up report: its name, whether it is on, and in words what or why not."""
+
+    name: str
+    on: bool
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What `fleet up` says once: parts, the page's address with its token, and how long it took (seconds)."""
+
+    version: str
+    lines: tuple[Line, ...]
+    url: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """The fleet with everything but its surfaces."""
+
+    settings: Settings
+    registry: RegistryFile
+    store: Store
+    engine: Engine
+    place: Place
+    fleet: Fleet
+    jobs: Jobs
+    router: Router
+
+
+@asynccontextmanager
+async def open_core(settings: Settings, live: Callable[[str, Live], None] = lambda *_: None) -> AsyncIterator[Core]:
+    """The fleet, connected to its engine. Raises RegistryError, StoreError or SettingsError when it cannot be."""
+    registry = RegistryFile(settings.products)
+    store = Store(settings.state / "fleet.db")
+    place = await find(settings, registry.current)
+    fleet = Fleet(registry, store, place.engine, platforms=("web",), redact=settings.redact)
+    jobs = Jobs(fleet)
+    router = Router(fleet, skillset.load(), live=live)
+    model = _model(settings, registry)
+    if model is not None:
+        router.turns = Turns(fleet, router.skills, model, router.invoke, live)
+    try:
+        await place.engine.open(jobs.hear)
+        await jobs.watch()
+        yield Core(settings, registry, store, place.engine, place, fleet, jobs, router)
+    finally:
+        await router.close()
+        if router.turns is not None:
+            await router.turns.close()
+        await place.engine.close()
+        store.close()
+
+
+@asynccontextmanager
+async def open_fleet(settings: Settings) -> AsyncIterator[Core]:
+    """The core for one command: waits until the engine has answered, and does what the command made due before it ends."""
+    async with open_core(settings) as core:
+        await _contact(core)
+        yield core
+        await core.jobs.settled()
+
+
+async def run(settings: Settings, report: Callable[[Report], None]) -> None:
+    """Be the coordinator until told to stop (SIGINT, SIGTERM). Raises FleetError in words when it cannot start."""
+    began = time.monotonic()
+    logs.configure(settings.log_level, settings.log_format, settings.redact)
+    settings.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    stopped = asyncio.Event()
+    for each in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(each, stopped.set)
+    surfaces: dict[str, WebChat] = {}
+
+    def live(conversation: str, event: Live) -> None:
+        for chat in surfaces.values():
+            chat.live(conversation, event)
+
+    with _only_one(settings.state):
+        async with open_core(settings, live) as core:
+            token = web_token(settings)
+            ports = (settings.web_port, settings.gateway_port)
+            web = WebChat(
+                core.fleet, core.router, token=token, ready=lambda: readiness(core), host=settings.web_host, ports=ports
+            )
+            surfaces["web"] = web
+            await web.start()
+            clock = schedule.make(core.jobs, core.registry)
+            jobs = asyncio.create_task(core.jobs.run(), name="jobs")
+            try:
+                clock.start()
+                core.router.take_up()
+                with _announced(settings.state, web.url, token):
+                    await _contact(core)
+                    report(Report(version("meta-coordinator"), lines(core), web.login_url, time.monotonic() - began))
+                    await stopped.wait()
+            finally:
+                clock.shutdown(wait=False)
+                jobs.cancel()
+                await asyncio.gather(jobs, return_exceptions=True)
+                await web.stop()
+
+
+def web_token(settings: Settings) -> str:
+    """The token of the page: as set, or made once and kept in the state folder, readable by its owner alone."""
+    if settings.web_token is not None:
+        return settings.web_token.get_secret_value()
+    path = settings.state / "web-token"
+    if path.exists() and (kept := path.read_text().strip()):
+        return kept
+    made = secrets.token_urlsafe(24)
+    _write_private(path, made + "\n")
+    return made
+
+
+def readiness(core: Core) -> Mapping[str, Part]:
+    """Each part: `ok`, `off` or `down`, and why."""
+    problems = core.fleet.registry_problems
+    down = core.fleet.down
+    reached = ", ".join(f"{each.name}: {each.engine or 'no engine'}" for each in core.engine.runtimes())
+    unreached = "; ".join(f"{name}: {reason}" for name, (reason, _) in down.items())
+    return {
+        "store": Part("ok"),
+        "registry": Part("down", f"{len(problems)} problems; the last good one is in use") if problems else Part("ok"),
+        "engine": Part("ok", reached) if reached and not down else Part("down", unreached or "not reached yet"),
+        "claude": Part("ok") if core.router.turns else Part("off", "no ANTHROPIC_API_KEY; commands work"),
+        "slack": Part("off", "not set up"),
+        "discord": Part("off", "not set up"),
+        "web": Part("ok"),
+    }
+
+
+def lines(core: Core) -> tuple[Line, ...]:
+    """The parts of the start-up report."""
+    settings, fleet = core.settings, core.fleet
+    count = len(fleet.registry.products)
+    runtimes = core.engine.runtimes()
+    engine = ", ".join(each.engine or "no engine found" for each in runtimes) or "not reached yet"
+    claude = (
+        f"{core.router.turns.model.name}"
+        if core.router.turns
+        else "set ANTHROPIC_API_KEY to talk in plain words; commands work"
+    )
+    return (
+        Line("products", count > 0, f"{count} from {settings.products}"),
+        Line("engine", bool(runtimes), f"{engine} ({core.place.why})"),
+        Line("claude", core.router.turns is not None, claude),
+        Line("slack", False, "no SLACK_BOT_TOKEN" if settings.slack_bot_token is None else "not in this version"),
+        Line("discord", False, "no DISCORD_TOKEN" if settings.discord_token is None else "not in this version"),
+    )
+
+
+def _model(settings: Settings, registry: RegistryFile) -> Model | None:
+    if settings.anthropic_api_key is None:
+        return None
+    key = settings.anthropic_api_key.get_secret_value()
+    return Claude(api_key=key, base_url=settings.anthropic_base_url, model=registry.current.agent.model)
+
+
+async def _contact(core: Core) -> None:
+    """Wait until every product has been heard of, or a runtime is known not to answer; for a moment at most."""
+    fleet, answered = core.fleet, asyncio.Event()
+    watched = [product.name for product in fleet.registry.products if product.overstory]
+
+    def look(_: Change | None = None) -> None:
+        if fleet.down or (core.engine.runtimes() and all(name in fleet.snapshots for name in watched)):
+            answered.set()
+
+    unsubscribe = fleet.subscribe(look)
+    look()
+    try:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(answered.wait(), FIRST_CONTACT)
+    finally:
+        unsubscribe()
+
+
+@contextmanager
+def _only_one(state: Path) -> Iterator[None]:
+    """One coordinator for each state folder: the lock goes with the process."""
+    try:
+        handle = os.open(state / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StoreError(
+            f"The state folder {state} cannot be written: {error.strerror}.",
+            "Make it writable, or set FLEET_STATE to another folder.",
+        ) from error
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise FleetError(
+                f"A coordinator already runs on {state}.",
+                "Use it, or stop it first; `fleet doctor` says where it is.",
+                code="running",
+            ) from None
+        yield
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _announced(state: Path, url: str, token: str) -> Iterator[None]:
+    """While it runs, commands on this machine find the coordinator through `bot.json` in the state folder."""
+    path = state / "bot.json"
+    _write_private(path, json.dumps({"pid": os.getpid(), "url": url, "token": token}))
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _write_private(path: Path, text: str) -> None:
+    path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
