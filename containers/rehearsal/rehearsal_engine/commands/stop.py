@@ -18,11 +18,12 @@ def stop(call: Call) -> Answer:
         raise EngineError(f'Agent "{name}" is already completed. Use --clean-worktree to remove its worktree.')
     killed = False
     if not completed:
-        killed = processes.end(project.turn_process(name) or row.pid)
-        project.turn_pid(name).unlink(missing_ok=True)
-        with project.sessions() as sessions:
+        turn = project.turn_process(name)
+        with project.sessions() as sessions:  # before its process ends, or a waiting `sling` takes it for a zombie
             sessions.move(name, "completed")
             sessions.touch(name)
+        killed = processes.end(turn or row.pid)
+        project.turn_pid(name).unlink(missing_ok=True)
     removed = deleted = False
     if call.has("--clean-worktree"):
         removed, deleted = lifecycle.remove_worker(project, row, force=call.has("--force"))
