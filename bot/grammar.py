@@ -223,7 +223,7 @@ def _none_meant(left: Sequence[Word], wanted: Sequence[Field], products: Collect
     """Whether the words begin with no product, not even one misspelt."""
     if not left or not products:
         return len(left) < sum(field.required for field in wanted)
-    return not difflib.get_close_matches(_spoken(left[0].text), map(_spoken, products), n=1, cutoff=0.8)
+    return not difflib.get_close_matches(_spoken(left[0].text), map(_spoken, products), n=1, cutoff=0.86)
 
 
 def _spoken(name: str) -> str:

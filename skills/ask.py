@@ -1,0 +1,96 @@
+"""Asks a product's coordinator a question, in its own mailbox, without starting any work.
+
+Use it for what only the agents of a product can know: why they chose something, how far they are, what they need. For facts
+about code read the product; for what runs use status. The answer comes back here as a report when the coordinator has
+answered; `wait` (seconds) waits that long for it and returns it. The question has to stand on its own.
+"""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from bot.agents import mark, room_to_wake
+from bot.domain import Mail
+from bot.quote import quoted
+from bot.skill import Role, SkillArgs, SkillContext, SkillResult, option, skill, words
+from bot.words import shortened
+
+if TYPE_CHECKING:
+    from bot.fleet import Change, Fleet
+
+RULES = (
+    "\n\n---\n{name} asks this through the fleet. Answer by replying to this mail, in a few sentences. Start no work for it."
+)
+LOOK = 0.25
+"""Seconds between two looks at the mailbox while waiting; a mail that is heard of ends the pause at once."""
+
+
+class Args(SkillArgs):
+    """Whom, what, and how long to wait."""
+
+    product: str = words(description="Name of the product whose coordinator is asked.")
+    question: str = words(rest=True, min_length=1, max_length=8000, description="The question, in full sentences.")
+    wait: float = option(0, ge=0, le=120, description="Seconds to wait for the answer; 0: it is posted here when it comes.")
+
+
+@skill(
+    role=Role.OPERATOR,
+    summary="Ask a product's coordinator a question.",
+    examples=["ask product-a how far is the auth feature?", "ask product-a what blocks you? --wait 30"],
+)
+async def ask(args: Args, context: SkillContext) -> SkillResult:
+    """Mail the question, tie its thread to this conversation, and wait as long as was asked for."""
+    fleet, product = context.fleet, context.fleet.product(args.product).name
+    room_to_wake(fleet, product)
+    context.progress(f"asking {product}")
+    mail = await fleet.engine.send(
+        product,
+        shortened(args.question, 90),
+        args.question + RULES.format(name=context.person.name),
+        marker=mark("q", context.request, fleet.store.origin),
+        kind="question",
+    )
+    fleet.store.mail.bind(product, mail, context.conversation, None)
+    answer, shown = await _answer(context, product, mail, args.wait)
+    data = {
+        "product": product,
+        "mail": mail,
+        "answer": answer.body if answer else None,
+        "from": answer.sender if answer else None,
+    }
+    if answer is None:
+        late = f" No answer within {args.wait:g} s." if args.wait else ""
+        return SkillResult(f"Asked **{product}**.{late} Its answer comes here.", data=data)
+    said = "has answered, see above." if shown else f"answers:\n\n{quoted(answer.body)}"
+    return SkillResult(f"**{product}** {said}", data=data)
+
+
+async def _answer(context: SkillContext, product: str, mail: str, seconds: float) -> tuple[Mail | None, bool]:
+    """The first reply in the question's thread, and whether this conversation has shown it."""
+    heard, fleet, shown = asyncio.Event(), context.fleet, False
+
+    def listen(change: "Change") -> None:
+        nonlocal shown
+        shown = shown or (
+            change.post is not None and change.post.conversation == context.conversation and change.product == product
+        )
+        heard.set()
+
+    unsubscribe = fleet.subscribe(listen)
+    try:
+        until = asyncio.get_running_loop().time() + seconds
+        while (answer := _reply(fleet, product, mail)) is None:
+            left = until - asyncio.get_running_loop().time()
+            if left <= 0:
+                break
+            heard.clear()
+            try:
+                await asyncio.wait_for(heard.wait(), min(LOOK, left))
+            except TimeoutError:
+                continue
+    finally:
+        unsubscribe()
+    return answer, shown
+
+
+def _reply(fleet: "Fleet", product: str, mail: str) -> Mail | None:
+    return next((each for each in fleet.newest_mail(product) if each.thread == mail and each.sender != "operator"), None)

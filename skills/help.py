@@ -1,0 +1,73 @@
+"""What I can do and how to say it: every command on one line, or one of them with its arguments and examples.
+
+Use it when somebody asks what is possible or how a command goes.
+"""
+
+import difflib
+from typing import Any
+
+from bot.domain import Suggestion
+from bot.errors import NotFound
+from bot.skill import Role, Skill, SkillArgs, SkillContext, SkillResult, Table, skill, words
+from bot.skillset import fields, named, usage
+
+
+class Args(SkillArgs):
+    """Which command."""
+
+    command: str | None = words(None, description="Name of a command, to see its arguments and examples.")
+
+
+@skill(reads=True, role=Role.VIEWER, summary="The commands, or how one of them goes.", examples=["help", "help spawn"])
+async def help(args: Args, context: SkillContext) -> SkillResult:
+    """Made from the skills' own declarations."""
+    if args.command is None:
+        return _all(context)
+    found = named(args.command.removeprefix("/fleet").strip(), context.skills)
+    if found is None:
+        near = difflib.get_close_matches(args.command.lower(), [each.name for each in context.skills], n=1, cutoff=0.5)
+        hint = f"Did you mean `/fleet help {near[0]}`?" if near else "Say `/fleet help` for all of them."
+        raise NotFound(f"There is no command “{args.command[:60]}”.", hint)
+    return _one(found)
+
+
+def _all(context: SkillContext) -> SkillResult:
+    lines = ["Ask in plain words, or say a command: `/fleet …` anywhere, `!…` where a slash will not do."]
+    for title, reads in (("To look", True), ("To act", False)):
+        lines += ["", f"**{title}**"]
+        lines += [f"- `/fleet {each.name}` {each.summary}" for each in context.skills if each.reads is reads]
+    lines += ["", "`/fleet help <command>` shows how one goes."]
+    rows = tuple((each.name, each.summary) for each in context.skills)
+    return SkillResult(
+        "\n".join(lines),
+        data={"commands": [_json(each) for each in context.skills]},
+        table=Table(("command", "what it does"), rows),
+        suggestions=(Suggestion("Status", "/fleet status"), Suggestion("Open gates", "/fleet gates")),
+    )
+
+
+def _one(skill: Skill) -> SkillResult:
+    lines = [f"`{usage(skill)}`", "", skill.description]
+    if arguments := fields(skill):
+        lines += ["", "**Words**", *(f"- `{field.shown}` {field.description}" for field in arguments)]
+    lines += ["", "**Examples**", *(f"- `/fleet {example}`" for example in skill.examples)]
+    who = "people only" if not skill.model else "people, and the model for them"
+    lines += ["", f"Takes the role {skill.role}; for {who}."]
+    return SkillResult("\n".join(lines), data=_json(skill))
+
+
+def _json(skill: Skill) -> dict[str, Any]:
+    return {
+        "name": skill.name,
+        "summary": skill.summary,
+        "usage": usage(skill),
+        "description": skill.description,
+        "role": skill.role.value,
+        "reads": skill.reads,
+        "model": skill.model,
+        "examples": [f"/fleet {example}" for example in skill.examples],
+        "arguments": [
+            {"name": field.name, "place": field.place, "required": field.required, "description": field.description}
+            for field in fields(skill)
+        ],
+    }

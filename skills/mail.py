@@ -1,0 +1,126 @@
+"""A product's mail: what its agents wrote to each other and to people. Also sends a mail to one agent.
+
+Use it to find out what happened and why: the newest first, one agent's with `agent`, one mail whole by its id. With `to` and a
+text it sends that text to an agent (operators only). To hand over work use spawn, to ask a question use ask.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from bot import access
+from bot.agents import mark, room_to_wake, session
+from bot.domain import Mail
+from bot.errors import NotAllowed, NotFound, UsageError
+from bot.gates import plain_title
+from bot.quote import quoted
+from bot.skill import Role, SkillArgs, SkillContext, SkillResult, Table, option, skill, words
+from bot.words import count, shortened, since
+
+if TYPE_CHECKING:
+    from bot.fleet import Fleet
+
+FAR = 2000
+"""How many mails back one mail or one agent's are looked for."""
+
+
+class Args(SkillArgs):
+    """Which mail, or whom to write what."""
+
+    product: str = words(description="Name of the product.")
+    text: str | None = words(
+        None, rest=True, max_length=20_000, description="Id of one mail to read; with --to, the text to send."
+    )
+    agent: str | None = option(None, description="Only what this agent sent or got.")
+    to: str | None = option(None, description="Send the text to this agent: coordinator, or a name that status shows.")
+    limit: int = option(20, ge=1, le=200, description="How many, the newest; from 1 to 200.")
+
+
+@skill(
+    role=Role.VIEWER,
+    summary="A product's mail; with --to, send one.",
+    examples=["mail product-a", "mail product-a --agent scout-w3", "mail product-a --to coordinator keep the old API"],
+)
+async def mail(args: Args, context: SkillContext) -> SkillResult:
+    """Read the mailbox, or write to it."""
+    fleet, name = context.fleet, context.fleet.product(args.product).name
+    if args.to:
+        return await _send(args, name, context)
+    if args.text:
+        return _one(fleet, name, args.text)
+    found = [each for each in fleet.newest_mail(name, FAR if args.agent else args.limit) if _concerns(each, args.agent)]
+    found = found[: args.limit]
+    who = f" of {args.agent}" if args.agent else ""
+    lines = [
+        f"**{name}**, {count(len(found), 'mail', 'mails')}{who}, newest first",
+        "",
+        *(f"- {_line(each, fleet)}" for each in found),
+    ]
+    text = "\n".join(lines) if found else f"**{name}** has no mail{who} yet."
+    return SkillResult(text, data={"product": name, "mail": [_json(each) for each in found]}, table=_table(found, fleet))
+
+
+def _one(fleet: "Fleet", product: str, id: str) -> SkillResult:
+    found = next((each for each in fleet.newest_mail(product, FAR) if each.id == id), None)
+    if found is None and len(id.split()) > 1:
+        raise UsageError(
+            "To whom? A text needs `--to`.", f"Say `/fleet mail {product} --to coordinator {shortened(id, 80)}` to send it."
+        )
+    if found is None:
+        raise NotFound(f"{product} has no mail “{id[:60]}”.", f"Say `/fleet mail {product}` for the newest.")
+    text = f"{_line(found, fleet)}\n\n{quoted(found.body)}"
+    return SkillResult(text, data={"product": product, "mail": [_json(found)]})
+
+
+async def _send(args: Args, product: str, context: SkillContext) -> SkillResult:
+    fleet = context.fleet
+    if reason := access.may(context.person, Role.OPERATOR, product):
+        raise NotAllowed(reason)
+    if not args.text or not args.to:
+        raise UsageError("What is to be sent?", f"Say `/fleet mail {product} --to {args.to} …` and the text.")
+    if args.to == "coordinator":
+        room_to_wake(fleet, product)
+    else:
+        session(fleet, product, args.to)
+    context.progress(f"mailing {args.to}")
+    marker = mark("m", context.request, fleet.store.origin)
+    body = f"{args.text}\n\n---\nFrom {context.person.name}, through the fleet."
+    id = await fleet.engine.send(product, shortened(args.text, 90), body, marker=marker, to=args.to)
+    fleet.store.mail.bind(product, id, context.conversation, None)
+    return SkillResult(f"**{product}**: sent to {args.to}.", data={"product": product, "sent": id, "to": args.to})
+
+
+def _concerns(mail: Mail, agent: str | None) -> bool:
+    return agent is None or agent in (mail.sender, mail.recipient)
+
+
+def _line(mail: Mail, fleet: "Fleet") -> str:
+    ago = since(mail.created_at, fleet.now())
+    return f"`{mail.id}` {ago} ago, {mail.sender} → {mail.recipient}, {mail.type}: {shortened(plain_title(mail.subject), 100)}"
+
+
+def _table(found: list[Mail], fleet: "Fleet") -> Table:
+    rows = tuple(
+        (
+            each.id,
+            since(each.created_at, fleet.now()),
+            each.sender,
+            each.recipient,
+            each.type,
+            shortened(plain_title(each.subject), 80),
+        )
+        for each in found
+    )
+    return Table(("mail", "age", "from", "to", "type", "subject"), rows)
+
+
+def _json(mail: Mail) -> dict[str, Any]:
+    return {
+        "id": mail.id,
+        "from": mail.sender,
+        "to": mail.recipient,
+        "type": mail.type,
+        "priority": mail.priority,
+        "subject": mail.subject,
+        "body": mail.body,
+        "thread": mail.thread,
+        "at": mail.created_at.isoformat(),
+    }

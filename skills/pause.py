@@ -1,0 +1,37 @@
+"""Holds a product: its agents stop where they are and keep their conversations, and nothing new starts on it.
+
+Use it when a product has to wait: to free the machine, to look at what it does, or because priorities changed. With `park`
+its sessions end instead, which frees their memory; its open work starts again, with a recap, after resume. Nothing that was
+committed is lost either way. To end work for good, use stop.
+"""
+
+from bot.domain import Suggestion
+from bot.skill import Role, SkillArgs, SkillContext, SkillResult, option, skill, words
+from bot.words import count
+
+
+class Args(SkillArgs):
+    """Which product, and how."""
+
+    product: str = words(description="Name of the product.")
+    park: bool = option(False, description="End its sessions; its work starts again, with a recap, after resume.")
+
+
+@skill(
+    role=Role.OPERATOR,
+    summary="Hold a product: its agents stop where they are.",
+    examples=["pause product-b", "pause product-b --park"],
+)
+async def pause(args: Args, context: SkillContext) -> SkillResult:
+    """Pause, and say what became of the agents."""
+    fleet, name = context.fleet, context.fleet.product(args.product).name
+    context.progress(f"pausing {name}")
+    agents = await fleet.pause(name, context.person, park=args.park)
+    if args.park:
+        what = f"parked; {count(len(agents), 'session')} ended, open work starts again with a recap when it resumes."
+    elif agents:
+        what = f"paused; {count(len(agents), 'agent')} stopped where {'it was' if len(agents) == 1 else 'they were'}."
+    else:
+        what = "paused; nothing ran, and nothing starts."
+    data = {"product": name, "paused": True, "parked": args.park, "agents": list(agents)}
+    return SkillResult(f"**{name}** is {what}", data=data, suggestions=(Suggestion(f"Resume {name}", f"/fleet resume {name}"),))

@@ -1,0 +1,77 @@
+"""Starts work on a product: an objective for its coordinator, or, with a capability, a task for one worker.
+
+Use it whenever something is to be built, changed, found out, written or answered in a product. Without `capability` the
+product's coordinator plans and spreads the work; large or risky objectives come back as a plan that a person approves. With
+`capability` one worker does one task: `scout` reads and reports and changes nothing, `builder` writes code, `reviewer`
+reviews, `marketing` and `support` write copy and answers. The objective has to stand on its own: say what is wanted, where,
+and how one sees that it is done. It returns at once; the work is queued, starts as soon as there is room, and reports here.
+"""
+
+import difflib
+
+from bot.domain import Card, Suggestion, Work, WorkState
+from bot.errors import UsageError
+from bot.outlook import expected
+from bot.skill import Role, SkillArgs, SkillContext, SkillResult, option, skill, words
+from bot.views import work_json
+from bot.words import shortened, since
+
+CAPABILITIES = ("scout", "builder", "reviewer", "lead", "merger", "marketing", "support")
+"""What products can do out of the box; a product's manifest may know more."""
+
+
+class Args(SkillArgs):
+    """What is to be done, where, by whom."""
+
+    product: str = words(description="Name of the product.")
+    objective: str = words(rest=True, min_length=1, max_length=20_000, description="What is wanted, in full sentences.")
+    capability: str | None = option(
+        None,
+        pattern=r"^[a-z][a-z0-9_-]{0,40}$",
+        description="Kind of worker for one task: scout, builder, reviewer, marketing, support. Left out: the coordinator.",
+    )
+
+
+@skill(
+    role=Role.OPERATOR,
+    summary="Start work on a product: an objective, or a task for one worker.",
+    examples=["spawn product-a ship the auth feature", "spawn product-a find out how logins work --capability scout"],
+)
+async def spawn(args: Args, context: SkillContext) -> SkillResult:
+    """Queue the work, and say whether it starts now."""
+    fleet = context.fleet
+    _capability_known(args.capability)
+    work, new = fleet.submit(
+        fleet.product(args.product).name,
+        args.objective,
+        capability=args.capability,
+        person=context.person,
+        conversation=context.conversation,
+        request=context.request,
+    )
+    what = f"{work.capability} task" if work.capability else "objective"
+    if new:
+        text = f"`{work.id}` for **{work.product}**: {what} “{shortened(work.objective, 160)}”. {expected(fleet, work)}"
+    else:
+        ago = since(work.created_at, fleet.now())
+        text = f"You asked for that {ago} ago: it is `{work.id}` for **{work.product}**. {expected(fleet, work)}"
+    if work.state.open:
+        text += " I report here when there is news."
+    return SkillResult(
+        text,
+        data={"work": work_json(work), "new": new, "outlook": expected(fleet, work)},
+        cards=(Card("work", work=work.id),),
+        suggestions=_next(work),
+    )
+
+
+def _capability_known(name: str | None) -> None:
+    """Refuses what looks like a slip of the pen; other names may be a product's own."""
+    near = difflib.get_close_matches(name or "", CAPABILITIES, n=1, cutoff=0.75)
+    if name and name not in CAPABILITIES and near:
+        raise UsageError(f"There is no capability “{name}”.", f"Did you mean `--capability {near[0]}`?")
+
+
+def _next(work: Work) -> tuple[Suggestion, ...]:
+    follow = Suggestion(f"Status of {work.product}", f"/fleet status {work.product}")
+    return (follow,) if work.state in {WorkState.QUEUED, WorkState.STARTING, WorkState.RUNNING, WorkState.WAITING} else ()

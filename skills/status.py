@@ -1,0 +1,85 @@
+"""What every product is doing now, in one answer: state, sessions, work, open gates, queue, cost, trouble; most urgent first.
+
+Use it for any question about what runs, waits, is queued, went wrong or costs money, for one product or for all. It reads
+what is known already and asks nobody, so it is instant and free. Leave `products` out for the whole fleet.
+"""
+
+from bot import access
+from bot.domain import Suggestion, Work
+from bot.errors import NotAllowed
+from bot.skill import Role, SkillArgs, SkillContext, SkillResult, Table, skill, words
+from bot.status import MARKS, SAID, FleetStatus, ProductStatus, as_json, as_text
+from bot.words import count, money, shortened, since
+
+
+class Args(SkillArgs):
+    """Which products."""
+
+    products: list[str] = words([], rest=True, description="Names of products; all of them when left out.")
+
+
+@skill(
+    reads=True,
+    role=Role.VIEWER,
+    summary="What every product is doing, most urgent first.",
+    examples=["status", "status product-a"],
+)
+async def status(args: Args, context: SkillContext) -> SkillResult:
+    """One aggregated answer from what the fleet knows."""
+    fleet = context.fleet.status(_names(args, context))
+    text = as_text(fleet)
+    if len(args.products) == 1:
+        text += _details(fleet.products[0], fleet)
+    open_gates = [gate for product in fleet.products for gate in product.gates][:5]
+    return SkillResult(
+        text=text,
+        data=as_json(fleet),
+        table=_table(fleet),
+        suggestions=tuple(Suggestion(f"Open {gate.id}", f"/fleet gates {gate.id}") for gate in open_gates),
+    )
+
+
+def _names(args: Args, context: SkillContext) -> list[str]:
+    """The products asked for, or all that the person's role covers."""
+    fleet = context.fleet
+    if args.products:
+        names = [fleet.product(name).name for name in args.products]
+        if refusals := [reason for name in names if (reason := access.may(context.person, Role.VIEWER, name))]:
+            raise NotAllowed(refusals[0])
+        return names
+    covered = [name for name in fleet.products if access.may(context.person, Role.VIEWER, name) is None]
+    return [] if len(covered) == len(fleet.products) else covered
+
+
+def _table(fleet: FleetStatus) -> Table:
+    rows = tuple(
+        (
+            f"{MARKS[each.state]} {each.name}",
+            SAID.get(each.state, each.state),
+            each.doing,
+            since(each.since, fleet.at),
+            str(len(each.sessions) or ""),
+            str(len(each.queued) or ""),
+            money(each.cost_usd_today) if each.cost_usd_today else "",
+        )
+        for each in fleet.products
+    )
+    return Table(("product", "state", "doing", "since", "sessions", "queued", "today"), rows)
+
+
+def _details(product: ProductStatus, fleet: FleetStatus) -> str:
+    """Sessions, work and gates of one product, for who asks about one."""
+    lines = [
+        f"{each.agent} ({each.capability}) {each.state}" + (f", {since(each.started_at, fleet.at)}" if each.started_at else "")
+        for each in product.sessions
+    ]
+    lines += [f"`{gate.id}` {gate.kind} “{shortened(gate.title, 80)}” waits for you" for gate in product.gates[1:]]
+    lines += [_work(each) for each in (*product.running, *product.queued)]
+    if not lines:
+        return ""
+    return f"\n\n{count(len(product.sessions), 'session')}\n" + "\n".join(f"- {line}" for line in lines)
+
+
+def _work(work: Work) -> str:
+    reason = f": {shortened(work.reason, 100)}" if work.reason else ""
+    return f"`{work.id}` {work.state} “{shortened(work.objective, 80)}”{reason}"

@@ -1,0 +1,70 @@
+"""Ends what runs in a product: its coordinator and workers, or one agent, with the work they do.
+
+What was committed stays on its branches; the conversations of the agents, and the work under way, are gone. Only a person
+ends what runs: called by the model it says what would be lost and offers the button. To hold a product and go on later, use
+pause.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from bot.agents import session
+from bot.domain import Session, Suggestion, Work, WorkState
+from bot.skill import Role, SkillArgs, SkillContext, SkillResult, option, skill, words
+from bot.words import count, listed, shortened
+
+if TYPE_CHECKING:
+    from bot.fleet import Fleet
+
+
+class Args(SkillArgs):
+    """What is to end."""
+
+    product: str = words(description="Name of the product.")
+    agent: str | None = words(None, description="Name of one agent; the coordinator and every worker when left out.")
+    yes: bool = option(False, description="End what runs without asking again.")
+
+
+@skill(
+    role=Role.OPERATOR,
+    summary="End what runs in a product, or one of its agents.",
+    examples=["stop product-a", "stop product-a scout-w3 --yes"],
+)
+async def stop(args: Args, context: SkillContext) -> SkillResult:
+    """Stop, once a person has seen what that ends."""
+    fleet, name = context.fleet, context.fleet.product(args.product).name
+    sessions = [session(fleet, name, args.agent)] if args.agent else _running(fleet, name)
+    work = _ending(fleet, name, args.agent)
+    if (sessions or work) and (context.by_model or not args.yes):
+        return _unless_sure(name, args.agent, sessions, work, by_model=context.by_model)
+    context.progress(f"stopping {args.agent or name}")
+    agents = await fleet.stop(name, context.person, args.agent)
+    what = f"{listed(agents)} stopped" if agents else "nothing was running"
+    ended = f"; {listed([f'`{each.id}`' for each in work])} cancelled" if work else ""
+    queued = len(fleet.store.work.open(name, states=(WorkState.QUEUED,)))
+    more = f" {count(queued, 'piece')} of work still queued: `/fleet pause {name}` holds it." if queued else ""
+    data = {"product": name, "stopped": list(agents), "cancelled": [each.id for each in work]}
+    return SkillResult(f"**{name}**: {what}{ended}.{more}", data=data)
+
+
+def _running(fleet: "Fleet", product: str) -> Sequence[Session]:
+    snapshot = fleet.snapshots.get(product)
+    return snapshot.active if snapshot else ()
+
+
+def _ending(fleet: "Fleet", product: str, agent: str | None) -> list[Work]:
+    open_work = fleet.store.work.open(product, states=(WorkState.STARTING, WorkState.RUNNING, WorkState.WAITING))
+    return [work for work in open_work if agent is None or work.agent == agent]
+
+
+def _unless_sure(
+    product: str, agent: str | None, sessions: Sequence[Session], work: Sequence[Work], *, by_model: bool
+) -> SkillResult:
+    command = " ".join(["/fleet stop", product, *([agent] if agent else []), "--yes"])
+    lines = [f"That ends in **{product}**, for good:"]
+    lines += [f"- {each.agent} ({each.capability}, {each.state})" for each in sessions]
+    lines += [f"- `{each.id}` “{shortened(each.objective, 100)}”" for each in work]
+    lines.append("What was committed stays on its branches.")
+    lines.append(f"Nothing was stopped. {'A person has to' if by_model else 'To do it,'} say `{command}`.")
+    data = {"product": product, "stopped": [], "confirm": command, "would_end": [each.agent for each in sessions]}
+    return SkillResult("\n".join(lines), data=data, suggestions=(Suggestion(f"Stop {agent or product}", command),))
