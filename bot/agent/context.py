@@ -11,6 +11,7 @@ from typing import Any
 from bot.agent.base import Message
 from bot.domain import Person
 from bot.skill import Skill
+from bot.skillset import tool
 from bot.status import FleetStatus, product_line, totals
 
 MOST_PRODUCTS = 20
@@ -26,8 +27,7 @@ def system_prompt() -> str:
 @lru_cache(maxsize=8)
 def tools(skills: tuple[Skill, ...]) -> tuple[dict[str, Any], ...]:
     """The skills that the model may call, as Claude tools, in the order of their names."""
-    offered = sorted((skill for skill in skills if skill.model), key=lambda skill: skill.tool)
-    return tuple({"name": skill.tool, "description": _description(skill), "input_schema": _schema(skill)} for skill in offered)
+    return tuple(tool(skill) for skill in sorted(skills, key=lambda skill: skill.tool) if skill.model)
 
 
 def digest(status: FleetStatus, most: int = MOST_PRODUCTS) -> str:
@@ -51,33 +51,3 @@ def opening(text: str, person: Person, status: FleetStatus, *, product: str | No
 
 def _plain(text: str) -> str:
     return text.replace("</fleet", "<\\/fleet")
-
-
-def _description(skill: Skill) -> str:
-    same = skill.description.split("\n")[0].strip(" .") == skill.summary.strip(" .")
-    return skill.description if same else f"{skill.summary}\n{skill.description}".strip()
-
-
-def _schema(skill: Skill) -> dict[str, Any]:
-    schema: dict[str, Any] = _slim(skill.args.model_json_schema())
-    return {"type": "object", "properties": {}, **schema}
-
-
-def _slim(value: Any, *, names: bool = False) -> Any:
-    """A schema without what only a program needs: titles, our own marks, and null where leaving out will do."""
-    if isinstance(value, list):
-        return [_slim(each) for each in value]
-    if not isinstance(value, dict):
-        return value
-    if names:  # of fields, so that a field may be called title
-        return {key: _slim(each) for key, each in value.items()}
-    slim = {
-        key: _slim(each, names=key in {"properties", "$defs"})
-        for key, each in value.items()
-        if key not in {"title", "words"} and not (key == "default" and each is None)
-    }
-    real = [each for each in slim.get("anyOf", []) if each != {"type": "null"}]
-    if len(real) == 1:
-        del slim["anyOf"]
-        slim = {**real[0], **slim}
-    return slim

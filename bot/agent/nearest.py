@@ -1,0 +1,130 @@
+"""Without Claude: plain words to the nearest command, as a button. Pure.
+
+A skill scores for every word of the text that is its name, one that people use for it (`bot.grammar.MEANT`), or in its
+summary and examples. The best one whose places the text can fill, so that the command will be understood, is offered.
+"""
+
+import re
+from collections.abc import Collection, Sequence
+
+from bot.arguments import Field, fields
+from bot.domain import Suggestion
+from bot.errors import UsageError
+from bot.grammar import MEANT, parse
+from bot.skill import Skill
+
+ADD_A_KEY = (
+    "I understand plain words once I have a key for Claude: set ANTHROPIC_API_KEY (in .env or the environment) and start "
+    "me again. Commands work without it."
+)
+CAPABILITIES = ("scout", "builder", "reviewer", "lead", "merger", "marketing", "support")
+"""Kinds of agents that people ask for by name."""
+MORE_MEANT = {
+    "spawn": "fix implement write add create launch send finish refactor test improve update change make need want",
+    "status": "doing going happening progress working state everything all across",
+    "stop": "abort terminate",
+    "mail": "inbox wrote said",
+    "costs": "cost spent money price dollars",
+    "gates": "wait waits decide pending approval",
+}
+"""Beside `MEANT`: words that make a sentence likely to mean a skill, though nobody would type them as a command."""
+_EMPTY = """
+a an and are at be by can could do does fleet for from has have i if in is it me my of on or our please product products show
+tell that the their them then there this to up us was we will with would you your
+"""
+EMPTY = frozenset(_EMPTY.split())
+"""Words that say nothing of what is wanted."""
+NAME, MEANING, MENTION, KIND, FIRST = 6, 3, 1, 5, 2
+"""What a word is worth: the skill's name, a word for it, one of its summary; a kind of agent; and being the first word."""
+PLACE = r"(?:\b(?:for|on|in|of|at|to|from)\s+|^)?(?:the\s+)?"
+BEFORE_KIND = r"^(?:please\s+)?(?:(?:can|could)\s+you\s+)?(?:\w+\s+)?(?:an?|the|another|one)?\s*"
+
+
+def nearest(text: str, skills: Sequence[Skill], products: Collection[str]) -> tuple[str, tuple[Suggestion, ...]]:
+    """What to say, and the command that comes nearest; `help` where none is near."""
+    found = next((command for skill in _ranked(text, skills) if (command := _command(skill, text, skills, products))), None)
+    if found is None:
+        return f"{ADD_A_KEY} `/fleet help` lists them.", (Suggestion("Help", "/fleet help"),)
+    return f"{ADD_A_KEY} Nearest to what you said: `/fleet {found}`", (_button(found),)
+
+
+def _button(command: str) -> Suggestion:
+    label = command if len(command) <= 40 else f"{command[:39].rstrip()}…"
+    return Suggestion(label[:1].upper() + label[1:], f"/fleet {command}")
+
+
+def _ranked(text: str, skills: Sequence[Skill]) -> list[Skill]:
+    words = re.findall(r"[a-z0-9]+", text.lower())
+    scores = {skill.name: _score(skill, words) for skill in skills}
+    likely = [skill for skill in skills if scores[skill.name] >= MEANING]
+    return sorted(likely, key=lambda skill: -scores[skill.name])
+
+
+def _score(skill: Skill, words: Sequence[str]) -> int:
+    name = set(skill.name.split("-"))
+    meant = set(f"{MEANT.get(skill.name, '')} {MORE_MEANT.get(skill.name, '')}".split()) - name
+    mentioned = set(re.findall(r"[a-z0-9]+", " ".join([skill.summary, *skill.examples]).lower())) - name - meant
+    telling = [word for word in words if word not in EMPTY or word in name]
+    score = sum(NAME for word in name if word in telling) + sum(MEANING for word in set(telling) & meant)
+    score += min(sum(MENTION for word in set(telling) & mentioned), MEANING - 1)
+    if telling and telling[0] in name | meant:
+        score += FIRST
+    return score + (KIND if _kind(skill, words) else 0)
+
+
+def _kind(skill: Skill, words: Sequence[str]) -> str:
+    """The kind of agent that is asked for, where the skill takes one."""
+    if not any(field.key == "capability" for field in fields(skill)):
+        return ""
+    return next((kind for kind in CAPABILITIES if kind in words or f"{kind}s" in words), "")
+
+
+def _command(skill: Skill, text: str, skills: Sequence[Skill], products: Collection[str]) -> str:
+    """The skill's command with its places filled from the text; nothing where one cannot be."""
+    kind = _kind(skill, re.findall(r"[a-z0-9]+", text.lower()))
+    named, rest = _named(text, products)
+    parts = [skill.name]
+    for field in fields(skill):
+        value = _value(field, skill, named, rest, kind)
+        if field.required and not value:
+            return ""
+        if value:
+            parts.append(f"--{field.name} {value}" if field.place == "option" else value)
+    command = " ".join(parts)
+    try:
+        parse(f"/fleet {command}", skills, products=products)
+    except UsageError:
+        return ""
+    return command
+
+
+def _value(field: Field, skill: Skill, named: Sequence[str], rest: str, kind: str) -> str:
+    if field.key == "capability":
+        return kind
+    if field.key in {"product", "products"}:
+        return " ".join(named) if field.many else "".join(named[:1])
+    if field.key in {"gate", "work"}:
+        found = re.search(r"\b[gw]\d+\b", rest)
+        return found[0] if found else ""
+    return _words(skill, rest, kind) if field.place == "rest" else ""
+
+
+def _words(skill: Skill, rest: str, kind: str) -> str:
+    """What is left to say once the command says the rest: `run a scout to find dead code` leaves `to find dead code`."""
+    if kind:
+        rest = re.sub(rf"{BEFORE_KIND}{kind}s?\b", "", rest, count=1, flags=re.IGNORECASE)
+    heads = [skill.name] if skill.name == "spawn" else [skill.name, *MEANT.get(skill.name, "").split()]
+    rest = re.sub(rf"^(?:{'|'.join(heads)})\b", "", rest.strip(), count=1, flags=re.IGNORECASE)
+    return rest.lstrip(" ,:;.!?-–—").rstrip(" ,:;-–—")
+
+
+def _named(text: str, products: Collection[str]) -> tuple[list[str], str]:
+    """The products that are named (“Product A” is product-a), and the text without them."""
+    found: list[tuple[int, str]] = []
+    for name in sorted(set(products) - EMPTY, key=len, reverse=True):
+        spoken = r"[\s_-]*".join(map(re.escape, re.split(r"[-_\s]+", name)))
+        pattern = re.compile(rf"{PLACE}(?<![\w-]){spoken}(?:'s)?(?![\w-])", re.IGNORECASE)
+        while match := pattern.search(text):
+            found.append((match.start(), name))
+            text = f"{text[: match.start()]} {text[match.end() :]}"
+    return list(dict.fromkeys(name for _, name in sorted(found))), " ".join(text.split())

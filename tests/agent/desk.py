@@ -1,0 +1,149 @@
+"""A small fleet's worth of skills for turns in tests, and what keeps their messages."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bot.agent.base import Message, Model
+from bot.agent.loop import Limits, Transcript, TurnResult, run_turn
+from bot.chat.base import Delta, Doing, Live
+from bot.domain import Card, Role, Suggestion
+from bot.errors import EngineError, NotAllowed, NotFound
+from bot.skill import Skill, SkillArgs, SkillContext, SkillResult, option, words
+
+SYSTEM = "You tend a fleet."
+
+
+class OneProduct(SkillArgs):
+    product: str = words(description="Name of a product.")
+
+
+class Task(SkillArgs):
+    product: str = words(description="Name of a product.")
+    task: str | None = words(None, description="What to do.", rest=True)
+    capability: str | None = option(None, description="One agent of this kind.")
+
+
+async def _not_run(args: Any, context: SkillContext) -> SkillResult:
+    raise AssertionError("the loop runs skills through what it is handed")
+
+
+def make(name: str, args: type[SkillArgs] = OneProduct, *, reads: bool = False, model: bool = True) -> Skill:
+    """A skill by this name."""
+    return Skill(name, f"{name} a product.", f"How to {name}.", args, _not_run, Role.VIEWER, reads, model)
+
+
+SKILLS = (
+    make("status", reads=True),
+    make("inspect", reads=True),
+    make("spawn", Task),
+    make("pause"),
+    make("approve-plan", model=False),
+)
+
+
+class Killed(BaseException):
+    """The process ended here."""
+
+
+class Kept(Transcript):
+    """Messages kept in memory; `before` and `after` see each one."""
+
+    def __init__(self, messages: Sequence[Message] = ()) -> None:
+        self.messages = list(messages)
+        self.waiting: list[tuple[str, str]] = []
+        self.before: Callable[[Message], None] = lambda message: None
+        self.after: Callable[[Message], None] = lambda message: None
+
+    async def append(self, message: Message, taken: Sequence[str] = ()) -> None:
+        self.before(message)
+        self.messages.append(message)
+        self.waiting = [each for each in self.waiting if each[0] not in taken]
+        self.after(message)
+
+    async def pending(self) -> Sequence[tuple[str, str]]:
+        return tuple(self.waiting)
+
+
+@dataclass
+class Desk:
+    """Runs turns; what its skills did is in `done`, once for each request however often it is repeated."""
+
+    kept: Kept = field(default_factory=Kept)
+    asked: list[tuple[str, str]] = field(default_factory=list)
+    done: dict[str, str] = field(default_factory=dict)
+    heard: list[Live] = field(default_factory=list)
+    running: int = 0
+    most_at_once: int = 0
+    gate: asyncio.Event | None = None
+    """Reads wait for it, where it is set."""
+    during: Callable[[str], None] = lambda name: None
+
+    def say(self, *texts: str) -> None:
+        """A person begins a turn."""
+        self.kept.messages.append({"role": "user", "content": [{"type": "text", "text": text} for text in texts]})
+
+    async def invoke(self, skill: Skill, arguments: dict[str, Any], request: str) -> SkillResult:
+        """As the application does: check the arguments, then act once for each request."""
+        args = skill.args.model_validate(arguments)
+        product = getattr(args, "product", "")
+        self.asked.append((skill.name, request))
+        self._refuse(product)
+        self.running += 1
+        self.most_at_once = max(self.most_at_once, self.running)
+        try:
+            if skill.reads and self.gate is not None:
+                await self.gate.wait()
+            else:
+                await asyncio.sleep(0)
+        finally:
+            self.running -= 1
+        if not skill.reads:
+            self.done.setdefault(request, f"{skill.name} {product}")
+        self.during(skill.name)
+        card = (Card("work", work="w1"),) if skill.name == "spawn" else ()
+        suggestion = (Suggestion("Status", "/fleet status"),) if skill.name == "spawn" else ()
+        return SkillResult(f"{skill.name} {product}: fine", {"product": product}, cards=card, suggestions=suggestion)
+
+    def _refuse(self, product: str) -> None:
+        if product == "product-x":
+            raise NotFound("There is no product-x.", "Did you mean product-a?")
+        if product == "product-secret":
+            raise NotAllowed("Only Ana may see product-secret.")
+        if product == "product-down":
+            raise EngineError("The runtime does not answer.", "Look at fleet doctor.", code="unreachable")
+        if product == "product-bug":
+            raise ZeroDivisionError("ours")
+
+    async def turn(
+        self, model: Model, limits: Limits | None = None, stop: asyncio.Event | None = None, skills: Sequence[Skill] = SKILLS
+    ) -> TurnResult:
+        """Run or take up the turn that was begun."""
+        return await run_turn(
+            model=model,
+            system=SYSTEM,
+            skills=skills,
+            messages=tuple(self.kept.messages),
+            transcript=self.kept,
+            invoke=self.invoke,
+            live=self.heard.append,
+            limits=limits,
+            stop=stop,
+        )
+
+    @property
+    def streamed(self) -> str:
+        """The text as it was seen while it came."""
+        return "".join(event.text for event in self.heard if isinstance(event, Delta)).strip()
+
+    @property
+    def doings(self) -> list[str]:
+        """What it was seen to do."""
+        return [event.text for event in self.heard if isinstance(event, Doing) and event.text]
+
+    @property
+    def results(self) -> list[dict[str, Any]]:
+        """All tool results in what was kept."""
+        blocks = [block for message in self.kept.messages for block in message["content"]]
+        return [block for block in blocks if block["type"] == "tool_result"]
