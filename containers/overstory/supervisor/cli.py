@@ -123,7 +123,9 @@ async def run(
 
 async def _collect(process: asyncio.subprocess.Process, argv: tuple[str, ...], text: str | None) -> Outcome:
     outputs = [bytearray(), bytearray()]
-    readers = [asyncio.create_task(_read(stream, into)) for stream, into in zip((process.stdout, process.stderr), outputs, strict=True)]
+    readers = [
+        asyncio.create_task(_read(stream, into)) for stream, into in zip((process.stdout, process.stderr), outputs, strict=True)
+    ]
     feeding = asyncio.create_task(_feed(process, text))
     waiting = asyncio.create_task(process.wait())
     try:
@@ -146,8 +148,7 @@ async def _collect(process: asyncio.subprocess.Process, argv: tuple[str, ...], t
 
 
 async def _read(stream: asyncio.StreamReader | None, into: bytearray) -> None:
-    assert stream is not None
-    while chunk := await stream.read(65536):
+    while stream is not None and (chunk := await stream.read(65536)):
         into += chunk
         if len(into) > OUTPUT_CAP:
             raise ChannelError("output_too_large", f"A command printed more than {OUTPUT_CAP} bytes.", "Ask for less.")
@@ -168,9 +169,5 @@ async def _end_group(process: asyncio.subprocess.Process) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
     await process.wait()
-    for pipe in (process.stdin,):
-        if pipe is not None:
-            pipe.close()
-    transport = getattr(process, "_transport", None)
-    if transport is not None:
-        transport.close()
+    # What the command left running may hold its outputs open; asyncio has no public way to let go of them.
+    process._transport.close()  # type: ignore[attr-defined]

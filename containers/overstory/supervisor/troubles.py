@@ -16,7 +16,11 @@ CATALOGUE: tuple[tuple[str, str, str], ...] = (
     (r'not found in \$PATH: "claude"|claude: (command )?not found', "claude_missing", "Install Claude Code in this runtime."),
     (r'not found in \$PATH: "tmux"|tmux.*(not found|not installed)', "tmux_missing", "Install tmux in this runtime."),
     (r"command too long", "tmux_missing", "The coordinator's definition is too long for tmux; shorten coordinator.md."),
-    (r"died during startup|did not become ready", "claude_missing", "Run `claude` in the runtime by hand: is it installed, logged in?"),
+    (
+        r"died during startup|did not become ready",
+        "claude_missing",
+        "Run `claude` in the runtime by hand: is it installed, logged in?",
+    ),
     (r"is already (being )?work", "task_refused", "Wait for that agent, or stop it."),
     (r"not found or inaccessible|is not workable", "task_refused", "Name a task that the product's tracker has open."),
     (r"terminal state", "recipient_terminal", "Start the agent again, or write to the coordinator."),
@@ -24,17 +28,33 @@ CATALOGUE: tuple[tuple[str, str, str], ...] = (
     (r"Unknown capability", "unknown_capability", "Choose one of those, or add it to the product's agent manifest."),
     (r"Cannot spawn|HierarchyError", "unknown_capability", "This capability has to be started by another agent."),
     (r"limit (reached|exceeded)", "limit_reached", "Stop an agent, or raise the limit in .overstory/config.yaml."),
-    (r'Agent name ".*" is already in use|already checked out|already exists', "name_taken", "Choose another name for the agent."),
+    (
+        r'Agent name ".*" is already in use|already checked out|already exists',
+        "name_taken",
+        "Choose another name for the agent.",
+    ),
     (r'Agent not found|Agent ".*" not found', "unknown_agent", "Look at the product's agents first."),
     (r"No active .* session|not running|already completed", "not_running", ""),
     (r"Message not found", "not_found", "The engine has deleted that mail."),
     (r"already running", "engine_failed", "Stop what runs there first; it was not started by this supervisor."),
-    (r"database is locked|Failed to insert message", "locked", "It is tried again; if it stays, look for a process that holds it."),
+    (
+        r"database is locked|Failed to insert message",
+        "locked",
+        "It is tried again; if it stays, look for a process that holds it.",
+    ),
     (r"not a database|malformed", "corrupt", "Move the damaged file away; the engine makes a new one."),
     (r"readonly property|must be non-negative|YAML|config\.yaml", "config_broken", "Mend .overstory/config.yaml."),
     (r"manifest", "config_broken", "Mend .overstory/agent-manifest.json; every file that it names must exist."),
-    (r"unknown option|Unknown command|required option|Invalid --", "unsupported", "This version of the engine does not know that."),
-    (r"attempt to write a readonly|EACCES|Permission denied", "wrong_user", "Give .overstory to the runtime's user (chown -R)."),
+    (
+        r"unknown option|Unknown command|required option|Invalid --",
+        "unsupported",
+        "This version of the engine does not know that.",
+    ),
+    (
+        r"attempt to write a readonly|EACCES|Permission denied",
+        "wrong_user",
+        "Give .overstory to the runtime's user (chown -R).",
+    ),
 )
 """Pattern, code and cure, the most telling first."""
 

@@ -1,0 +1,226 @@
+"""What changes something in a product. Each holds the product's lock, and each with a marker happens once for that marker."""
+
+import re
+from typing import Any
+
+from bot.engine.channel import MAX_TEXT, ChannelError
+
+from . import cli, plans, processes
+from .dialects import OPERATOR, Dialect, Task
+from .mailbox import Letter
+from .planning import Planning
+from .product import Product
+from .sessions import COORDINATOR, Row
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,80}")
+"""What may be an agent's name, a task's id or a capability: they become paths, branches and arguments."""
+
+
+async def start(product: Product) -> dict[str, Any]:
+    """See that the coordinator runs."""
+    async with product.changing:
+        product.refuse_if_paused()
+        started = await (await product.dialect()).start()
+    product.changed()
+    return {"started": started}
+
+
+async def send(product: Product, subject: str, body: str, marker: str, to: str, kind: str) -> dict[str, Any]:
+    """Mail an agent as operator, starting the coordinator if it is the recipient."""
+    async with product.changing:
+        dialect = await product.dialect()
+        found = await _marked(product, "subject", marker)
+        if found is None:
+            product.refuse_if_paused()
+        if to == COORDINATOR and not product.paused:
+            await dialect.start()
+        id = found.id if found else await dialect.send(_with(subject, marker, " "), _text(body), to, kind)
+    product.changed()
+    return {"id": id}
+
+
+async def reply(product: Product, mail: str, body: str, marker: str, plan: str | None) -> dict[str, Any]:
+    """Answer a mail in its thread; whoever is to read it is woken, or started if it is the coordinator."""
+    async with product.changing:
+        dialect = await product.dialect()
+        found = await _marked(product, "body", marker)
+        letter = await product.site.read(product.site.mailbox.by_id, mail)
+        if letter is None and found is None:
+            raise ChannelError("not_found", f"The engine has no mail {mail} (any more).", "Send the answer to the coordinator.")
+        alive = await product.alive(await product.site.rows())
+        if letter is not None and plan is not None and isinstance(dialect, Planning) and (task := plans.task_of(letter)):
+            await product.site.work(plans.approve, product.site.path, task, plan)
+        if not product.paused and not (letter and _worker_hears(letter, alive)):
+            await dialect.start()
+        if found is None and letter is not None:
+            id = await dialect.answer(letter, _with(_text(body), marker, "\n\n"), alive, halted=product.paused)
+        else:
+            id = found.id if found else ""
+    product.changed()
+    return {"id": id}
+
+
+def _worker_hears(letter: Letter, alive: frozenset[str]) -> bool:
+    hearer = letter.recipient if letter.sender == OPERATOR else letter.sender
+    return hearer != COORDINATOR and hearer in alive
+
+
+async def sling(product: Product, agent: str, capability: str, task: str, brief: str, marker: str) -> dict[str, Any]:
+    """Start a worker; an agent of that name for that task, or its branch, shows that it was started before."""
+    for what, word in (("agent", agent), ("capability", capability), ("task", task)):
+        if not NAME.fullmatch(word):
+            raise ChannelError("bad_request", f"{word!r} cannot be the name of a {what}.", "Use letters, digits, . _ and -.")
+    async with product.changing:
+        dialect = await product.dialect()
+        branch = f"overstory/{agent}/{task}"
+        known = await _known(product, agent, task, branch)
+        if known is not None:
+            return {"agent": agent, "branch": known, "already": True}
+        product.refuse_if_paused()
+        text = _with(_text(brief), marker, "\n\n")
+        await product.site.command("spec", "write", task, "--agent", OPERATOR, text=text, deadline=20.0)
+        spec = product.site.folder / "specs" / f"{task}.md"
+        words = dialect.sling_words(Task(agent, capability, task, str(spec)))
+        try:
+            row = await product.slings.start(agent, (*product.site.engine.argv, *words))
+        except ChannelError:
+            await _take_back(product, agent, branch)
+            raise
+    product.changed()
+    return {"agent": agent, "branch": row.branch or branch, "already": False}
+
+
+async def _known(product: Product, agent: str, task: str, branch: str) -> str | None:
+    """The branch of a worker that was started before; raises if the name belongs to another task."""
+    row = await product.site.row(agent)
+    if row is not None and row.task == task:
+        return row.branch or branch
+    if row is not None and (agent == COORDINATOR or agent in await product.alive((row,))):
+        raise ChannelError("name_taken", f"{agent} is at work on {row.task or 'something else'}.", "Choose another name.")
+    return branch if await _has_branch(product, branch) else None
+
+
+async def _has_branch(product: Product, branch: str) -> bool:
+    words = ("git", "show-ref", "--verify", "--quiet", f"refs/heads/{branch}")
+    return (await cli.run(words, product.site.path, deadline=15.0)).code == 0
+
+
+async def _take_back(product: Product, agent: str, branch: str) -> None:
+    """Remove the worktree and branch of a worker that never ran; 0.5.8 leaves them, and they would bar the next try."""
+    if await product.site.row(agent) is not None or not await _has_branch(product, branch):
+        return
+    worktree = product.site.folder / "worktrees" / agent
+    await cli.run(("git", "worktree", "remove", "--force", str(worktree)), product.site.path, deadline=15.0)
+    await cli.run(("git", "branch", "-D", branch), product.site.path, deadline=15.0)
+
+
+async def stop(product: Product, agent: str | None) -> dict[str, Any]:
+    """Stop one agent, or the coordinator and then every worker, which the engine itself leaves running."""
+    async with product.changing:
+        dialect = await product.dialect()
+        rows = await product.site.rows()
+        if agent is not None and agent not in {row.agent for row in rows}:
+            raise ChannelError("unknown_agent", f"There is no agent {agent}.", "Look at the product's agents first.")
+        chosen = [row for row in rows if agent in (None, row.agent) and not row.ended]
+        alive = await product.alive(tuple(chosen))
+        if product.paused:
+            await product.site.work(processes.go_on, await product.roots())
+        await _stop_each(product, dialect, chosen)
+    product.changed()
+    return {"stopped": [row.agent for row in chosen if row.agent in alive]}
+
+
+async def _stop_each(product: Product, dialect: Dialect, rows: list[Row]) -> None:
+    failed: ChannelError | None = None
+    for row in sorted(rows, key=lambda row: row.agent != COORDINATOR):
+        try:
+            if row.agent == COORDINATOR:
+                await dialect.stop_coordinator()
+            else:
+                await dialect.stop_worker(row)
+        except ChannelError as error:
+            failed = failed or error
+        slinging = product.slings.running(await product.site.table()).get(row.agent)
+        if slinging is not None:
+            await product.site.work(processes.end, (slinging,))
+    if failed is not None:
+        raise failed
+
+
+async def pause(product: Product) -> dict[str, Any]:
+    """Halt every process of the product's sessions, and the engine's own, which would start new turns."""
+    async with product.changing:
+        await product.dialect()
+        product.site.set_paused(True)
+        alive = await product.alive(await product.site.rows())
+        await product.site.work(processes.halt, await product.roots())
+    product.changed()
+    return {"agents": sorted(alive)}
+
+
+async def resume(product: Product) -> dict[str, Any]:
+    """Let everything that was halted run on."""
+    async with product.changing:
+        await product.dialect()
+        await product.site.work(processes.go_on, await product.roots())
+        product.site.set_paused(False)
+        alive = await product.alive(await product.site.rows())
+    product.changed()
+    return {"agents": sorted(alive)}
+
+
+async def nudge(product: Product, agent: str, text: str) -> dict[str, Any]:
+    """Prod an agent; whether it took notice is all that counts, an engine that refuses is no error."""
+    dialect = await product.dialect()
+    product.refuse_if_paused()
+    row = await product.site.row(agent)
+    if row is None:
+        raise ChannelError("unknown_agent", f"There is no agent {agent}.", "Look at the product's agents first.")
+    if agent not in await product.alive((row,)):
+        return {"delivered": False, "reason": f"{agent} has ended."}
+    delivered, reason = await dialect.nudge(agent, text)
+    return {"delivered": delivered, "reason": reason}
+
+
+async def init(product: Product, name: str | None) -> dict[str, Any]:
+    """Let the engine prepare a repository, once: a second time it would overwrite configuration and definitions."""
+    async with product.changing:
+        trouble = product.health()
+        if trouble is None:
+            return {"initialised": False}
+        if trouble.code != "not_initialised":
+            raise trouble
+        await product.site.engine.version()
+        words = ["init"]
+        if not product.site.engine.planning:
+            words += [
+                "--yes",
+                "--name",
+                name or product.site.path.name,
+                "--skip-mulch",
+                "--skip-canopy",
+                "--skip-onboard",
+                "--json",
+            ]
+        await product.site.command(*words, deadline=60.0)
+        if (trouble := product.health()) is not None:
+            raise trouble
+    product.changed()
+    return {"initialised": True}
+
+
+async def _marked(product: Product, field: str, marker: str) -> Letter | None:
+    if not marker.strip():
+        raise ChannelError("bad_request", "A marker is needed.", "It makes the operation happen once.")
+    return await product.site.read(product.site.mailbox.marked, field, marker.strip())
+
+
+def _with(text: str, marker: str, between: str) -> str:
+    clean = text.replace("\0", "").encode("utf-8", "replace").decode().rstrip()
+    return f"{clean}{between}{marker.strip()}" if clean else marker.strip()
+
+
+def _text(text: str) -> str:
+    if len(text) > MAX_TEXT:
+        raise ChannelError("too_large", f"A text has {len(text)} characters; {MAX_TEXT} is the most.", "Shorten it.")
+    return text

@@ -1,0 +1,207 @@
+"""The daemon: one socket, one lock, the products tended, and what happens at its start and end."""
+
+import asyncio
+import contextlib
+import fcntl
+import logging
+import os
+import signal
+import socket
+import stat
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+from uuid import uuid4
+
+import aiohttp
+
+from bot.engine.channel import ChannelError
+
+from . import VERSION, processes
+from .connection import Connection
+from .engine import Engine
+from .product import Product
+from .runtime import Gauge
+from .site import Site
+from .state import State
+from .watch import Watched, watch
+
+log = logging.getLogger(__name__)
+
+THREADS = 16
+"""Threads that read; each product uses one at a time."""
+
+SHARED_FOLDER = stat.S_ISGID
+"""A socket in a folder with this bit is meant for a group (bot and agent); elsewhere for its user alone."""
+
+
+class AlreadyRunning(Exception):
+    """Another supervisor holds the socket's lock."""
+
+
+class Lock:
+    """Held by the one supervisor of a socket, and let go of by the kernel when it dies."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file = -1
+
+    def __enter__(self) -> "Lock":
+        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(self._file)
+            raise AlreadyRunning(str(self._path)) from error
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        os.close(self._file)
+
+
+class Daemon:
+    """Tends the products that any attached bot watches, and those whose serve it has to keep alive."""
+
+    def __init__(self, engine: Engine, state: State, http: aiohttp.ClientSession) -> None:
+        self.engine, self.state, self.http = engine, state, http
+        self.boot = uuid4().hex
+        self.stopping = asyncio.Event()
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="read")
+        self._gauge = Gauge()
+        self._products: dict[Path, Product] = {}
+        self._watched: dict[Path, Watched] = {}
+        self._wanted: dict[Connection, frozenset[Path]] = {}
+        self._closing: set[asyncio.Task[None]] = set()
+        self._connections: set[asyncio.Task[None]] = set()
+
+    async def info(self) -> dict[str, Any]:
+        """What the hello says."""
+        with contextlib.suppress(ChannelError):
+            await self.engine.version()
+        measured = await asyncio.get_running_loop().run_in_executor(self._threads, self._gauge.read)
+        return {
+            "boot": self.boot,
+            "engine": self.engine.known_version,
+            "rehearsal": self.engine.rehearsal,
+            "supervisor": VERSION,
+            "pid": os.getpid(),
+            **measured,
+        }
+
+    def tend(self, connection: Connection, paths: Mapping[str, Path]) -> dict[str, Product]:
+        """Tend what this bot wants from now on, beside what the others want."""
+        if paths:
+            self._wanted[connection] = frozenset(paths.values())
+        else:
+            self._wanted.pop(connection, None)
+        for path in paths.values():
+            self._take_up(path)
+        for path in [path for path in self._products if not self._needed(path)]:
+            self._drop(path)
+        return {name: self._products[path] for name, path in paths.items()}
+
+    def _needed(self, path: Path) -> bool:
+        """Whether a bot watches it, or engine processes of ours run there that somebody has to see to."""
+        return any(path in wanted for wanted in self._wanted.values()) or self.state.get("serve", str(path)) is not None
+
+    def _take_up(self, path: Path) -> None:
+        if path not in self._products:
+            product = Product(Site(path, self.engine, self.state, self.http, self._threads))
+            self._products[path] = product
+            self._watched[path] = Watched(path / ".overstory", product.changed)
+            product.open()
+
+    def _drop(self, path: Path) -> None:
+        product = self._products.pop(path)
+        del self._watched[path]
+        task = asyncio.create_task(product.close())
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+    async def shutdown(self, force: bool) -> dict[str, Any]:
+        """End the supervisor: while sessions run only if forced, and even then they go on."""
+        if not force and await self._busy():
+            return {"stopping": False}
+        self.stopping.set()
+        return {"stopping": True}
+
+    async def _busy(self) -> bool:
+        for product in self._products.values():
+            with contextlib.suppress(ChannelError):
+                if await product.alive(await product.site.rows()):
+                    return True
+        return False
+
+    async def run(self, path: Path) -> None:
+        """Serve the socket until a signal or `shutdown`."""
+        for known in self.state.all("serve"):
+            self._take_up(Path(str(known.get("product"))))
+        server = await asyncio.start_unix_server(self._attach, sock=_listening(path), limit=2**20)
+        looking = asyncio.create_task(watch(lambda: self._watched.values()))
+        for sign in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(sign, self.stopping.set)
+        log.info("supervisor %s on %s", self.boot[:8], path)
+        try:
+            await self.stopping.wait()
+        finally:
+            looking.cancel()
+            server.close()
+            await self._end(path)
+
+    async def _attach(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        if task is not None:
+            self._connections.add(task)
+            task.add_done_callback(self._connections.discard)
+        await Connection(self, reader, writer).run()
+
+    async def _end(self, path: Path) -> None:
+        """Let go of everything. Sessions go on, with the serve that holds them; an idle serve has no more reason to be."""
+        with contextlib.suppress(FileNotFoundError):
+            path.unlink()
+        for task in tuple(self._connections):
+            task.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
+        for product in tuple(self._products.values()):
+            await self._leave(product)
+        await asyncio.gather(*self._closing, return_exceptions=True)
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _leave(self, product: Product) -> None:
+        with contextlib.suppress(ChannelError, TimeoutError):
+            async with asyncio.timeout(5):
+                idle = not await product.alive(await product.site.rows())
+                known = self.state.get("serve", str(product.site.path))
+                await product.close()
+                if idle and known is not None:
+                    await product.site.work(processes.end, (int(known["pid"]),))
+                    self.state.drop("serve", str(product.site.path))
+
+
+def _listening(path: Path) -> socket.socket:
+    """A listening socket in place of whatever dead one was left there."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with contextlib.suppress(FileNotFoundError):
+        path.unlink()
+    listening = socket.socket(socket.AF_UNIX)
+    mode = 0o660 if path.parent.stat().st_mode & SHARED_FOLDER else 0o600
+    before = os.umask(0o777 & ~mode)
+    try:
+        listening.bind(str(path))
+    finally:
+        os.umask(before)
+    return listening
+
+
+async def serve(path: Path, engine: Engine, state: State) -> None:
+    """Run a daemon; raises AlreadyRunning if another one holds the socket."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with Lock(path.with_name(f"{path.name}.lock")):
+        started = time.monotonic()
+        async with aiohttp.ClientSession(trust_env=False) as http:
+            daemon = Daemon(engine, state, http)
+            await daemon.run(path)
+        log.info("ended after %.0f s", time.monotonic() - started)

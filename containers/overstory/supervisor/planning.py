@@ -1,0 +1,100 @@
+"""The dialect of 0.5.8, the fork with the planning tier: everything by commands, a coordinator in tmux, mail plus nudges."""
+
+import shutil
+
+from bot.engine.channel import ChannelError
+
+from . import cli, processes
+from .dialects import CHOICE, COMMON_TYPES, Dialect, Task
+from .mailbox import Letter
+from .sessions import COORDINATOR, Row
+from .site import Site
+from .waker import Waker
+
+START_DEADLINE = 80.0
+"""Seconds for a coordinator's start; measured 13 to 15, more on a loaded machine."""
+
+
+class Planning(Dialect):
+    """Drives one product of 0.5.8."""
+
+    mail_types = COMMON_TYPES | {"plan_ready"}
+
+    def __init__(self, site: Site) -> None:
+        super().__init__(site)
+        self._waker = Waker(site, self.nudge, frozenset({"plan_ready"}))
+
+    async def start(self) -> bool:
+        """By command, in tmux; a record without a process is cleared away first."""
+        row = await self.site.coordinator()
+        if await self.living(row):
+            return False
+        if row is not None:
+            await self.stop_coordinator()
+        try:
+            await self.site.command("coordinator", "start", "--no-attach", "--json", deadline=START_DEADLINE)
+        except ChannelError as error:
+            if "already running" not in error.message:
+                raise
+        if not await self.living(await self.site.coordinator()):
+            raise ChannelError(
+                "coordinator_dead", "The coordinator ended as soon as it was started.", "Run `claude` in the runtime by hand."
+            )
+        return True
+
+    async def stop_coordinator(self) -> bool:
+        """By command, and by force if it lives on."""
+        row = await self.site.coordinator()
+        if row is None:
+            return False
+        try:
+            await self.site.command("coordinator", "stop", "--json", deadline=45.0)
+        except ChannelError as error:
+            if error.code != "not_running":
+                raise
+        if await self.living(row):
+            await self._end(row)
+        return True
+
+    async def stop_worker(self, row: Row) -> None:
+        """This version has no command for it; its record goes on saying what it said."""
+        await self._end(row)
+
+    async def send(self, subject: str, body: str, to: str, kind: str, *, halted: bool = False) -> str:
+        """By command; the waker sees to it that a coordinator takes notice."""
+        row = await self.site.row(to)
+        if row is not None and to != COORDINATOR and not await self.living(row):
+            raise ChannelError("recipient_terminal", f"{to} has ended; it would never read that.", "Ask the coordinator.")
+        if row is None and to != COORDINATOR:
+            raise ChannelError("unknown_agent", f"There is no agent {to}.", "Look at the product's agents first.")
+        return await self.send_by_command(subject, body, to, kind, "high" if CHOICE.match(subject) else "normal")
+
+    async def reply(self, letter: Letter, body: str, *, halted: bool) -> str:
+        """By command, in the thread."""
+        return await self.reply_by_command(letter, body)
+
+    def sling_words(self, task: Task) -> tuple[str, ...]:
+        """A worker that reports to the operator."""
+        # This version takes the first word that is no flag as the task, so the task comes first.
+        return (
+            *("sling", task.task, "--capability", task.capability, "--name", task.agent),
+            *("--parent", "operator", "--depth", "1", "--spec", task.spec, "--json"),
+        )
+
+    async def nudge(self, agent: str, text: str) -> tuple[bool, str]:
+        """Typed into its pane."""
+        return await self.nudge_by_command(agent, text)
+
+    async def tend(self, rows: tuple[Row, ...], *, busy: bool) -> None:
+        """Wake a coordinator that has unread mail from the operator, or a plan to present."""
+        coordinator = next((row for row in rows if row.agent == COORDINATOR), None)
+        if busy and await self.living(coordinator):
+            await self._waker.look()
+
+    async def _end(self, row: Row) -> None:
+        """End a session this version has no command for: its tmux session, and whatever is left of its tree."""
+        table = await self.site.table()
+        roots = (row.pid,) if row.pid and processes.alive(row.pid, table, row.began) else ()
+        if row.tmux and (tmux := shutil.which("tmux")):
+            await cli.run((tmux, "kill-session", "-t", f"={row.tmux}"), self.site.path, deadline=10.0)
+        await self.site.work(processes.end, roots)

@@ -1,0 +1,214 @@
+"""The processes of this runtime: who lives, whose child it is, what it costs; halting and continuing whole trees."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+PROC = Path("/proc")
+TICKS = os.sysconf("SC_CLK_TCK")
+PAGE = os.sysconf("SC_PAGE_SIZE")
+
+REUSE_TOLERANCE = 120.0
+"""Seconds by which a process may seem younger than the record of it before its id counts as reused; clocks drift."""
+
+HALT_ROUNDS = 20
+"""Most rounds of stopping a tree that goes on to spawn while it is being stopped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One process at one moment. `started` is a Unix time, `cpu` seconds used so far, `memory` bytes resident."""
+
+    pid: int
+    parent: int
+    state: str
+    started: float
+    cpu: float
+    memory: int
+
+    @property
+    def dead(self) -> bool:
+        """Whether it only waits to be collected."""
+        return self.state in {"Z", "X"}
+
+    @property
+    def halted(self) -> bool:
+        """Whether it is stopped by a signal."""
+        return self.state == "T"
+
+
+Table = Mapping[int, Process]
+
+
+def table() -> Table:
+    """Every process that lives now (those that only wait to be collected are left out)."""
+    found = _from_proc() if PROC.joinpath("stat").exists() else _from_ps()
+    return {process.pid: process for process in found if not process.dead}
+
+
+def _from_proc() -> Iterable[Process]:
+    boot = _boot_time()
+    for entry in PROC.iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError, IndexError, ValueError):
+                yield _parsed(int(entry.name), entry.joinpath("stat").read_text("utf-8", "replace"), boot)
+
+
+def _parsed(pid: int, stat: str, boot: float) -> Process:
+    # The name in parentheses may hold anything, so what counts comes after its last parenthesis (proc_pid_stat(5)).
+    fields = stat.rpartition(")")[2].split()
+    cpu = (int(fields[11]) + int(fields[12])) / TICKS
+    return Process(pid, int(fields[1]), fields[0], boot + int(fields[19]) / TICKS, cpu, int(fields[21]) * PAGE)
+
+
+def _boot_time() -> float:
+    for line in PROC.joinpath("stat").read_text().splitlines():
+        if line.startswith("btime "):
+            return float(line.split()[1])
+    return 0.0
+
+
+def _from_ps() -> Iterable[Process]:
+    """The same from ps, for systems without /proc."""
+    argv = ["ps", "-axo", "pid=,ppid=,state=,etime=,time=,rss="]
+    printed = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=10).stdout
+    now = time.time()
+    for line in printed.splitlines():
+        with contextlib.suppress(IndexError, ValueError):
+            pid, parent, state, age, cpu, rss = line.split()
+            yield Process(int(pid), int(parent), state[0], now - _clock(age), _clock(cpu), int(rss) * 1024)
+
+
+def _clock(text: str) -> float:
+    """Seconds of ps's `[[days-]hours:]minutes:seconds[.hundredths]`."""
+    days, _, rest = text.rpartition("-")
+    seconds = 0.0
+    for part in rest.split(":"):
+        seconds = seconds * 60 + float(part)
+    return seconds + (int(days) * 86400 if days else 0)
+
+
+def command(pid: int) -> str:
+    """The command line of a process; empty if it is gone."""
+    with contextlib.suppress(OSError):
+        if PROC.joinpath("stat").exists():
+            return PROC.joinpath(str(pid), "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace").strip()
+        argv = ["ps", "-o", "command=", "-p", str(pid)]
+        return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=10).stdout.strip()
+    return ""
+
+
+def spawn(argv: Sequence[str], cwd: Path, stdout: Path, stderr: Path) -> subprocess.Popen[bytes]:
+    """Start a process that outlives us, in a session of its own, its output in files that are begun anew."""
+    with stdout.open("wb") as out, (stdout if stderr == stdout else stderr).open("ab") as err:
+        err.truncate(0)
+        return subprocess.Popen(
+            argv,
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out if stderr == stdout else err,
+            start_new_session=True,
+        )
+
+
+def alive(pid: int | None, processes: Table, since: float | None = None) -> bool:
+    """Whether a recorded process still runs; `since` is when the record was made, which unmasks a reused id."""
+    process = processes.get(pid) if pid else None
+    return process is not None and (since is None or process.started <= since + REUSE_TOLERANCE)
+
+
+def tree(roots: Iterable[int], processes: Table) -> tuple[int, ...]:
+    """The living processes among `roots` and all their descendants, parents before children."""
+    children: dict[int, list[int]] = {}
+    for process in processes.values():
+        children.setdefault(process.parent, []).append(process.pid)
+    found: dict[int, None] = {}
+    waiting = [pid for pid in roots if pid in processes]
+    while waiting:
+        pid = waiting.pop(0)
+        if pid not in found:
+            found[pid] = None
+            waiting += children.get(pid, [])
+    return tuple(found)
+
+
+def send(pid: int, sign: signal.Signals) -> bool:
+    """Signal a process; False when it is gone or not ours."""
+    try:
+        os.kill(pid, sign)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+def halt(roots: Iterable[int]) -> tuple[int, ...]:
+    """Stop the trees of these processes, parents first, until nothing in them runs. Returns what was stopped."""
+    roots, stopped = tuple(roots), set[int]()
+    for _ in range(HALT_ROUNDS):
+        processes = table()
+        running = [pid for pid in tree(roots, processes) if not processes[pid].halted and pid != os.getpid()]
+        fresh = [pid for pid in running if pid not in stopped]
+        if not fresh:
+            break
+        stopped |= {pid for pid in fresh if send(pid, signal.SIGSTOP)}
+    return tuple(stopped)
+
+
+def go_on(roots: Iterable[int]) -> tuple[int, ...]:
+    """Let the trees of these processes run again, children first. Returns what was continued."""
+    processes = table()
+    halted = [pid for pid in reversed(tree(roots, processes)) if processes[pid].halted]
+    return tuple(pid for pid in halted if send(pid, signal.SIGCONT))
+
+
+def end(roots: Iterable[int], patience: float = 3.0) -> tuple[int, ...]:
+    """End the trees of these processes: asked first, by force after `patience` seconds (it blocks). Returns who ended."""
+    processes = table()
+    ending = {pid: processes[pid].started for pid in tree(roots, processes) if pid != os.getpid()}
+    for sign in (signal.SIGTERM, signal.SIGCONT):
+        for pid in ending:
+            send(pid, sign)
+    deadline = time.monotonic() + patience
+    while (left := _left(ending)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    for pid in left:
+        send(pid, signal.SIGKILL)
+    return tuple(ending)
+
+
+def _left(ending: Mapping[int, float]) -> list[int]:
+    processes = table()
+    return [pid for pid, started in ending.items() if pid in processes and abs(processes[pid].started - started) < 1]
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What a set of processes uses: `cpu_percent` (100 is one core) since the sample before, `memory_mib` resident."""
+
+    cpu_percent: float = 0.0
+    memory_mib: float = 0.0
+
+
+class Meter:
+    """Measures the load of a changing set of processes from sample to sample."""
+
+    def __init__(self) -> None:
+        self._before: dict[int, float] = {}
+        self._at = 0.0
+
+    def sample(self, pids: Iterable[int], processes: Table) -> Load:
+        """The load since the sample before; a process that is new counts from now on."""
+        now = time.monotonic()
+        used = {pid: processes[pid].cpu for pid in pids if pid in processes}
+        memory = sum(processes[pid].memory for pid in used)
+        spent = sum(cpu - self._before.get(pid, cpu) for pid, cpu in used.items())
+        elapsed = now - self._at
+        cpu = 100 * spent / elapsed if self._at and elapsed > 0 else 0.0
+        self._before, self._at = used, now
+        return Load(round(max(cpu, 0.0), 1), round(memory / 2**20, 1))

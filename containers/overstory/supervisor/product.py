@@ -1,0 +1,203 @@
+"""One product as the supervisor tends it: its health, its snapshot, its background round; one change at a time."""
+
+import asyncio
+import contextlib
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from bot.engine.channel import ChannelError
+
+from . import plans, processes, sessions, times, troubles
+from .costs import Costs
+from .current import Current
+from .dialects import Dialect
+from .mailbox import Letter
+from .planning import Planning
+from .sessions import COORDINATOR, Row
+from .site import Site
+from .slings import Slings
+
+log = logging.getLogger(__name__)
+
+ROUND = 2.0
+"""Seconds from one round to the next while nothing changes: processes die without a trace in any database."""
+
+QUIET = 0.25
+"""Least time in seconds between two rounds while everything changes all the time."""
+
+DATABASES = ("mail.db", "sessions.db", "metrics.db")
+
+
+class Product:
+    """One product. `changing` is held by whatever changes something; reading needs nothing."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.changing = asyncio.Lock()
+        self.slings = Slings(site)
+        self.version = 0
+        """Goes up whenever the snapshot says something new."""
+        self.listeners: set[Callable[[bool], None]] = set()
+        """Called with True when there may be new mail, with False when the snapshot changed."""
+        self._costs = Costs(site.path, site.folder / "metrics.db", site.state)
+        self._meter = processes.Meter()
+        self._dialect: Dialect | None = None
+        self._worktrees: dict[str, str] = {}
+        self._latest: dict[str, Any] = {}
+        self._dirty = asyncio.Event()
+        self._refreshing = asyncio.Lock()
+        self._round: asyncio.Task[None] | None = None
+        site.enrich_with(self._complete)
+
+    def open(self) -> None:
+        """Begin to tend it."""
+        self._round = asyncio.create_task(self._tend())
+
+    async def close(self) -> None:
+        """Stop tending it. What runs, runs on."""
+        if self._round is not None:
+            self._round.cancel()
+            await asyncio.gather(self._round, return_exceptions=True)
+        if self._dialect is not None:
+            await self._dialect.close()
+
+    def changed(self) -> None:
+        """Its databases have changed."""
+        self._dirty.set()
+        for listener in tuple(self.listeners):
+            listener(True)
+
+    def health(self) -> ChannelError | None:
+        """What is wrong with its folder; None when the engine can work there."""
+        path, config = self.site.path, self.site.folder / "config.yaml"
+        if not path.is_dir():
+            return troubles.path_missing(path)
+        if not (path / ".git").exists():
+            return troubles.not_a_repository(path)
+        if not config.exists():
+            return troubles.not_initialised(path)
+        for file in (self.site.folder, *(self.site.folder / name for name in DATABASES)):
+            if file.exists() and not os.access(file, os.W_OK):
+                return troubles.wrong_user(file)
+        return None
+
+    async def dialect(self) -> Dialect:
+        """The product's engine, ready for use; raises what is wrong with either."""
+        if (trouble := await self.site.read(self.health)) is not None:
+            raise trouble
+        await self.site.engine.version()
+        kind = Planning if self.site.engine.planning else Current
+        if not isinstance(self._dialect, kind):
+            if self._dialect is not None:
+                await self._dialect.close()
+            self._dialect = kind(self.site)
+            if isinstance(self._dialect, Current):
+                await self._dialect.serve.adopt()
+        return self._dialect
+
+    @property
+    def paused(self) -> bool:
+        """Whether it is paused."""
+        return self.site.paused
+
+    def refuse_if_paused(self) -> None:
+        """Raise `paused` if it is."""
+        if self.paused:
+            raise troubles.paused()
+
+    async def alive(self, rows: tuple[Row, ...]) -> frozenset[str]:
+        """The agents whose sessions truly go on."""
+        table = await self.site.table()
+        slinging = self.slings.running(table)
+        turns = await self.site.read(self._turns, rows)
+        return frozenset(row.agent for row in rows if sessions.alive(row, turns.get(row.agent), row.agent in slinging, table))
+
+    async def roots(self) -> tuple[int, ...]:
+        """The processes at the top of the product's trees: serve first, then slings, coordinator, workers, turns."""
+        table = await self.site.table()
+        rows = [row for row in await self.site.rows() if not row.ended]
+        found = [*(self._dialect.roots() if self._dialect else ()), *self.slings.running(table).values()]
+        found += [row.pid for row in rows if row.pid and processes.alive(row.pid, table, row.began)]
+        found += [pid for pid in (await self.site.read(self._turns, rows)).values() if pid in table]
+        return tuple(dict.fromkeys(found))
+
+    async def snapshot(self) -> dict[str, Any]:
+        """What is to be said of it now; trouble is said, not raised."""
+        await self._refresh()
+        return self._latest
+
+    async def _tend(self) -> None:
+        while True:
+            self._dirty.clear()
+            try:
+                await self._refresh()
+                if self._dialect is not None and not self.paused:
+                    rows = await self.site.rows()
+                    await self._dialect.tend(rows, busy=bool(await self.alive(rows)))
+            except ChannelError as error:
+                log.warning("%s: %s", self.site.path, error.message)
+            await asyncio.sleep(QUIET)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(ROUND - QUIET):
+                    await self._dirty.wait()
+
+    async def _refresh(self) -> None:
+        async with self._refreshing:
+            before = _telling(self._latest)
+            self._latest = await self._look()
+            if _telling(self._latest) != before:
+                self.version += 1
+                for listener in tuple(self.listeners):
+                    listener(False)
+
+    async def _look(self) -> dict[str, Any]:
+        found: dict[str, Any] = {
+            "at": times.now().isoformat(),
+            "engine": self.site.engine.known_version,
+            "sessions": [],
+            "coordinator": False,
+            "paused": self.paused,
+            "cost_usd_today": 0.0,
+            "cost_usd_total": 0.0,
+            "cpu_percent": 0.0,
+            "memory_mib": 0.0,
+            "trouble": None,
+        }
+        try:
+            await self.dialect()
+            found["engine"] = self.site.engine.known_version
+            await self._fill(found)
+        except ChannelError as error:
+            found["trouble"] = {"code": error.code, "message": error.message, "hint": error.hint}
+        return found
+
+    async def _fill(self, found: dict[str, Any]) -> None:
+        rows = await self.site.rows()
+        self._worktrees = {row.agent: row.worktree for row in rows}
+        alive = await self.alive(rows)
+        found["sessions"] = [row.as_json(row.agent in alive) for row in rows]
+        found["coordinator"] = COORDINATOR in alive
+        table = await self.site.table()
+        load = self._meter.sample(processes.tree(await self.roots(), table), table)
+        found["cpu_percent"], found["memory_mib"] = load.cpu_percent, load.memory_mib
+        await self.site.read(self.site.mailbox.newest, 1)
+        spent = await self.site.read(self._costs.read, rows)
+        found["cost_usd_today"], found["cost_usd_total"] = spent.today, spent.total
+
+    def _turns(self, rows: tuple[Row, ...] | list[Row]) -> dict[str, int]:
+        found = {row.agent: sessions.turn_pid(self.site.folder, row.agent) for row in rows if not row.ended}
+        return {agent: pid for agent, pid in found.items() if pid is not None}
+
+    def _complete(self, letter: Letter) -> Letter:
+        return plans.complete(Path(self.site.path), letter, self._worktrees.get(letter.sender, ""))
+
+
+def _telling(snapshot: dict[str, Any]) -> dict[str, Any]:
+    """The part of a snapshot whose change is worth telling: not the hour, the load, or that an agent is still at it."""
+    quiet = {"at", "cpu_percent", "memory_mib"}
+    told = {key: value for key, value in snapshot.items() if key not in quiet}
+    told["sessions"] = [{**session, "last_activity": None} for session in snapshot.get("sessions", ())]
+    return told

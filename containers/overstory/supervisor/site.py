@@ -1,0 +1,97 @@
+"""What everybody inside the supervisor needs of one product: its folder, its mail and sessions, its engine's commands."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+import aiohttp
+
+from bot.engine.channel import ChannelError
+
+from . import cli, processes, sessions, troubles
+from .engine import Engine
+from .mailbox import Enrich, Mailbox
+from .sessions import COORDINATOR, Row
+from .state import State
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+READ_DEADLINE = 10.0
+"""Seconds that reading a product's files may take before the product counts as in trouble."""
+
+LOCKED_RETRIES = (0.2, 0.5, 1.0)
+"""Pauses in seconds before a command that met a locked database is run again."""
+
+
+class Site:
+    """One product's place. Reads go through threads, one at a time, so that a stuck disk holds up nobody else."""
+
+    def __init__(
+        self, path: Path, engine: Engine, state: State, http: aiohttp.ClientSession, threads: ThreadPoolExecutor
+    ) -> None:
+        self.path, self.engine, self.state, self.http = path, engine, state, http
+        self.folder = path / ".overstory"
+        self.mailbox = Mailbox(self.folder / "mail.db")
+        self.paused = state.get("paused", str(path)) is not None
+        self._threads = threads
+        self._reading = asyncio.Lock()
+
+    def set_paused(self, paused: bool) -> None:
+        """Remember that the product is paused, also across a new start of the supervisor."""
+        if paused:
+            self.state.put("paused", str(self.path), value={"product": str(self.path)})
+        else:
+            self.state.drop("paused", str(self.path))
+        self.paused = paused
+
+    def enrich_with(self, enrich: Enrich) -> None:
+        """Let every mail be completed before it is shown."""
+        self.mailbox = Mailbox(self.folder / "mail.db", enrich)
+
+    async def read(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run a reading function in a thread, bounded in time."""
+        try:
+            async with asyncio.timeout(READ_DEADLINE), self._reading:
+                return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: function(*args, **kwargs))
+        except TimeoutError as error:
+            said = f"Reading {self.folder} takes longer than {READ_DEADLINE:g} s."
+            raise ChannelError("timed_out", said, "Look at the disk of the runtime.") from error
+
+    async def rows(self) -> tuple[Row, ...]:
+        """The product's sessions as recorded."""
+        return await self.read(sessions.read, self.folder / "sessions.db")
+
+    async def row(self, agent: str) -> Row | None:
+        """One agent's session as recorded."""
+        return next((row for row in await self.rows() if row.agent == agent), None)
+
+    async def coordinator(self) -> Row | None:
+        """The coordinator's session, unless the engine counts it as over."""
+        row = await self.row(COORDINATOR)
+        return None if row is None or row.ended else row
+
+    async def table(self) -> processes.Table:
+        """The processes of the runtime now."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, processes.table)
+
+    async def work(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run a function that takes its time (ending processes) in a thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: function(*args, **kwargs))
+
+    async def command(self, *words: str, deadline: float = 30.0, text: str | None = None) -> Any:
+        """Run an engine command in the product; its JSON (or its text), or the error that its words stand for.
+
+        A locked database is met with patience: the engine itself gives up after five seconds."""
+        for pause in (*LOCKED_RETRIES, None):
+            outcome = await cli.run((*self.engine.argv, *words), self.path, deadline=deadline, text=text)
+            if outcome.code == 0:
+                found = outcome.json
+                return outcome.stdout.strip() if found is None else found
+            error = troubles.from_engine(outcome.words, doing=f"ov {' '.join(words[:2])}")
+            if error.code != "locked" or pause is None:
+                raise error
+            await asyncio.sleep(pause)
+        raise AssertionError("unreachable")

@@ -1,0 +1,55 @@
+"""What must outlive the supervisor: which processes it started and may adopt, which products are paused.
+
+One small JSON file for each fact, replaced whole, in a folder that only the runtime's user can read.
+"""
+
+import contextlib
+import json
+import os
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+
+class State:
+    """A folder of facts, each under a kind (`serve`, `sling`, `paused`) and a key (a product's path, and more)."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def path(self, kind: str, *key: str, suffix: str = ".json") -> Path:
+        """Where a fact, or a log that belongs to it, is kept."""
+        digest = sha256("\0".join(key).encode("utf-8", "surrogateescape")).hexdigest()[:20]
+        return self.folder / f"{kind}-{digest}{suffix}"
+
+    def put(self, kind: str, *key: str, value: Mapping[str, Any]) -> None:
+        """Record a fact."""
+        path = self.path(kind, *key)
+        draft = path.with_suffix(f".{os.getpid()}.new")
+        draft.write_text(json.dumps(value))
+        draft.replace(path)
+
+    def get(self, kind: str, *key: str) -> dict[str, Any] | None:
+        """A fact, None if it was never recorded or its file is damaged."""
+        try:
+            found = json.loads(self.path(kind, *key).read_text())
+        except (OSError, ValueError):
+            return None
+        return found if isinstance(found, dict) else None
+
+    def drop(self, kind: str, *key: str) -> None:
+        """Forget a fact."""
+        with contextlib.suppress(FileNotFoundError):
+            self.path(kind, *key).unlink()
+
+    def all(self, kind: str) -> list[dict[str, Any]]:
+        """Every fact of one kind."""
+        found = []
+        for path in sorted(self.folder.glob(f"{kind}-*.json")):
+            with contextlib.suppress(OSError, ValueError):
+                value = json.loads(path.read_text())
+                if isinstance(value, dict):
+                    found.append(value)
+        return found
