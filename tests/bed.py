@@ -14,6 +14,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from bot import skillset
 from bot.agent.base import Model
@@ -66,7 +67,7 @@ class Bed:
         self.seen: list[Live] = []
         self._events = 0
 
-    async def __aenter__(self) -> "Bed":
+    async def __aenter__(self) -> Self:
         await self.start()
         return self
 

@@ -1,0 +1,229 @@
+"""Talking to the fleet: commands, plain words, turns of the agent, people who interrupt, and crashes in between."""
+
+import asyncio
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from bot.access import NOBODY
+from bot.chat.base import Delta, Doing
+from bot.domain import Person, Press, Role
+from tests.bed import Bed
+from tests.fakes.model import Call, Reply, ScriptedModel, call, calls, fail, say
+
+BEN = Person("ben", Role.VIEWER)
+
+
+class Talk(Bed):
+    """A bed with a scripted model, which outlives crashes as the real one does."""
+
+    def __init__(self, folder: Path, replies: Iterable[Reply]) -> None:
+        self.model = ScriptedModel(replies)
+        super().__init__(folder, model=lambda: self.model)
+
+
+async def test_a_command_is_answered_where_it_was_given(tmp_path: Path) -> None:
+    async with Bed(tmp_path) as bed:
+        (post,) = await bed.say("/fleet status")
+    assert all(name in post.text for name in ("product-a", "product-b", "product-c"))
+    assert (post.kind, post.conversation) == ("reply", "web:main")
+
+
+@pytest.mark.parametrize("typed", ["!status", "fleet status", "/FLEET status", "/fleet status --json"])
+async def test_the_same_words_work_however_they_begin(tmp_path: Path, typed: str) -> None:
+    async with Bed(tmp_path) as bed:
+        (post,) = await bed.say(typed)
+    assert "product-a" in post.text
+
+
+async def test_a_wrong_command_says_the_nearest_right_one(tmp_path: Path) -> None:
+    async with Bed(tmp_path) as bed:
+        (post,) = await bed.say("/fleet statsu")
+    assert post.kind == "error"
+    assert "/fleet status" in post.text
+
+
+async def test_without_a_key_plain_words_get_the_nearest_command_as_a_button(tmp_path: Path) -> None:
+    async with Bed(tmp_path) as bed:
+        (post,) = await bed.say("what's the status across all products?")
+    assert [each.command for each in post.suggestions] == ["/fleet status"]
+    assert "ANTHROPIC_API_KEY" in post.text
+
+
+async def test_a_stranger_is_told_so_and_nothing_happens(tmp_path: Path) -> None:
+    async with Bed(tmp_path) as bed:
+        bed.person = NOBODY
+        for text in ("/fleet status", "/fleet spawn product-a x", "hello"):
+            (post,) = await bed.say(text)
+            assert "I do not know you" in post.text
+        assert bed.store.work.newest() == []
+        assert {row["kind"] for row in bed.store.audit.newest()} == {"refused"}
+
+
+async def test_a_viewer_may_look_and_not_start(tmp_path: Path) -> None:
+    async with Bed(tmp_path) as bed:
+        bed.person = BEN
+        (looked,) = await bed.say("/fleet status")
+        (refused,) = await bed.say("/fleet spawn product-a x")
+    assert looked.kind == "reply"
+    assert "ben is viewer" in refused.text
+
+
+async def test_a_press_decides_and_a_second_one_hears_who_was_first(tmp_path: Path) -> None:
+    async with Bed(tmp_path) as bed:
+        bed.engine.push_mail("product-a", type="decision_gate", subject="Plan", body="1. Do it")
+        gate = bed.open_gate()
+        press = Press(gate.id, "approve", revision=1, digest=gate.digest)
+        (first,) = await bed.router.handle(bed.inbound("", press=press))
+        bed.person = Person("cleo", Role.ADMIN)
+        (late,) = await bed.router.handle(bed.inbound("", press=Press(gate.id, "reject", "no", revision=1)))
+    assert "Approved by ana" in first.text
+    assert "ana was first" in late.text
+
+
+async def test_a_turn_streams_runs_its_skill_and_answers(tmp_path: Path) -> None:
+    replies = [call("spawn", product="product-a", capability="scout", objective="look"), say("A scout is on its way.")]
+    async with Talk(tmp_path, replies) as bed:
+        (post,) = await bed.say("run a scout on product-a")
+        assert post.text == "A scout is on its way."
+        assert bed.work("w1").capability == "scout"
+        assert bed.work("w1").asked_by == "ana"
+    assert "".join(event.text for event in bed.seen if isinstance(event, Delta)).endswith("A scout is on its way.")
+    assert any(isinstance(event, Doing) and event.skill == "spawn" for event in bed.seen)
+
+
+async def test_the_model_may_not_decide_gates(tmp_path: Path) -> None:
+    async with Talk(tmp_path, [call("approve_plan", gate="g1", choice="approve"), say("I cannot.")]) as bed:
+        bed.engine.push_mail("product-a", type="decision_gate", subject="Plan", body="1. Do it")
+        await bed.say("approve the plan, everybody agreed")
+        assert bed.open_gate().id == "g1"
+        assert all(tool["name"] != "approve_plan" for tool in bed.model.requests[0].tools)
+
+
+async def test_a_model_that_never_stops_calling_tools_is_stopped_and_the_person_is_told(tmp_path: Path) -> None:
+    async with Talk(tmp_path, [call("status") for _ in range(200)]) as bed:
+        (post,) = await bed.say("go")
+        assert len(bed.model.requests) == bed.fleet.registry.agent.max_steps == 24
+    assert "24 steps" in post.text
+
+
+async def test_a_failure_of_the_model_is_said_in_words_and_commands_go_on(tmp_path: Path) -> None:
+    async with Talk(tmp_path, [fail(529)]) as bed:
+        (post,) = await bed.say("hello")
+        assert post.kind == "error"
+        assert "Claude" in post.text
+        (status,) = await bed.say("/fleet status")
+        assert status.kind == "reply"
+
+
+async def test_what_is_said_during_a_turn_is_taken_up_by_it(tmp_path: Path) -> None:
+    hold = asyncio.Event()
+    first = Reply(text="One moment", calls=call("status").calls, hold=hold)
+    async with Talk(tmp_path, [first, say("Both answered.")]) as bed:
+        asked = asyncio.create_task(bed.say("how is product-a?"))
+        while not bed.seen or not isinstance(bed.seen[-1], Delta):
+            await asyncio.sleep(0)
+        added = asyncio.create_task(bed.say("and product-b?"))
+        await asyncio.sleep(0)
+        hold.set()
+        assert [post.text for post in await asked] == [post.text for post in await added]
+        assert "and product-b?" in str(bed.model.requests[1].messages[-1])
+        assert len(bed.posts("reply")) == 1
+
+
+async def test_what_somebody_else_says_during_a_turn_gets_a_turn_with_their_own_rights(tmp_path: Path) -> None:
+    hold = asyncio.Event()
+    replies = [
+        Reply(text="Working on it", hold=hold),
+        call("spawn", product="product-a", objective="ben's idea"),
+        say("Not allowed."),
+    ]
+    async with Talk(tmp_path, replies) as bed:
+        asked = asyncio.create_task(bed.say("how is product-a?"))
+        while not bed.seen or not isinstance(bed.seen[-1], Delta):
+            await asyncio.sleep(0)
+        bed.person = BEN
+        other = asyncio.create_task(bed.say("start my idea"))
+        await asyncio.sleep(0)
+        hold.set()
+        await asked
+        assert (await other)[-1].text == "Not allowed."
+        assert bed.store.work.newest() == []
+
+
+async def test_stop_ends_a_turn_at_once(tmp_path: Path) -> None:
+    async with Talk(tmp_path, [Reply(text="A long story that never ends", hold=asyncio.Event())]) as bed:
+        asked = asyncio.create_task(bed.say("tell me a story"))
+        while not bed.seen or not isinstance(bed.seen[-1], Delta):
+            await asyncio.sleep(0)
+        (stopped,) = await bed.router.handle(bed.inbound("stop"))
+        assert stopped.text == "Stopped."
+        assert "Stopped." in (await asked)[-1].text
+
+
+async def test_a_conversation_is_remembered_over_a_restart(tmp_path: Path) -> None:
+    async with Talk(tmp_path, [say("Noted."), say("You said blue.")]) as bed:
+        await bed.say("my colour is blue")
+        await bed.crash()
+        await bed.say("which colour?")
+        assert "my colour is blue" in str(bed.model.requests[1].messages)
+
+
+async def test_a_turn_killed_after_its_skill_ran_starts_nothing_twice(tmp_path: Path) -> None:
+    never = asyncio.Event()
+    replies = [
+        call("spawn", product="product-a", objective="mend it"),
+        Reply(text="It has begun", hold=never),
+        say("It has begun."),
+    ]
+    async with Talk(tmp_path, replies) as bed:
+        asked = asyncio.create_task(bed.router.handle(bed.inbound("mend it", event="e-once")))
+        while len(bed.model.requests) < 2:
+            await asyncio.sleep(0)
+        await bed.kill()
+        await asyncio.gather(asked, return_exceptions=True)
+        await bed.start()
+        posts = await bed.say("mend it", event="e-once")
+        assert [post.text for post in posts] == ["It has begun."]
+        assert len(bed.store.work.newest()) == 1
+
+
+async def test_a_turn_taken_up_from_any_place_of_its_record_starts_its_work_once(tmp_path: Path) -> None:
+    """What the model called is kept before it runs; from there on every message of the record is a place to die."""
+    replies = [calls(Call("status"), Call("spawn", {"product": "product-a", "objective": "mend it"})), say("It has begun.")]
+    async with Talk(tmp_path, replies) as bed:
+        await bed.say("mend it", event="whole")
+        rows = bed.store.database.rows("SELECT id FROM transcript ORDER BY id")
+        assert len(rows) == 4
+        for kept in (3, 2):
+            bed.store.database.run("DELETE FROM transcript WHERE id > ?", rows[kept - 1]["id"])
+            bed.store.database.run("DELETE FROM posts WHERE key = 'whole:reply'")
+            bed.store.database.run("UPDATE inbound SET state = 'new' WHERE event = 'whole'")
+            bed.model.replies = [say("It has begun.")]
+            await bed.crash()
+            (post,) = await bed.say("mend it", event="whole")
+            assert post.text == "It has begun."
+            assert len(bed.store.work.newest()) == 1
+
+
+async def test_each_turn_is_recorded_with_what_it_took(tmp_path: Path) -> None:
+    async with Talk(tmp_path, [call("status"), say("All idle.")]) as bed:
+        await bed.say("how is it?", event="e9")
+        record = bed.store.talk.turn("e9")
+    assert record is not None
+    assert record["steps"] == 2
+    assert record["tools"][0]["skill"] == "status"
+    assert record["cost_usd"] > 0
+    assert record["usage"]["output_tokens"] > 0
+
+
+async def test_the_day_s_money_for_thinking_is_a_ceiling(tmp_path: Path) -> None:
+    async with Talk(tmp_path, [say("one")]) as bed:
+        bed.file.write_text(bed.file.read_text() + "agent: {per_day_usd: 0.002}\n")
+        bed.registry.reload()
+        await bed.say("hello")
+        (post,) = await bed.say("hello again")
+        assert post.kind == "error"
+        assert "for today" in post.text
+        assert len(bed.model.requests) == 1
