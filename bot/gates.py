@@ -168,7 +168,7 @@ def changes(before: Gate, after: Gate) -> str:
 
 def plain_title(subject: str) -> str:
     """A mail's subject without our markers and reply prefixes."""
-    return re.sub(r"^(Re:\s*)+|\s*\[[wg]\d+\.[a-z0-9.]+\]", "", subject).strip() or "(no subject)"
+    return re.sub(r"^(Re:\s*)+|\s*\[[wgqm]\d+\.[a-z0-9.]+\]", "", subject).strip() or "(no subject)"
 
 
 def _options(mail: Mail) -> tuple[str, ...]:

@@ -42,6 +42,8 @@ def _take_one(fleet: Fleet, mail: Mail) -> list[Report]:
     use = mailroom.sort(mail, from_our_agent=ours is not None)
     thread = fleet.store.mail.thread(mail.product, mail.thread) if mail.thread else None
     conversation = thread.conversation if thread else work.conversation if work else ""
+    if _answers_our_question(fleet, mail):
+        return [Report(mail, None, conversation)]
     if use.use is Use.GATE and use.gate is not None:
         _raise_gate(fleet, mail, use.gate, work, conversation)
         return []
@@ -53,6 +55,12 @@ def _take_one(fleet: Fleet, mail: Mail) -> list[Report]:
         else:
             work = _end(fleet, work, well=use.ends, result=mail.body)
     return [Report(mail, work, conversation)]
+
+
+def _answers_our_question(fleet: Fleet, mail: Mail) -> bool:
+    """Whether it replies to a question that a person asked: replies inherit the type, and would look like questions."""
+    root = fleet.store.mail.get(mail.product, mail.thread) if mail.thread else None
+    return root is not None and root.sender == "operator" and root.type == mail.type == "question" and mail.sender != "operator"
 
 
 def _work_of(fleet: Fleet, mail: Mail) -> Work | None:
@@ -119,7 +127,7 @@ def _say_reports(fleet: Fleet, product: str, reports: Sequence[Report]) -> None:
 
 def _report_text(report: Report) -> str:
     mail, about = report.mail, f" · `{report.work.id}`" if report.work else ""
-    verb = {"error": "failed", "worker_died": "died", "status": "says"}.get(mail.type, "reports")
+    verb = {"error": "failed", "worker_died": "died", "status": "says", "question": "answers"}.get(mail.type, "reports")
     return f"**{mail.product}** · {mail.sender} {verb}{about}: {gates.plain_title(mail.subject)}\n\n{mail.body}".rstrip()
 
 

@@ -67,12 +67,12 @@ async def ask(args: Args, context: SkillContext) -> SkillResult:
 async def _answer(context: SkillContext, product: str, mail: str, seconds: float) -> tuple[Mail | None, bool]:
     """The first reply in the question's thread, and whether this conversation has shown it."""
     heard, fleet, shown = asyncio.Event(), context.fleet, False
+    here = ("report", product, context.conversation)
 
     def listen(change: "Change") -> None:
         nonlocal shown
-        shown = shown or (
-            change.post is not None and change.post.conversation == context.conversation and change.product == product
-        )
+        post = change.post
+        shown = shown or (post is not None and (post.kind, post.product, post.conversation) == here)
         heard.set()
 
     unsubscribe = fleet.subscribe(listen)

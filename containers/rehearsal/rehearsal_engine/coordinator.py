@@ -99,7 +99,7 @@ class Coordinator:
             agents = frozenset(session.agent_name for session in sessions.all())
         for one in everything:
             new = one.to_agent == ME and one.read and one.thread_id is None and one.id not in self._scripts
-            if new and one.type in OBJECTIVES and one.from_agent not in agents:
+            if new and one.type in (*OBJECTIVES, "question") and one.from_agent not in agents:
                 self._take_up(one, everything, agents)
         with self.news:
             self.news.notify_all()
@@ -109,7 +109,7 @@ class Coordinator:
         known = about(wanted, everything, agents)
         if objective.addressed_task(one) or known.finished or self._abandoned(one, known):
             return
-        if "correlationId" in (one.payload or ""):
+        if one.type == "question" or "correlationId" in (one.payload or ""):
             if not known.said(one.type):
                 self._answer(one)
             return

@@ -1,0 +1,278 @@
+"""spawn, ask, pause, resume, stop, mail, nudge and approve-plan: what they do, once, for whom it is allowed."""
+
+import asyncio
+
+import pytest
+
+from bot.domain import GateState, Person, Role, Session, WorkState
+from bot.engine.base import Uptake
+from bot.errors import Conflict, NotAllowed, NotFound, UsageError
+from tests.bed import Bed
+from tests.skills.speaking import answer, commands, data, refusal, run
+
+VIEWER = Person("vic", Role.VIEWER)
+OPERATOR = Person("olga", Role.OPERATOR)
+
+
+# -- spawn
+
+
+async def test_spawn_says_that_it_starts_and_shows_the_work(bed: Bed) -> None:
+    post = await answer(bed, "/fleet spawn product-a fix the failing test")
+    assert post.text.startswith("`w1` for **product-a**: objective “fix the failing test”. It starts now.")
+    assert [card.work for card in post.cards] == ["w1"]
+    assert commands(post) == ["/fleet status product-a"]
+    assert bed.engine.calls_of("send")[0].args["body"].startswith("fix the failing test")
+
+
+async def test_spawn_of_a_worker(bed: Bed) -> None:
+    await answer(bed, "/fleet spawn product-a find out how logins work --capability scout")
+    assert bed.engine.calls_of("sling")[0].args["capability"] == "scout"
+    assert "Did you mean `--capability scout`?" in await refusal(bed, "/fleet spawn product-a look --capability scuot")
+
+
+async def test_spawn_says_why_it_waits_and_where_in_line(bed: Bed) -> None:
+    await bed.say("/fleet spawn product-a one")
+    await bed.say("/fleet spawn product-b two")
+    post = await answer(bed, "/fleet spawn product-c three")
+    assert "It waits, 1st in line: waits for a session (2 of 2 in use)." in post.text
+    await bed.say("/fleet pause product-c")
+    assert "2nd in line: product-c is paused" in (await answer(bed, "/fleet spawn product-c four")).text
+
+
+async def test_the_same_request_starts_nothing_twice(bed: Bed) -> None:
+    first = data(await run(bed, "spawn product-a one", request="r1"))
+    bed.clock.forward(minutes=3)
+    again = await run(bed, "spawn product-a one", request="r1")
+    assert (first["new"], data(again)["new"]) == (True, False)
+    assert again.text.startswith("You asked for that 3 min ago: it is `w1`")
+    assert len(bed.store.work.newest()) == 1
+
+
+async def test_a_viewer_starts_nothing(bed: Bed) -> None:
+    bed.person = VIEWER
+    for line in ("spawn product-a x", "ask product-a x", "pause product-a", "stop product-a", "nudge product-a coordinator x"):
+        assert "takes the role operator" in await refusal(bed, f"/fleet {line}")
+    with pytest.raises(NotAllowed, match="takes the role operator"):
+        await run(bed, "mail product-a --to coordinator x")
+    assert bed.engine.calls_of("send") == []
+
+
+# -- ask
+
+
+async def test_an_answer_to_a_question_comes_to_the_conversation(bed: Bed) -> None:
+    bed.coordinator("product-a")
+    post = await answer(bed, "/fleet ask product-a how far are you?")
+    assert post.text == "Asked **product-a**. Its answer comes here."
+    (call,) = bed.engine.calls_of("send")
+    assert call.args["body"].startswith("how far are you?")
+    assert call.args["kind"] == "question"
+    sent = bed.engine.box("product-a").mail[-1]
+    bed.engine.push_mail("product-a", type="question", subject=f"Re: {sent.subject}", body="Half way.", thread=sent.id)
+    await bed.settled()
+    bed.expect("Half way.", kind="report")
+    assert bed.store.gates.in_states(GateState.OPEN) == [], "an answer is no question"
+
+
+async def test_one_may_wait_for_the_answer(bed: Bed) -> None:
+    bed.coordinator("product-a")
+    asked = asyncio.create_task(run(bed, "ask product-a how far are you? --wait 20"))
+    async with asyncio.timeout(5):
+        while not bed.engine.calls_of("send"):
+            await asyncio.sleep(0)
+    sent = bed.engine.box("product-a").mail[-1]
+    bed.engine.push_mail("product-a", type="question", body="Half way.\nDone soon.", thread=sent.id)
+    result = await asyncio.wait_for(asked, 5)
+    assert data(result)["answer"] == "Half way.\nDone soon."
+    assert result.text == "**product-a** has answered, see above.", "the report stands in this conversation already"
+
+
+async def test_no_answer_in_time_is_said(bed: Bed) -> None:
+    bed.coordinator("product-a")
+    result = await run(bed, "ask product-a hello? --wait 0.01")
+    assert result.text == "Asked **product-a**. No answer within 0.01 s. Its answer comes here."
+
+
+async def test_a_question_repeated_after_a_crash_is_sent_once(bed: Bed) -> None:
+    bed.coordinator("product-a")
+    await run(bed, "ask product-a hello?", request="r7")
+    await run(bed, "ask product-a hello?", request="r7")
+    assert len([mail for mail in bed.engine.box("product-a").mail if mail.sender == "operator"]) == 1
+
+
+async def test_a_question_wakes_no_coordinator_where_there_is_no_room(bed: Bed) -> None:
+    await bed.say("/fleet spawn product-a one")
+    await bed.say("/fleet spawn product-b two")
+    with pytest.raises(Conflict, match="cannot be started now: waits for a session"):
+        await run(bed, "ask product-c how are you?")
+    assert bed.engine.calls_of("send", "product-c") == []
+    await run(bed, "ask product-a how are you?")
+
+
+# -- pause, resume, stop
+
+
+async def test_pause_and_resume(bed: Bed) -> None:
+    bed.coordinator("product-a")
+    post = await answer(bed, "/fleet pause product-a")
+    assert post.text == "**product-a** is paused; 1 agent stopped where it was."
+    assert commands(post) == ["/fleet resume product-a"]
+    await bed.say("/fleet spawn product-a one")
+    assert bed.work("w1").state is WorkState.QUEUED
+    assert (
+        "1 agent runs on, 1 piece of work starts as soon as there is room"
+        in (await answer(bed, "/fleet resume product-a")).text
+    )
+    assert bed.work("w1").state is WorkState.RUNNING
+    assert "is not paused" in await refusal(bed, "/fleet resume product-a")
+
+
+async def test_park_ends_sessions_and_starts_them_again(bed: Bed) -> None:
+    await bed.say("/fleet spawn product-a one")
+    assert "parked; 1 session ended" in (await answer(bed, "/fleet pause product-a --park")).text
+    await bed.say("/fleet resume product-a")
+    assert bed.work("w1").attempt == 2
+
+
+async def test_stop_asks_before_it_ends_what_runs(bed: Bed) -> None:
+    await bed.say("/fleet spawn product-a fix it")
+    post = await answer(bed, "/fleet stop product-a")
+    assert "That ends in **product-a**, for good:" in post.text
+    assert "`w1` “fix it”" in post.text
+    assert commands(post) == ["/fleet stop product-a --yes"]
+    assert bed.work("w1").state is WorkState.RUNNING
+    done = await answer(bed, "/fleet stop product-a --yes")
+    assert done.text == "**product-a**: coordinator stopped; `w1` cancelled."
+    assert bed.work("w1").state is WorkState.CANCELLED
+    assert (await answer(bed, "/fleet stop product-a")).text == "**product-a**: nothing was running."
+
+
+async def test_the_model_ends_nothing_by_itself(bed: Bed) -> None:
+    await bed.say("/fleet spawn product-a fix it")
+    result = await run(bed, "stop product-a --yes", by_model=True)
+    assert "A person has to say `/fleet stop product-a --yes`" in result.text
+    assert data(result)["stopped"] == []
+    assert bed.work("w1").state is WorkState.RUNNING
+
+
+async def test_stop_of_one_agent(bed: Bed) -> None:
+    bed.engine.set_sessions("product-a", bed.coordinator("product-a"), Session("scout-1", "scout", "working"))
+    await run(bed, "stop product-a scout-1 --yes")
+    assert bed.engine.calls_of("stop")[0].args["agent"] == "scout-1"
+    with pytest.raises(NotFound, match="product-a has no agent “scout-9”"):
+        await run(bed, "stop product-a scout-9")
+
+
+# -- mail and nudge
+
+
+async def test_mail_is_listed_read_and_searched_by_agent(bed: Bed) -> None:
+    assert (await answer(bed, "/fleet mail product-a")).text == "**product-a** has no mail yet."
+    bed.engine.push_mail("product-a", sender="scout-1", recipient="coordinator", subject="Found", body="line\n# not a title")
+    second = bed.engine.push_mail("product-a", subject="News", body="all well")
+    result = await run(bed, "mail product-a")
+    assert [each["subject"] for each in data(result)["mail"]] == ["News", "Found"]
+    assert [each["subject"] for each in data(await run(bed, "mail product-a --limit 1"))["mail"]] == ["News"]
+    (found,) = data(await run(bed, "mail product-a --agent scout-1"))["mail"]
+    assert (await run(bed, f"mail product-a {found['id']}")).text.endswith("> line\n> # not a title")
+    assert second.id in result.text
+    with pytest.raises(NotFound, match="no mail “msg-99”"):
+        await run(bed, "mail product-a msg-99")
+    with pytest.raises(UsageError, match="To whom"):
+        await run(bed, "mail product-a keep the old API")
+
+
+async def test_mail_to_an_agent(bed: Bed) -> None:
+    bed.engine.set_sessions("product-a", bed.coordinator("product-a"), Session("scout-1", "scout", "working"))
+    post = await answer(bed, "/fleet mail product-a --to scout-1 look at auth.py too")
+    assert post.text == "**product-a**: sent to scout-1."
+    sent = bed.engine.calls_of("send")[0].args
+    assert (sent["to"], sent["body"].split("\n")[0]) == ("scout-1", "look at auth.py too")
+    assert "ana, through the fleet" in sent["body"]
+    assert "Did you mean scout-1?" in await refusal(bed, "/fleet mail product-a --to scout1 hi")
+    assert "What is to be sent?" in await refusal(bed, "/fleet mail product-a --to scout-1")
+
+
+async def test_nudge_says_whether_it_arrived(bed: Bed) -> None:
+    bed.coordinator("product-a")
+    assert (
+        await answer(bed, "/fleet nudge product-a coordinator check your mail")
+    ).text == "**product-a**: coordinator has it."
+    assert bed.engine.box("product-a").nudges == [("coordinator", "check your mail")]
+    bed.engine.set_sessions("product-a", Session("scout-1", "scout", "completed", alive=False))
+    assert "scout-1 does not run: it is completed." in await refusal(bed, "/fleet nudge product-a scout-1 hello")
+
+
+# -- approve-plan
+
+
+async def gate(bed: Bed, kind: str = "decision_gate", **payload: object) -> None:
+    bed.engine.push_mail("product-b", type=kind, subject="Plan", body="1. Do it", payload=payload)
+    await bed.settled()
+
+
+@pytest.mark.parametrize(
+    ("words", "choice", "note"),
+    [
+        ("", "approve", ""),
+        ("approve", "approve", ""),
+        ("Approve, looks good", "approve", "looks good"),
+        ("approved", "approve", ""),
+        ("changes use a table", "changes", "use a table"),
+        ("request changes: use a table", "changes", "use a table"),
+        ("revise use a table", "changes", "use a table"),
+        ("reject --note too risky".replace("too risky", '"too risky"'), "reject", "too risky"),
+    ],
+)
+async def test_a_plan_is_decided_in_words(bed: Bed, words: str, choice: str, note: str) -> None:
+    await gate(bed)
+    post = await answer(bed, f"/fleet approve-plan g1 {words}")
+    decision = bed.fleet.gate("g1").decision
+    assert decision is not None
+    assert (decision.choice, decision.note, decision.by, decision.platform) == (choice, note, "ana", "web")
+    assert "by ana in web" in post.text
+    assert [card.gate for card in post.cards] == ["g1"]
+    assert len(bed.engine.calls_of("reply")) == 1
+
+
+async def test_options_and_questions_are_answered_in_their_own_words(bed: Bed) -> None:
+    await gate(bed, options=["Use Postgres", "Use SQLite"])
+    await run(bed, "approve-plan g1 use sqlite please", request="a")
+    decision = bed.fleet.gate("g1").decision
+    assert decision is not None
+    assert (decision.choice, decision.note) == ("Use SQLite", "please")
+    await gate(bed, "question")
+    await run(bed, "approve-plan g2 port 8080, and no other", request="b")
+    answered = bed.fleet.gate("g2").decision
+    assert answered is not None
+    assert (answered.choice, answered.note) == ("answer", "port 8080, and no other")
+
+
+async def test_what_a_gate_does_not_take(bed: Bed) -> None:
+    await gate(bed)
+    assert "Did you mean `/fleet approve-plan g1 approve`?" in await refusal(bed, "/fleet approve-plan g1 aprove")
+    assert "g1 takes: approve, changes, reject; not “maybe”" in await refusal(bed, "/fleet approve-plan g1 maybe")
+    assert "needs a note" in await refusal(bed, "/fleet approve-plan g1 changes")
+    assert "You decided on revision 2" in await refusal(bed, "/fleet approve-plan g1 --revision 2")
+    assert bed.open_gate().id == "g1"
+    await bed.say("/fleet approve-plan g1")
+    assert "ana was first" in await refusal(bed, "/fleet approve-plan g1 reject")
+
+
+async def test_only_people_who_may_decide_do(bed: Bed) -> None:
+    await gate(bed)
+    bed.person = OPERATOR
+    assert "takes the role approver" in await refusal(bed, "/fleet approve-plan g1")
+    bed.person = Person("ana", Role.ADMIN)
+    with pytest.raises(NotAllowed, match="not for the model"):
+        await run(bed, "approve-plan g1", by_model=True)
+    assert bed.open_gate().state is GateState.OPEN
+
+
+async def test_the_engine_away_is_said_and_changes_nothing(bed: Bed) -> None:
+    bed.coordinator("product-a")
+    bed.engine.box("product-a").uptake["x"] = Uptake.TAKEN
+    bed.engine.go_down("the container is gone")
+    assert "the container is gone" in await refusal(bed, "/fleet nudge product-a coordinator hello")
+    assert "unreachable since" in (await answer(bed, "/fleet status product-a")).text

@@ -1,0 +1,120 @@
+"""status, products, gates, inspect and help: what they tell, to whom."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bot.domain import Person, Role, Session, Trouble
+from bot.errors import NotAllowed, NotFound
+from tests.bed import Bed
+from tests.skills.speaking import answer, commands, data, refusal, run
+
+LIMITED = Person("ben", Role.VIEWER, products=("product-b",))
+
+
+async def test_status_is_one_answer_most_urgent_first(bed: Bed) -> None:
+    bed.coordinator("product-a")
+    bed.engine.push_mail("product-b", type="decision_gate", subject="Plan: a table", body="1. Do it")
+    bed.engine.set_trouble("product-c", Trouble("not_initialised", "product-c is not initialised.", "Run fleet adopt."))
+    await bed.say("/fleet spawn product-a fix the test")
+    post = await answer(bed, "/fleet status")
+    lines = [line for line in post.text.splitlines() if line.startswith("- ")]
+    assert ["product-c" in lines[0], "product-b" in lines[1], "product-a" in lines[2]] == [True] * 3
+    assert "waits for you" in lines[1]
+    assert "fix the test" in lines[2]
+    assert commands(post) == ["/fleet gates g1"]
+
+
+async def test_status_of_one_product_goes_deeper(bed: Bed) -> None:
+    bed.coordinator("product-a")
+    await bed.say("/fleet spawn product-a fix the test")
+    post = await answer(bed, "!status Product A")
+    assert "product-b" not in post.text
+    assert "coordinator (coordinator) working" in post.text
+    assert "`w1` running “fix the test”" in post.text
+
+
+async def test_status_as_data_and_as_a_table(bed: Bed) -> None:
+    result = await run(bed, "status")
+    assert [each["name"] for each in data(result)["products"]] == ["product-a", "product-b", "product-c"]
+    assert data(result)["capacity"]["sessions"] == {"used": 0, "max": 2}
+    assert result.table is not None
+    assert [row[0] for row in result.table.rows] == ["○ product-a", "○ product-b", "○ product-c"]
+    json.dumps(result.data)
+
+
+async def test_one_sees_the_products_that_ones_role_covers(bed: Bed) -> None:
+    bed.engine.push_mail("product-a", type="decision_gate", body="secret plan")
+    bed.person = LIMITED
+    assert [each["name"] for each in data(await run(bed, "status"))["products"]] == ["product-b"]
+    assert [each["name"] for each in data(await run(bed, "products"))["products"]] == ["product-b"]
+    assert data(await run(bed, "gates"))["gates"] == []
+    for line in ("status product-a", "products product-a", "gates g1", "gates --product product-a", "inspect product-a"):
+        with pytest.raises(NotAllowed, match="product-a"):
+            await run(bed, line)
+
+
+async def test_products_as_the_registry_has_them(bed: Bed) -> None:
+    post = await answer(bed, "/fleet products")
+    assert "**product-a** code, high priority · weight 3" in post.text
+    one = await answer(bed, "/fleet products product-a")
+    assert "line 3" in one.text
+    assert "whoever holds the web token" in one.text
+
+
+async def test_a_fleet_without_products_says_how_to_begin(tmp_path: Path) -> None:
+    async with Bed(tmp_path, registry="products: []\n") as empty:
+        assert "fleet init" in (await answer(empty, "/fleet products")).text
+        assert "fleet init" in (await answer(empty, "/fleet status")).text
+
+
+async def test_gates_say_who_is_needed_and_for_how_long(bed: Bed) -> None:
+    assert (await answer(bed, "/fleet gates")).text == "Nothing waits for you."
+    bed.engine.push_mail("product-b", type="decision_gate", subject="Plan: a table", body="1. Do it")
+    bed.clock.forward(minutes=12)
+    post = await answer(bed, "/fleet gates")
+    assert "`g1` **product-b** plan “Plan: a table” · revision 1 · 12 min · needs whoever holds the web token" in post.text
+    assert commands(post) == ["/fleet gates g1"]
+
+
+async def test_a_gate_whole_shows_what_a_revision_changed(bed: Bed) -> None:
+    plan = {"options": ["approve", "revise", "reject"], "taskId": "t1"}
+    bed.engine.push_mail(
+        "product-b", type="decision_gate", subject="Plan", body="use a ladder\n```x", payload={**plan, "revision": 1}
+    )
+    bed.engine.push_mail(
+        "product-b", type="decision_gate", subject="Plan", body="use a table\n```x", payload={**plan, "revision": 2}
+    )
+    post = await answer(bed, "/fleet gates g2")
+    assert "use a table" in post.text
+    assert "Changes since revision 1:\n````diff" in post.text, "a fence that the plan cannot close"
+    assert "-use a ladder\n+use a table" in post.text
+    assert [card.gate for card in post.cards] == ["g2"]
+    assert "superseded" in json.dumps(data(await run(bed, "gates --all")))
+    assert len(data(await run(bed, "gates"))["gates"]) == 1
+    assert [each["id"] for each in data(await run(bed, "gates --state superseded"))["gates"]] == ["g1"]
+    assert "There is no gate “g9”" in await refusal(bed, "/fleet gates 9")
+
+
+async def test_inspect_lists_sessions_and_one_agents_actions(bed: Bed) -> None:
+    assert (await answer(bed, "/fleet inspect product-a")).text == "Nothing has run in **product-a** yet."
+    gone = Session("scout-1", "scout", "working", started_at=bed.clock(), alive=False)
+    bed.engine.set_sessions("product-a", gone, bed.coordinator("product-a"))
+    text = (await answer(bed, "/fleet inspect product-a")).text
+    assert "1 session running, 1 ended" in text
+    assert "gone (recorded as working)" in text
+    assert "No actions recorded." in (await answer(bed, "/fleet inspect product-a coordinator")).text
+    with pytest.raises(NotFound, match="Did you mean scout-1"):
+        await run(bed, "inspect product-a scout1")
+    json.dumps((await run(bed, "inspect product-a scout-1")).data)
+
+
+async def test_help_is_made_from_the_declarations(bed: Bed) -> None:
+    post = await answer(bed, "/fleet help")
+    for skill in bed.router.skills:
+        assert f"`/fleet {skill.name}` {skill.summary}" in post.text
+    one = await answer(bed, "/fleet help approve_plan")
+    assert "`/fleet approve-plan <gate> [answer…]" in one.text
+    assert "people only" in one.text
+    assert "Did you mean `/fleet help status`?" in await refusal(bed, "/fleet help statsu")
