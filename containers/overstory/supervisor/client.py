@@ -34,8 +34,12 @@ def attach(path: Path) -> int:
         sys.stderr.write(f"No supervisor answers on {path}: {error.strerror}.\n")
         return 1
     with end:
-        threading.Thread(target=_inward, args=(end,), daemon=True).start()
-        while data := _received(end):
+        # Nothing goes out before something came in: Docker's client loses what arrives with the headers of its answer.
+        first = os.read(0, CHUNK)
+        if first:
+            end.sendall(first)
+            threading.Thread(target=_inward, args=(end,), daemon=True).start()
+        while first and (data := _received(end)):
             if not _written(data):
                 break
     # The thread may sit in a read of stdin for ever; there is nothing left to clean up.

@@ -65,8 +65,8 @@ class Lock:
 class Daemon:
     """Tends the products that any attached bot watches, and those whose serve it has to keep alive."""
 
-    def __init__(self, engine: Engine, state: State, http: aiohttp.ClientSession) -> None:
-        self.engine, self.state, self.http = engine, state, http
+    def __init__(self, engine: Engine, state: State, http: aiohttp.ClientSession, make: str = "") -> None:
+        self.engine, self.state, self.http, self.make = engine, state, http, make
         self.boot = uuid4().hex
         self.stopping = asyncio.Event()
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="read")
@@ -87,6 +87,7 @@ class Daemon:
             "engine": self.engine.known_version,
             "rehearsal": self.engine.rehearsal,
             "supervisor": VERSION,
+            "make": self.make,
             "pid": os.getpid(),
             **measured,
         }
@@ -196,12 +197,12 @@ def _listening(path: Path) -> socket.socket:
     return listening
 
 
-async def serve(path: Path, engine: Engine, state: State) -> None:
+async def serve(path: Path, engine: Engine, state: State, make: str = "") -> None:
     """Run a daemon; raises AlreadyRunning if another one holds the socket."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with Lock(path.with_name(f"{path.name}.lock")):
         started = time.monotonic()
         async with aiohttp.ClientSession(trust_env=False) as http:
-            daemon = Daemon(engine, state, http)
+            daemon = Daemon(engine, state, http, make)
             await daemon.run(path)
         log.info("ended after %.0f s", time.monotonic() - started)

@@ -1,0 +1,213 @@
+"""The way to a supervisor on this machine, which is started when there is none: a process of its own that outlives the bot.
+
+Its socket, log and memory are in `<state>/runtime/`. A supervisor of another make (other code, other engine) is replaced as
+soon as no session runs in it; until then it is used as it is.
+"""
+
+import asyncio
+import logging
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import bot
+from bot.engine import unix
+from bot.engine.channel import ChannelError, Decoder, Hello, Request, Response, encode
+from bot.engine.transport import Line, Transport
+from bot.errors import RuntimeUnreachable
+
+log = logging.getLogger(__name__)
+
+START = 20.0
+"""Seconds that a supervisor may take until it answers."""
+
+TALK = 15.0
+"""Seconds for asking a supervisor that is there already what it is, and to make room."""
+
+OCCUPIED = 1
+"""Exit code of a supervisor that finds another one on its socket."""
+
+SECRETS = ("SLACK_", "DISCORD_", "FLEET_", "WHATSAPP_")
+"""Beginnings of the bot's own variables, which are none of the engine's business."""
+
+
+def containers() -> Path:
+    """The folder with the supervisor and the rehearsal: beside the package in a checkout, inside it in a wheel."""
+    package = Path(bot.__file__).resolve().parent
+    inside = package / "share" / "containers"
+    return inside if inside.is_dir() else package.parent / "containers"
+
+
+def rehearsal() -> tuple[str, ...]:
+    """The command of the stand-in engine."""
+    return (sys.executable, str(containers() / "rehearsal" / "ov"))
+
+
+def engine_on_path(path: str | None = None) -> str | None:
+    """The engine that this machine has itself: `ov` or `overstory` on the PATH (or on the one given), None without."""
+    return shutil.which("ov", path=path) or shutil.which("overstory", path=path)
+
+
+class LocalTransport(Transport):
+    """A supervisor beside the bot. `kind` is `rehearsal` or `local` (the engine on the PATH of `environment`)."""
+
+    def __init__(
+        self,
+        state: Path,
+        kind: str = "rehearsal",
+        *,
+        name: str = "local",
+        environment: Mapping[str, str] | None = None,
+        key: str | None = None,
+    ) -> None:
+        self.name, self.kind = name, kind
+        self.folder = (state / "runtime").absolute()
+        self.socket = _socket_in(self.folder)
+        self._environment = _for_the_engine(os.environ if environment is None else environment, key)
+        self._engine = rehearsal() if kind == "rehearsal" else self._found()
+        self._make = _make(self._engine, self._environment)
+        self._checked = False
+
+    async def open(self) -> Line:
+        """See `Transport`."""
+        if not self._checked and await self._answers():
+            await self._make_room()
+        if not await self._answers():
+            await self._start()
+        self._checked = True
+        try:
+            return await unix.connected(self.socket)
+        except (OSError, TimeoutError) as error:
+            raise RuntimeUnreachable(f"The supervisor on {self.socket} does not answer.", self._hint()) from error
+
+    def _found(self) -> tuple[str, ...]:
+        found = engine_on_path(self._environment.get("PATH"))
+        return (found,) if found else ()
+
+    async def _answers(self) -> bool:
+        try:
+            line = await unix.connected(self.socket)
+        except (OSError, TimeoutError):
+            return False
+        await line.close()
+        return True
+
+    async def _make_room(self) -> None:
+        """Let a supervisor of another make end, unless sessions run in it."""
+        try:
+            async with asyncio.timeout(TALK):
+                info = await self._ask(None)
+                if info.get("make") in (None, self._make) or not (await self._ask("shutdown")).get("stopping"):
+                    return
+                log.info("the supervisor on %s was of another make and ends", self.socket)
+        except (OSError, TimeoutError, ChannelError) as error:
+            log.warning("the supervisor on %s could not be asked what it is: %s", self.socket, error)
+
+    async def _ask(self, op: str | None) -> dict[str, Any]:
+        """The hello, or one operation's result, over a connection of its own."""
+        line, decoder = await unix.connected(self.socket), Decoder()
+        try:
+            await line.write(encode(Hello({"client": "fleet"})) + (encode(Request(1, op)) if op else b""))
+            while data := await line.read():
+                for message in decoder.feed(data):
+                    if isinstance(message, Hello) and op is None:
+                        message.check("bot", "supervisor")
+                        return dict(message.info)
+                    if isinstance(message, Response):
+                        if message.error is not None:
+                            raise message.error
+                        return dict(message.result)
+        finally:
+            await line.close()
+        raise ConnectionError("it ended the connection")
+
+    async def _start(self) -> None:
+        process = await asyncio.to_thread(self._spawn)
+        deadline = time.monotonic() + START
+        while not await self._answers():
+            code = process.poll()
+            if code == OCCUPIED:
+                # One before it has not let go of the socket yet, or another bot was faster: then that one answers soon.
+                process = await asyncio.to_thread(self._spawn)
+            elif code is not None:
+                raise RuntimeUnreachable(f"The supervisor ended as soon as it was started: {self._last_words()}", self._hint())
+            if time.monotonic() > deadline:
+                raise RuntimeUnreachable(f"The supervisor did not answer within {START:g} s.", self._hint())
+            await asyncio.sleep(0.02)
+
+    def _spawn(self) -> "subprocess.Popen[bytes]":
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.socket.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (self.folder / "socket").write_text(f"{self.socket}\n")
+        argv = [
+            sys.executable,
+            "-m",
+            "supervisor",
+            "--socket",
+            str(self.socket),
+            "--state",
+            str(self.folder),
+            "--make",
+            self._make,
+        ]
+        argv += ["--engine", *self._engine] if self._engine else []
+        with (self.folder / "supervisor.log").open("ab") as out:
+            return subprocess.Popen(
+                argv,
+                cwd=self.folder,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+            )
+
+    def _last_words(self) -> str:
+        lines = (self.folder / "supervisor.log").read_text("utf-8", "replace").strip().splitlines()
+        return lines[-1][:500] if lines else "it said nothing."
+
+    def _hint(self) -> str:
+        return f"See {self.folder / 'supervisor.log'}."
+
+
+def _for_the_engine(environment: Mapping[str, str], key: str | None) -> dict[str, str]:
+    """What the supervisor and the engine's agents may know of the bot's environment; `key` is the engine's own API key."""
+    kept = {name: value for name, value in environment.items() if not name.startswith(SECRETS)}
+    own = kept.pop("ENGINE_ANTHROPIC_API_KEY", None)
+    if key or own:
+        kept["ANTHROPIC_API_KEY"] = key or own or ""
+    paths = [str(containers() / "overstory"), str(Path(bot.__file__).resolve().parent.parent)]
+    kept["PYTHONPATH"] = os.pathsep.join([*paths, *filter(None, [kept.get("PYTHONPATH")])])
+    return kept
+
+
+def _make(engine: tuple[str, ...], environment: Mapping[str, str]) -> str:
+    """What tells one supervisor from another: its code, its engine, the rehearsal's dialect."""
+    digest = sha256("\0".join([*engine, environment.get("REHEARSAL_DIALECT", "")]).encode("utf-8", "surrogateescape"))
+    channel = Path(bot.__file__).resolve().parent / "engine" / "channel.py"
+    for path in [*sorted((containers() / "overstory" / "supervisor").glob("*.py")), channel]:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _socket_in(folder: Path) -> Path:
+    """Where the socket is: in the folder, or under a short name elsewhere where the folder's path is too long for one."""
+    wished = folder / "supervisor.sock"
+    if len(os.fsencode(wished)) <= unix.LONGEST:
+        return wished
+    base = os.environ.get("XDG_RUNTIME_DIR")
+    short = Path(base) / "fleet" if base else Path(tempfile.gettempdir()) / f"fleet-{os.getuid()}"
+    short.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if short.is_symlink() or short.stat().st_uid != os.getuid() or short.stat().st_mode & 0o077:
+        raise RuntimeUnreachable(
+            f"{short} belongs to somebody else, so the supervisor's socket cannot be put there.",
+            "Choose a shorter FLEET_STATE, or set XDG_RUNTIME_DIR.",
+        )
+    return short / f"{sha256(os.fsencode(folder)).hexdigest()[:16]}.sock"
