@@ -1,7 +1,8 @@
 """Without Claude: plain words to the nearest command, as a button. Pure.
 
 A skill scores for every word of the text that is its name, one that people use for it (`bot.grammar.MEANT`), or in its
-summary and examples. The best one whose places the text can fill, so that the command will be understood, is offered.
+summary and examples. The best one whose places the text can fill, so that the command will be understood, is offered. What
+the model may not do a guess may not either: words about a gate lead to its card, which is decided as it is shown.
 """
 
 import re
@@ -23,9 +24,9 @@ MORE_MEANT = {
     "spawn": "fix implement write add create launch send finish refactor test improve update change make need want",
     "status": "doing going happening progress working state everything all across",
     "stop": "abort terminate",
-    "mail": "inbox wrote said",
+    "mail": "inbox wrote write said",
     "costs": "cost spent money price dollars",
-    "gates": "wait waits decide pending approval",
+    "gates": "approve approval reject decide decision answer wait waits pending",
 }
 """Beside `MEANT`: words that make a sentence likely to mean a skill, though nobody would type them as a command."""
 _EMPTY = """
@@ -34,6 +35,10 @@ tell that the their them then there this to up us was we will with would you you
 """
 EMPTY = frozenset(_EMPTY.split())
 """Words that say nothing of what is wanted."""
+QUESTIONS = frozenset({"what", "which", "who", "how", "when", "why", "where", "did", "any"})
+"""First words of sentences that want to know something, and are no task to be handed on."""
+TASKS = {"scout": "look around and report what you find"}
+"""What a kind of agent does that is asked for without a task."""
 NAME, MEANING, MENTION, KIND, FIRST = 6, 3, 1, 5, 2
 """What a word is worth: the skill's name, a word for it, one of its summary; a kind of agent; and being the first word."""
 PLACE = r"(?:\b(?:for|on|in|of|at|to|from)\s+|^)?(?:the\s+)?"
@@ -55,9 +60,14 @@ def _button(command: str) -> Suggestion:
 
 def _ranked(text: str, skills: Sequence[Skill]) -> list[Skill]:
     words = re.findall(r"[a-z0-9]+", text.lower())
-    scores = {skill.name: _score(skill, words) for skill in skills}
-    likely = [skill for skill in skills if scores[skill.name] >= MEANING]
-    return sorted(likely, key=lambda skill: -scores[skill.name])
+    asked = bool(words) and words[0] in QUESTIONS
+    scores = {skill: _score(skill, words) for skill in skills if skill.model and not (asked and _takes_words(skill))}
+    likely = [skill for skill, score in scores.items() if score >= MEANING]
+    return sorted(likely, key=lambda skill: (-scores[skill], not _takes_words(skill)))
+
+
+def _takes_words(skill: Skill) -> bool:
+    return any(field.place == "rest" and field.required for field in fields(skill))
 
 
 def _score(skill: Skill, words: Sequence[str]) -> int:
@@ -104,9 +114,9 @@ def _value(field: Field, skill: Skill, named: Sequence[str], rest: str, kind: st
     if field.key in {"product", "products"}:
         return " ".join(named) if field.many else "".join(named[:1])
     if field.key in {"gate", "work"}:
-        found = re.search(r"\b[gw]\d+\b", rest)
+        found = re.search(rf"\b{field.key[0]}\d+\b", rest)
         return found[0] if found else ""
-    return _words(skill, rest, kind) if field.place == "rest" else ""
+    return _words(skill, rest, kind) or TASKS.get(kind, "") if field.place == "rest" and field.required else ""
 
 
 def _words(skill: Skill, rest: str, kind: str) -> str:

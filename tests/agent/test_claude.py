@@ -85,8 +85,15 @@ async def test_the_beginning_is_cached_and_the_conversation_grows_on_it(api: Mes
 
 @pytest.mark.parametrize(
     "passing",
-    [fail(429, retry_after="0.01"), fail(529), fail(500), say("", cut=1), say("x", cut=1, error="overloaded_error")],
-    ids=["limited", "overloaded", "broken", "cut", "error in the stream"],
+    [
+        fail(429, retry_after="0.01"),
+        fail(529),
+        fail(500),
+        say("", cut=1),
+        say("x", cut=1, clean=True),
+        say("x", cut=1, error="overloaded_error"),
+    ],
+    ids=["limited", "overloaded", "broken", "cut", "ended too soon", "error in the stream"],
 )
 async def test_what_can_pass_is_tried_three_times(api: MessagesApi, claude: Claude, passing: Reply) -> None:
     api.queue += [passing, passing, say("Here I am.")]

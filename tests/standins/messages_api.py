@@ -151,7 +151,7 @@ class MessagesApi:
             if number == reply.cut:
                 if reply.error:
                     await response.write(sse("error", _failure(reply.error, "Overloaded")))
-                else:
+                elif not reply.clean:
                     assert request.transport is not None
                     request.transport.abort()
                 return response

@@ -48,6 +48,8 @@ class Reply:
     headers: dict[str, str] = field(default_factory=dict)
     cut: int | None = None
     """Events after which the connection breaks."""
+    clean: bool = False
+    """Whether it ends there as if it were whole, as some proxies do."""
     hold: asyncio.Event | None = None
     """Waited for in the middle of the text."""
 
