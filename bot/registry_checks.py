@@ -190,6 +190,8 @@ def _within(work: _Check, section: BudgetSection, key: str, most: float | None, 
 
 
 def _approvals(work: _Check) -> None:
+    if not _people_are_whole(work):
+        return
     fleet = work.file.approvals
     common = fleet.over(Approvals())
     problem = _undecidable(work, common, None)
@@ -207,6 +209,16 @@ def _approvals(work: _Check) -> None:
             work.say(place, f"{product.name}: nobody can decide its gates: {wrong}")
 
 
+def _people_are_whole(work: _Check) -> bool:
+    """Whether people could be read as they are written; who may decide is not to be guessed from half of them."""
+    written = work.document.at(("people",)) or []
+    known = work.names("products")
+    roles = all(work.document.at((*person.at, "role")) in (None, person.role.value) for person in work.file.people)
+    return (
+        roles and len(written) == len(work.file.people) and all(set(each.products) <= set(known) for each in work.file.people)
+    )
+
+
 def _undecidable(work: _Check, approvals: Approvals, product: str | None) -> str:
     """Why the gates of a product (of any, for None) could never be decided; empty when they can."""
     people = work.file.people
@@ -214,7 +226,8 @@ def _undecidable(work: _Check, approvals: Approvals, product: str | None) -> str
         return "" if approvals.required == 1 else f"{approvals.required} are required, and without people only one exists."
     deciders = set(approvals.approvers) or {person.name for person in people if _may_decide(person, product)}
     if len(deciders) < approvals.required:
-        return f"{approvals.required} required, but only {', '.join(sorted(deciders)) or 'nobody'} may approve."
+        able = f"but only {', '.join(sorted(deciders))}" if deciders else "and nobody"
+        return f"{approvals.required} required, {able} may approve."
     if not approvals.self_approval and len(deciders | set(approvals.backups)) == approvals.required:
         return f"without self_approval, what {sorted(deciders)[0]} asks for needs one more approver or backup."
     return ""

@@ -204,7 +204,7 @@ def _read(texts: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
 def _unknown(texts: Mapping[str, str]) -> tuple[str, ...]:
     known = [variable.name for variable in VARIABLES]
     names = sorted(name for name in texts if name.startswith("FLEET_") and name not in known)
-    near = {name: get_close_matches(name, known, n=1, cutoff=0.75) for name in names}
+    near = {name: get_close_matches(name, known, n=1, cutoff=0.84) for name in names}
     return tuple(f"{name} means nothing here." + (f" Did you mean {near[name][0]}?" if near[name] else "") for name in names)
 
 
