@@ -69,8 +69,8 @@ def free_ports(number: int) -> list[int]:
 
 
 def inspect(name: str) -> dict[str, Any]:
-    """What Docker says about a container or an image."""
-    found: dict[str, Any] = json.loads(run(["docker", "inspect", name]))[0]
+    """What Docker says about a container."""
+    found: dict[str, Any] = json.loads(run(["docker", "container", "inspect", name]))[0]
     return found
 
 

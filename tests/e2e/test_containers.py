@@ -134,9 +134,8 @@ def test_keys_go_where_they_belong(containers: Compose) -> None:
 
 def test_images_hold_no_key(containers: Compose) -> None:
     for image in IMAGES:
-        told = json.dumps(inspect(image)) + run(["docker", "history", "--no-trunc", image])
-        assert "sk-ant" not in told
-        assert "API_KEY" not in told
+        told = run(["docker", "image", "inspect", image]) + run(["docker", "history", "--no-trunc", image])
+        assert [word for word in ("sk-ant", "API_KEY", *containers.settings.values()) if len(word) > 5 and word in told] == []
 
 
 def test_images_hold_nothing_of_the_checkout_but_the_program(containers: Compose) -> None:
