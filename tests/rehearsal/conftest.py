@@ -1,3 +1,4 @@
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -6,12 +7,18 @@ import pytest
 from tests.rehearsal.driving import Product, Served, new_product
 
 
-@pytest.fixture
-def product(tmp_path: Path) -> Product:
-    """A product where the engine is initialised."""
-    made = new_product(tmp_path / "shop")
+@pytest.fixture(scope="session")
+def ready(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A product where the engine is initialised, to be copied."""
+    made = new_product(tmp_path_factory.mktemp("ready") / "shop")
     assert made.ov("init", "--yes", "--name", "shop").code == 0
-    return made
+    return made.root
+
+
+@pytest.fixture
+def product(ready: Path, tmp_path: Path) -> Product:
+    """A product where the engine is initialised."""
+    return Product(shutil.copytree(ready, tmp_path / "shop"))
 
 
 @pytest.fixture
@@ -29,11 +36,9 @@ def serve() -> Iterator[Callable[[Product], Served]]:
 
 
 @pytest.fixture(scope="session")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def shop(ready: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """One served product with a coordinator, for all tests whose objectives do not disturb each other."""
-    made = new_product(tmp_path_factory.mktemp("shared") / "shop")
-    assert made.ov("init", "--yes", "--name", "shop").code == 0
-    server = Served(made)
+    server = Served(Product(shutil.copytree(ready, tmp_path_factory.mktemp("shared") / "shop")))
     server.post("/api/coordinator/start")
     yield server
     server.end()

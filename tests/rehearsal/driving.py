@@ -1,5 +1,7 @@
 """Drives the rehearsal engine as its clients do: a command line in a product, and HTTP."""
 
+import contextlib
+import io
 import json
 import os
 import socket
@@ -13,6 +15,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
+
+from containers.rehearsal.rehearsal_engine.main import main
 
 ENGINE = Path(__file__).resolve().parents[2] / "containers" / "rehearsal"
 PATIENCE_SECONDS = 20.0
@@ -71,6 +75,14 @@ class Product:
         process = self.start(*arguments, **environment)
         out, err = process.communicate(timeout=60)
         return Ran(process.returncode, out, err)
+
+    def quickly(self, *arguments: str) -> Ran:
+        """As `ov`, without a process of its own; for long tables, and not for commands that leave something running."""
+        out, err = io.StringIO(), io.StringIO()
+        dialect = ["--dialect", self.environment.get("REHEARSAL_DIALECT", "0.11.0")]
+        with contextlib.chdir(self.root), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            code = main([*dialect, *arguments])
+        return Ran(code, out.getvalue(), err.getvalue())
 
     def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
         return subprocess.Popen(

@@ -9,10 +9,10 @@ SKIP = ("--skip-task-check", "--json")
 
 
 def test_a_scout_reports_what_is_really_there(product: Product) -> None:
-    product.ov("spec", "write", "look-1", "--body", "# Why do tests fail?")
+    product.quickly("spec", "write", "look-1", "--body", "# Why do tests fail?")
     ran = product.ov("sling", "look-1", "--capability", "scout", "--name", "sam", "--parent", "operator", *SKIP)
     assert ran.json["initialTurnFinalState"] == "completed" and ran.json["pid"] is None
-    mail = product.ov("mail", "list", "--to", "operator", "--json").json["messages"][0]
+    mail = product.quickly("mail", "list", "--to", "operator", "--json").json["messages"][0]
     assert (mail["from"], mail["type"]) == ("sam", "worker_done")
     for said in ("Why do tests fail?", "Shop: Sells apples", "shop/basket.py:2 TODO: round to cents", "currently fails"):
         assert said in mail["body"]
@@ -22,7 +22,7 @@ def test_a_scout_reports_what_is_really_there(product: Product) -> None:
 
 def test_without_a_parent_findings_go_to_the_coordinator(product: Product) -> None:
     product.ov("sling", "look-2", "--capability", "scout", "--name", "sue", *SKIP)
-    assert product.ov("mail", "list", "--from", "sue", "--json").json["messages"][0]["to"] == "coordinator"
+    assert product.quickly("mail", "list", "--from", "sue", "--json").json["messages"][0]["to"] == "coordinator"
 
 
 def test_a_custom_capability_writes_in_its_own_folder(product: Product) -> None:
@@ -34,19 +34,19 @@ def test_a_custom_capability_writes_in_its_own_folder(product: Product) -> None:
     assert "does not exist" in product.ov(*arguments, "--parent", "operator").error
     (path.parent / "agent-defs" / "marketing.md").write_text("Be honest.")
     assert "Only lead, scout, and builder are allowed without --parent" in product.ov(*arguments).error
-    product.ov("mail", "send", "--to", "mia", "--from", "operator", "--subject", "Brief", "--body", "Praise the apples")
+    product.quickly("mail", "send", "--to", "mia", "--from", "operator", "--subject", "Brief", "--body", "Praise the apples")
     branch = product.ov(*arguments, "--parent", "operator").json["branch"]
     assert "Praise the apples" in product.git("show", f"{branch}:content/tweet-mia.md")
     merged = product.ov("merge", "--branch", branch, "--json").json
     assert merged["entry"]["status"] == "merged" and (product.root / "content/tweet-mia.md").exists()
     cleaned = product.ov("worktree", "clean", "--completed", "--json").json
     assert cleaned["cleaned"] == [branch] and cleaned["mailPurged"] == 3
-    assert product.ov("mail", "list", "--from", "mia", "--json").json["messages"] == []
+    assert product.quickly("mail", "list", "--from", "mia", "--json").json["messages"] == []
 
 
 def test_what_cannot_be_slung_is_refused_in_the_engines_words(product: Product) -> None:
-    def refused(*arguments: str, **environment: str) -> str:
-        return product.ov("sling", *arguments, "--json", **environment).error
+    def refused(*arguments: str) -> str:
+        return product.quickly("sling", *arguments, "--json").error
 
     assert refused("nope-1", "--capability", "scout") == 'Task "nope-1" not found or inaccessible'
     product.write(".seeds/issues.jsonl", '{"id": "known-1"}\n')
@@ -54,7 +54,7 @@ def test_what_cannot_be_slung_is_refused_in_the_engines_words(product: Product) 
     assert refused("t", "--capability", "wizard", "--parent", "x").startswith('Unknown capability "wizard". Available: scout, ')
     assert refused("t", "--depth", "5", "--name", "deep") == "Depth limit exceeded: depth 5 > maxDepth 2"
     assert refused("t", "--spec", "nope.md") == "Spec file not found: nope.md"
-    dead = product.ov("mail", "send", "--to", "scout-known-1", "--subject", "s", "--body", "b", "--json").error
+    dead = product.quickly("mail", "send", "--to", "scout-known-1", "--subject", "s", "--body", "b", "--json").error
     assert dead.startswith('Recipient "scout-known-1" is in terminal state (completed)')
     assert "checked out" in refused("known-1", "--capability", "scout", "--name", "scout-known-1")
 

@@ -25,7 +25,7 @@ def test_the_version_chooses_the_dialect(tmp_path: Path) -> None:
 def test_a_product_that_is_not_initialised(tmp_path: Path) -> None:
     product = new_product(tmp_path / "shop")
     for command in (["status"], ["mail", "list"], ["coordinator", "status"], ["serve"]):
-        assert product.ov(*command, "--json").error == "unable to open database file"
+        assert product.quickly(*command, "--json").error == "unable to open database file"
     missing = "is not an overstory project (missing .overstory/config.yaml). Run 'ov init' first."
     assert product.ov("--project", "/nope", "status", "--json").error == f"'/nope' {missing}"
     assert product.ov("status", **OLD).err == "Error: unable to open database file\n"
@@ -48,22 +48,22 @@ def test_init_commits_only_itself_and_starts_over_when_told(tmp_path: Path) -> N
 
 
 def test_what_the_parser_refuses_is_plain_text(product: Product) -> None:
-    bogus = product.ov("status", "--bogus", "--json")
+    bogus = product.quickly("status", "--bogus", "--json")
     assert (bogus.code, bogus.out, bogus.err) == (1, "", "error: unknown option '--bogus'\n")
-    assert "(Did you mean --headless?)" in product.ov("sling", "t", "--no-headless").err
-    typo = product.ov("statsu", "--json")
+    assert "(Did you mean --headless?)" in product.quickly("sling", "t", "--no-headless").err
+    typo = product.quickly("statsu", "--json")
     assert (typo.code, typo.out) == (1, "") and "Did you mean 'status'?" in typo.err
-    missing = product.ov("mail", "send", "--to", "operator", "--json")
+    missing = product.quickly("mail", "send", "--to", "operator", "--json")
     assert missing.error == "error: required option '--subject <text>' not specified" and missing.err
-    assert product.ov("mail", "read", "msg-x", "--json").error == "error: unknown option '--json'"
-    assert product.ov("mail", "list", "--project", ".", "--json").error == "error: unknown option '--project'"
-    assert product.ov("--project", str(product.root), "mail", "list", "--json").json["messages"] == []
-    assert product.ov("mail", "bogus", "--json").error == "error: unknown command 'bogus'"
+    assert product.quickly("mail", "read", "msg-x", "--json").error == "error: unknown option '--json'"
+    assert product.quickly("mail", "list", "--project", ".", "--json").error == "error: unknown option '--project'"
+    assert product.quickly("--project", str(product.root), "mail", "list", "--json").json["messages"] == []
+    assert product.quickly("mail", "bogus", "--json").error == "error: unknown command 'bogus'"
 
 
 def test_mail_that_nobody_could_get_is_refused(product: Product) -> None:
     def refused(*arguments: str) -> str:
-        return product.ov("mail", "send", "--to", "operator", "--subject", "s", "--body", "b", *arguments, "--json").error
+        return product.quickly("mail", "send", "--to", "operator", "--subject", "s", "--body", "b", *arguments, "--json").error
 
     assert refused("--type", "plan_ready").startswith('Invalid --type "plan_ready". Must be one of: status, ')
     assert refused("--priority", "crit") == 'Invalid --priority "crit". Must be one of: low, normal, high, urgent'

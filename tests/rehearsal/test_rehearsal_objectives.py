@@ -109,7 +109,9 @@ def test_a_stalled_coordinator_lives_and_says_nothing(product: Product, serve: C
     pid = server.post("/api/coordinator/start")["pid"]
     thread = server.objective("[stall] Think about it")
     server.wait(thread, "status")
-    until(lambda: product.ov("mail", "list", "--to", "coordinator", "--unread", "--json").json["messages"] == [], "delivery")
+    until(
+        lambda: product.quickly("mail", "list", "--to", "coordinator", "--unread", "--json").json["messages"] == [], "delivery"
+    )
     before = server.get("/api/coordinator/state")
     asked = server.post("/api/coordinator/ask", {"subject": "Well?", "body": "Still there?", "timeoutSec": 1})
     after = server.get("/api/coordinator/state")

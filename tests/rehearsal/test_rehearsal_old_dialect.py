@@ -20,7 +20,7 @@ def old(tmp_path: Path) -> Iterator[Product]:
 
 def wait(old: Product, thread: str, kind: str, sender: str = "") -> dict[str, Any]:
     def look() -> list[dict[str, Any]]:
-        found = old.ov("mail", "list", "--json").json
+        found = old.quickly("mail", "list", "--json").json
         return [one for one in found if one["threadId"] == thread and one["type"] == kind and one["from"].startswith(sender)]
 
     return until(look, f"{kind} in {thread}")[0]
@@ -40,14 +40,14 @@ def test_a_plan_is_reworked_approved_and_carried_out(old: Product) -> None:
     assert started["tmuxSession"] == "overstory-old-coordinator" and running(started["pid"])
     assert "Coordinator is already running (tmux: overstory-old-coordinator" in old.ov("coordinator", "start").err
     thread = tell(old, "[complex] Add a discount", "For loyal customers.", "dispatch")
-    assert not [one for one in old.ov("mail", "list", "--json").json if one["from"] == "coordinator"], "nobody woke it yet"
+    assert not [one for one in old.quickly("mail", "list", "--json").json if one["from"] == "coordinator"], "nobody woke it yet"
     assert nudge(old, "New objective in mail")
     ready = wait(old, thread, "plan_ready", "lead-")
     plan = json.loads(ready["payload"])
     assert ready["to"] == "coordinator" and set(plan) == {"beadId", "planPath", "revision", "summary"}
     tree = old.root / ".overstory/worktrees" / ready["from"]
     assert "Add a discount" in (tree / plan["planPath"]).read_text()
-    assert nudge(old, "hello") and old.ov("inspect", ready["from"], "--json").json["session"]["state"] == "completed"
+    assert nudge(old, "hello") and old.quickly("inspect", ready["from"], "--json").json["session"]["state"] == "completed"
 
     tell(old, f"revise: {plan['beadId']}", "keep whole cents")
     nudge(old, "feedback")
@@ -80,7 +80,7 @@ def test_its_command_line_is_lax_and_its_errors_are_text(old: Product) -> None:
         "stop bob": "Unknown command: stop",
         "--project . status": "Unknown command: --project",
     }.items():
-        ran = old.ov(*arguments.split(), "--json")
+        ran = old.quickly(*arguments.split(), "--json")
         assert ran.code == 1 and ran.out == "" and ran.err.startswith(said), (arguments, ran)
     refused = old.ov("mail", "send", "--to", "x", "--subject", "s", "--body", "b", "--type", "decision_gate").err
     assert 'Invalid --type "decision_gate"' in refused and refused.endswith("plan_ready\n")

@@ -22,7 +22,7 @@ def test_a_gate_outlives_the_server(product: Product, serve: Callable[[Product],
     assert second.post("/api/coordinator/start")["alreadyRunning"]
     second.answer(gate, "DECISION: approve")
     lost = second.objective("Meanwhile")
-    unread = product.ov("mail", "list", "--to", "coordinator", "--unread", "--json").json["messages"]
+    unread = product.quickly("mail", "list", "--to", "coordinator", "--unread", "--json").json["messages"]
     assert len(unread) == 2
 
     assert second.post("/api/coordinator/stop") == {"stopped": True}
@@ -33,7 +33,7 @@ def test_a_gate_outlives_the_server(product: Product, serve: Callable[[Product],
 
 
 def test_work_that_was_under_way_is_finished_once(product: Product, serve: Callable[[Product], Served]) -> None:
-    product.environment["REHEARSAL_SECONDS"] = "1"
+    product.environment["REHEARSAL_SECONDS"] = "0.6"
     first = serve(product)
     first.post("/api/coordinator/start")
     thread = first.objective("Round to cents")
@@ -57,7 +57,7 @@ def test_stopping_a_live_coordinator_drops_its_work(product: Product, serve: Cal
         409,
         {"success": False, "command": "serve", "error": "Coordinator is not running"},
     )
-    refused = product.ov("mail", "send", "--to", "coordinator", "--subject", "s", "--body", "b", "--json")
+    refused = product.quickly("mail", "send", "--to", "coordinator", "--subject", "s", "--body", "b", "--json")
     assert 'Recipient "coordinator" is in terminal state (completed)' in refused.error
     server.post("/api/coordinator/start")
     server.wait(server.objective("Something else"), "result")
@@ -67,7 +67,7 @@ def test_stopping_a_live_coordinator_drops_its_work(product: Product, serve: Cal
 
 
 def test_workers_outlive_a_stopped_coordinator(product: Product, serve: Callable[[Product], Served]) -> None:
-    product.environment["REHEARSAL_SECONDS"] = "1"
+    product.environment["REHEARSAL_SECONDS"] = "0.6"
     server = serve(product)
     server.post("/api/coordinator/start")
     server.objective("Slow work")

@@ -1,6 +1,5 @@
 """Parses a command's arguments as overstory's two parsers do: 0.11.0 refuses what it does not know, 0.5.8 ignores it."""
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -84,6 +83,8 @@ def parse(grammar: Grammar, arguments: Sequence[str], *, strict: bool) -> Argume
         name, has_value, value = token.partition("=")
         takes = grammar.takes_value(name)
         if takes is None:
+            import difflib  # only a mistake needs it; starting fast matters
+
             close = difflib.get_close_matches(name, grammar.names, 1)
             hint = f"\n(Did you mean {close[0]}?)" if close else ""
             raise BadUsage(f"error: unknown option '{name}'{hint}")

@@ -7,6 +7,8 @@ listens on a named pipe as the real one listens to its pane.
 import os
 from dataclasses import dataclass
 
+CHILD = "rehearsal-"
+"""The first argument of every process that the engine starts itself begins with this: how it knows its own from strangers."""
 COMMON_TYPES = (
     "status",
     "question",

@@ -1,6 +1,6 @@
 """The mail between agents and people: `.overstory/mail.db`."""
 
-import secrets
+import os
 import sqlite3
 import string
 from collections.abc import Iterable
@@ -57,7 +57,7 @@ class Message:
 
 def new_id() -> str:
     """A fresh mail id: msg- and twelve letters or digits."""
-    return "msg-" + "".join(secrets.choice(ALPHABET) for _ in range(12))
+    return "msg-" + "".join(ALPHABET[byte % len(ALPHABET)] for byte in os.urandom(12))
 
 
 def from_row(row: sqlite3.Row) -> Message:

@@ -1,6 +1,5 @@
 """The command line: finds the dialect, the project and the command, prints its answer."""
 
-import difflib
 import importlib
 import sys
 import time
@@ -13,15 +12,12 @@ from .arguments import Grammar, parse
 from .call import Call
 from .dialects import Dialect, chosen
 from .errors import BadUsage, EngineError, InvalidRequest
-from .processes import MARK
 from .project import Project, find
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command; returns the exit code."""
     words = list(arguments)
-    if words and words[0].startswith(MARK):
-        return child(words)
     wanted = taken(words, "--dialect")
     dialect = chosen(wanted)
     if "--version" in words[:2] or words[:1] == ["-v"]:
@@ -132,21 +128,10 @@ def unknown(words: list[str], dialect: Dialect) -> int:
             return 1
         return answers.show_refusal(InvalidRequest(told), dialect, as_json=False)
     print(f"Unknown command: {words[0] if words else ''}", file=sys.stderr)
+    import difflib  # only a mistake needs it; starting fast matters
+
     names = sorted({name.split()[0] for name in known})
     if close := difflib.get_close_matches(words[0] if words else "", names, 1, 0.5):
         print(f"Did you mean '{close[0]}'?", file=sys.stderr)
     print(f"Run '{program} --help' for usage.", file=sys.stderr)
     return 1
-
-
-def child(words: list[str]) -> int:
-    """A process that the engine started: its role, `--project PATH`, and what the role takes."""
-    role, _, path, *rest = words
-    project = Project(Path(path), chosen())
-    if role == f"{MARK}coordinator":
-        from . import coordinator
-
-        return coordinator.run(project, served="--served" in rest)
-    from . import worker
-
-    return worker.run(project, rest[0])

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
+from .dialects import CHILD
+
 SCRIPT = Path(__file__).resolve().parent.parent / "ov"
 """The program that every child process runs."""
-MARK = "rehearsal-"
-"""The first argument of every child starts with this: how we know our own processes from strangers with a reused id."""
 GRACE_SECONDS = 2.0
 """How long a process may take to end before it is killed."""
 
@@ -32,7 +32,7 @@ def alive(pid: int | None) -> bool:
         return True
     try:
         state = proc.joinpath("stat").read_text().rpartition(")")[2].split()[0]
-        return state != "Z" and MARK.encode() in proc.joinpath("cmdline").read_bytes()
+        return state != "Z" and CHILD.encode() in proc.joinpath("cmdline").read_bytes()
     except (OSError, IndexError):
         return False
 
@@ -51,7 +51,7 @@ def spawn(
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as out:
         return subprocess.Popen(
-            [sys.executable, str(SCRIPT), MARK + role, *arguments],
+            [sys.executable, str(SCRIPT), CHILD + role, *arguments],
             cwd=cwd,
             stdin=stdin,
             stdout=out if stdout is None else stdout,

@@ -11,8 +11,8 @@ from pathlib import Path
 from .errors import EngineError
 from .project import Project
 
-OPTIONS = ("-c", "core.hooksPath=/dev/null", "-c", "commit.gpgsign=false", "-c", "advice.detachedHead=false")
-"""A rehearsal runs nobody's hooks and signs nothing."""
+OPTIONS = ("-c", "core.hooksPath=/dev/null", "-c", "commit.gpgsign=false", "-c", "gc.auto=0", "-c", "maintenance.auto=false")
+"""A rehearsal runs nobody's hooks, signs nothing, and leaves no housekeeping running behind it."""
 
 
 @dataclass(frozen=True)

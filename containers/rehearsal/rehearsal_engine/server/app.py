@@ -42,6 +42,7 @@ async def serve(project: Project, host: str, port: int, *, as_json: bool) -> int
         task.cancel()
     await asyncio.wait(pending)
     await push.close()
+    attendant.close()
     await runner.cleanup()
     for task in done:
         task.result()  # a loop ends only by an error, which ends the server

@@ -15,7 +15,7 @@ from ..mail import Message
 from ..project import Project
 from ..sessions import Session
 
-DELIVER_SECONDS = 0.25
+DELIVER_SECONDS = 0.1
 """How often mail is handed over; the real one takes up to two seconds."""
 
 
@@ -25,6 +25,7 @@ class Attendant:
     def __init__(self, project: Project) -> None:
         self.project = project
         self._process: subprocess.Popen[bytes] | None = None
+        self._mail = project.mail()
 
     @property
     def connected(self) -> bool:
@@ -37,9 +38,8 @@ class Attendant:
         if row:
             return {"started": False, "alreadyRunning": True, "pid": row.pid, "runId": row.run_id}
         self._forget()
-        with self.project.mail() as mail:
-            mail.take_unread(ME)
         row, self._process = lifecycle.start(self.project, served=True)
+        self.deliver(self._process)
         return {"started": True, "alreadyRunning": False, "pid": row.pid, "runId": row.run_id}
 
     def stop(self) -> bool:
@@ -53,6 +53,10 @@ class Attendant:
         finally:
             self._forget()
         return True
+
+    def close(self) -> None:
+        """Close the mail. The coordinator is left to die of its own."""
+        self._mail.__exit__()
 
     def _forget(self) -> None:
         if self._process is not None:
@@ -88,8 +92,9 @@ class Attendant:
 
     def deliver(self, process: subprocess.Popen[bytes]) -> None:
         """Mark unread mail read and tell the coordinator that it has some."""
-        with self.project.mail() as mail:
-            unread = mail.take_unread(ME)
+        if not self._mail.find(to_agent=ME, read=0):
+            return
+        unread = self._mail.take_unread(ME)
         if not unread or process.stdin is None:
             return
         try:

@@ -1,0 +1,95 @@
+"""What the engine reads from people: its settings, bracket words, decisions, command lines."""
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as some
+
+from containers.rehearsal.rehearsal_engine import objective, settings
+from containers.rehearsal.rehearsal_engine.arguments import Grammar, parse
+from containers.rehearsal.rehearsal_engine.errors import BadUsage
+from containers.rehearsal.rehearsal_engine.mail import Message
+
+names = some.from_regex(r"[a-z][A-Za-z0-9]{0,8}", fullmatch=True)
+scalars = some.one_of(some.booleans(), some.integers(), names.filter(lambda name: isinstance(yaml.safe_load(name), str)))
+configs = some.recursive(scalars, lambda inner: some.dictionaries(names, inner, min_size=1, max_size=4), max_leaves=12)
+
+
+@given(some.dictionaries(names, configs, min_size=1, max_size=4))
+def test_settings_are_read_as_yaml_is(config: dict[str, object]) -> None:
+    text = yaml.safe_dump(config, default_flow_style=False)
+    assert settings.parsed(f"# a comment\n{text}") == yaml.safe_load(text)
+
+
+@given(some.text())
+def test_any_text_is_some_settings(text: str) -> None:
+    assert isinstance(settings.parsed(text), dict)
+
+
+def mail(subject: str, body: str = "") -> Message:
+    return Message("msg-abcdef123456", "operator", "coordinator", subject, body, "dispatch")
+
+
+@pytest.mark.parametrize(
+    ("subject", "body", "title", "words", "cost"),
+    [
+        ("Ship it", "now", "Ship it", set(), 0),
+        ("[complex] [cost 2.50] Ship it", "", "Ship it", {"complex", "cost"}, 2.5),
+        ("Objective", "[QUESTION] which way\nmore", "which way", {"question"}, 0),
+        ("", "[cost: $3]", "the objective", {"cost"}, 3),
+        ("Fix list[0] and [unknown]", "", "Fix list[0] and [unknown]", set(), 0),
+    ],
+)
+def test_words_and_title_of_an_objective(subject: str, body: str, title: str, words: set[str], cost: float) -> None:
+    read = objective.read(mail(subject, body))
+    assert (read.title, read.words, read.cost, read.task) == (title, frozenset(words), cost, "rehearsal-123456")
+
+
+@pytest.mark.parametrize(
+    ("subject", "body", "choice", "note"),
+    [
+        ("Re: Plan", "DECISION: approve", "approve", ""),
+        ("Re: Plan", "decision: revise: use a table\nplease", "revise", "use a table\nplease"),
+        ("Re: Plan", "DECISION: reject: too dear", "reject", "too dear"),
+        ("approve: rehearsal-123456", "Use RS256", "approve", "Use RS256"),
+        ("Re: Plan", "I would rather have it blue", "revise", "I would rather have it blue"),
+        ("Re: Plan", "approvement is not a word", "revise", "approvement is not a word"),
+    ],
+)
+def test_what_an_answer_decides(subject: str, body: str, choice: str, note: str) -> None:
+    assert objective.decision(mail(subject, body)) == objective.Decision(choice, note)
+
+
+@given(some.from_regex(r"\w", fullmatch=True), some.text())
+def test_a_note_is_kept_as_it_was_written(first: str, rest: str) -> None:
+    said = objective.decision(mail("Re: Plan", f"DECISION: revise: {first}{rest}"))
+    assert said == objective.Decision("revise", f"{first}{rest}".strip())
+
+
+GRAMMAR = Grammar(("<id>",), ("--name <name>", "--force"), ("--body <text>",))
+
+
+def test_flags_may_stand_anywhere() -> None:
+    read = parse(GRAMMAR, ["--force", "t-1", "--body=a=b", "--name", "n"], strict=True)
+    assert (read.positionals, read.values, read.flags) == (["t-1"], {"--body": "a=b", "--name": "n"}, frozenset({"--force"}))
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        ("t --body", "error: option '--body <text>' argument missing"),
+        ("t", "error: required option '--body <text>' not specified"),
+        ("--body b", "error: missing required argument 'id'"),
+        ("t u --body b", "error: too many arguments. Expected 1 arguments but got 2."),
+        ("t --nam n --body b", "error: unknown option '--nam'\n(Did you mean --name?)"),
+    ],
+)
+def test_what_does_not_fit_is_refused(words: str, problem: str) -> None:
+    with pytest.raises(BadUsage, match=r"^error") as refused:
+        parse(GRAMMAR, words.split(), strict=True)
+    assert refused.value.message == problem
+
+
+@given(some.lists(some.sampled_from(["t-1", "--force", "--name", "n", "--body", "--what", "-x"])))
+def test_the_old_parser_refuses_nothing(words: list[str]) -> None:
+    assert set(parse(GRAMMAR, words, strict=False).values) <= {"--name", "--body"}
