@@ -79,21 +79,22 @@ async def open_core(settings: Settings, live: Callable[[str, Live], None] = lamb
     registry = RegistryFile(settings.products)
     store = Store(settings.state / "fleet.db")
     place = await find(settings, registry.current)
-    fleet = Fleet(registry, store, place.engine, platforms=("web",), redact=settings.redact)
+    engine = place.engine()
+    fleet = Fleet(registry, store, engine, platforms=("web",), redact=settings.redact)
     jobs = Jobs(fleet)
     router = Router(fleet, skillset.load(), live=live)
     model = _model(settings, registry)
     if model is not None:
         router.turns = Turns(fleet, router.skills, model, router.invoke, live)
     try:
-        await place.engine.open(jobs.hear)
+        await engine.open(jobs.hear)
         await jobs.watch()
-        yield Core(settings, registry, store, place.engine, place, fleet, jobs, router)
+        yield Core(settings, registry, store, engine, place, fleet, jobs, router)
     finally:
         await router.close()
         if router.turns is not None:
             await router.turns.close()
-        await place.engine.close()
+        await engine.close()
         store.close()
 
 

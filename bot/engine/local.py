@@ -189,8 +189,9 @@ def _for_the_engine(environment: Mapping[str, str], key: str | None) -> dict[str
 
 
 def _make(engine: tuple[str, ...], environment: Mapping[str, str]) -> str:
-    """What tells one supervisor from another: its code, its engine, the rehearsal's dialect."""
-    digest = sha256("\0".join([*engine, environment.get("REHEARSAL_DIALECT", "")]).encode("utf-8", "surrogateescape"))
+    """What tells one supervisor from another: its code, its engine, how the rehearsal is set."""
+    rehearsed = [environment.get(name, "") for name in ("REHEARSAL_DIALECT", "REHEARSAL_SECONDS")]
+    digest = sha256("\0".join([*engine, *rehearsed]).encode("utf-8", "surrogateescape"))
     channel = Path(bot.__file__).resolve().parent / "engine" / "channel.py"
     for path in [*sorted((containers() / "overstory" / "supervisor").glob("*.py")), channel]:
         digest.update(path.read_bytes())
