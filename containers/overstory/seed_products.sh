@@ -1,5 +1,5 @@
 #!/bin/sh
-# Fills an empty /projects with the test products, each a git repository that the engine has initialised.
+# Fills an empty /projects with the test products, each a git repository; they bring what the engine needs in their .overstory.
 set -eu
 
 cd /projects
@@ -16,7 +16,8 @@ for source in /opt/test-products/*/; do
   git -C "$name" init --quiet
   git -C "$name" add --all
   git -C "$name" commit --quiet --message "$name: a test product"
-  (cd "$name" && ov init --yes --name "$name" >/dev/null)
+  # Made by `ov init`, looked for by the engine, and not kept by git because they are empty.
+  (cd "$name/.overstory" && mkdir -p agents worktrees specs logs)
 done
 
 rmdir "$unfinished"
