@@ -1,6 +1,7 @@
 """Who may do what: the one check for messages, buttons, commands and the web. Pure."""
 
 from bot.domain import Approvals, Person, Product, Role
+from bot.words import listed
 
 NOBODY = Person("nobody", Role.VIEWER, products=("",))
 """Someone we do not know: covers no product, may do nothing."""
@@ -22,12 +23,11 @@ def may(person: Person, role: Role, product: str | None = None) -> str | None:
 def may_decide(person: Person, product: Product, asked_by: str, people: tuple[Person, ...]) -> str | None:
     """None if the person may decide this product's gates; else the reason, naming those who may."""
     rules = product.approvals
-    named = (*rules.approvers, *rules.backups)
-    if named and person.name not in named:
-        return f"Only {_names(named)} can decide gates of {product.name}."
-    if (reason := may(person, Role.APPROVER, product.name)) and person.name not in named:
-        able = [each.name for each in people if may(each, Role.APPROVER, product.name) is None]
-        return f"{reason} {_names(able)} can decide gates of {product.name}." if able else reason
+    if rules.approvers and person.name not in (named := (*rules.approvers, *rules.backups)):
+        return f"Only {listed(named, 'or')} can decide gates of {product.name}."
+    if (reason := may(person, Role.APPROVER, product.name)) and person.name not in (*rules.approvers, *rules.backups):
+        able = deciders(product, people)
+        return f"{reason} {listed(able, 'or')} can decide gates of {product.name}." if able else reason
     if not rules.self_approval and person.name == asked_by:
         return f"{product.name} does not let people approve what they asked for themselves; someone else has to."
     return None
@@ -39,7 +39,3 @@ def deciders(product: Product, people: tuple[Person, ...]) -> tuple[str, ...]:
     if rules.approvers:
         return rules.approvers
     return tuple(each.name for each in people if may(each, Role.APPROVER, product.name) is None)
-
-
-def _names(names: "tuple[str, ...] | list[str]") -> str:
-    return " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

@@ -81,6 +81,8 @@ class Fleet:
         self.snapshots: dict[str, Snapshot] = {}
         self.down: dict[str, tuple[str, datetime]] = {}
         """Runtimes that do not answer: why, and since when."""
+        self.cpu_percent = 0.0
+        """CPU of all sessions' processes, percent of the machines they run on; smoothed, so that no start waits for a peak."""
         self._listeners: list[Listener] = []
         self._untold: list[Change] | None = None
 
@@ -174,18 +176,24 @@ class Fleet:
 
     def capacity(self) -> Capacity:
         """What is in use of sessions, memory, CPU and money."""
-        scheduling, runtimes = self.registry.scheduling, self.engine.runtimes()
+        scheduling = self.registry.scheduling
         own = self.store.talk.spent_since(self.today())
         return Capacity(
             running=len(self.store.work.open(states=RUNNING)),
             max_sessions=scheduling.max_concurrent_sessions,
-            memory_gb=sum(runtime.memory_mib for runtime in runtimes) / 1024,
+            memory_gb=sum(snapshot.memory_mib for snapshot in self.snapshots.values()) / 1024,
             max_memory_gb=scheduling.max_memory_gb,
-            cpu_percent=sum(runtime.cpu_percent for runtime in runtimes),
+            cpu_percent=self.cpu_percent,
             max_cpu_percent=scheduling.max_cpu_percent,
             spent_usd=own + sum(snapshot.cost_usd_today for snapshot in self.snapshots.values()),
             budget_usd=self.registry.budget.per_day_usd,
         )
+
+    def measured(self) -> None:
+        """Take the newest snapshots into the smoothed CPU figure: half old, half new."""
+        cores = sum(runtime.cpus for runtime in self.engine.runtimes()) or 1
+        used = sum(snapshot.cpu_percent for snapshot in self.snapshots.values()) / cores
+        self.cpu_percent = (self.cpu_percent + used) / 2
 
     def held(self) -> dict[str, str]:
         """Products on which nothing may start now, and why."""

@@ -299,6 +299,7 @@ class Jobs:
         try:
             for snapshot in await self.fleet.engine.snapshot():
                 self.hear(SnapshotChanged(snapshot))
+            self.fleet.measured()
         except EngineError as error:
             log.info("no snapshot: %s", error.message)
         self.wake()
