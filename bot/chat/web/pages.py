@@ -40,6 +40,11 @@ def read_files() -> dict[str, File]:
 FILES = web.AppKey("files", Mapping[str, File])
 
 
+def edition(found: Mapping[str, File]) -> str:
+    """What tells one edition of the page from another, so that an open one can say that it is outdated."""
+    return sha256("".join(sorted(each.tag for each in found.values())).encode()).hexdigest()[:16]
+
+
 @routes.get("/")
 async def page(request: web.Request) -> web.Response:
     """The page. A token in the address becomes a cookie and leaves the address; whoever is not signed in is asked for it."""

@@ -12,7 +12,7 @@ from typing import Any
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from bot import views
-from bot.chat.web import api, bodies
+from bot.chat.web import api, bodies, pages
 from bot.chat.web.clients import Client
 from bot.chat.web.refusals import LARGEST, error_json, unexpected
 from bot.chat.web.site import SITE, Site, product_version, shown, stored
@@ -32,7 +32,8 @@ async def listen(request: web.Request) -> web.StreamResponse:
     socket = web.WebSocketResponse(heartbeat=HEARTBEAT, max_msg_size=LARGEST, compress=False, timeout=GOODBYE)
     await socket.prepare(request)
     client = Client(request.cookies.get(site.login.cookie, ""))
-    client.tell({"type": "hello", "version": product_version(), "person": site.person().name})
+    edition = pages.edition(request.app[pages.FILES])
+    client.tell({"type": "hello", "version": product_version(), "person": site.person().name, "page": edition})
     client.tell({"type": "status", "status": site.status()})
     site.clients.add(client)
     ends = [asyncio.create_task(each) for each in (_read(socket, client, site), _write(socket, client), client.over.wait())]

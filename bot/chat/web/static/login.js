@@ -1,0 +1,7 @@
+// A link from another site opens the page without its cookie (it is SameSite=Strict), and so lands here. From here the
+// cookie is sent: whoever has a good one goes straight on.
+const words = document.getElementById("words").textContent.trim();
+if (!words) {
+  const answer = await fetch("/api/me", { headers: { Accept: "application/json" } }).catch(() => null);
+  if (answer?.ok) location.replace("/" + location.hash);
+}

@@ -1,0 +1,175 @@
+"""The page with a fleet that acts, for looking at it: `python -m tests.chat.web.demo [port]`. Prints its address."""
+
+import asyncio
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from bot.agent.base import Model, ModelRequest
+from bot.domain import Session
+from tests.bed import Clock
+from tests.chat.web.webbed import TOKEN, WebBed
+from tests.fakes.model import ScriptedModel
+from tests.standins.script import Call, Reply, calls, say
+
+REGISTRY = """
+products:
+  - {name: product-a, path: /projects/product-a, priority: high, resource_weight: 3, channels: ["web:product-a"]}
+  - {name: product-b, path: /projects/product-b, resource_weight: 3}
+  - {name: product-c, path: /projects/product-c, type: marketing}
+  - {name: product-d, path: /projects/product-d, type: support, priority: low}
+people:
+  - {name: ana, role: admin, web: token}
+  - {name: ben, role: approver, slack: U01BEN}
+budget: {per_day_usd: 20}
+scheduling: {max_concurrent_sessions: 4, resource_budget: {max_cpu_percent: 80, max_memory_gb: 12}}
+"""
+
+FIRST_PLAN = """Replace the hand-written ladder with a small grammar.
+
+1. Split lexing from parsing (`src/lex.py`, `src/parse.py`)
+2. A Pratt parser for expressions
+3. Add the dependency `parsy`
+4. Move the old tests over, one by one
+"""
+SECOND_PLAN = """Replace the hand-written ladder with a table of precedences; no new dependency.
+
+1. **Split lexing from parsing** (`src/lex.py`, `src/parse.py`)
+2. A table of precedences in place of the ladder
+
+   | operator | binds | side |
+   | --- | ---: | --- |
+   | `+ -` | 10 | left |
+   | `* /` | 20 | left |
+   | `^` | 30 | right |
+
+3. Keep the 41 tests green after every step; add 12 for errors
+4. Remove `src/ladder.py`
+
+**Doubt:** `2 ^ -1` parses today by accident. I would keep it and write a test that says so.
+
+Touches 5 files in 1 module · about $2 to $4 and 25 min, from 9 past runs.
+"""
+
+
+class RealClock(Clock):
+    """The present, less what a test turned back."""
+
+    def __init__(self) -> None:
+        self.at = datetime.now(UTC)
+        self.back = timedelta()
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC) - self.back
+
+    def ago(self, **span: float) -> None:
+        """Let it be earlier."""
+        self.back = timedelta(**span)
+
+
+def answer(request: ModelRequest) -> Reply:
+    """What the stand-in of Claude says."""
+    last = request.messages[-1]["content"]
+    blocks = last if isinstance(last, list) else [{"type": "text", "text": last}]
+    if any(block.get("type") == "tool_result" for block in blocks):
+        return say(
+            "**product-b** waits for you: the plan for the parser is in its second revision, without the new dependency "
+            "you did not want.\n\n- **product-a** works on the auth feature, lead and two builders, nothing unusual\n"
+            "- **product-d** has triaged 3 of 11 requests\n- **product-c** is idle since it merged the launch post\n\n"
+            "I would look at the plan first; it holds product-b up, and `/fleet why product-b` has the details."
+        )
+    return calls(Call("status", {}))
+
+
+class Demo(WebBed):
+    """A fleet in the middle of its day."""
+
+    def __init__(self, folder: Path, model: Callable[[], Model] | None = None) -> None:
+        super().__init__(folder, REGISTRY, model or (lambda: ScriptedModel(script=answer)))
+        self.clock: RealClock = RealClock()
+        self.engine.now = self.clock
+        self.engine.info = replace(
+            self.engine.info, engine="0.11.0 (rehearsal)", cpu_percent=41, memory_mib=7.9 * 1024, rehearsal=True
+        )
+
+    async def act(self) -> None:
+        """What happened so far."""
+        self.person = self.chat.site.person()
+        self.clock.ago(hours=2, minutes=10)
+        await self.say("/fleet spawn product-c write the launch post", conversation="web:product-c")
+        self._answered("product-c", "Merged **Launch post** (`content/launch.md`), 640 words, style guide held.")
+        await self.settled()
+        self.clock.ago(minutes=31)
+        await self.say("/fleet spawn product-b rewrite the parser, and show me the plan first")
+        self.clock.ago(minutes=24)
+        self._plan(FIRST_PLAN)
+        await self.settled()
+        gate = self.open_gate()
+        self.clock.ago(minutes=20)
+        self.fleet.decide(gate.id, "changes", self.person, note="No new dependency for this, please.")
+        await self.settled()
+        self.clock.ago(minutes=12)
+        self._plan(SECOND_PLAN)
+        await self.settled()
+        self.clock.ago(minutes=18)
+        await self.say("/fleet spawn product-a auth feature", conversation="web:product-a")
+        self.clock.ago(minutes=6)
+        await self.say("/fleet spawn product-d triage the inbox", conversation="web:product-d")
+        self._sessions()
+        await self.settled()
+        self.clock.ago(seconds=40)
+        await self.say("How is everyone getting on?")
+        self.clock.ago()
+
+    def _plan(self, body: str) -> None:
+        work = self.store.work.newest("product-b")[0]
+        self.plan(
+            "product-b", body, subject="Rewrite the parser", thread=work.mail, payload={"taskId": "pb-7", "plan": body}
+        )
+
+    def _answered(self, product: str, body: str) -> None:
+        work = self.store.work.newest(product)[0]
+        self.engine.push_mail(product, type="result", subject="Done", body=body, thread=work.mail)
+
+    def _sessions(self) -> None:
+        now = self.clock()
+
+        def session(agent: str, capability: str, minutes: float, task: str = "") -> Session:
+            return Session(agent, capability, "working", task, started_at=now - timedelta(minutes=minutes), last_activity=now)
+
+        self.engine.set_snapshot(
+            "product-a",
+            sessions=(
+                session("coordinator", "coordinator", 12),
+                session("lead-auth", "lead", 11, "pa-3"),
+                session("builder-login", "builder", 9, "pa-4"),
+                session("builder-tokens", "builder", 7, "pa-5"),
+            ),
+            coordinator=True,
+            cost_usd_today=1.40,
+        )
+        self.engine.set_snapshot(
+            "product-b", sessions=(session("coordinator", "coordinator", 25),), coordinator=True, cost_usd_today=0.62
+        )
+        self.engine.set_snapshot("product-c", cost_usd_today=0.75)
+        self.engine.set_snapshot(
+            "product-d", sessions=(session("support-1", "support", 5, "3 of 11"),), coordinator=True, cost_usd_today=0.35
+        )
+
+
+async def main(port: int = 0) -> None:
+    """Serve until interrupted."""
+    with tempfile.TemporaryDirectory() as folder:
+        demo = Demo(Path(folder))
+        demo.ports = (port, 0)
+        async with demo:
+            await demo.act()
+            print(f"http://localhost:{demo.ports[0]}/?token={TOKEN}", flush=True)
+            await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 0))

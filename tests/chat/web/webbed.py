@@ -1,0 +1,118 @@
+"""A whole fleet in memory with its real web server on free ports of this machine, and people and programs that use it.
+
+async with WebBed(tmp_path) as bed:
+    status, answer = await bed.get("/api/status")
+    async with bed.listen() as ears:
+        await ears.say("/fleet status")
+        reply = await ears.hear("reply")
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from bot.agent.base import Model
+from bot.chat.base import Live
+from bot.chat.web import Part, WebChat
+from tests.bed import REGISTRY, Bed
+
+TOKEN = "a-token-for-tests"
+BEARER = {"Authorization": f"Bearer {TOKEN}"}
+PATIENCE = 10.0
+
+
+class Ears:
+    """One WebSocket: what it says and hears."""
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        self.socket = socket
+        self.heard: list[dict[str, Any]] = []
+
+    async def send(self, **message: Any) -> None:
+        """Send one message."""
+        await self.socket.send_json(message)
+
+    async def say(self, text: str, **more: Any) -> None:
+        """Say something."""
+        await self.send(type="message", text=text, **more)
+
+    async def hear(self, kind: str, matches: Callable[[dict[str, Any]], bool] = lambda _: True) -> dict[str, Any]:
+        """The next message of a kind that matches."""
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                said: dict[str, Any] = await self.socket.receive_json()
+                self.heard.append(said)
+                if said["type"] == kind and matches(said):
+                    return said
+
+    async def reply(self, *words: str) -> dict[str, Any]:
+        """The next thing that the fleet says with these words in it."""
+        return await self.hear("reply", lambda each: each["author"] == "fleet" and all(word in each["text"] for word in words))
+
+
+class WebBed(Bed):
+    """A bed with a web server."""
+
+    def __init__(self, folder: Path, registry: str = REGISTRY, model: Callable[[], Model] | None = None) -> None:
+        super().__init__(folder, registry, model)
+        self.parts: dict[str, Part] = {"store": Part("ok"), "engine": Part("ok", "0.11.0"), "slack": Part("off", "no token")}
+        self.ports: tuple[int, ...] = (0, 0)
+        self.seconds = 1_000_000.0
+        """The login's clock."""
+
+    async def start(self) -> None:
+        """Bring everything up; after a crash on the same ports."""
+        await super().start()
+        self.chat = WebChat(
+            self.fleet, self.router, token=TOKEN, ready=lambda: self.parts, ports=self.ports, clock=lambda: self.seconds
+        )
+        self.router.live = self._live
+        if self.router.turns:
+            self.router.turns.live = self._live
+        await self.chat.start()
+        self.ports = tuple(int(url.rpartition(":")[2]) for url in self.chat.urls)
+        self.http = aiohttp.ClientSession(headers=BEARER, cookie_jar=aiohttp.DummyCookieJar())
+
+    async def kill(self) -> None:
+        """End it."""
+        await self.http.close()
+        await self.chat.stop()
+        await super().kill()
+
+    def _live(self, conversation: str, event: Live) -> None:
+        self.seen.append(event)
+        self.chat.live(conversation, event)
+
+    @property
+    def url(self) -> str:
+        """Where the page is."""
+        return f"http://127.0.0.1:{self.ports[0]}"
+
+    async def get(self, path: str, **more: Any) -> tuple[int, Any]:
+        """GET: the status, and the JSON."""
+        async with self.http.get(self.url + path, allow_redirects=False, **more) as answer:
+            return answer.status, json.loads(await answer.text())
+
+    async def post(self, path: str, body: Any = None, **more: Any) -> tuple[int, Any]:
+        """POST of JSON: the status, and the JSON."""
+        if body is not None:
+            more["json"] = body
+        async with self.http.post(self.url + path, allow_redirects=False, **more) as answer:
+            return answer.status, json.loads(await answer.text())
+
+    @asynccontextmanager
+    async def listen(self, port: int = 0, **more: Any) -> AsyncIterator[Ears]:
+        """A WebSocket on the page's port, or on the gateway's (1)."""
+        async with self.http.ws_connect(f"http://127.0.0.1:{self.ports[port]}/ws", **more) as socket:
+            ears = Ears(socket)
+            await ears.hear("status")
+            yield ears
+
+    def plan(self, product: str = "product-a", body: str = "1. Split the parser\n2. Test it", **more: Any) -> None:
+        """Let a product's coordinator ask for approval of a plan."""
+        self.engine.push_mail(product, type="decision_gate", subject=more.pop("subject", "A plan"), body=body, **more)
