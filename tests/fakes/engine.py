@@ -78,10 +78,17 @@ class Failure:
 class FakeEngine(Engine):
     """The Engine port in memory; every product that is watched exists, is initialised and in good health."""
 
-    def __init__(self, *, now: Callable[[], datetime] = lambda: datetime.now(UTC), runtime: str = "fake") -> None:
+    def __init__(
+        self,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        runtime: str = "fake",
+        sharing: "FakeEngine | None" = None,
+    ) -> None:
+        """`sharing` makes a second client of the same products, as a new process of the bot is."""
         self.now = now
         self.calls: list[Call] = []
-        self.boxes: dict[str, Box] = {}
+        self.boxes: dict[str, Box] = sharing.boxes if sharing else {}
         self.info = RuntimeInfo(runtime, "rehearsal", engine="0.11.0 (fake)", rehearsal=True, boot="boot-1")
         self.listener: Listener | None = None
         self.closed = False
@@ -89,7 +96,7 @@ class FakeEngine(Engine):
         self._watched: dict[str, Product] = {}
         self._replayed: dict[str, int] = {}
         self._failures: list[Failure] = []
-        self._numbers: Counter[str] = Counter()
+        self._numbers: Counter[str] = sharing._numbers if sharing else Counter()
 
     # What a test steers
 

@@ -45,7 +45,8 @@ async def _run(wanted: argparse.Namespace) -> int:
     if os.getuid() == 0 and not wanted.allow_root and not engine.rehearsal:
         return _refuse(ROOT)
     try:
-        await daemon.serve(wanted.socket, engine, State(wanted.state or _state_folder()), wanted.make)
+        state = State(wanted.state or _state_folder())
+        await daemon.serve(wanted.socket, engine, state, idle_after=wanted.idle, make=wanted.make)
     except daemon.AlreadyRunning:
         return _refuse(f"Another supervisor serves {wanted.socket} already.", 1)
     except OSError as error:
@@ -71,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
         help="the engine's command (default: ov, overstory)",
     )
     parser.add_argument("--state", type=Path, default=_path(env.get("SUPERVISOR_STATE")), help="what outlives the supervisor")
+    parser.add_argument("--idle", type=float, default=300.0, help="seconds after which a serve with nothing to do is ended")
     parser.add_argument("--make", default="", help="a word that hello repeats, to tell one supervisor from another")
     parser.add_argument("--log", default=env.get("SUPERVISOR_LOG", "info"), choices=["debug", "info", "warning", "error"])
     parser.add_argument("--allow-root", action="store_true", help="run as root all the same")

@@ -174,10 +174,8 @@ async def nudge(product: Product, agent: str, text: str) -> dict[str, Any]:
     dialect = await product.dialect()
     product.refuse_if_paused()
     row = await product.site.row(agent)
-    if row is None:
-        raise ChannelError("unknown_agent", f"There is no agent {agent}.", "Look at the product's agents first.")
-    if agent not in await product.alive((row,)):
-        return {"delivered": False, "reason": f"{agent} has ended."}
+    if row is None or agent not in await product.alive((row,)):
+        return {"delivered": False, "reason": f"{agent} has ended." if row else f"There is no agent {agent}."}
     delivered, reason = await dialect.nudge(agent, text)
     return {"delivered": delivered, "reason": reason}
 

@@ -14,9 +14,6 @@ from .serve import Serve
 from .sessions import COORDINATOR, Row
 from .site import Site
 
-IDLE_AFTER = 300.0
-"""Seconds without any live session after which a serve is ended; it holds 52 MB."""
-
 
 class Current(Dialect):
     """Drives one product of 0.11."""
@@ -27,7 +24,6 @@ class Current(Dialect):
         super().__init__(site)
         self.serve = Serve(site, self._recover)
         self._idle_since: float | None = None
-        self.idle_after = IDLE_AFTER
 
     async def start(self) -> bool:
         """Headless, through serve; a record without a process is cleared away first (finding 8)."""
@@ -127,7 +123,7 @@ class Current(Dialect):
             return
         now = time.monotonic()
         self._idle_since = now if self._idle_since is None else self._idle_since
-        if self.serve.running and now - self._idle_since > self.idle_after:
+        if self.serve.running and now - self._idle_since > self.site.idle_after:
             await self.serve.stop()
 
     async def close(self) -> None:

@@ -25,7 +25,7 @@ from .connection import Connection
 from .engine import Engine
 from .product import Product
 from .runtime import Gauge
-from .site import Site
+from .site import IDLE_AFTER, Shared, Site
 from .state import State
 from .watch import Watched, watch
 
@@ -65,11 +65,10 @@ class Lock:
 class Daemon:
     """Tends the products that any attached bot watches, and those whose serve it has to keep alive."""
 
-    def __init__(self, engine: Engine, state: State, http: aiohttp.ClientSession, make: str = "") -> None:
-        self.engine, self.state, self.http, self.make = engine, state, http, make
+    def __init__(self, shared: Shared, make: str = "") -> None:
+        self.shared, self.engine, self.state, self.make = shared, shared.engine, shared.state, make
         self.boot = uuid4().hex
         self.stopping = asyncio.Event()
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="read")
         self._gauge = Gauge()
         self._products: dict[Path, Product] = {}
         self._watched: dict[Path, Watched] = {}
@@ -81,7 +80,7 @@ class Daemon:
         """What the hello says."""
         with contextlib.suppress(ChannelError):
             await self.engine.version()
-        measured = await asyncio.get_running_loop().run_in_executor(self._threads, self._gauge.read)
+        measured = await asyncio.get_running_loop().run_in_executor(self.shared.threads, self._gauge.read)
         return {
             "boot": self.boot,
             "engine": self.engine.known_version,
@@ -110,7 +109,7 @@ class Daemon:
 
     def _take_up(self, path: Path) -> None:
         if path not in self._products:
-            product = Product(Site(path, self.engine, self.state, self.http, self._threads))
+            product = Product(Site(path, self.shared))
             self._products[path] = product
             self._watched[path] = Watched(path / ".overstory", product.changed)
             product.open()
@@ -169,7 +168,7 @@ class Daemon:
         for product in tuple(self._products.values()):
             await self._leave(product)
         await asyncio.gather(*self._closing, return_exceptions=True)
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self.shared.threads.shutdown(wait=False, cancel_futures=True)
 
     async def _leave(self, product: Product) -> None:
         with contextlib.suppress(ChannelError, TimeoutError):
@@ -197,12 +196,13 @@ def _listening(path: Path) -> socket.socket:
     return listening
 
 
-async def serve(path: Path, engine: Engine, state: State, make: str = "") -> None:
+async def serve(path: Path, engine: Engine, state: State, *, idle_after: float = IDLE_AFTER, make: str = "") -> None:
     """Run a daemon; raises AlreadyRunning if another one holds the socket."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with Lock(path.with_name(f"{path.name}.lock")):
         started = time.monotonic()
         async with aiohttp.ClientSession(trust_env=False) as http:
-            daemon = Daemon(engine, state, http, make)
+            threads = ThreadPoolExecutor(THREADS, thread_name_prefix="read")
+            daemon = Daemon(Shared(engine, state, http, threads, idle_after), make)
             await daemon.run(path)
         log.info("ended after %.0f s", time.monotonic() - started)

@@ -32,12 +32,13 @@ def task_of(letter: Letter) -> str | None:
 
 def complete(root: Path, letter: Letter, worktree: str = "") -> Letter:
     """A plan's mail with the whole plan as its body, where the body only points at it."""
-    if letter.type not in {"plan_ready", "decision_gate"} or letter.thread is not None:
+    # An answer inherits the type of what it answers.
+    if letter.type not in {"plan_ready", "decision_gate"} or letter.sender == "operator" or letter.subject.startswith("Re: "):
         return letter
     if letter.type == "decision_gate" and len(letter.body) > SHORT_BODY:
         return letter
     task = task_of(letter)
-    text = _found(root, task, worktree) if task else None
+    text = _found(root, task, letter.sender, worktree) if task else None
     if text is None and letter.type == "plan_ready" and not letter.body.strip():
         text = str(letter.payload.get("summary") or "") or None
     if text is None or text.strip() in letter.body:
@@ -46,12 +47,11 @@ def complete(root: Path, letter: Letter, worktree: str = "") -> Letter:
     return replace(letter, body=f"{body}\n\n{text}" if body and body not in text else text)
 
 
-def _found(root: Path, task: str, worktree: str) -> str | None:
+def _found(root: Path, task: str, sender: str, worktree: str) -> str | None:
     folder = root / ".overstory"
-    places = [folder / "plans" / f"{task}.md"]
-    if worktree:
-        places.append(Path(worktree) / ".overstory" / "plans" / f"{task}.md")
-    places.append(folder / "specs" / f"{task}.md")
+    tree = Path(worktree) if worktree else folder / "worktrees" / sender
+    name = f"{task}.md"
+    places = [folder / "plans" / name, tree / ".overstory" / "plans" / name, folder / "specs" / name]
     return next((text for place in places if (text := inside(root, place)) is not None), None)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -19,6 +20,9 @@ from .state import State
 P = ParamSpec("P")
 R = TypeVar("R")
 
+IDLE_AFTER = 300.0
+"""Seconds without any live session after which a product's serve is ended; it holds 52 MB."""
+
 READ_DEADLINE = 10.0
 """Seconds that reading a product's files may take before the product counts as in trouble."""
 
@@ -26,17 +30,27 @@ LOCKED_RETRIES = (0.2, 0.5, 1.0)
 """Pauses in seconds before a command that met a locked database is run again."""
 
 
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What all products of this runtime have in common."""
+
+    engine: Engine
+    state: State
+    http: aiohttp.ClientSession
+    threads: ThreadPoolExecutor
+    idle_after: float = IDLE_AFTER
+
+
 class Site:
     """One product's place. Reads go through threads, one at a time, so that a stuck disk holds up nobody else."""
 
-    def __init__(
-        self, path: Path, engine: Engine, state: State, http: aiohttp.ClientSession, threads: ThreadPoolExecutor
-    ) -> None:
-        self.path, self.engine, self.state, self.http = path, engine, state, http
+    def __init__(self, path: Path, shared: Shared) -> None:
+        self.path, self.idle_after = path, shared.idle_after
+        self.engine, self.state, self.http = shared.engine, shared.state, shared.http
         self.folder = path / ".overstory"
         self.mailbox = Mailbox(self.folder / "mail.db")
-        self.paused = state.get("paused", str(path)) is not None
-        self._threads = threads
+        self.paused = shared.state.get("paused", str(path)) is not None
+        self._threads = shared.threads
         self._reading = asyncio.Lock()
 
     def set_paused(self, paused: bool) -> None:

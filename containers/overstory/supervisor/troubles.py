@@ -22,6 +22,7 @@ CATALOGUE: tuple[tuple[str, str, str], ...] = (
         "Run `claude` in the runtime by hand: is it installed, logged in?",
     ),
     (r"is already (being )?work", "task_refused", "Wait for that agent, or stop it."),
+    (r"Bead task", "task_refused", "Set `beads: {enabled: false}` in .overstory/config.yaml; this version cannot skip it."),
     (r"not found or inaccessible|is not workable", "task_refused", "Name a task that the product's tracker has open."),
     (r"terminal state", "recipient_terminal", "Start the agent again, or write to the coordinator."),
     (r"Unknown recipient", "unknown_agent", "Look at the product's agents first."),

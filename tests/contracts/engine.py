@@ -1,0 +1,248 @@
+"""What every Engine does. A suite for an implementation inherits `EngineContract` and hands in a `world`."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from bot.domain import Product
+from bot.engine.base import Engine, RuntimeDown, RuntimeUp, SnapshotChanged, Uptake
+from bot.errors import EngineError, RuntimeUnreachable
+from tests.engine.yard import Ear, until
+
+
+class World(ABC):
+    """An engine under test with what is around it: two sound products, `one` and `two`, and `lost`, whose folder is missing."""
+
+    one: Product
+    two: Product
+    lost: Product
+
+    @abstractmethod
+    async def client(self, cursors: Mapping[str, str] | None = None) -> tuple[Engine, Ear]:
+        """A new client (as after a restart of the bot) that watches all three products from these cursors."""
+
+    @abstractmethod
+    async def agent_mails(self, product: Product, subject: str, **fields: str) -> None:
+        """Let the coordinator of a product mail the operator, while the runtime is up or down."""
+
+    @abstractmethod
+    async def go_down(self) -> None:
+        """Cut off the runtime."""
+
+    @abstractmethod
+    async def come_up(self) -> None:
+        """Bring it back, as another supervisor."""
+
+
+class EngineContract(ABC):
+    """The contract; `world` is a fresh one for each test."""
+
+    @pytest.fixture
+    @abstractmethod
+    def world(self) -> Any: ...
+
+    async def test_watching_replays_all_mail_in_order_and_then_brings_what_is_new(self, world: World) -> None:
+        await world.agent_mails(world.one, "first")
+        await world.agent_mails(world.one, "second")
+        _, ear = await world.client()
+        await until(lambda: len(ear.mail("one")) >= 2)
+        await world.agent_mails(world.one, "third")
+        await until(lambda: len(ear.mail("one")) >= 3)
+        assert [mail.subject for mail in ear.mail("one")] == ["first", "second", "third"]
+        assert not ear.mail("two")
+
+    async def test_a_cursor_replays_only_what_came_after_it(self, world: World) -> None:
+        await world.agent_mails(world.one, "first")
+        await world.agent_mails(world.one, "second")
+        engine, ear = await world.client()
+        await until(lambda: len(ear.mail("one")) >= 2)
+        first, second = ear.mail("one")
+        _, later = await world.client({"one": first.cursor})
+        await until(lambda: later.mail("one"))
+        assert [mail.id for mail in later.mail("one")] == [second.id]
+        await engine.watch([world.one], {"one": first.cursor})
+        await until(lambda: len(ear.mail("one")) >= 3)
+        assert ear.mail("one")[-1] == second
+
+    async def test_a_cursor_that_means_nothing_replays_everything(self, world: World) -> None:
+        await world.agent_mails(world.one, "first")
+        _, ear = await world.client({"one": "nonsense"})
+        assert (await ear.letter("one", subject="first")).sender == "coordinator"
+
+    async def test_reading_marks_nothing_as_read(self, world: World) -> None:
+        await world.agent_mails(world.one, "first")
+        engine, ear = await world.client()
+        await ear.letter("one", subject="first")
+        await engine.snapshot()
+        assert [mail.read for mail in await engine.mail("one")] == [False]
+
+    async def test_mail_lists_newest_first_by_agent_and_limited(self, world: World) -> None:
+        for subject in ("first", "second", "third"):
+            await world.agent_mails(world.one, subject)
+        engine, ear = await world.client()
+        await ear.letter("one", subject="third")
+        assert [mail.subject for mail in await engine.mail("one")] == ["third", "second", "first"]
+        assert [mail.subject for mail in await engine.mail("one", limit=1)] == ["third"]
+        assert len(await engine.mail("one", agent="coordinator")) == 3
+        assert await engine.mail("one", agent="nobody") == ()
+
+    async def test_sending_starts_the_coordinator_and_happens_once_for_its_marker(self, world: World) -> None:
+        engine, ear = await world.client()
+        id = await engine.send("one", "Dark mode", "Please.", marker="[w1]")
+        assert await engine.send("one", "Dark mode", "Please.", marker="[w1]") == id
+        again, _ = await world.client()
+        assert await again.send("one", "Dark mode", "Please.", marker="[w1]") == id
+        sent = await ear.letter("one", id=id)
+        assert (sent.sender, sent.recipient, sent.type) == ("operator", "coordinator", "dispatch")
+        assert sent.subject.endswith(" [w1]")
+        await ear.state("one", lambda snapshot: snapshot.coordinator)
+        assert len([mail for mail in await engine.mail("one", limit=100) if mail.subject == sent.subject]) == 1
+
+    async def test_replying_goes_to_the_sender_in_the_thread_once_for_its_marker(self, world: World) -> None:
+        await world.agent_mails(world.one, "Which colour?", type="question")
+        engine, ear = await world.client()
+        question = await ear.letter("one", subject="Which colour?")
+        id = await engine.reply("one", question.id, "Blue.", marker="[g1 r1]")
+        assert await engine.reply("one", question.id, "Blue.", marker="[g1 r1]") == id
+        other = await engine.reply("one", question.id, "Blue.", marker="[g1 r2]")
+        assert other != id
+        answer = await ear.letter("one", id=id)
+        assert (answer.sender, answer.recipient, answer.thread) == ("operator", "coordinator", question.id)
+        assert answer.body.startswith("Blue.")
+        assert answer.body.endswith("[g1 r1]")
+
+    async def test_replying_to_a_mail_that_is_not_there_says_so(self, world: World) -> None:
+        engine, _ = await world.client()
+        with pytest.raises(EngineError) as caught:
+            await engine.reply("one", "msg-none", "Blue.", marker="[g1 r1]")
+        assert caught.value.code == "not_found"
+        with pytest.raises(EngineError):
+            await engine.consumed("one", "msg-none")
+
+    async def test_what_the_recipient_answered_was_consumed(self, world: World) -> None:
+        engine, ear = await world.client()
+        id = await engine.send("one", "Dark mode", "Please.", marker="[w1]")
+        await world.agent_mails(world.one, "On it")
+        await ear.letter("one", subject="On it")
+        for _ in range(200):
+            if (found := await engine.consumed("one", id)) is Uptake.TAKEN:
+                break
+            assert found in {Uptake.WAITING, Uptake.READ}
+        assert found is Uptake.TAKEN
+
+    async def test_slinging_starts_a_worker_once(self, world: World) -> None:
+        engine, ear = await world.client()
+        first = await engine.sling("two", agent="scout-w2", capability="scout", task="w2", brief="Look.", marker="[w2]")
+        assert (first.agent, first.already) == ("scout-w2", False)
+        assert "scout-w2" in first.branch
+        await ear.state("two", lambda snapshot: any(session.agent == "scout-w2" for session in snapshot.sessions))
+        again, _ = await world.client()
+        for client in (engine, again):
+            second = await client.sling("two", agent="scout-w2", capability="scout", task="w2", brief="Look.", marker="[w2]")
+            assert (second.agent, second.branch, second.already) == (first.agent, first.branch, True)
+
+    async def test_stopping_ends_the_coordinator(self, world: World) -> None:
+        engine, ear = await world.client()
+        await engine.start("one")
+        await engine.start("one")
+        await ear.state("one", lambda snapshot: snapshot.coordinator)
+        assert await engine.stop("one") == ("coordinator",)
+        await ear.state("one", lambda snapshot: not snapshot.coordinator)
+        assert await engine.stop("one") == ()
+        with pytest.raises(EngineError) as caught:
+            await engine.stop("one", "nobody")
+        assert caught.value.code == "unknown_agent"
+
+    async def test_a_paused_product_starts_nothing_until_it_is_resumed(self, world: World) -> None:
+        engine, ear = await world.client()
+        await engine.start("one")
+        await ear.state("one", lambda snapshot: snapshot.coordinator)
+        assert await engine.pause("one") == ("coordinator",)
+        assert (await ear.state("one", lambda snapshot: snapshot.paused)).coordinator
+        for refused in (
+            engine.start("one"),
+            engine.send("one", "Dark mode", "Please.", marker="[w1]"),
+            engine.sling("one", agent="a-1", capability="scout", task="t-1", brief="Look.", marker="[w2]"),
+        ):
+            with pytest.raises(EngineError) as caught:
+                await refused
+            assert caught.value.code == "paused"
+        await engine.start("two")
+        assert await engine.resume("one") == ("coordinator",)
+        assert not (await ear.state("one", lambda snapshot: not snapshot.paused)).paused
+        assert await engine.send("one", "Dark mode", "Please.", marker="[w1]")
+
+    async def test_a_product_in_trouble_troubles_nobody_else(self, world: World) -> None:
+        engine, ear = await world.client()
+        one, lost = await engine.snapshot(["one", "lost"])
+        assert one.trouble is None
+        assert lost.trouble is not None
+        assert lost.trouble.code == "path_missing"
+        assert lost.trouble.hint
+        await ear.state("lost", lambda snapshot: snapshot.trouble is not None)
+        with pytest.raises(EngineError) as caught:
+            await engine.send("lost", "Dark mode", "Please.", marker="[w1]")
+        assert (caught.value.code, caught.value.product) == ("path_missing", "lost")
+        assert await engine.send("one", "Dark mode", "Please.", marker="[w1]")
+
+    async def test_a_product_that_is_not_watched_is_not_found(self, world: World) -> None:
+        engine, _ = await world.client()
+        await engine.watch([world.one], {})
+        with pytest.raises(EngineError) as caught:
+            await engine.start("nobody")
+        assert caught.value.code == "not_found"
+        assert [snapshot.product for snapshot in await engine.snapshot()] == ["one"]
+
+    async def test_nudging_says_whether_it_was_delivered(self, world: World) -> None:
+        engine, ear = await world.client()
+        await engine.start("one")
+        await ear.state("one", lambda snapshot: snapshot.coordinator)
+        for _ in range(100):
+            if delivered := await engine.nudge("one", "coordinator", "--how is it going?"):
+                break
+        assert delivered
+        assert not await engine.nudge("one", "nobody", "Hello?")
+
+    async def test_inspecting_an_agent(self, world: World) -> None:
+        engine, ear = await world.client()
+        await engine.start("one")
+        await ear.state("one", lambda snapshot: snapshot.coordinator)
+        found = await engine.inspect("one", "coordinator")
+        assert found["session"].agent == "coordinator"
+        assert isinstance(found["events"], list)
+        assert isinstance(found["output"], str)
+        with pytest.raises(EngineError) as caught:
+            await engine.inspect("one", "nobody")
+        assert caught.value.code == "unknown_agent"
+
+    async def test_the_runtime_says_what_it_is(self, world: World) -> None:
+        engine, ear = await world.client()
+        await until(lambda: ear.of(RuntimeUp))
+        (info,) = engine.runtimes()
+        assert ear.of(RuntimeUp)[0].info.boot == info.boot
+        assert info.engine
+        assert info.rehearsal
+        assert info.cpus >= 1
+        assert not ear.of(RuntimeUp)[0].restarted
+
+    async def test_a_runtime_that_goes_away_is_told_once_and_what_was_missed_is_replayed(self, world: World) -> None:
+        engine, ear = await world.client()
+        await world.agent_mails(world.one, "before")
+        await ear.letter("one", subject="before")
+        await world.go_down()
+        await until(lambda: ear.of(RuntimeDown))
+        assert engine.runtimes() == ()
+        for refused in (engine.start("one"), engine.mail("one"), engine.snapshot()):
+            with pytest.raises(RuntimeUnreachable):
+                await refused
+        await world.agent_mails(world.one, "meanwhile")
+        await engine.watch([world.one, world.two], {"one": ear.mail("one")[-1].cursor})
+        await world.come_up()
+        await ear.letter("one", subject="meanwhile")
+        assert len(ear.of(RuntimeDown)) == 1
+        assert [up.restarted for up in ear.of(RuntimeUp)] == [False, True]
+        assert len(ear.letters("one", subject="before")) == 1
+        since = next(number for number, event in enumerate(ear.events) if isinstance(event, RuntimeDown))
+        await until(lambda: any(isinstance(event, SnapshotChanged) for event in ear.events[since:]))

@@ -1,0 +1,221 @@
+"""A yard to try the engine client in: product folders, supervisors over the rehearsal, and nothing left over afterwards."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bot.domain import Mail, Product, Snapshot
+from bot.engine.base import EngineEvent, MailArrived, SnapshotChanged
+from bot.engine.overstory import OverstoryEngine
+from bot.engine.transport import Transport
+from bot.engine.unix import UnixTransport
+
+ROOT = Path(__file__).resolve().parents[2]
+REHEARSAL = ROOT / "containers" / "rehearsal" / "ov"
+PATIENCE = 20.0
+"""Seconds that a test waits for what it expects."""
+
+
+def environment(**more: str) -> dict[str, str]:
+    """What supervisors and rehearsals of tests run with: nothing of this machine's engines, quick agents."""
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith(("REHEARSAL_", "SUPERVISOR_", "ANTHROPIC_"))
+    }
+    paths = os.pathsep.join([str(ROOT / "containers" / "overstory"), str(ROOT)])
+    return {**kept, "PYTHONPATH": paths, "REHEARSAL_SECONDS": "0.05", **more}
+
+
+async def until(condition: Callable[[], object], seconds: float = PATIENCE) -> Any:
+    """Wait until a condition holds; what it then says."""
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "what was waited for did not happen"
+        await asyncio.sleep(0.01)
+    return found
+
+
+class Supervisor:
+    """A supervisor process on a socket of its own."""
+
+    def __init__(self, folder: Path, *, idle: float = 300.0, engine: Sequence[str] = (), **env: str) -> None:
+        self.folder = folder
+        self.socket = folder / "s.sock"
+        self.state = folder / "state"
+        self._engine = tuple(engine) or (sys.executable, str(REHEARSAL))
+        self._idle, self._env = idle, environment(**env)
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Run it until it listens."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        argv = [sys.executable, "-m", "supervisor", "--socket", str(self.socket), "--state", str(self.state)]
+        argv += ["--idle", str(self._idle), "--log", "debug", "--engine", *self._engine]
+        with (self.folder / "log").open("ab") as out:
+            self.process = subprocess.Popen(argv, env=self._env, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+        deadline = time.monotonic() + PATIENCE
+        while self.check().returncode != 0:
+            assert self.process.poll() is None, self.log
+            assert time.monotonic() < deadline, self.log
+            time.sleep(0.02)
+
+    def check(self) -> "subprocess.CompletedProcess[str]":
+        """What `--check` says."""
+        argv = [sys.executable, "-m", "supervisor", "--check", str(self.socket)]
+        return subprocess.run(argv, env=self._env, capture_output=True, text=True, check=False, timeout=PATIENCE)
+
+    def end(self, sign: signal.Signals = signal.SIGTERM) -> None:
+        """End it and wait for its end; what it started goes on as it may."""
+        if self.process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self.process.send_signal(sign)
+            self.process.wait(PATIENCE)
+            self.process = None
+
+    @property
+    def log(self) -> str:
+        """What it has logged."""
+        return (self.folder / "log").read_text() if (self.folder / "log").exists() else ""
+
+
+class Ear:
+    """Hears an engine's events, in order."""
+
+    def __init__(self) -> None:
+        self.events: list[EngineEvent] = []
+
+    def __call__(self, event: EngineEvent) -> None:
+        self.events.append(event)
+
+    def of(self, kind: type) -> list[Any]:
+        """The events of one kind."""
+        return [event for event in self.events if isinstance(event, kind)]
+
+    def mail(self, product: str) -> list[Mail]:
+        """All mail of a product that was heard of, repetitions included."""
+        return [mail for event in self.of(MailArrived) if event.product == product for mail in event.mail]
+
+    def letters(self, product: str, **fields: str) -> list[Mail]:
+        """The mail of a product with these fields."""
+        return [mail for mail in self.mail(product) if all(getattr(mail, key) == value for key, value in fields.items())]
+
+    def latest(self, product: str) -> Snapshot | None:
+        """The newest snapshot of a product."""
+        found = [event.snapshot for event in self.of(SnapshotChanged) if event.snapshot.product == product]
+        return found[-1] if found else None
+
+    async def letter(self, product: str, **fields: str) -> Mail:
+        """Wait for the first mail with these fields."""
+        await until(lambda: self.letters(product, **fields))
+        return self.letters(product, **fields)[0]
+
+    async def state(self, product: str, condition: Callable[[Snapshot], object]) -> Snapshot:
+        """Wait for a snapshot that meets a condition."""
+        await until(lambda: (found := self.latest(product)) is not None and condition(found))
+        found = self.latest(product)
+        assert found is not None
+        return found
+
+
+class Yard:
+    """Everything under one folder; `close` ends every process that was started from it."""
+
+    def __init__(self, folder: Path, template: Path) -> None:
+        self.folder, self._template = folder, template
+        self._engines: list[OverstoryEngine] = []
+        self._supervisors: list[Supervisor] = []
+
+    def product(self, name: str) -> Product:
+        """A product whose engine is initialised."""
+        path = self.folder / name
+        shutil.copytree(self._template, path)
+        return Product(name, str(path))
+
+    def supervisor(self, name: str = "r", **options: Any) -> Supervisor:
+        """A supervisor, running."""
+        found = Supervisor(self.folder / name, **options)
+        self._supervisors.append(found)
+        found.start()
+        return found
+
+    async def engine(
+        self, transport: Transport | Supervisor, *products: Product, cursors: Mapping[str, str] | None = None
+    ) -> tuple[OverstoryEngine, Ear]:
+        """A client of a supervisor that watches these products, and what it hears."""
+        chosen = UnixTransport(transport.socket) if isinstance(transport, Supervisor) else transport
+        engine, ear = OverstoryEngine(chosen), Ear()
+        self._engines.append(engine)
+        await engine.open(ear)
+        await engine.watch(products, cursors or {})
+        return engine, ear
+
+    async def close(self) -> None:
+        """End everything."""
+        for engine in self._engines:
+            await engine.close()
+        for supervisor in self._supervisors:
+            supervisor.end(signal.SIGKILL)
+        end_everything_in(self.folder)
+
+
+def end_everything_in(folder: Path) -> None:
+    """Kill the processes that work in a folder or name it on their command line."""
+    for _ in range(3):
+        for pid in processes_of(folder):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+                os.kill(pid, signal.SIGCONT)
+
+
+def processes_of(folder: Path) -> list[int]:
+    """The processes that work in a folder or name it on their command line, this one left out."""
+    found, text = [], os.fsencode(folder)
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            with contextlib.suppress(OSError):
+                state = (entry / "stat").read_bytes().rpartition(b")")[2].split()[0]
+                if state not in b"ZX" and (
+                    text in (entry / "cmdline").read_bytes() or text in os.fsencode((entry / "cwd").readlink())
+                ):
+                    found.append(int(entry.name))
+    return found
+
+
+def command(product: Product, *words: str, dialect: str = "0.11.0") -> str:
+    """Run an engine command in a product by hand, as an agent or a person beside the bot does; what it printed."""
+    argv = [sys.executable, str(REHEARSAL), *words]
+    env = environment(REHEARSAL_DIALECT=dialect)
+    done = subprocess.run(argv, cwd=product.path, env=env, capture_output=True, text=True, check=False, timeout=PATIENCE)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def mailed(product: Product, *, subject: str = "News", body: str = "", dialect: str = "0.11.0", **flags: str) -> None:
+    """Let an agent send a mail."""
+    wanted = {"from": "coordinator", "to": "operator", "type": "status", **{k.rstrip("_"): v for k, v in flags.items()}}
+    named = [word for key, value in wanted.items() for word in (f"--{key}", value)]
+    command(product, "mail", "send", "--subject", subject, "--body", body or subject, *named, "--json", dialect=dialect)
+
+
+def template(folder: Path, dialect: str) -> Path:
+    """A product that is initialised, to be copied; its tracker asks nothing of tasks."""
+    subprocess.run(["git", "init", "-q", "-b", "main", str(folder)], check=True)
+    (folder / "README.md").write_text("# A product\n")
+    identity = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+    subprocess.run(["git", "-C", str(folder), "add", "-A"], check=True)
+    subprocess.run(["git", "-C", str(folder), *identity, "commit", "-q", "-m", "first"], check=True)
+    words = ("init", "--yes", "--name", folder.name, "--json") if dialect.startswith("0.11") else ("init",)
+    command(Product(folder.name, str(folder)), *words, dialect=dialect)
+    config = folder / ".overstory" / "config.yaml"
+    text = config.read_text()
+    if "beads:" in text:
+        head, _, tail = text.partition("beads:\n")
+        config.write_text(f"{head}beads:\n{tail.replace('enabled: true', 'enabled: false', 1)}")
+    return folder
