@@ -20,6 +20,7 @@ APPROVE, CHANGES, REJECT, ANSWER = "approve", "changes", "reject", "answer"
 LONGEST_NOTE = 8000
 """Characters of a decision's note; what fits a mail body that a model reads in one go."""
 SYNONYMS = {"revise": CHANGES, "request changes": CHANGES, "request-changes": CHANGES, "approved": APPROVE, "rejected": REJECT}
+MARKS = re.compile(r" ?\[[wg]\d+\.[a-z0-9.]+\]")
 HUMAN = frozenset({"operator", "orchestrator"})
 """The engine's two inboxes that are a person's: agents that forget `--from` and `--to` use the second."""
 
@@ -61,7 +62,7 @@ def open_gate(mail: Mail, kind: GateKind, latest: Gate | None, *, work: str | No
         product=mail.product,
         kind=kind,
         title=plain_title(mail.subject),
-        body=str(mail.payload.get("plan") or mail.body),
+        body=without_markers(str(mail.payload.get("plan") or mail.body)),
         state=GateState.OPEN,
         created_at=mail.created_at,
         updated_at=now,
@@ -168,7 +169,12 @@ def changes(before: Gate, after: Gate) -> str:
 
 def plain_title(subject: str) -> str:
     """A mail's subject without our markers and reply prefixes."""
-    return re.sub(r"^(Re:\s*)+|\s*\[[wgqm]\d+\.[a-z0-9.]+\]", "", subject).strip() or "(no subject)"
+    return re.sub(r"^(Re:\s*)+", "", without_markers(subject)).strip() or "(no subject)"
+
+
+def without_markers(text: str) -> str:
+    """A text without the marks that we put into mail to recognise it: `[w12.k3f9]`."""
+    return MARKS.sub("", text)
 
 
 def _options(mail: Mail) -> tuple[str, ...]:

@@ -53,7 +53,7 @@ def _take_one(fleet: Fleet, mail: Mail) -> list[Report]:
         if use.ends is None:
             work = fleet.save_work(work, reason=shortened(f"{mail.sender}: {mail.subject}", 160))
         else:
-            work = _end(fleet, work, well=use.ends, result=mail.body)
+            work = _end(fleet, work, well=use.ends, result=gates.without_markers(mail.body))
     return [Report(mail, work, conversation)]
 
 
@@ -127,8 +127,9 @@ def _say_reports(fleet: Fleet, product: str, reports: Sequence[Report]) -> None:
 
 def _report_text(report: Report) -> str:
     mail, about = report.mail, f" · `{report.work.id}`" if report.work else ""
+    body = gates.without_markers(mail.body)
     verb = {"error": "failed", "worker_died": "died", "status": "says", "question": "answers"}.get(mail.type, "reports")
-    return f"**{mail.product}** · {mail.sender} {verb}{about}: {gates.plain_title(mail.subject)}\n\n{mail.body}".rstrip()
+    return f"**{mail.product}** · {mail.sender} {verb}{about}: {gates.plain_title(mail.subject)}\n\n{body}".rstrip()
 
 
 def reconcile(fleet: Fleet, snapshot: Snapshot) -> None:
