@@ -1,6 +1,7 @@
 """Finds the skills, and makes of each its Claude tool. Its words are read by `bot.grammar`, checked by `bot.arguments`."""
 
 import importlib
+import importlib.util
 import pkgutil
 from typing import Any
 
@@ -17,6 +18,7 @@ __all__ = [
     "is_command",
     "load",
     "named",
+    "one",
     "parse",
     "suggestions",
     "tool",
@@ -29,16 +31,29 @@ def load(package: str = "skills") -> tuple[Skill, ...]:
     found: dict[str, Skill] = {}
     folder = importlib.import_module(package)
     for name in sorted(module.name for module in pkgutil.iter_modules(folder.__path__)):
-        module = importlib.import_module(f"{package}.{name}")
-        own = [each for each in vars(module).values() if isinstance(each, Skill) and each.run.__module__ == module.__name__]
-        if len(own) != 1:
-            raise FleetError(
-                f"{package}/{name}.py declares {len(own)} skills.", "Give it exactly one function decorated with @skill."
-            )
-        if own[0].name in found:
-            raise FleetError(f"Two skills are called {own[0].name}; one is in {package}/{name}.py.", "Rename one of them.")
-        found[own[0].name] = own[0]
+        skill = _declared(package, name)
+        if skill.name in found:
+            raise FleetError(f"Two skills are called {skill.name}; one is in {package}/{name}.py.", "Rename one of them.")
+        found[skill.name] = skill
     return tuple(found[name] for name in sorted(found))
+
+
+def one(name: str, package: str = "skills") -> Skill | None:
+    """The skill of this name without loading the others, for a command that has to start at once; None if there is none."""
+    module = name.lower().replace("-", "_")
+    if not module.isidentifier() or importlib.util.find_spec(f"{package}.{module}") is None:
+        return None
+    return _declared(package, module)
+
+
+def _declared(package: str, name: str) -> Skill:
+    module = importlib.import_module(f"{package}.{name}")
+    own = [each for each in vars(module).values() if isinstance(each, Skill) and each.run.__module__ == module.__name__]
+    if len(own) != 1:
+        raise FleetError(
+            f"{package}/{name}.py declares {len(own)} skills.", "Give it exactly one function decorated with @skill."
+        )
+    return own[0]
 
 
 def tool(skill: Skill) -> dict[str, Any]:

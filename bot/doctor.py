@@ -1,0 +1,106 @@
+"""`fleet doctor`: looks at everything the fleet needs, says what is wrong, and how to mend it.
+
+Whatever is broken, the rest is looked at: a check that fails itself is a finding like any other. Exit code 0: fine, 1: there
+are problems, 2: the fleet cannot start before they are cured.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from bot import checks
+from bot.checks import Check
+from bot.words import count
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What was found, and what was mended."""
+
+    checks: tuple[Check, ...]
+    mended: tuple[str, ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        """0 fine, 1 problems, 2 cannot run."""
+        failed = [check for check in self.checks if check.status == "fail"]
+        return 2 if any(check.fatal for check in failed) else 1 if failed else 0
+
+    @property
+    def summary(self) -> str:
+        """The outcome in a sentence."""
+        failed = sum(check.status == "fail" for check in self.checks)
+        warned = sum(check.status == "warn" for check in self.checks)
+        parts = [count(failed, "problem")] if failed else []
+        parts += [f"{count(warned, 'thing')} worth a look"] if warned else []
+        end = {0: "The fleet can run.", 1: "The fleet can start, but not do everything.", 2: "The fleet cannot start."}
+        return f"{', '.join(parts) or 'All is well'}. {end[self.exit_code]}".replace("well. The fleet can run.", "well.")
+
+    def as_json(self) -> dict[str, Any]:
+        """The findings for programs."""
+        rows = [{key: value for key, value in asdict(check).items() if key != "fatal"} for check in self.checks]
+        return {"exit_code": self.exit_code, "summary": self.summary, "checks": rows, "mended": list(self.mended)}
+
+
+async def examine(environ: Mapping[str, str], directory: Path, *, fix: bool = False, online: bool = False) -> Findings:
+    """Look at everything, with the variables and the folder that the fleet would start with."""
+    found: list[Check] = list(_look("python", checks.python))
+    settings = _with(found, "settings", lambda: checks.settings(environ, directory))
+    if settings is None:
+        return Findings(tuple(found))
+    folder = directory / settings.state
+    mended = _look("mending", lambda: checks.mend(folder)) if fix else []
+    found += [each for each in mended if isinstance(each, Check)]
+    registry = _with(found, "registry", lambda: checks.registry(settings, directory))
+    found += _look("state", lambda: checks.state(folder))
+    found += _look("store", lambda: checks.store(folder))
+    running = _with(found, "bot", lambda: checks.bot(folder))
+    found += _look("ports", lambda: checks.ports(settings, running))
+    found += _look("token", lambda: checks.token(settings, folder))
+    found += await _look_at_engine(settings, registry, folder)
+    found += _look("claude", lambda: checks.claude(settings, online=online))
+    found += _look("platforms", lambda: checks.platforms(settings))
+    found += _look("clock", lambda: checks.clock(folder))
+    return Findings(tuple(found), tuple(each for each in mended if isinstance(each, str)))
+
+
+async def _look_at_engine(settings: Any, registry: Any, folder: Path) -> list[Check]:
+    async def look() -> list[Check]:
+        from bot import engine_checks
+
+        return await engine_checks.look(settings, registry, folder)
+
+    return await _awaited("engine", look)
+
+
+def _look(name: str, check: Callable[[], list[T]]) -> "list[T | Check]":
+    try:
+        return list(check())
+    except Exception as error:  # noqa: BLE001  a broken installation is what a doctor is for
+        return [_broke(name, error)]
+
+
+def _with(found: list[Check], name: str, check: Callable[[], tuple[T, list[Check]]]) -> T | None:
+    """What a check hands on, its findings added to the others; None if it broke."""
+    try:
+        value, findings = check()
+    except Exception as error:  # noqa: BLE001  as above
+        found.append(_broke(name, error))
+        return None
+    found += findings
+    return value
+
+
+async def _awaited(name: str, check: Callable[[], Awaitable[list[Check]]]) -> list[Check]:
+    try:
+        return await check()
+    except Exception as error:  # noqa: BLE001  as above
+        return [_broke(name, error)]
+
+
+def _broke(name: str, error: Exception) -> Check:
+    said = f"It could not be looked at: {type(error).__name__}: {error}."
+    return Check(name, "fail", said, "Install meta-coordinator again; report it if that does not help.")
