@@ -3,12 +3,15 @@
 import secrets
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.bed import ARTIFACTS, BOT, ROOT, RUNTIME, Compose, free_ports, run, take_certificates, unavailable
+from tests.e2e.fleets import Fleet, InContainers, OnHost
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -65,13 +68,57 @@ def new_compose(images: None, tmp_path_factory: pytest.TempPathFactory) -> Calla
     return make
 
 
+@contextmanager
+def running(compose: Compose, name: str, *services: str) -> Iterator[Compose]:
+    """The project's containers, up; their logs are kept and they are taken away when it is over."""
+    try:
+        compose.up(*services)
+        yield compose
+    finally:
+        compose.keep_logs(name)
+        compose.down()
+
+
+@contextmanager
+def model_stand_in() -> Iterator[str]:
+    """A scripted model on loopback, for a coordinator on this machine; its address."""
+    argv = [sys.executable, "-m", "tests.standins.messages_api", "--port", "0", "--script", "tests/e2e/model.json"]
+    with subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.terminate()
+
+
 @pytest.fixture(scope="module")
 def containers(new_compose: Callable[..., Compose], request: pytest.FixtureRequest) -> Iterator[Compose]:
     """The two containers and the model's stand-in, running, for the tests of one module."""
-    compose = new_compose()
-    try:
-        compose.up()
+    with running(new_compose(), _log_name(request)) as compose:
         yield compose
-    finally:
-        compose.keep_logs(request.module.__name__.rpartition(".")[2])
-        compose.down()
+
+
+@pytest.fixture(scope="module", params=[InContainers.name, OnHost.name])
+def fleet(
+    new_compose: Callable[..., Compose], request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Fleet]:
+    """A fleet, once with both containers up and once with the coordinator on this machine."""
+    name = _log_name(request)
+    if request.param == InContainers.name:
+        with running(new_compose(), name) as compose:
+            fleet = InContainers(compose)
+            fleet.start()
+            yield fleet
+        return
+    with model_stand_in() as url, (ARTIFACTS / f"{name}-bot.log").open("w") as log:
+        compose = new_compose(ANTHROPIC_BASE_URL=url)
+        with running(compose, name, RUNTIME):
+            host = OnHost(compose.settings, tmp_path_factory.mktemp("host"), log)
+            host.start()
+            yield host
+            host.end()
+
+
+def _log_name(request: pytest.FixtureRequest) -> str:
+    module = request.module.__name__.rpartition(".")[2]
+    return f"{module}-{request.param}" if hasattr(request, "param") else module

@@ -1,0 +1,223 @@
+"""A running fleet as its user meets it: over HTTP, from the command line, and with a hand on its plug."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+from tests.e2e.bed import BOT, Compose, run, until
+
+DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+"""No proxy stands between a test and loopback."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back: the status, and the JSON or else the text."""
+
+    status: int
+    body: Any
+
+
+class Fleet(ABC):
+    """One coordinator with its runtime; `kill` and `start` are for the coordinator alone."""
+
+    name: str
+    registry: Path
+    """The products.yaml that it follows."""
+
+    def __init__(self, settings: Mapping[str, str]) -> None:
+        self.settings = settings
+        self.registry = Path(settings["REGISTRY_FOLDER"]) / "products.yaml"
+
+    @abstractmethod
+    def start(self) -> None:
+        """Start the coordinator and wait until it is ready."""
+
+    @abstractmethod
+    def kill(self) -> None:
+        """End the coordinator with SIGKILL."""
+
+    @abstractmethod
+    def command(self, *words: str) -> str:
+        """What `fleet …` prints, where the coordinator runs."""
+
+    def restart(self) -> None:
+        """Kill it, and start it again."""
+        self.kill()
+        self.start()
+
+    @property
+    def url(self) -> str:
+        """The page."""
+        return f"http://localhost:{self.settings['FLEET_WEB_PORT']}"
+
+    def request(self, method: str, path: str, body: object = None, *, port: str = "FLEET_WEB_PORT") -> Answer:
+        """One request with the token; connection errors are a status of 0."""
+        url = f"http://localhost:{self.settings[port]}{path}"
+        data = None if body is None else json.dumps(body).encode()
+        headers = {"Authorization": f"Bearer {self.settings['FLEET_WEB_TOKEN']}", "Content-Type": "application/json"}
+        try:
+            with DIRECT.open(urllib.request.Request(url, data, headers, method=method), timeout=60) as response:
+                return _answer(response.status, response.read())
+        except urllib.error.HTTPError as error:
+            with error:
+                return _answer(error.code, error.read())
+        except OSError:
+            return Answer(0, None)
+
+    def get(self, path: str) -> Any:
+        """The JSON at a path that has to be there."""
+        answer = self.request("GET", path)
+        assert answer.status == 200, answer
+        return answer.body
+
+    def say(self, text: str, conversation: str) -> str:
+        """What a message is answered with, in one text."""
+        answer = self.request("POST", "/api/messages", {"conversation": conversation, "text": text})
+        assert answer.status == 200, answer
+        return "\n".join(reply["text"] for reply in answer.body["replies"])
+
+    def posts(self, conversation: str) -> list[dict[str, Any]]:
+        """What stands in a conversation, oldest first."""
+        found: list[dict[str, Any]] = self.get(f"/api/conversations/{conversation}/posts")["posts"]
+        return found
+
+    def gates(self, product: str, state: str = "open") -> list[dict[str, Any]]:
+        """A product's gates, oldest first."""
+        found: list[dict[str, Any]] = self.get(f"/api/gates?state={state}&product={product}")["gates"]
+        return found
+
+    def work(self, product: str) -> list[dict[str, Any]]:
+        """What was asked of a product, newest first."""
+        found: list[dict[str, Any]] = self.get(f"/api/work?product={product}")["work"]
+        return found
+
+    def product(self, name: str) -> dict[str, Any]:
+        """A product as the status tells it."""
+        products: list[dict[str, Any]] = self.get("/api/status")["products"]
+        return next(each for each in products if each["name"] == name)
+
+    def gate(self, product: str, revision: int = 1, seconds: float = 30) -> dict[str, Any]:
+        """The one open gate of a product, once it is there in that revision."""
+
+        def look() -> dict[str, Any] | None:
+            found = self.gates(product)
+            assert len(found) <= 1, found
+            return found[0] if found and found[0]["revision"] == revision else None
+
+        return until(look, f"revision {revision} of a gate of {product}", seconds) or {}
+
+    def decide(self, gate: Mapping[str, Any], choice: str, note: str = "") -> Answer:
+        """Decide a gate as it was shown."""
+        body = {"choice": choice, "note": note, "revision": gate["revision"]}
+        return self.request("POST", f"/api/gates/{gate['id']}/decision", body)
+
+    def finished(self, product: str, seconds: float = 60) -> dict[str, Any]:
+        """The newest work of a product, once nothing of that product is under way."""
+
+        def look() -> dict[str, Any] | None:
+            found = self.work(product)
+            return found[0] if found and all(each["state"] in {"done", "failed", "cancelled"} for each in found) else None
+
+        return until(look, f"the work of {product} to end", seconds) or {}
+
+    def ready(self) -> bool:
+        """Whether it says so itself."""
+        return self.request("GET", "/readyz").status == 200
+
+
+class InContainers(Fleet):
+    """Both containers up, as compose.yaml makes them."""
+
+    name = "containers"
+
+    def __init__(self, compose: Compose) -> None:
+        super().__init__(compose.settings)
+        self.compose = compose
+
+    def start(self) -> None:
+        self.compose.up()
+        until(self.ready, "the coordinator to be ready")
+
+    def kill(self) -> None:
+        run(["docker", "kill", "--signal", "KILL", BOT])
+
+    def command(self, *words: str) -> str:
+        return run(["docker", "exec", BOT, "fleet", *words])
+
+
+class OnHost(Fleet):
+    """The coordinator on this machine, over `docker exec`; the runtime in its container."""
+
+    name = "host"
+
+    def __init__(self, settings: Mapping[str, str], folder: Path, log: TextIO) -> None:
+        super().__init__(settings)
+        self.folder, self.log = folder, log
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What it is given, and nothing of what this shell has set."""
+        wanted = ("ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", "FLEET_WEB_PORT", "FLEET_GATEWAY_PORT", "FLEET_WEB_TOKEN")
+        return {
+            **{name: os.environ[name] for name in ("PATH", "HOME", "DOCKER_HOST") if name in os.environ},
+            **{name: self.settings[name] for name in wanted},
+            "FLEET_ENGINE": "docker",
+            "FLEET_PRODUCTS": str(self.registry),
+            "FLEET_STATE": str(self.folder / "state"),
+        }
+
+    @property
+    def program(self) -> str:
+        """`fleet`, beside this Python."""
+        return str(Path(sys.executable).with_name("fleet"))
+
+    def start(self) -> None:
+        # In a folder of its own, where no .env lies.
+        self._process = subprocess.Popen(
+            [self.program, "up"],
+            cwd=self.folder,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=self.log,
+            stderr=subprocess.STDOUT,
+        )
+        until(self.ready, "the coordinator to be ready")
+
+    def kill(self) -> None:
+        self.end(signal.SIGKILL)
+
+    def end(self, how: signal.Signals = signal.SIGTERM) -> int:
+        """Send the coordinator a signal and wait until it is gone; its exit code."""
+        if self._process is None:
+            return 0
+        self._process.send_signal(how)
+        code = self._process.wait(30)
+        self._process = None
+        return code
+
+    def command(self, *words: str) -> str:
+        return run([self.program, *words], env=self.environment)
+
+
+def _answer(status: int, data: bytes) -> Answer:
+    try:
+        return Answer(status, json.loads(data))
+    except ValueError:
+        return Answer(status, data.decode())
+
+
+def quiet(seconds: float) -> None:
+    """Wait for what must not happen."""
+    time.sleep(seconds)
