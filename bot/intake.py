@@ -51,7 +51,7 @@ def _take_one(fleet: Fleet, mail: Mail) -> list[Report]:
         return []
     if work and work.state.open:
         if use.ends is None:
-            work = fleet.save_work(work, reason=shortened(f"{mail.sender}: {mail.subject}", 160))
+            work = fleet.save_work(work, reason=shortened(f"{mail.sender}: {gates.plain_title(mail.subject)}", 160))
         else:
             work = _end(fleet, work, well=use.ends, result=gates.without_markers(mail.body))
     return [Report(mail, work, conversation)]
