@@ -150,8 +150,8 @@ def state(folder: Path) -> list[Check]:
 
 
 def private_files(folder: Path) -> list[Path]:
-    """What in the state folder is nobody else's business: the folder, the store, the token."""
-    files = [folder / name for name in ("fleet.db", "web-token", "bot.json")]
+    """What is nobody else's business: the state folder, and the token in it."""
+    files = [folder / name for name in ("web-token", "bot.json")]
     return [path for path in (folder, *files) if path.exists()]
 
 

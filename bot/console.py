@@ -163,4 +163,4 @@ def _columns(rows: Sequence[Sequence[str]]) -> str:
 
 
 def _one_line(cell: str) -> str:
-    return " ".join(str(cell).split())
+    return " ".join(plain(str(cell)).split())

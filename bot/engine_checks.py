@@ -23,6 +23,7 @@ from bot.engine.where import find
 from bot.errors import EngineError, FleetError
 from bot.registry import Registry
 from bot.settings import Settings
+from bot.words import count
 
 PATIENCE = 20.0
 """Seconds for each answer of a supervisor."""
@@ -83,15 +84,15 @@ async def _inside(transport: Transport, line: Line, products: Sequence[Product],
     watched = [{"name": each.name, "path": each.path, "cursor": cursors.get(each.name, "")} for each in products]
     await supervisor.ask("watch", {"products": watched})
     snapshots = await supervisor.ask("snapshot", {"products": []}) if products else []
-    return [*found, *(_product(each, engine) for each in snapshots)]
+    return [*found, *(_product(each) for each in snapshots)]
 
 
-def _product(snapshot: dict[str, Any], engine: str) -> Check:
+def _product(snapshot: dict[str, Any]) -> Check:
     name, trouble = str(snapshot["product"]), snapshot.get("trouble")
     if trouble:
         return Check("product", "fail", f"{name}: {trouble['message']}", str(trouble.get("hint", "")))
     sessions = sum(1 for each in snapshot["sessions"] if each.get("alive"))
-    return Check("product", "ok", f"{name}: initialised, {sessions} sessions, engine {snapshot.get('engine') or engine}")
+    return Check("product", "ok", f"{name}: initialised, {count(sessions, 'session')}")
 
 
 def _local(transport: LocalTransport) -> list[Check]:

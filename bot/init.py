@@ -47,7 +47,7 @@ def begin(folder: Path, *, with_demo: bool = False) -> Begun:
         found = () if with_demo else repositories(folder)
         files = {".env": (env_text(), 0o600)}
         if with_demo:
-            registry = os.path.relpath(demo.prepare(folder / ".fleet"), folder)
+            registry = os.path.relpath(_demo(folder / ".fleet"), folder)
             files = {".env": (env_text({"FLEET_PRODUCTS": registry}), 0o600)}
         else:
             files["products.yaml"] = (registry_text(found), 0o644)
@@ -91,7 +91,12 @@ def registry_of(products: Path, state: Path, *, given: bool) -> Path:
         own = not given and products.samefile(demo.bundled())
     except (OSError, FleetError):
         own = False
-    return demo.prepare(state) if own else products
+    return _demo(state) if own else products
+
+
+def _demo(state: Path) -> Path:
+    state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return demo.prepare(state)
 
 
 def _entry(path: Path) -> str:

@@ -68,12 +68,13 @@ def _one(gate: Gate, context: SkillContext) -> SkillResult:
     if reason := access.may(context.person, Role.VIEWER, gate.product):
         raise NotAllowed(reason)
     data: dict[str, Any] = gate_json(gate, fleet)
-    lines = [f"**{gate.kind.capitalize()}: {gate.title}** (`{gate.id}`)", _line(gate, fleet, titled=False)]
+    kind = "" if gate.title.lower().startswith(gate.kind) else f"{gate.kind.capitalize()}: "
+    lines = [f"**{kind}{gate.title}** (`{gate.id}`)", "", _line(gate, fleet, titled=False)]
     if data["objective"]:
-        lines.append(f"Asked by {data['asked_by'] or 'nobody in particular'}: “{shortened(data['objective'], 200)}”")
+        lines += ["", f"Asked by {data['asked_by'] or 'nobody in particular'}: “{shortened(data['objective'], 200)}”"]
     lines += ["", gate.body]
     if data["diff"]:
-        lines += ["", f"Changes since revision {gate.revision - 1}:", fenced(data["diff"], "diff")]
+        lines += ["", f"Changes since revision {gate.revision - 1}:", "", fenced(data["diff"], "diff")]
     if gate.state is GateState.OPEN:
         options = listed([f"`{each}`" for each in gate.options], "or")
         lines += ["", f"Decide on the card, or say `/fleet approve-plan {gate.id}` with {options}."]

@@ -5,6 +5,7 @@ last actions; leave it out for all sessions of the product.
 """
 
 from dataclasses import asdict
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from bot.agents import session, sessions_of
@@ -43,7 +44,7 @@ async def inspect(args: Args, context: SkillContext) -> SkillResult:
     events: list[dict[str, Any]] = list(seen.get("events", ()))
     output = str(seen.get("output") or "").rstrip()
     lines = [_line(found, fleet), ""]
-    lines += [f"- {_event(each)}" for each in events[:EVENTS]] or ["No actions recorded."]
+    lines += [f"- {_event(each, fleet)}" for each in events[:EVENTS]] or ["No actions recorded."]
     if output:
         lines += ["", fenced("\n".join(output.splitlines()[-LINES:]))]
     data = {"product": name, "session": _json(found), "events": events, "output": output}
@@ -68,7 +69,8 @@ def _sessions(fleet: "Fleet", product: str) -> SkillResult:
 
 
 def _line(session: Session, fleet: "Fleet") -> str:
-    parts = [f"**{session.agent}** {session.capability}, {_state(session)}"]
+    capability = "" if session.agent == session.capability else f" {session.capability},"
+    parts = [f"**{session.agent}**{capability} {_state(session)}"]
     if session.task:
         parts.append(f"task {session.task}")
     if session.started_at:
@@ -86,10 +88,17 @@ def _state(session: Session) -> str:
     return session.state if session.alive or ended else f"gone (recorded as {session.state})"
 
 
-def _event(event: dict[str, Any]) -> str:
-    parts = [str(event[key]) for key in ("at", "kind", "tool") if event.get(key)]
-    text = shortened(str(event.get("text") or ""), 120)
-    return " ".join([*parts, f"`{text.replace('`', chr(39))}`"] if text else parts)
+def _event(event: dict[str, Any], fleet: "Fleet") -> str:
+    parts = [f"{_ago(event.get('at'), fleet)}:", *(str(event[key]) for key in ("kind", "tool") if event.get(key))]
+    text = shortened(str(event.get("text") or ""), 120).replace("`", "'")
+    return " ".join([*parts, f"`{text}`"] if text else parts)
+
+
+def _ago(at: object, fleet: "Fleet") -> str:
+    try:
+        return f"{since(datetime.fromisoformat(str(at)), fleet.now())} ago"
+    except (ValueError, TypeError):
+        return str(at or "some time ago")
 
 
 def _json(session: Session) -> dict[str, Any]:

@@ -34,7 +34,7 @@ async def status(args: Args, context: SkillContext) -> SkillResult:
     return SkillResult(
         text=text,
         data=as_json(fleet),
-        table=_table(fleet),
+        table=_table(fleet) if len(args.products) != 1 else None,
         suggestions=tuple(Suggestion(f"Open {gate.id}", f"/fleet gates {gate.id}") for gate in open_gates),
     )
 

@@ -61,10 +61,10 @@ def _unless_sure(
     product: str, agent: str | None, sessions: Sequence[Session], work: Sequence[Work], *, by_model: bool
 ) -> SkillResult:
     command = " ".join(["/fleet stop", product, *([agent] if agent else []), "--yes"])
-    lines = [f"That ends in **{product}**, for good:"]
+    lines = [f"That ends in **{product}**, for good:", ""]
     lines += [f"- {each.agent} ({each.capability}, {each.state})" for each in sessions]
     lines += [f"- `{each.id}` “{shortened(each.objective, 100)}”" for each in work]
-    lines.append("What was committed stays on its branches.")
-    lines.append(f"Nothing was stopped. {'A person has to' if by_model else 'To do it,'} say `{command}`.")
+    who = "A person has to" if by_model else "To do it,"
+    lines += ["", f"What was committed stays on its branches. Nothing was stopped. {who} say `{command}`."]
     data = {"product": product, "stopped": [], "confirm": command, "would_end": [each.agent for each in sessions]}
     return SkillResult("\n".join(lines), data=data, suggestions=(Suggestion(f"Stop {agent or product}", command),))

@@ -88,7 +88,7 @@ async def test_a_gate_whole_shows_what_a_revision_changed(bed: Bed) -> None:
     )
     post = await answer(bed, "/fleet gates g2")
     assert "use a table" in post.text
-    assert "Changes since revision 1:\n````diff" in post.text, "a fence that the plan cannot close"
+    assert "Changes since revision 1:\n\n````diff" in post.text, "a fence that the plan cannot close"
     assert "-use a ladder\n+use a table" in post.text
     assert [card.gate for card in post.cards] == ["g2"]
     assert "superseded" in json.dumps(data(await run(bed, "gates --all")))
