@@ -21,6 +21,7 @@ async def start(product: Product) -> dict[str, Any]:
     async with product.changing:
         product.refuse_if_paused()
         started = await (await product.dialect()).start()
+        await product.settle_hooks(await product.site.rows())
     product.changed()
     return {"started": started}
 
@@ -33,7 +34,7 @@ async def send(product: Product, subject: str, body: str, marker: str, to: str, 
         if found is None:
             product.refuse_if_paused()
         if to == COORDINATOR and not product.paused:
-            await dialect.start()
+            await _started(product, dialect)
         id = found.id if found else await dialect.send(_with(subject, marker, " "), _text(body), to, kind)
     product.changed()
     return {"id": id}
@@ -51,13 +52,19 @@ async def reply(product: Product, mail: str, body: str, marker: str, plan: str |
         if letter is not None and plan is not None and isinstance(dialect, Planning) and (task := plans.task_of(letter)):
             await product.site.work(plans.approve, product.site.path, task, plan)
         if not product.paused and not (letter and _worker_hears(letter, alive)):
-            await dialect.start()
+            await _started(product, dialect)
         if found is None and letter is not None:
             id = await dialect.answer(letter, _with(_text(body), marker, "\n\n"), alive, halted=product.paused)
         else:
             id = found.id if found else ""
     product.changed()
     return {"id": id}
+
+
+async def _started(product: Product, dialect: Dialect) -> None:
+    """See that the coordinator runs, with hooks that let it work."""
+    if await dialect.start():
+        await product.settle_hooks(await product.site.rows())
 
 
 def _worker_hears(letter: Letter, alive: frozenset[str]) -> bool:
@@ -150,7 +157,8 @@ async def _stop_each(product: Product, dialect: Dialect, rows: list[Row]) -> Non
 async def pause(product: Product) -> dict[str, Any]:
     """Halt every process of the product's sessions, and the engine's own, which would start new turns."""
     async with product.changing:
-        await product.dialect()
+        dialect = await product.dialect()
+        await dialect.refuse_to_halt(await product.site.rows(), await product.site.table())
         product.site.set_paused(True)
         alive = await product.alive(await product.site.rows())
         await product.site.work(processes.halt, await product.roots())

@@ -130,14 +130,14 @@ class Current(Dialect):
         """The serve lives on."""
         self.serve.let_go()
 
-    def roots(self) -> tuple[int, ...]:
+    async def roots(self, rows: tuple[Row, ...], table: processes.Table) -> tuple[int, ...]:
         """The serve: it would start new turns for mail that arrives."""
         return (self.serve.pid,) if self.serve.pid else ()
 
     async def _recover(self) -> None:
         """After its serve died: the headless coordinator died with it, whatever the row says (finding 8)."""
         if self.site.paused:
-            await self.site.work(processes.halt, self.roots())
+            await self.site.work(processes.halt, (self.serve.pid,) if self.serve.pid else ())
             return
         row = await self.site.coordinator()
         if row is not None and not row.tmux:

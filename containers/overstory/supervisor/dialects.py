@@ -79,9 +79,13 @@ class Dialect(ABC):
         """Let go of everything without ending it."""
         return
 
-    def roots(self) -> tuple[int, ...]:
+    async def roots(self, rows: tuple[Row, ...], table: processes.Table) -> tuple[int, ...]:
         """Processes of the engine itself that a pause must halt first."""
         return ()
+
+    async def refuse_to_halt(self, rows: tuple[Row, ...], table: processes.Table) -> None:
+        """Raise if a pause would halt more than this product."""
+        return
 
     async def answer(self, letter: Letter, body: str, alive: frozenset[str], *, halted: bool) -> str:
         """Answer a mail, or tell the coordinator the answer where its sender cannot hear any more (finding 5)."""

@@ -103,13 +103,26 @@ def command(pid: int) -> str:
     return ""
 
 
-def spawn(argv: Sequence[str], cwd: Path, stdout: Path, stderr: Path) -> subprocess.Popen[bytes]:
+def works_in(pid: int, folder: str) -> bool:
+    """Whether a process works in a folder; taken for granted where that cannot be seen."""
+    if not PROC.joinpath("stat").exists():
+        return True
+    with contextlib.suppress(OSError):
+        found = str(PROC.joinpath(str(pid), "cwd").readlink())
+        return found == folder or found.startswith((f"{folder}/", f"{folder} (deleted)"))
+    return False
+
+
+def spawn(
+    argv: Sequence[str], cwd: Path, stdout: Path, stderr: Path, env: Mapping[str, str] | None = None
+) -> subprocess.Popen[bytes]:
     """Start a process that outlives us, in a session of its own, its output in files that are begun anew."""
     with stdout.open("wb") as out, (stdout if stderr == stdout else stderr).open("ab") as err:
         err.truncate(0)
         return subprocess.Popen(
             argv,
             cwd=cwd,
+            env=env,
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=out if stderr == stdout else err,

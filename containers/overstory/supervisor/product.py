@@ -14,6 +14,7 @@ from . import plans, processes, sessions, times, troubles
 from .costs import Costs
 from .current import Current
 from .dialects import Dialect
+from .hooks import Hooks
 from .mailbox import Letter
 from .planning import Planning
 from .sessions import COORDINATOR, Row
@@ -44,6 +45,7 @@ class Product:
         """Called with True when there may be new mail, with False when the snapshot changed."""
         self._costs = Costs(site.path, site.folder / "metrics.db", site.state)
         self._meter = processes.Meter()
+        self._hooks = Hooks()
         self._dialect: Dialect | None = None
         self._worktrees: dict[str, str] = {}
         self._latest: dict[str, Any] = {}
@@ -118,11 +120,16 @@ class Product:
     async def roots(self) -> tuple[int, ...]:
         """The processes at the top of the product's trees: serve first, then slings, coordinator, workers, turns."""
         table = await self.site.table()
-        rows = [row for row in await self.site.rows() if not row.ended]
-        found = [*(self._dialect.roots() if self._dialect else ()), *self.slings.running(table).values()]
+        rows = await self.site.rows()
+        found = [*(await self._dialect.roots(rows, table) if self._dialect else ()), *self.slings.running(table).values()]
         found += [row.pid for row in rows if row.pid and processes.alive(row.pid, table, row.began)]
         found += [pid for pid in (await self.site.read(self._turns, rows)).values() if pid in table]
         return tuple(dict.fromkeys(found))
+
+    async def settle_hooks(self, rows: tuple[Row, ...]) -> None:
+        """Mend the hooks of the coordinator and of every worker that goes on."""
+        folders = (self.site.path, *(Path(row.worktree) for row in rows if row.worktree and not row.ended))
+        await self.site.read(self._hooks.settle, tuple(dict.fromkeys(folders)))
 
     async def snapshot(self) -> dict[str, Any]:
         """What is to be said of it now; trouble is said, not raised."""
@@ -136,6 +143,7 @@ class Product:
                 await self._refresh()
                 if self._dialect is not None and not self.paused:
                     rows = await self.site.rows()
+                    await self.settle_hooks(rows)
                     await self._dialect.tend(rows, busy=bool(await self.alive(rows)))
             except ChannelError as error:
                 log.warning("%s: %s", self.site.path, error.message)
@@ -188,7 +196,7 @@ class Product:
         found["cost_usd_today"], found["cost_usd_total"] = spent.today, spent.total
 
     def _turns(self, rows: tuple[Row, ...] | list[Row]) -> dict[str, int]:
-        found = {row.agent: sessions.turn_pid(self.site.folder, row.agent) for row in rows if not row.ended}
+        found = {row.agent: sessions.turn_pid(self.site.folder, row) for row in rows if not row.ended}
         return {agent: pid for agent, pid in found.items() if pid is not None}
 
     def _complete(self, letter: Letter) -> Letter:

@@ -23,6 +23,9 @@ from .site import Site
 
 log = logging.getLogger(__name__)
 
+PORTS = 3
+"""Ports that are tried, should others be faster to take them."""
+
 READY = 20.0
 """Seconds that a serve may take until it answers."""
 
@@ -119,9 +122,20 @@ class Serve:
 
     async def _start(self) -> None:
         self._watch_no_more()
-        self._forget()
+        for attempt in range(PORTS):
+            await self._spawn()
+            if await self._listens():
+                self._tend()
+                return
+            words = self._last_words()
+            await asyncio.to_thread(processes.end, (self.pid,) if self.pid else ())
+            self._forget()
+            if "in use" not in words or attempt == PORTS - 1:
+                raise troubles.from_engine(words, doing="ov serve did not start")
+
+    async def _spawn(self) -> None:
         self._port = _free_port()
-        argv = [*self._site.engine.argv, "serve", "--port", str(self._port), "--host", "127.0.0.1"]
+        argv = [*self._site.engine.argv, "serve", "--port", str(self._port), "--host", "127.0.0.1", "--json"]
         self._child = await asyncio.to_thread(processes.spawn, argv, self._product, self.log, self.log)
         self.pid = self._child.pid
         process = processes.table().get(self.pid)
@@ -131,15 +145,17 @@ class Serve:
             self._key,
             value={"product": self._key, "pid": self.pid, "started": self._started, "port": self._port},
         )
+
+    async def _listens(self) -> bool:
+        """Wait until it says that it listens, and does.
+
+        Its port alone proves nothing: where another process was faster to take it, that one answers, and this one lives on."""
         deadline = time.monotonic() + READY
-        while not await self._answers():
-            if not self._lives() or time.monotonic() > deadline:
-                words = self._last_words()
-                await asyncio.to_thread(processes.end, (self.pid,))
-                self._forget()
-                raise troubles.from_engine(words, doing="ov serve did not start")
+        while not ('"started"' in self._last_words() and await self._answers()):
+            if "in use" in self._last_words() or not self._lives() or time.monotonic() > deadline:
+                return False
             await asyncio.sleep(0.02)
-        self._tend()
+        return True
 
     def _lives(self) -> bool:
         if self._child is not None and self._child.pid == self.pid and self._child.poll() is not None:

@@ -98,10 +98,11 @@ def _row(row: sqlite3.Row, names: frozenset[str]) -> Row:
     )
 
 
-def turn_pid(engine_folder: Path, agent: str) -> int | None:
-    """The process of an agent's turn in flight, as `.overstory/agents/<name>/turn.pid` has it."""
+def turn_pid(engine_folder: Path, row: Row) -> int | None:
+    """The process of an agent's turn in flight, as `.overstory/agents/<name>/turn.pid` has it; the file may be stale."""
     with contextlib.suppress(OSError, ValueError):
-        return int((engine_folder / "agents" / agent / "turn.pid").read_text().strip())
+        pid = int((engine_folder / "agents" / row.agent / "turn.pid").read_text().strip())
+        return pid if processes.works_in(pid, row.worktree) else None
     return None
 
 

@@ -1,7 +1,7 @@
 """What everybody inside the supervisor needs of one product: its folder, its mail and sessions, its engine's commands."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,10 +42,13 @@ class Shared:
 
 
 class Site:
-    """One product's place. Reads go through threads, one at a time, so that a stuck disk holds up nobody else."""
+    """One product's place. Reads go through threads, one at a time, so that a stuck disk holds up nobody else.
+
+    `env` is what its engine commands run with; None is the supervisor's own environment."""
 
     def __init__(self, path: Path, shared: Shared) -> None:
         self.path, self.idle_after = path, shared.idle_after
+        self.env: Mapping[str, str] | None = None
         self.engine, self.state, self.http = shared.engine, shared.state, shared.http
         self.folder = path / ".overstory"
         self.mailbox = Mailbox(self.folder / "mail.db")
@@ -100,7 +103,7 @@ class Site:
 
         A locked database is met with patience: the engine itself gives up after five seconds."""
         for pause in (*LOCKED_RETRIES, None):
-            outcome = await cli.run((*self.engine.argv, *words), self.path, deadline=deadline, text=text)
+            outcome = await cli.run((*self.engine.argv, *words), self.path, env=self.env, deadline=deadline, text=text)
             if outcome.code == 0:
                 found = outcome.json
                 return outcome.stdout.strip() if found is None else found

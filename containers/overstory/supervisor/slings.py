@@ -46,7 +46,7 @@ class Slings:
         """Run `ov sling` until the worker's session is recorded; raises what it says if it fails before that."""
         before = await self._site.row(agent)
         log = self._site.state.path("sling", self._key, agent, suffix=".log")
-        child = await self._site.work(processes.spawn, argv, self._site.path, log, log.with_suffix(".err"))
+        child = await self._site.work(processes.spawn, argv, self._site.path, log, log.with_suffix(".err"), self._site.env)
         self._children[agent] = child
         process = (await self._site.table()).get(child.pid)
         started = process.started if process else time.time()

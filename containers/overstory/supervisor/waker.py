@@ -1,7 +1,7 @@
 """Wakes a coordinator that runs in tmux: mail alone does not, and a nudge to a busy pane is neither delivered nor kept.
 
-What is to be done is read from the mail itself (unread, from the operator, to the coordinator), so nothing is forgotten when
-the supervisor is started anew in between.
+What is to be done is read from the mail itself (unread, to the coordinator), so nothing is forgotten when the supervisor is
+started anew in between. Workers' reports wake it too: nobody else does, and it would sit there with an unread inbox for ever.
 """
 
 import logging
@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 
 from bot.engine.channel import ChannelError
 
+from . import times
 from .mailbox import Letter
 from .sessions import COORDINATOR
 from .site import Site
@@ -22,14 +23,17 @@ PAUSES = (0.0, 1.0, 2.0, 4.0, 8.0, 15.0)
 AGAIN = 60.0
 """Seconds after a nudge that was delivered until a mail that is still unread gets another one."""
 
+PATIENCE = 3.0
+"""Seconds that mail of an agent may lie unread first: a coordinator in the middle of a turn finds it by itself."""
+
 Nudge = Callable[[str, str], Awaitable[tuple[bool, str]]]
 
 
 class Waker:
     """The nudges of one product."""
 
-    def __init__(self, site: Site, nudge: Nudge, also: frozenset[str] = frozenset()) -> None:
-        self._site, self._nudge, self._also = site, nudge, also
+    def __init__(self, site: Site, nudge: Nudge) -> None:
+        self._site, self._nudge = site, nudge
         self._due: dict[str, float] = {}
         self._tries: dict[str, int] = {}
 
@@ -54,7 +58,8 @@ class Waker:
             log.info("the coordinator of %s was not woken: %s", self._site.path, reason)
 
     def _counts(self, letter: Letter) -> bool:
-        return letter.sender == "operator" or letter.type in self._also
+        came = times.moment(letter.created_at)
+        return letter.sender == "operator" or came is None or (times.now() - came).total_seconds() > PATIENCE
 
     def _plan(self, id: str, delivered: bool) -> None:
         tries = self._tries[id] = self._tries.get(id, 0) + 1

@@ -1,0 +1,95 @@
+"""Mends the hooks that the engine gives its agents, in the `.claude/settings.local.json` that it writes at every start.
+
+- A mail that arrives in the middle of a turn is marked as read by a PostToolUse hook whose plain output Claude Code does not
+  show the model; as `additionalContext` it does (finding 4).
+- Claude Code since 2.1.2xx applies the main checkout's settings in every worktree too, so that workers run the coordinator's
+  hooks: its guard forbids them to write, and its mail check reads their reports away. Hooks are bound to their file's agent.
+
+A running Claude Code takes up the change by itself. What people wrote into the file stays as it is.
+"""
+
+import contextlib
+import json
+import os
+import re
+import shlex
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+SETTINGS = Path(".claude") / "settings.local.json"
+
+ANYBODY = '[ -z "$OVERSTORY_AGENT_NAME" ] && exit 0;'
+"""How the engine's hooks begin: they run for any agent."""
+
+OWNER = re.compile(r"--agent ([A-Za-z0-9][A-Za-z0-9._-]*)")
+
+JQ = """if test("\\\\S") then {hookSpecificOutput:{hookEventName:"PostToolUse",additionalContext:.}} else empty end"""
+
+PYTHON = (
+    'import json,sys;t=sys.stdin.read();o={"hookEventName":"PostToolUse","additionalContext":t};'
+    'print(json.dumps({"hookSpecificOutput":o})) if t.strip() else None'
+)
+
+
+class Hooks:
+    """The hooks of one product's folders; a file that has not changed is not read again."""
+
+    def __init__(self) -> None:
+        self._seen: dict[Path, int] = {}
+
+    def settle(self, folders: tuple[Path, ...]) -> int:
+        """Mend the hooks in each of these folders; how many files had to be changed."""
+        return sum(self._settle(folder / SETTINGS) for folder in folders)
+
+    def _settle(self, path: Path) -> bool:
+        try:
+            stamp = path.stat().st_mtime_ns
+            if self._seen.get(path) == stamp:
+                return False
+            mended = _mended(path.read_text("utf-8"))
+            if mended is not None:
+                draft = path.with_name(f"{path.name}.{os.getpid()}.new")
+                draft.write_text(mended, "utf-8")
+                draft.replace(path)
+                stamp = path.stat().st_mtime_ns
+        except OSError:
+            return False
+        self._seen[path] = stamp
+        return mended is not None
+
+
+def _mended(text: str) -> str | None:
+    """The settings with mended hooks; None if there is nothing to mend."""
+    with contextlib.suppress(ValueError, RecursionError):
+        settings = json.loads(text)
+        before = json.dumps(settings)
+        owner = OWNER.search(text)
+        if owner is not None and isinstance(settings, dict):
+            _mend(settings.get("hooks"), owner[1])
+        if json.dumps(settings) != before:
+            return json.dumps(settings, indent="\t") + "\n"
+    return None
+
+
+def _mend(events: Any, owner: str) -> None:
+    for event, entries in events.items() if isinstance(events, dict) else ():
+        for entry in entries if isinstance(entries, list) else ():
+            for hook in entry.get("hooks", ()) if isinstance(entry, dict) else ():
+                if isinstance(hook, dict) and isinstance(hook.get("command"), str):
+                    hook["command"] = _command(str(event), hook["command"], owner)
+
+
+def _command(event: str, command: str, owner: str) -> str:
+    command = command.replace(ANYBODY, f'[ "$OVERSTORY_AGENT_NAME" = {owner} ] || exit 0;')
+    if event == "PostToolUse" and "mail check --inject" in command and "additionalContext" not in command:
+        command += f" | {_shown()}"
+    return command
+
+
+def _shown() -> str:
+    """The filter that turns plain text into what is shown to the model; jq starts faster than Python."""
+    if shutil.which("jq"):
+        return f"jq -Rsc {shlex.quote(JQ)}"
+    return f"{shlex.quote(sys.executable)} -c {shlex.quote(PYTHON)}"
