@@ -99,9 +99,9 @@ async def open_core(settings: Settings, live: Callable[[str, Live], None] = lamb
 
 
 @asynccontextmanager
-async def open_fleet(settings: Settings) -> AsyncIterator[Core]:
+async def open_fleet(settings: Settings, live: Callable[[str, Live], None] = lambda *_: None) -> AsyncIterator[Core]:
     """The core for one command: waits until the engine has answered, and does what the command made due before it ends."""
-    async with open_core(settings) as core:
+    async with open_core(settings, live) as core:
         await _contact(core)
         yield core
         await core.jobs.settled()

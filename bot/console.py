@@ -61,7 +61,7 @@ class Console:
         for reply in answer["replies"]:
             if (text := str(reply["text"]).strip()) and text not in streamed:
                 parts.append(self.markdown(spoken(text)))
-            parts += [self.dim(f"→ {spoken(each['command'])}") for each in reply["suggestions"]]
+            parts += [self.dim(f"→ {spoken(each['command'])}") for each in reply["suggestions"] if each["command"] not in text]
         return "\n".join(parts)
 
     def report(self, report: "Report") -> str:
@@ -116,9 +116,11 @@ class Console:
         import io
 
         import rich.console
+        import rich.theme
 
         out = io.StringIO()
-        rich.console.Console(file=out, force_terminal=True, width=self.width, highlight=False).print(what)
+        theme = rich.theme.Theme({"markdown.code": "cyan", "markdown.item.bullet": "dim"})
+        rich.console.Console(file=out, force_terminal=True, width=self.width, highlight=False, theme=theme).print(what)
         return "\n".join(line.rstrip() for line in out.getvalue().rstrip("\n").split("\n"))
 
 

@@ -3,6 +3,7 @@
 Nothing heavy is imported here, so that a command which only asks the running coordinator starts at once.
 """
 
+import fcntl
 import http.client
 import json
 import os
@@ -60,18 +61,16 @@ class Remote:
 
 def find(state: Path) -> Remote | None:
     """The coordinator that runs on a state folder; None if none does. Raises FleetError for one that does not answer."""
-    try:
-        said = json.loads((state / "bot.json").read_text())
-        remote = Remote(int(said["pid"]), str(said["url"]), str(said["token"]))
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    if not lives(remote.pid):
+    remote = _announced(state)
+    if remote is None:
+        if _locked(state):
+            raise FleetError(f"A coordinator is starting on {state}.", "Try again in a moment.", code="no_answer")
         return None
     try:
         status, text = _request(remote.url, "GET", "/healthz", None, {}, 3.0)
         if status == 200 and json.loads(text).get("status") == "ok":
             return remote
-        why = f"{remote.url}/healthz says {status}"
+        why = f"/healthz says {status}"
     except (OSError, http.client.HTTPException, ValueError) as error:
         why = str(error) or type(error).__name__
     raise FleetError(
@@ -79,6 +78,28 @@ def find(state: Path) -> Remote | None:
         "It may be starting: try again. If it hangs, stop that process; `/fleet doctor` looks closer.",
         code="no_answer",
     )
+
+
+def _announced(state: Path) -> Remote | None:
+    """What `bot.json` says, while the process that wrote it lives."""
+    try:
+        said = json.loads((state / "bot.json").read_text())
+        remote = Remote(int(said["pid"]), str(said["url"]), str(said["token"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return remote if lives(remote.pid) else None
+
+
+def _locked(state: Path) -> bool:
+    """Whether a coordinator holds the state folder, as one does before it answers."""
+    try:
+        with (state / "lock").open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def lives(pid: int) -> bool:
