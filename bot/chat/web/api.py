@@ -142,11 +142,11 @@ async def run(request: web.Request) -> web.Response:
 
 @routes.get("/api/conversations")
 async def conversations(request: web.Request) -> web.Response:
-    """The web's conversations, newest first, and what the coordinator does in them now."""
+    """The web's conversations, newest first, and in which of them a turn of the agent runs."""
     site = request.app[SITE]
     running = site.router.running()
     found = site.fleet.store.talk.conversations("web")
-    return answer({"conversations": [{**each, "id": shown(each["id"]), "doing": running.get(each["id"])} for each in found]})
+    return answer({"conversations": [{**each, "id": shown(each["id"]), "running": each["id"] in running} for each in found]})
 
 
 @routes.get("/api/conversations/{id}/posts")

@@ -42,7 +42,7 @@ class WebChat(Chat):
         clock: Callable[[], float] = time.time,
     ) -> None:
         clients = Clients()
-        self.site = Site(fleet, router, Login(token, clock), host, ready, clients, Streams(clients))
+        self.site = Site(fleet, router, Login(token, clock), host, ready, clients, Streams(clients, router.running))
         self.urls: tuple[str, ...] = ()
         """Where it is served: the page, then the gateway; without the token."""
         self._fleet, self._host, self._ports, self._token = fleet, host, tuple(ports), token
@@ -126,7 +126,7 @@ class WebChat(Chat):
 
     def _reply(self, post: Post) -> None:
         if post.author == "fleet":
-            self.site.streams.end(post.conversation)
+            self.site.streams.settle(post.conversation)
         self.site.clients.tell({"type": "reply", **api.to_json(post, self.site)}, post.conversation)
 
     def _tell_status(self) -> None:

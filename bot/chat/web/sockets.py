@@ -84,7 +84,10 @@ async def _answer(text: str, client: Client, site: Site) -> dict[str, Any]:
         about = {name: getattr(said, name) for name in ("id", "gate", "conversation") if getattr(said, name, None)}
         return _do(said, client, site)
     except FleetError as error:
-        return {"type": "error", **about, **error_json(error, site.fleet), **about}
+        refusal = error_json(error, site.fleet)
+        if "gate" in refusal:
+            refusal["detail"] = refusal.pop("gate")
+        return {"type": "error", **about, **refusal}
     except Exception as error:  # noqa: BLE001  an inbound event: whoever asked gets an answer, the log gets the story
         return {"type": "error", **about, **error_json(unexpected(error))}
 

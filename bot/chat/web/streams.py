@@ -5,6 +5,7 @@ rendered, so that a page that missed some, or opened in between, is right again 
 """
 
 import asyncio
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,8 +32,10 @@ class _Turn:
 class Streams:
     """Every conversation in which something happens now."""
 
-    def __init__(self, clients: Clients) -> None:
+    def __init__(self, clients: Clients, running: Callable[[], Container[str]]) -> None:
         self._clients = clients
+        self._running = running
+        """Conversations in which a turn of the agent runs."""
         self._turns: dict[str, _Turn] = {}
 
     def hear(self, conversation: str, event: Live) -> None:
@@ -47,29 +50,45 @@ class Streams:
             self._flush(conversation, turn)
             turn.doing, turn.skill = event.text, event.skill
             self._clients.tell(
-                {"type": "doing", "conversation": conversation.removeprefix(PREFIX), "text": event.text, "skill": event.skill},
+                {
+                    "type": "doing",
+                    "conversation": conversation.removeprefix(PREFIX),
+                    "text": event.text,
+                    "skill": event.skill,
+                    "turn": conversation in self._running(),
+                },
                 conversation,
             )
             if not event.text:
-                self.end(conversation)
+                self.settle(conversation)
 
-    def end(self, conversation: str) -> None:
-        """The answer has been posted, or the turn is over."""
-        turn = self._turns.pop(conversation, None)
-        if turn and turn.timer:
-            turn.timer.cancel()
+    def settle(self, conversation: str) -> None:
+        """Forget what was streamed there, unless a turn goes on."""
+        if conversation not in self._running():
+            self._forget(conversation)
 
     def close(self) -> None:
         """Forget everything."""
         for conversation in tuple(self._turns):
-            self.end(conversation)
+            self._forget(conversation)
 
     def now(self, conversation: str) -> dict[str, Any] | None:
         """What happens in a conversation, for a page that opens in the middle of it."""
         turn = self._turns.get(conversation)
         if turn is None:
             return None
-        return {"text": turn.text, "html": render(turn.text), "doing": turn.doing, "skill": turn.skill}
+        return {
+            "text": turn.text,
+            "html": render(turn.text),
+            "doing": turn.doing,
+            "skill": turn.skill,
+            "turn": conversation in self._running(),
+        }
+
+    def _forget(self, conversation: str) -> None:
+        turn = self._turns.pop(conversation, None)
+        if turn and turn.timer:
+            turn.timer.cancel()
 
     def _tell(self, conversation: str, turn: _Turn) -> None:
         message = {

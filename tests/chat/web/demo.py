@@ -126,9 +126,7 @@ class Demo(WebBed):
 
     def _plan(self, body: str) -> None:
         work = self.store.work.newest("product-b")[0]
-        self.plan(
-            "product-b", body, subject="Rewrite the parser", thread=work.mail, payload={"taskId": "pb-7", "plan": body}
-        )
+        self.plan("product-b", body, subject="Rewrite the parser", thread=work.mail, payload={"taskId": "pb-7", "plan": body})
 
     def _answered(self, product: str, body: str) -> None:
         work = self.store.work.newest(product)[0]

@@ -32,6 +32,7 @@ class Ears:
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self.socket = socket
         self.heard: list[dict[str, Any]] = []
+        self.unheeded: list[dict[str, Any]] = []
 
     async def send(self, **message: Any) -> None:
         """Send one message."""
@@ -42,13 +43,16 @@ class Ears:
         await self.send(type="message", text=text, **more)
 
     async def hear(self, kind: str, matches: Callable[[dict[str, Any]], bool] = lambda _: True) -> dict[str, Any]:
-        """The next message of a kind that matches."""
+        """The first message of a kind that matches and was not heeded before."""
         async with asyncio.timeout(PATIENCE):
             while True:
-                said: dict[str, Any] = await self.socket.receive_json()
+                for said in self.unheeded:
+                    if said["type"] == kind and matches(said):
+                        self.unheeded.remove(said)
+                        return said
+                said = await self.socket.receive_json()
                 self.heard.append(said)
-                if said["type"] == kind and matches(said):
-                    return said
+                self.unheeded.append(said)
 
     async def reply(self, *words: str) -> dict[str, Any]:
         """The next thing that the fleet says with these words in it."""

@@ -15,7 +15,7 @@ const firstVisit = localStorage.getItem("fleet.seen") === null;
 /** One conversation as far as it is known here. */
 class Talk {
   constructor(id) {
-    Object.assign(this, { id, title: "", updated: "", posts: new Map(), last: 0, loaded: false, more: false, live: null, doing: [], newest: 0 });
+    Object.assign(this, { id, title: "", updated: "", posts: new Map(), last: 0, loaded: false, more: false, live: null, doing: [], turn: false });
   }
 }
 
@@ -43,7 +43,7 @@ export function start(name, actions) {
 }
 
 export const currentId = () => current.id;
-export const isBusy = () => current.doing.length > 0 || current.live !== null;
+export const turnRuns = () => current.turn;
 
 const fromHash = () => {
   const id = decodeURIComponent(location.hash.slice(1));
@@ -83,6 +83,7 @@ async function load(talk) {
     const live = found.streaming;
     talk.doing = live?.doing ? [live] : [];
     talk.live = live?.html ? live.html : null;
+    talk.turn = live?.turn ?? false;
     if (after === 0 || !found.more || !found.posts.length) break;
     after = talk.last;
   }
@@ -118,7 +119,7 @@ export async function show(id) {
 export function hear(message) {
   const talk = talkOf(message.conversation);
   if (message.type === "reply") return reply(talk, message);
-  if (message.type === "delta") talk.live = message.html;
+  if (message.type === "delta") [talk.live, talk.turn] = [message.html, true];
   if (message.type === "doing") doing(talk, message);
   if (message.type === "accepted") pending.delete(message.id);
   if (message.type === "error") failed(talk, message);
@@ -138,18 +139,22 @@ function reply(talk, post) {
   unread();
 }
 
-function doing(talk, { text, skill }) {
+function doing(talk, { text, skill, turn }) {
+  talk.turn = turn;
   if (!text) {
     talk.doing = [];
-    setTimeout(() => {
-      if (talk.doing.length) return;
-      talk.live = null;
-      if (talk === current) tail();
-    }, 1500);
+    if (!turn) setTimeout(() => over(talk), 1500);
     return;
   }
   const lines = talk.doing.filter((each) => each.skill && each.skill !== skill);
   talk.doing = [...lines, { doing: text, skill }].slice(-4);
+}
+
+/** A turn has ended; what it streamed and never posted goes. */
+function over(talk) {
+  if (talk.turn || talk.doing.length) return;
+  talk.live = null;
+  if (talk === current) tail();
 }
 
 function failed(talk, message) {
@@ -261,8 +266,7 @@ function tail() {
   if (current.live) parts.push(h("div", { class: "post coordinator streaming", "data-testid": "streaming" }, h("p", { class: "post-meta" }, h("b", {}, "Fleet")), h("div", { class: "prose", html: current.live })));
   for (const each of current.doing) parts.push(h("p", { class: "doing-line", "data-testid": "doing" }, h("i", {}), h("span", {}, each.doing)));
   tailPlace.replaceChildren(...parts);
-  byId("stop").hidden = !isBusy();
-  byId("send").hidden = isBusy();
+  byId("stop").hidden = !current.turn;
   if (end) toEnd();
 }
 

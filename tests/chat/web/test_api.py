@@ -1,0 +1,389 @@
+"""What programs read and do, and how they are told that something cannot be."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from bot.domain import Trouble
+from bot.errors import EngineError
+from tests.chat.web.webbed import WebBed
+
+
+async def test_status_has_the_shape_that_others_rely_on(bed: WebBed) -> None:
+    status, answer = await bed.get("/api/status")
+    assert status == 200
+    product = next(each for each in answer["products"] if each["name"] == "product-a")
+    keys = {"name", "type", "priority", "state", "sessions", "open_gates", "queued", "cost_usd_today", "problem"}
+    assert keys <= product.keys()
+    assert {"sessions", "cpu_percent", "memory_gb", "cost_usd_today"} <= answer["capacity"].keys()
+    assert answer["runtimes"][0]["rehearsal"] is True
+
+
+async def test_a_message_is_answered_with_the_turns_replies(bed: WebBed) -> None:
+    status, answer = await bed.post("/api/messages", {"conversation": "main", "text": "/fleet status"})
+    assert status == 200
+    assert answer["conversation"] == "main"
+    (reply,) = answer["replies"]
+    assert "product-a" in reply["text"]
+    assert "<strong>product-a</strong>" in reply["html"]
+    assert reply["cards"] == []
+    assert bed.store.talk.posts("web:main")[0].text == "/fleet status"
+
+
+async def test_a_command_may_be_said_without_a_conversation(bed: WebBed) -> None:
+    _, answer = await bed.post("/api/messages", {"text": "/fleet products"})
+    assert answer["conversation"] == "main"
+
+
+async def test_a_conversation_named_in_full_is_the_same_one(bed: WebBed) -> None:
+    await bed.post("/api/messages", {"conversation": "web:notes", "text": "/fleet help"})
+    _, answer = await bed.get("/api/conversations/notes/posts")
+    assert answer["posts"][0]["text"] == "/fleet help"
+
+
+async def test_the_same_message_twice_is_handled_once(bed: WebBed) -> None:
+    message = {"text": "/fleet spawn product-a fix the test", "id": "my-1"}
+    first = await bed.post("/api/messages", message)
+    again = await bed.post("/api/messages", message)
+    assert first == again
+    assert len(first[1]["replies"]) == 1
+    assert len(bed.store.work.newest()) == 1
+
+
+async def test_the_same_message_at_the_same_time_is_handled_once(bed: WebBed) -> None:
+    message = {"text": "/fleet spawn product-a fix the test", "id": "my-2"}
+    answers = await asyncio.gather(*[bed.post("/api/messages", message) for _ in range(20)])
+    assert all(answer == answers[0] for answer in answers)
+    assert len(bed.store.work.newest()) == 1
+
+
+async def test_a_reply_brings_its_cards_and_suggestions(bed: WebBed) -> None:
+    bed.plan()
+    await bed.settled()
+    _, answer = await bed.post("/api/messages", {"text": "/fleet gates g1"})
+    (reply,) = answer["replies"]
+    (card,) = reply["cards"]
+    assert (card["kind"], card["gate"], card["detail"]["state"]) == ("gate", "g1", "open")
+
+
+async def test_plain_words_without_a_model_get_a_suggestion(bed: WebBed) -> None:
+    _, answer = await bed.post("/api/messages", {"text": "what is the status of everything?"})
+    assert any("status" in each["command"] for each in answer["replies"][0]["suggestions"])
+
+
+async def test_what_was_said_in_the_channel_of_a_product_is_about_it(bed: WebBed) -> None:
+    bed.file.write_text(bed.file.read_text().replace("priority: high,", "channels: ['web:a'], priority: high,"))
+    assert bed.registry.reload()
+    await bed.post("/api/messages", {"conversation": "a", "text": "/fleet status"})
+    assert bed.store.talk.posts("web:a")[0].product == "product-a"
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({}, "text"),
+        ({"text": ""}, "text"),
+        ({"text": "  \n"}, "text"),
+        ({"text": 5}, "text"),
+        ({"text": "x" * 50_001}, "text"),
+        ({"text": "hi", "conversation": "a b"}, "conversation"),
+        ({"text": "hi", "conversation": "x" * 81}, "conversation"),
+        ({"text": "hi", "conversation": ""}, "conversation"),
+        ({"text": "hi", "conversation": "web:"}, "conversation"),
+        ({"text": "hi", "id": "a:b"}, "id"),
+        ({"text": "hi", "persn": 1}, "persn"),
+        ([], "object"),
+        (None, "JSON"),
+    ],
+)
+async def test_malformed_messages_are_refused_in_words(bed: WebBed, body: Any, words: str) -> None:
+    text = "{" if body is None else json.dumps(body)
+    status, answer = await bed.post("/api/messages", data=text, headers={"Content-Type": "application/json"})
+    assert status == 422
+    assert words in answer["error"]["message"]
+    assert bed.store.talk.conversations("web") == []
+
+
+@pytest.mark.parametrize("text", [b'{"text": "\xff"}', b'{"text": "\\ud800"}', b"\x00", b"", b"[" * 100_000])
+async def test_bytes_that_are_no_json_are_refused(bed: WebBed, text: bytes) -> None:
+    status, answer = await bed.post("/api/messages", data=text, headers={"Content-Type": "application/json"})
+    assert (status, answer["error"]["code"]) == (422, "malformed")
+
+
+async def test_too_much_is_too_large(bed: WebBed) -> None:
+    status, answer = await bed.post("/api/messages", {"text": "x" * 300_000})
+    assert (status, answer["error"]["code"]) == (413, "too_large")
+
+
+async def test_a_body_has_to_say_that_it_is_json(bed: WebBed) -> None:
+    for kind in ("text/plain", "application/x-www-form-urlencoded"):
+        status, answer = await bed.post("/api/messages", data=b'{"text": "hi"}', headers={"Content-Type": kind})
+        assert (status, answer["error"]["code"]) == (415, "wrong_content_type")
+
+
+async def test_wrong_routes_and_methods_are_said_in_the_same_form(bed: WebBed) -> None:
+    assert (await bed.get("/api/nothing"))[1]["error"]["code"] == "no_such_route"
+    status, answer = await bed.get("/api/messages")
+    assert (status, answer["error"]["code"]) == (405, "wrong_method")
+    async with bed.http.delete(bed.url + "/api/status") as response:
+        assert response.status == 405
+        assert "GET" in response.headers["Allow"]
+
+
+async def test_unknown_things_are_not_found_with_the_nearest(bed: WebBed) -> None:
+    for path, word in [
+        ("/api/products/product-z", "product-"),
+        ("/api/gates/g9", "gates"),
+        ("/api/gates/nonsense", "gates"),
+    ]:
+        status, answer = await bed.get(path)
+        assert (status, answer["error"]["code"]) == (404, "not_found"), path
+        assert word in answer["error"]["hint"]
+    status, answer = await bed.post("/api/skills/statsu", {})
+    assert (status, answer["error"]["hint"]) == (404, "Did you mean status?")
+
+
+async def test_one_product_in_full(bed: WebBed) -> None:
+    await bed.say("/fleet spawn product-a fix the test")
+    bed.plan()
+    await bed.settled()
+    status, answer = await bed.get("/api/products/product-a")
+    assert status == 200
+    assert answer["name"] == "product-a"
+    assert answer["work"][0]["objective"] == "fix the test"
+    assert answer["gate_list"][0]["id"] == "g1"
+    assert answer["mail"][0]["subject"] == "A plan"
+    assert answer["registry"]["line"] == 3
+    assert answer["registry"]["file"].endswith("products.yaml")
+
+
+async def test_work_is_listed_and_narrowed(bed: WebBed) -> None:
+    for name in ("product-a", "product-b", "product-c"):
+        await bed.say(f"/fleet spawn {name} something")
+    _, answer = await bed.get("/api/work")
+    assert [each["id"] for each in answer["work"]] == ["w3", "w2", "w1"]
+    assert {"id", "product", "state", "objective", "reason"} <= answer["work"][0].keys()
+    _, answer = await bed.get("/api/work?state=queued")
+    assert [each["product"] for each in answer["work"]] == ["product-c"]
+    assert "session" in answer["work"][0]["reason"]
+    _, answer = await bed.get("/api/work?state=open&product=product-a&limit=1")
+    assert [each["id"] for each in answer["work"]] == ["w1"]
+    assert (await bed.get("/api/work?state=done"))[1] == {"work": []}
+
+
+@pytest.mark.parametrize("query", ["state=nonsense", "state=done,x", "limit=x", "limit=-1", "limit=1.5"])
+async def test_queries_that_mean_nothing_are_refused(bed: WebBed, query: str) -> None:
+    status, _ = await bed.get(f"/api/work?{query}")
+    assert status == 422
+
+
+async def test_gates_are_listed_with_all_that_a_decision_needs(bed: WebBed) -> None:
+    await bed.say("/fleet spawn product-a fix the test")
+    bed.plan(body="1. <script>alert(1)</script>", thread=bed.work("w1").mail)
+    await bed.settled()
+    _, answer = await bed.get("/api/gates?state=open")
+    (gate,) = answer["gates"]
+    assert gate == (await bed.get("/api/gates/g1"))[1]
+    assert {"id", "product", "kind", "state", "revision", "title", "body", "options", "decision"} <= gate.keys()
+    assert gate["decision"] is None
+    assert "<script>" not in gate["html"]
+    assert (gate["work"], gate["asked_by"], gate["objective"]) == ("w1", "ana", "fix the test")
+    assert (await bed.get("/api/gates?state=decided,delivered"))[1] == {"gates": []}
+
+
+async def test_a_later_revision_shows_what_changed(bed: WebBed) -> None:
+    for body in ("1. One\n2. Two", "1. One\n2. Three"):
+        bed.plan(body=body, payload={"taskId": "t1"})
+        await bed.settled()
+    _, gate = await bed.get("/api/gates/g2")
+    assert (gate["revision"], gate["previous"]) == (2, "g1")
+    assert "-2. Two" in gate["diff"]
+    assert "+2. Three" in gate["diff"]
+    assert (await bed.get("/api/gates/g1"))[1]["state"] == "superseded"
+
+
+async def test_a_gate_is_decided_and_the_answer_is_the_gate(bed: WebBed) -> None:
+    bed.plan()
+    await bed.settled()
+    status, gate = await bed.post("/api/gates/g1/decision", {"choice": "approve", "note": "", "revision": 1})
+    assert status == 200
+    assert gate["decision"] == {
+        "choice": "approve",
+        "note": "",
+        "by": "owner",
+        "at": bed.clock().isoformat(),
+        "platform": "web",
+    }
+    await bed.settled()
+    assert len(bed.engine.calls_of("reply")) == 1
+
+
+async def test_a_decision_that_lost_says_who_won(bed: WebBed) -> None:
+    bed.plan()
+    await bed.settled()
+    bed.fleet.decide("g1", "reject", bed.person, note="not now", platform="slack")
+    status, answer = await bed.post("/api/gates/g1/decision", {"choice": "approve"})
+    assert status == 409
+    assert answer["decision"]["by"] == "ana"
+    assert answer["gate"]["id"] == "g1"
+    assert "ana was first" in answer["error"]["message"]
+
+
+async def test_a_decision_for_an_older_revision_is_refused(bed: WebBed) -> None:
+    for body in ("one", "two"):
+        bed.plan(body=body, payload={"taskId": "t1"})
+        await bed.settled()
+    status, answer = await bed.post("/api/gates/g2/decision", {"choice": "approve", "revision": 1})
+    assert (status, answer["error"]["code"], answer["decision"]) == (409, "superseded", None)
+    status, answer = await bed.post("/api/gates/g1/decision", {"choice": "approve"})
+    assert status == 409
+    status, answer = await bed.post("/api/gates/g2/decision", {"choice": "approve", "digest": "0" * 64})
+    assert (status, answer["error"]["code"]) == (409, "digest")
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({"choice": "perhaps"}, "unknown_choice"),
+        ({"choice": "changes"}, "note_required"),
+        ({"choice": "approve", "note": "a\x07b"}, "note_malformed"),
+        ({"note": "x"}, "malformed"),
+        ({"choice": "approve", "revision": "1"}, "malformed"),
+    ],
+)
+async def test_answers_that_a_gate_does_not_take(bed: WebBed, body: Any, code: str) -> None:
+    bed.plan()
+    await bed.settled()
+    status, answer = await bed.post("/api/gates/g1/decision", body)
+    assert (status, answer["error"]["code"]) == (422, code)
+    assert bed.open_gate().id == "g1"
+
+
+async def test_whoever_may_not_decide_is_told_who_may(bed: WebBed) -> None:
+    bed.file.write_text(bed.file.read_text() + "people: [{name: ben, role: approver, slack: U01BEN}]\n")
+    bed.file.write_text(bed.file.read_text() + "approvals: {approvers: [ben]}\n")
+    assert bed.registry.reload()
+    bed.plan()
+    await bed.settled()
+    assert (await bed.get("/api/gates/g1"))[1]["may_decide"] == ["ben"]
+    status, answer = await bed.post("/api/gates/g1/decision", {"choice": "approve"})
+    assert (status, answer["error"]["code"]) == (403, "not_allowed")
+    assert "ben" in answer["error"]["message"]
+
+
+async def test_two_hundred_clicks_at_once_are_one_decision_and_each_is_answered(bed: WebBed) -> None:
+    bed.plan()
+    await bed.settled()
+    choices = [{"choice": "approve"}, {"choice": "reject", "note": "no"}]
+    answers = await asyncio.gather(*[bed.post("/api/gates/g1/decision", choices[n % 2]) for n in range(200)])
+    assert len(answers) == 200
+    won = bed.fleet.gate("g1").decision
+    assert won is not None
+    for n, (status, answer) in enumerate(answers):
+        same = choices[n % 2]["choice"] == won.choice
+        assert status == (200 if same else 409)
+        assert answer["decision"]["choice"] == won.choice
+    await bed.settled()
+    assert len(bed.engine.calls_of("reply")) == 1
+    decisions = [row for row in bed.store.audit.newest(500) if row["kind"] == "decision"]
+    assert len(decisions) == 1
+
+
+async def test_a_skill_is_run_with_its_arguments(bed: WebBed) -> None:
+    status, answer = await bed.post("/api/skills/status", {})
+    assert status == 200
+    assert answer["data"]["products"][0]["name"].startswith("product-")
+    assert "product-a" in answer["text"]
+    assert (await bed.post("/api/skills/status"))[0] == 200
+    status, answer = await bed.post("/api/skills/approve_plan", {"gate": "g9", "choice": "approve"})
+    assert status in {404, 422}
+
+
+async def test_a_skill_refuses_arguments_that_it_does_not_take(bed: WebBed) -> None:
+    status, answer = await bed.post("/api/skills/spawn", {"product": "product-a"})
+    assert status == 422
+    assert "spawn" in answer["error"]["hint"]
+    assert (await bed.post("/api/skills/status", data=b"[1]", headers={"Content-Type": "application/json"}))[0] == 422
+
+
+async def test_a_repeated_call_of_a_skill_starts_nothing_twice(bed: WebBed) -> None:
+    arguments = {"product": "product-a", "objective": "fix the test"}
+    for _ in range(2):
+        status, _ = await bed.post("/api/skills/spawn", arguments, headers={"Idempotency-Key": "k1"})
+        assert status == 200
+    assert len(bed.store.work.newest()) == 1
+    assert bed.work("w1").conversation == "web:main"
+    await bed.post("/api/skills/spawn?conversation=desk", arguments)
+    assert bed.store.work.newest()[0].conversation == "web:desk"
+
+
+async def test_a_runtime_that_does_not_answer_is_503_and_other_failures_502(bed: WebBed) -> None:
+    bed.engine.go_down("The container is gone.")
+    status, answer = await bed.post("/api/skills/pause", {"product": "product-a"})
+    assert (status, answer["error"]["code"]) == (503, "unreachable")
+    bed.engine.come_up()
+    bed.engine.fail("pause", EngineError("The disk is full.", "Free some.", code="engine_failed"))
+    status, answer = await bed.post("/api/skills/pause", {"product": "product-b"})
+    assert (status, answer["error"]["message"]) == (502, "The disk is full.")
+    bed.engine.fail("pause", EngineError("No agent builder-9.", code="unknown_agent"))
+    assert (await bed.post("/api/skills/pause", {"product": "product-c"}))[0] == 404
+
+
+async def test_a_product_in_trouble_is_told_with_its_cure(bed: WebBed) -> None:
+    bed.engine.set_trouble("product-b", Trouble("not_initialised", "product-b has no .overstory.", "Run fleet adopt."))
+    _, answer = await bed.get("/api/status")
+    assert answer["products"][0]["name"] == "product-b"
+    assert answer["products"][0]["problem"] == "product-b has no .overstory. Run fleet adopt."
+
+
+async def test_what_nobody_foresaw_is_500_with_a_number_that_stands_in_the_log(
+    bed: WebBed, caplog: pytest.LogCaptureFixture
+) -> None:
+    bed.engine.fail("pause", ZeroDivisionError("a secret detail"))
+    status, answer = await bed.post("/api/skills/pause", {"product": "product-a"})
+    assert status == 500
+    assert "secret" not in json.dumps(answer)
+    number = answer["error"]["message"].partition("(error ")[2].partition(")")[0]
+    assert len(number) == 8
+    assert any(number in record.getMessage() for record in caplog.records)
+
+
+async def test_conversations_are_listed_and_read_in_parts(bed: WebBed) -> None:
+    for number in range(4):
+        await bed.say(f"/fleet help {number}", conversation="web:long")
+    await bed.say("/fleet help", conversation="slack:C1")
+    _, answer = await bed.get("/api/conversations")
+    assert [each["id"] for each in answer["conversations"]] == ["long"]
+    assert answer["conversations"][0]["title"] == "/fleet help 0"
+    _, newest = await bed.get("/api/conversations/long/posts?limit=3")
+    assert (len(newest["posts"]), newest["more"]) == (3, True)
+    _, older = await bed.get(f"/api/conversations/long/posts?before={newest['posts'][0]['id']}")
+    assert (len(older["posts"]), older["more"]) == (5, False)
+    _, after = await bed.get(f"/api/conversations/long/posts?after={older['posts'][-1]['id']}")
+    assert after["posts"] == newest["posts"]
+    assert (await bed.get("/api/conversations/a%20b/posts"))[0] == 422
+    assert (await bed.get("/api/conversations/empty/posts"))[1]["posts"] == []
+
+
+async def test_stopping_where_nothing_runs_is_no_error(bed: WebBed) -> None:
+    assert await bed.post("/api/stop", {"conversation": "main"}) == (200, {"stopped": False})
+
+
+async def test_the_journal_can_be_read_backwards(bed: WebBed) -> None:
+    for name in ("product-a", "product-b"):
+        await bed.say(f"/fleet spawn {name} something")
+    _, answer = await bed.get("/api/audit?limit=2")
+    first = answer["audit"]
+    assert len(first) == 2
+    assert {"at", "kind", "person", "product", "subject", "detail", "hash"} <= first[0].keys()
+    _, older = await bed.get(f"/api/audit?before={first[-1]['n']}")
+    assert all(row["n"] < first[-1]["n"] for row in older["audit"])
+    assert older["audit"]
+
+
+async def test_both_ports_serve_the_same(bed: WebBed) -> None:
+    for url in bed.chat.urls:
+        async with bed.http.get(f"{url.replace('localhost', '127.0.0.1')}/api/status") as answer:
+            assert answer.status == 200
