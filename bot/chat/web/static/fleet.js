@@ -63,7 +63,7 @@ function fill(row, product) {
     mark(product.state),
     h("span", { class: "product-name" }, product.name),
     h("span", { class: `word ${product.state}` }, word),
-    product.doing ? h("span", { class: "doing" }, plain(product.doing)) : null,
+    ...(product.doing ? [h("span", { class: "doing" }, plain(product.doing))] : []),
     h("span", { class: "facts" }, ...facts(product)),
   );
 }
