@@ -18,7 +18,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,80}")
 
 async def start(product: Product) -> dict[str, Any]:
     """See that the coordinator runs."""
-    async with product.changing:
+    async with product.site.changing:
         product.refuse_if_paused()
         started = await (await product.dialect()).start()
         await product.settle_hooks(await product.site.rows())
@@ -28,7 +28,7 @@ async def start(product: Product) -> dict[str, Any]:
 
 async def send(product: Product, subject: str, body: str, marker: str, to: str, kind: str) -> dict[str, Any]:
     """Mail an agent as operator, starting the coordinator if it is the recipient."""
-    async with product.changing:
+    async with product.site.changing:
         dialect = await product.dialect()
         found = await _marked(product, "subject", marker)
         if found is None:
@@ -42,7 +42,7 @@ async def send(product: Product, subject: str, body: str, marker: str, to: str, 
 
 async def reply(product: Product, mail: str, body: str, marker: str, plan: str | None) -> dict[str, Any]:
     """Answer a mail in its thread; whoever is to read it is woken, or started if it is the coordinator."""
-    async with product.changing:
+    async with product.site.changing:
         dialect = await product.dialect()
         found = await _marked(product, "body", marker)
         letter = await product.site.read(product.site.mailbox.by_id, mail)
@@ -77,7 +77,7 @@ async def sling(product: Product, agent: str, capability: str, task: str, brief:
     for what, word in (("agent", agent), ("capability", capability), ("task", task)):
         if not NAME.fullmatch(word):
             raise ChannelError("bad_request", f"{word!r} cannot be the name of a {what}.", "Use letters, digits, . _ and -.")
-    async with product.changing:
+    async with product.site.changing:
         dialect = await product.dialect()
         branch = f"overstory/{agent}/{task}"
         known = await _known(product, agent, task, branch)
@@ -123,7 +123,7 @@ async def _take_back(product: Product, agent: str, branch: str) -> None:
 
 async def stop(product: Product, agent: str | None) -> dict[str, Any]:
     """Stop one agent, or the coordinator and then every worker, which the engine itself leaves running."""
-    async with product.changing:
+    async with product.site.changing:
         dialect = await product.dialect()
         rows = await product.site.rows()
         if agent is not None and agent not in {row.agent for row in rows}:
@@ -156,7 +156,7 @@ async def _stop_each(product: Product, dialect: Dialect, rows: list[Row]) -> Non
 
 async def pause(product: Product) -> dict[str, Any]:
     """Halt every process of the product's sessions, and the engine's own, which would start new turns."""
-    async with product.changing:
+    async with product.site.changing:
         dialect = await product.dialect()
         await dialect.refuse_to_halt(await product.site.rows(), await product.site.table())
         product.site.set_paused(True)
@@ -168,7 +168,7 @@ async def pause(product: Product) -> dict[str, Any]:
 
 async def resume(product: Product) -> dict[str, Any]:
     """Let everything that was halted run on."""
-    async with product.changing:
+    async with product.site.changing:
         await product.dialect()
         await product.site.work(processes.go_on, await product.roots())
         product.site.set_paused(False)
@@ -190,7 +190,7 @@ async def nudge(product: Product, agent: str, text: str) -> dict[str, Any]:
 
 async def init(product: Product, name: str | None) -> dict[str, Any]:
     """Let the engine prepare a repository, once: a second time it would overwrite configuration and definitions."""
-    async with product.changing:
+    async with product.site.changing:
         trouble = product.health()
         if trouble is None:
             return {"initialised": False}

@@ -117,14 +117,21 @@ class Current(Dialect):
         return row is None or not row.tmux or row.ended
 
     async def tend(self, rows: tuple[Row, ...], *, busy: bool) -> None:
-        """Adopt a serve from before; end one that has long had nothing to do."""
+        """Note since when nothing runs."""
         if busy:
             self._idle_since = None
-            return
-        now = time.monotonic()
-        self._idle_since = now if self._idle_since is None else self._idle_since
-        if self.serve.running and now - self._idle_since > self.site.idle_after:
-            await self.serve.stop()
+        elif self._idle_since is None:
+            self._idle_since = time.monotonic()
+
+    @property
+    def retires(self) -> bool:
+        """Whether its serve has had no session for long."""
+        idle = self._idle_since is not None and time.monotonic() - self._idle_since > self.site.idle_after
+        return idle and self.serve.running
+
+    async def retire(self) -> None:
+        """End the serve; it is started again when it is needed."""
+        await self.serve.stop()
 
     async def close(self) -> None:
         """The serve lives on."""
@@ -139,9 +146,10 @@ class Current(Dialect):
         if self.site.paused:
             await self.site.work(processes.halt, (self.serve.pid,) if self.serve.pid else ())
             return
-        row = await self.site.coordinator()
-        if row is not None and not row.tmux:
-            await self.start()
+        async with self.site.changing:
+            row = await self.site.coordinator()
+            if row is not None and not row.tmux:
+                await self.start()
 
     async def _ensure_serve(self) -> None:
         if not self.serve.running and not await self.serve.adopt():

@@ -75,6 +75,15 @@ class Dialect(ABC):
     async def tend(self, rows: tuple[Row, ...], *, busy: bool) -> None:
         """What is to be seen to now and then; `busy` while any session is alive."""
 
+    @property
+    def retires(self) -> bool:
+        """Whether its engine's own processes have had nothing to do for long enough to be ended."""
+        return False
+
+    async def retire(self) -> None:
+        """End them."""
+        return
+
     async def close(self) -> None:
         """Let go of everything without ending it."""
         return

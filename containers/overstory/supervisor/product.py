@@ -33,11 +33,10 @@ DATABASES = ("mail.db", "sessions.db", "metrics.db")
 
 
 class Product:
-    """One product. `changing` is held by whatever changes something; reading needs nothing."""
+    """One product."""
 
     def __init__(self, site: Site) -> None:
         self.site = site
-        self.changing = asyncio.Lock()
         self.slings = Slings(site)
         self.version = 0
         """Goes up whenever the snapshot says something new."""
@@ -145,12 +144,20 @@ class Product:
                     rows = await self.site.rows()
                     await self.settle_hooks(rows)
                     await self._dialect.tend(rows, busy=bool(await self.alive(rows)))
+                    await self._retire(self._dialect)
             except ChannelError as error:
                 log.warning("%s: %s", self.site.path, error.message)
             await asyncio.sleep(QUIET)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(ROUND - QUIET):
                     await self._dirty.wait()
+
+    async def _retire(self, dialect: Dialect) -> None:
+        """Let the engine's own processes end once nothing has needed them for long; looked at again when nothing can begin."""
+        if dialect.retires and not self.site.changing.locked():
+            async with self.site.changing:
+                if not await self.alive(await self.site.rows()):
+                    await dialect.retire()
 
     async def _refresh(self) -> None:
         async with self._refreshing:

@@ -44,7 +44,8 @@ class Shared:
 class Site:
     """One product's place. Reads go through threads, one at a time, so that a stuck disk holds up nobody else.
 
-    `env` is what its engine commands run with; None is the supervisor's own environment."""
+    `changing` is held by whatever changes something in the product; reading needs nothing. `env` is what its engine commands run
+    with; None is the supervisor's own environment."""
 
     def __init__(self, path: Path, shared: Shared) -> None:
         self.path, self.idle_after = path, shared.idle_after
@@ -53,6 +54,7 @@ class Site:
         self.folder = path / ".overstory"
         self.mailbox = Mailbox(self.folder / "mail.db")
         self.paused = shared.state.get("paused", str(path)) is not None
+        self.changing = asyncio.Lock()
         self._threads = shared.threads
         self._reading = asyncio.Lock()
 
