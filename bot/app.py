@@ -111,7 +111,6 @@ async def run(settings: Settings, report: Callable[[Report], None]) -> None:
     """Be the coordinator until told to stop (SIGINT, SIGTERM). Raises FleetError in words when it cannot start."""
     began = time.monotonic()
     logs.configure(settings.log_level, settings.log_format, settings.redact)
-    settings.state.mkdir(parents=True, exist_ok=True, mode=0o700)
     stopped = asyncio.Event()
     for each in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(each, stopped.set)
@@ -224,6 +223,7 @@ async def _contact(core: Core) -> None:
 def _only_one(state: Path) -> Iterator[None]:
     """One coordinator for each state folder: the lock goes with the process."""
     try:
+        state.mkdir(parents=True, exist_ok=True, mode=0o700)
         handle = os.open(state / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise StoreError(
