@@ -3,6 +3,7 @@ when a plug is pulled in between."""
 
 import json
 import re
+from collections import Counter
 
 from tests.e2e.bed import RUNTIME, run, until
 from tests.e2e.fleets import Fleet
@@ -75,9 +76,15 @@ def test_a_kill_between_any_two_steps_loses_and_repeats_nothing(fleet: Fleet) ->
     assert [each["revision"] for each in fleet.gates("product-c", state="all")] == [1, 2]
     assert len(fleet.work("product-c")) == 1
     posts = fleet.posts("killed")
-    assert len([each for each in posts if each["kind"] == "report"]) == 1, posts
-    texts = [each["text"] for each in posts]
-    assert len(texts) == len(set(texts)), texts
+    assert Counter(each["kind"] for each in posts if each["kind"] != "report") == {
+        "message": 1,
+        "reply": 1,
+        "gate": 2,
+        "outcome": 2,
+    }
+    told = [each["text"] for each in posts]
+    assert len(told) == len(set(told)), told
+    assert len([each for each in told if "rehearsal is done" in each]) == 1, told
 
 
 def test_products_beyond_the_capacity_wait_for_their_turn(fleet: Fleet) -> None:

@@ -1,0 +1,218 @@
+"""The page in a real browser, as a person uses it, on both ways to run a fleet. Every test leaves a picture behind."""
+
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+
+from tests.e2e.bed import ARTIFACTS, unavailable, until
+from tests.e2e.fleets import Fleet
+
+PRODUCTS = ["product-a", "product-b", "product-c", "product-d"]
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--no-first-run"]
+PATIENCE = 30_000
+"""Milliseconds for what agents do."""
+
+
+@dataclass
+class Tab:
+    """One page, signed in, and what it did beside what was asked of it."""
+
+    page: Page
+    fleet: Fleet
+    name: str
+    errors: list[str] = field(default_factory=list)
+    foreign: list[str] = field(default_factory=list)
+
+    def find(self, test_id: str) -> Locator:
+        return self.page.get_by_test_id(test_id)
+
+    def say(self, text: str) -> None:
+        self.find("composer-text").fill(text)
+        self.find("send").click()
+
+    def last_reply(self) -> Locator:
+        return self.find("post-reply").last
+
+    def gate(self, product: str) -> Locator:
+        """The gate of a product that waits in the inbox; a decided one stays there for a while."""
+        return self.find("gates").locator("article[data-state=open]", has_text=product)
+
+    def new_conversation(self) -> None:
+        self.find("new-conversation").click()
+
+    def picture(self, name: str) -> None:
+        self.page.screenshot(path=ARTIFACTS / f"{name}-{self.fleet.name}.png")
+
+    def watch(self) -> None:
+        own = urlsplit(self.fleet.url).netloc
+        self.page.on("console", lambda told: self.errors.append(told.text) if told.type == "error" else None)
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("request", lambda asked: self.foreign.append(asked.url) if urlsplit(asked.url).netloc != own else None)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium, without a screen."""
+    program = shutil.which("chromium")
+    if program is None:
+        unavailable("chromium is not installed")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=program, args=QUIET)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def open_tab(fleet: Fleet, browser: Browser, request: pytest.FixtureRequest) -> Iterator[Callable[..., Tab]]:
+    """Open the page in a browser of its own, signed in; afterwards nothing has been loaded from elsewhere or gone wrong."""
+    tabs: list[Tab] = []
+
+    def make(*, signed_in: bool = True, **context: object) -> Tab:
+        options = {"viewport": {"width": 1440, "height": 900}, "locale": "en-GB", **context}
+        tab = Tab(browser.new_context(**options).new_page(), fleet, request.node.originalname)  # type: ignore[arg-type]
+        tab.watch()
+        tabs.append(tab)
+        tab.page.goto(f"{fleet.url}/?token={fleet.settings['FLEET_WEB_TOKEN']}" if signed_in else fleet.url)
+        if signed_in:
+            expect(tab.find("connection")).to_have_attribute("data-state", "live")
+        return tab
+
+    yield make
+    for tab in tabs:
+        tab.picture(tab.name)
+        tab.page.context.close()
+    assert [each for tab in tabs for each in tab.foreign] == []
+    assert [each for tab in tabs for each in tab.errors] == []
+
+
+@pytest.fixture
+def tab(open_tab: Callable[..., Tab]) -> Tab:
+    return open_tab()
+
+
+def test_the_printed_address_signs_in_and_no_token_stays_in_sight(tab: Tab) -> None:
+    assert "token" not in tab.page.url
+    tab.page.goto(tab.fleet.url)
+    expect(tab.find("connection")).to_have_attribute("data-state", "live")
+
+
+def test_whoever_has_no_token_is_asked_for_it(open_tab: Callable[..., Tab]) -> None:
+    tab = open_tab(signed_in=False)
+    tab.find("login-token").fill("not-the-token")
+    tab.find("login-submit").click()
+    expect(tab.find("login-words")).not_to_be_empty()
+    tab.errors.clear()  # The browser counts the refusal as one.
+    tab.find("login-token").fill(tab.fleet.settings["FLEET_WEB_TOKEN"])
+    tab.find("login-submit").click()
+    expect(tab.find("connection")).to_have_attribute("data-state", "live")
+
+
+def test_the_fleet_is_there_at_a_glance(tab: Tab) -> None:
+    for name in PRODUCTS:
+        expect(tab.find(f"product-{name}")).to_be_visible()
+    expect(tab.find("rehearsal")).to_be_visible()
+    expect(tab.find("capacity")).to_be_visible()
+    expect(tab.page.locator("body")).not_to_contain_text(re.compile(r"\b(null|undefined|NaN)\b"))
+    tab.picture("glance")
+
+
+def test_status_of_all_products_is_one_answer(tab: Tab) -> None:
+    tab.new_conversation()
+    tab.say("check status of all products")
+    expect(tab.last_reply()).to_contain_text("Here is the fleet.", timeout=PATIENCE)
+    for name in PRODUCTS:
+        expect(tab.last_reply()).to_contain_text(name)
+    expect(tab.find("post-reply")).to_have_count(1)
+    tab.picture("milestone-3-status")
+
+
+def test_a_scout_reports_back_into_the_conversation(tab: Tab) -> None:
+    tab.new_conversation()
+    tab.say("run a scout on product-a")
+    expect(tab.last_reply()).to_contain_text("The scout is on its way", timeout=PATIENCE)
+    expect(tab.find("post-report").last).to_contain_text("hours", timeout=PATIENCE)
+    tab.picture("milestone-4-scout")
+
+
+def test_a_plan_is_sent_back_and_then_approved(tab: Tab) -> None:
+    tab.new_conversation()
+    tab.say("/fleet spawn product-b [complex] price quotes by table")
+    gate = tab.gate("product-b")
+    expect(gate.get_by_test_id("plan")).to_be_visible(timeout=PATIENCE)
+    tab.picture("gate-revision-1")
+    gate.get_by_test_id("choose-changes").click()
+    gate.get_by_test_id("note").fill("keep the old prices working")
+    gate.get_by_test_id("send-note").click()
+    expect(gate).to_contain_text("revision 2", timeout=PATIENCE)
+    expect(gate.get_by_test_id("diff")).to_be_visible()
+    tab.picture("gate-revision-2")
+    gate.get_by_test_id("choose-approve").click()
+    expect(tab.gate("product-b")).to_have_count(0, timeout=PATIENCE)
+    expect(tab.find("post-report").last).to_contain_text("rehearsal is done", timeout=PATIENCE)
+    tab.picture("gate-approved")
+    assert tab.fleet.finished("product-b")["state"] == "done"
+
+
+def test_a_gate_decided_elsewhere_is_decided_on_the_page(tab: Tab) -> None:
+    tab.say("/fleet spawn product-d [complex] answer by theme")
+    expect(tab.gate("product-d").get_by_test_id("plan")).to_be_visible(timeout=PATIENCE)
+    assert tab.fleet.decide(tab.fleet.gate("product-d"), "reject", "not now").status == 200
+    expect(tab.gate("product-d")).to_have_count(0)
+    tab.fleet.finished("product-d")
+
+
+def test_the_page_outlives_a_coordinator_that_is_killed(tab: Tab) -> None:
+    tab.say("/fleet spawn product-c [complex] a page about cold brew")
+    expect(tab.gate("product-c").get_by_test_id("plan")).to_be_visible(timeout=PATIENCE)
+    tab.fleet.kill()
+    expect(tab.find("connection")).not_to_have_attribute("data-state", "live")
+    tab.picture("connection-lost")
+    tab.fleet.start()
+    expect(tab.find("connection")).to_have_attribute("data-state", "live", timeout=PATIENCE)
+    expect(tab.gate("product-c")).to_have_count(1)
+    tab.gate("product-c").get_by_test_id("choose-approve").click()
+    expect(tab.gate("product-c")).to_have_count(0, timeout=PATIENCE)
+    assert tab.fleet.finished("product-c")["state"] == "done"
+    tab.errors.clear()  # The browser counts every try to connect as one.
+
+
+def test_everything_can_be_done_with_the_keyboard(tab: Tab) -> None:
+    tab.find("composer-text").focus()
+    tab.page.keyboard.type("/fleet spawn product-a [complex] count in minutes")
+    tab.page.keyboard.press("Enter")
+    approve = tab.gate("product-a").get_by_test_id("choose-approve")
+    expect(approve).to_be_visible(timeout=PATIENCE)
+
+    def reached() -> bool:
+        tab.page.keyboard.press("Tab")
+        return bool(approve.evaluate("element => element === document.activeElement"))
+
+    until(reached, "the Tab key to come to Approve")
+    tab.page.keyboard.press("Enter")
+    expect(tab.gate("product-a")).to_have_count(0, timeout=PATIENCE)
+    assert tab.fleet.finished("product-a")["state"] == "done"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_shows_one_part_at_a_time(open_tab: Callable[..., Tab], scheme: str) -> None:
+    tab = open_tab(viewport={"width": 390, "height": 844}, color_scheme=scheme, has_touch=True)
+    for part in ("inbox", "fleet", "talk"):
+        tab.find(f"tab-{part}").tap()
+        expect(tab.find(part)).to_be_visible()
+        wide = tab.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert wide == 0, "nothing is cut off or has to be pushed sideways"
+        tab.picture(f"phone-{scheme}-{part}")
+
+
+def test_dark_mode_is_dark(open_tab: Callable[..., Tab]) -> None:
+    tab = open_tab(color_scheme="dark")
+    colours = tab.page.evaluate("getComputedStyle(document.body).backgroundColor.match(/[0-9.]+/g).slice(0, 3).map(Number)")
+    assert max(colours) < 64, colours
+    tab.find("product-product-a").click()
+    expect(tab.find("product-dialog")).to_be_visible()
+    tab.picture("dark-product")
