@@ -14,7 +14,7 @@ help: ## show this list
 install: $(VENV)/.dev ## install everything that development needs into .venv
 
 run: $(VENV)/.run ## start the fleet; the page is then on http://localhost:41790
-	$(BIN)/fleet up
+	@$(BIN)/fleet up
 
 test: $(VENV)/.dev ## run the tests that need no Docker and no browser
 	$(BIN)/python -m pytest
