@@ -332,7 +332,7 @@ def _commands(page: Path) -> Iterator[list[str]]:
         lines = text.splitlines() if language in {"bash", "sh", "console"} else [text] if not language else []
         for line in lines:
             start = "^/?" if not language else r"(?:^|[\s(])(?:[\w.-]*/)*"
-            found = re.search(f"{start}fleet (.+)", line)
+            found = re.search(f"{start}fleet (.+)", re.split(r"(?:^|\s)#\s", line)[0])
             if found and not re.search(r"[<…\[]|^[A-Z]+\b", found[1]):
                 rest = re.split(r"\s+(?:#|&&|\||>)(?:\s|$)|\)", found[1])[0]
                 yield shlex.split(rest) if "'" not in rest else rest.split()
