@@ -7,13 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 from aiohttp import web
 
-from bot import views
 from bot.chat.base import Chat, Live
-from bot.chat.web import api
+from bot.chat.web import api, sockets
 from bot.chat.web.application import application
 from bot.chat.web.auth import Login
 from bot.chat.web.clients import Clients
-from bot.chat.web.site import PREFIX, Part, Site, shown
+from bot.chat.web.site import PREFIX, Part, Site
 from bot.chat.web.streams import Streams
 from bot.domain import Post
 from bot.errors import SettingsError
@@ -112,15 +111,9 @@ class WebChat(Chat):
         if change.post is not None and change.post.conversation.startswith(PREFIX):
             self._reply(change.post)
         if change.gate is not None:
-            gate = change.gate
-            self.site.clients.tell(
-                {
-                    "type": "card",
-                    "conversation": shown(gate.conversation),
-                    "gate": gate.id,
-                    "detail": views.gate_json(gate, self._fleet),
-                }
-            )
+            self.site.clients.tell(sockets.gate_card(change.gate, self.site))
+        if change.work is not None:
+            self.site.clients.tell(sockets.work_card(change.work))
         if change.kind != "post":
             self._tell_status()
 

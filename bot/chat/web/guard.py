@@ -14,6 +14,7 @@ from bot.chat.web.refusals import Handler, Middleware, Refused
 LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 EVERYWHERE = frozenset({"0.0.0.0", "::", ""})  # noqa: S104  compared with, not bound to
 
+# Not no-referrer: with that, Chromium sends “Origin: null” along with the forms of our own pages.
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "

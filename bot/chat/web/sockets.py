@@ -16,6 +16,7 @@ from bot.chat.web import api, bodies, pages
 from bot.chat.web.clients import Client
 from bot.chat.web.refusals import LARGEST, error_json, unexpected
 from bot.chat.web.site import SITE, Site, product_version, shown, stored
+from bot.domain import Gate, Work
 from bot.errors import FleetError, UsageError
 
 routes = web.RouteTableDef()
@@ -51,6 +52,18 @@ async def listen(request: web.Request) -> web.StreamResponse:
 async def close_all(app: web.Application) -> None:
     """Tell every client that the fleet goes away; pages come back by themselves."""
     app[SITE].clients.cut_all(WSCloseCode.GOING_AWAY, "the fleet stops")
+
+
+def gate_card(gate: Gate, site: Site) -> dict[str, Any]:
+    """A gate as it is now."""
+    detail = views.gate_json(gate, site.fleet)
+    return {"type": "card", "kind": "gate", "conversation": shown(gate.conversation), "gate": gate.id, "detail": detail}
+
+
+def work_card(work: Work) -> dict[str, Any]:
+    """Work as it is now."""
+    detail = views.work_json(work)
+    return {"type": "card", "kind": "work", "conversation": shown(work.conversation), "work": work.id, "detail": detail}
 
 
 async def _goodbye(request: web.Request, socket: web.WebSocketResponse, client: Client) -> None:
@@ -97,13 +110,7 @@ def _do(said: Any, client: Client, site: Site) -> dict[str, Any]:
         case bodies.SocketMessage():
             return _message(said, client, site)
         case bodies.SocketAnswer():
-            gate = api.decided(site, said.gate, said)
-            return {
-                "type": "card",
-                "conversation": shown(gate.conversation),
-                "gate": gate.id,
-                "detail": views.gate_json(gate, site.fleet),
-            }
+            return gate_card(api.decided(site, said.gate, said), site)
         case bodies.SocketStop():
             conversation = stored(said.conversation)
             stopped = site.router.stop_turn(conversation)

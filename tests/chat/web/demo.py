@@ -79,7 +79,7 @@ def answer(request: ModelRequest) -> Reply:
             "**product-b** waits for you: the plan for the parser is in its second revision, without the new dependency "
             "you did not want.\n\n- **product-a** works on the auth feature, lead and two builders, nothing unusual\n"
             "- **product-d** has triaged 3 of 11 requests\n- **product-c** is idle since it merged the launch post\n\n"
-            "I would look at the plan first; it holds product-b up, and `/fleet why product-b` has the details."
+            "I would look at the plan first; it holds product-b up, and `/fleet inspect product-b` shows what it last did."
         )
     return calls(Call("status", {}))
 
@@ -91,9 +91,7 @@ class Demo(WebBed):
         super().__init__(folder, REGISTRY, model or (lambda: ScriptedModel(script=answer)))
         self.clock: RealClock = RealClock()
         self.engine.now = self.clock
-        self.engine.info = replace(
-            self.engine.info, engine="0.11.0 (rehearsal)", cpu_percent=41, memory_mib=7.9 * 1024, rehearsal=True
-        )
+        self.engine.info = replace(self.engine.info, engine="0.11.0 (rehearsal)", rehearsal=True)
 
     async def act(self) -> None:
         """What happened so far."""
@@ -133,6 +131,7 @@ class Demo(WebBed):
         self.engine.push_mail(product, type="result", subject="Done", body=body, thread=work.mail)
 
     def _sessions(self) -> None:
+        self.fleet.cpu_percent = 41.0
         now = self.clock()
 
         def session(agent: str, capability: str, minutes: float, task: str = "") -> Session:
@@ -148,13 +147,22 @@ class Demo(WebBed):
             ),
             coordinator=True,
             cost_usd_today=1.40,
+            memory_mib=4.2 * 1024,
         )
         self.engine.set_snapshot(
-            "product-b", sessions=(session("coordinator", "coordinator", 25),), coordinator=True, cost_usd_today=0.62
+            "product-b",
+            sessions=(session("coordinator", "coordinator", 25),),
+            coordinator=True,
+            cost_usd_today=0.62,
+            memory_mib=1.6 * 1024,
         )
         self.engine.set_snapshot("product-c", cost_usd_today=0.75)
         self.engine.set_snapshot(
-            "product-d", sessions=(session("support-1", "support", 5, "3 of 11"),), coordinator=True, cost_usd_today=0.35
+            "product-d",
+            sessions=(session("support-1", "support", 5, "3 of 11"),),
+            coordinator=True,
+            cost_usd_today=0.35,
+            memory_mib=2.1 * 1024,
         )
 
 

@@ -78,12 +78,23 @@ async def test_mail_becomes_a_card_and_a_post(bed: WebBed) -> None:
     async with bed.listen() as ears:
         bed.plan(body="1. Do it")
         card = await ears.hear("card")
+        assert card["kind"] == "gate"
         assert (card["gate"], card["detail"]["state"], card["detail"]["body"]) == ("g1", "open", "1. Do it")
         post = await ears.hear("reply", lambda each: each["kind"] == "gate")
         assert post["conversation"] == "fleet"
         assert (post["cards"][0]["gate"], post["cards"][0]["detail"]["id"]) == ("g1", "g1")
         status = await ears.hear("status")
         assert status["status"]["products"][0]["open_gates"] == 1
+
+
+async def test_work_is_told_as_it_goes_on(bed: WebBed) -> None:
+    async with bed.listen() as ears:
+        await ears.say("/fleet spawn product-a fix the test", conversation="desk")
+        begun = await ears.hear("card", lambda each: each["detail"]["state"] == "running")
+        assert (begun["kind"], begun["work"], begun["conversation"]) == ("work", "w1", "desk")
+        bed.engine.push_mail("product-a", type="result", body="It is green.", thread=bed.work("w1").mail)
+        done = await ears.hear("card", lambda each: each["kind"] == "work" and each["detail"]["state"] == "done")
+        assert done["detail"]["html"] == "<p>It is green.</p>\n"
 
 
 async def test_a_decision_is_told_to_all_and_a_late_one_says_who_won(bed: WebBed) -> None:

@@ -51,7 +51,9 @@ async function hello(message) {
   if (page !== null && page !== message.page) return reload();
   page = message.page;
   const [open, lately] = await Promise.all([api("/api/gates?state=open"), api("/api/gates?limit=40")]);
-  inbox.takeAll([...lately.gates, ...open.gates]);
+  for (const gate of [...lately.gates, ...open.gates]) inbox.take(gate, true);
+  const gone = inbox.waiting().filter((gate) => !open.gates.some((each) => each.id === gate.id));
+  for (const gate of gone) inbox.take(await api(`/api/gates/${gate.id}`), true);
   await talk.catchUp();
   resend();
   if (!chosenTab && inbox.waiting().length) tab("inbox", false);
@@ -74,7 +76,8 @@ function hear(message) {
       product.refresh();
       break;
     case "card":
-      inbox.take(message.detail);
+      if (message.kind === "gate") inbox.take(message.detail);
+      else talk.showWork(message.detail);
       break;
     case "error":
       if (message.conversation) talk.hear(message);

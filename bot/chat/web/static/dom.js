@@ -60,7 +60,7 @@ export function span(ms) {
 
 function words(iso, form) {
   const ms = Date.now() + clockSkew.ms - Date.parse(iso);
-  if (form === "span") return span(ms);
+  if (form === "span") return ms < 5_000 ? "now" : span(ms);
   return ms < 10_000 ? "just now" : `${span(ms)} ago`;
 }
 
@@ -73,6 +73,9 @@ export function age(iso, form = "ago") {
 setInterval(() => {
   for (const each of document.querySelectorAll("time[data-age]")) setText(each, words(each.getAttribute("datetime"), each.dataset.age));
 }, 5000);
+
+/** One line of Markdown without its signs. */
+export const plain = (markdown) => markdown.replace(/\*\*|`/g, "");
 
 export const money = (usd) => `$${usd.toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 })}`;
 export const count = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;

@@ -1,6 +1,6 @@
 // The left column and the top: every product at a glance, what is in use, and what is wrong with the whole.
 
-import { SAID, age, arrange, byId, count, h, mark, money, setText } from "./dom.js";
+import { SAID, age, arrange, byId, count, h, mark, money, plain, setText } from "./dom.js";
 
 const list = byId("products");
 const rows = new Map();
@@ -68,7 +68,6 @@ function fill(row, product) {
   );
 }
 
-const plain = (markdown) => markdown.replace(/\*\*|`/g, "");
 const round = (usd) => money(usd).replace(/\.00$/, "");
 
 function facts(product) {

@@ -37,11 +37,6 @@ export function take(gate, quietly = false) {
   draw();
 }
 
-/** Take in everything there is; what is open here and not among them is open no more. */
-export function takeAll(list) {
-  for (const gate of list) take(gate, true);
-}
-
 function linger(id) {
   lingering.add(id);
   setTimeout(() => {

@@ -2,6 +2,6 @@
 // cookie is sent: whoever has a good one goes straight on.
 const words = document.getElementById("words").textContent.trim();
 if (!words) {
-  const answer = await fetch("/api/me", { headers: { Accept: "application/json" } }).catch(() => null);
+  const answer = await fetch("/", { redirect: "manual" }).catch(() => null);
   if (answer?.ok) location.replace("/" + location.hash);
 }

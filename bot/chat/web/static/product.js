@@ -1,6 +1,6 @@
 // One product in full: how it stands, its history, its sessions and mail, and what the registry says of it.
 
-import { SAID, age, byId, h, mark, money, setText } from "./dom.js";
+import { SAID, age, byId, h, mark, money, plain, setText } from "./dom.js";
 import { GateCard, outcome } from "./gate.js";
 import * as inbox from "./inbox.js";
 import { api } from "./net.js";
@@ -52,9 +52,10 @@ function heading(product) {
 }
 
 function sections(product) {
-  return [
-    h("p", { class: "lead" }, product.doing || "Nothing runs here.", product.since ? [" ", h("span", { class: "quiet" }, age(product.since, product.state === "idle" ? "ago" : "span"))] : null),
-    product.problem ? h("p", { class: "banner" }, mark("trouble"), h("span", {}, product.problem)) : null,
+  const parts = [
+    product.problem
+      ? h("p", { class: "banner" }, mark("trouble"), h("span", {}, product.problem))
+      : h("p", { class: "lead" }, plain(product.doing) || "Nothing runs here.", product.since ? [" ", h("span", { class: "quiet" }, age(product.since, product.state === "idle" ? "ago" : "span"))] : null),
     h("div", { class: "sheet-actions" },
       button("Give it work …", `/fleet spawn ${product.name} `, "primary", act.fill),
       product.state === "paused" ? button("Resume", `/fleet resume ${product.name}`) : button("Pause", `/fleet pause ${product.name}`),
@@ -66,6 +67,7 @@ function sections(product) {
     folded("Mail", product.mail.length, mail(product.mail)),
     folded("Registry", 1, registry(product)),
   ];
+  return parts.filter(Boolean);
 }
 
 function button(label, command, kind = "plain", run = act.send) {

@@ -1,6 +1,6 @@
 // The middle column: conversations, what was said in them, and the answer that is being written.
 
-import { age, announce, byId, h, mark, setText } from "./dom.js";
+import { age, announce, byId, h, mark, plain, setText } from "./dom.js";
 import { GateCard } from "./gate.js";
 import * as inbox from "./inbox.js";
 import { api } from "./net.js";
@@ -33,6 +33,7 @@ export function start(name, actions) {
   inbox.watch((gate) => cards.forEach((card) => card.gate.id === gate.id && card.update(gate)));
   scroll.addEventListener("scroll", scrolled, { passive: true });
   byId("newer").addEventListener("click", () => toEnd(true));
+  new ResizeObserver(() => pinned && toEnd()).observe(scroll);
   byId("talk-menu").addEventListener("click", () => menu(byId("conversations").hidden));
   byId("new-talk").addEventListener("click", fresh);
   addEventListener("hashchange", () => show(fromHash()));
@@ -130,7 +131,7 @@ function reply(talk, post) {
   add(talk, post);
   if (post.author !== me) {
     if (post.author === "fleet" && ["reply", "error"].includes(post.kind)) [talk.live, talk.doing] = [null, []];
-    announce(`${post.kind === "report" ? "Report" : "Answer"}${post.product ? ` from ${post.product}` : ""}: ${post.text.slice(0, 120)}`);
+    if (talk !== current) announce(`Something new in ${titleOf(talk)}.`);
   }
   if (talk === current) {
     const end = nearEnd();
@@ -185,11 +186,13 @@ function draw(end = nearEnd()) {
     drawn.clear();
     cards.clear();
     place.replaceChildren();
+    place.setAttribute("aria-busy", "true");
+    setTimeout(() => place.removeAttribute("aria-busy"), 1000);
     drawnTalk = current;
     end = true;
   }
   const posts = [...current.posts.values()].sort((a, b) => a.id - b.id);
-  const tailPlace = place.querySelector(".tail") ?? place.appendChild(h("div", { class: "tail" }));
+  const tailPlace = place.querySelector(".tail") ?? place.appendChild(h("div", { class: "tail", "aria-live": "off" }));
   const before = scroll.scrollHeight - scroll.scrollTop;
   let added = false;
   posts.forEach((post, at) => {
@@ -224,9 +227,9 @@ function postElement(post, before) {
   const fleet = post.author === "fleet";
   const grouped = before && before.author === post.author && before.kind === post.kind && Date.parse(post.at) - Date.parse(before.at) < 300_000 && post.kind !== "gate" && post.kind !== "report";
   const meta = grouped || post.kind === "outcome" ? null : h("p", { class: "post-meta" }, h("b", {}, fleet ? "Fleet" : post.author), post.product && fleet ? h("span", { class: "chip" }, post.product) : null, age(post.at));
-  const shows = post.cards.filter((card) => card.detail);
+  const shows = post.cards.filter((card) => card.detail && !(post.kind === "report" && card.kind === "work"));
   const gateOnly = post.kind === "gate" && shows.some((card) => card.kind === "gate");
-  return h("div", { class: `post ${mine ? "mine" : fleet ? "coordinator" : "other"} ${post.kind} ${grouped ? "grouped" : ""}`, "data-post": post.id, "data-kind": post.kind, "data-testid": `post-${post.kind}` },
+  return h("div", { class: `post ${mine ? "mine" : fleet ? "coordinator" : "other"} kind-${post.kind} ${grouped ? "grouped" : ""}`, "data-post": post.id, "data-kind": post.kind, "data-testid": `post-${post.kind}` },
     meta,
     post.kind === "outcome" ? h("div", { class: "outcome-line" }, mark("done"), h("div", { class: "prose", html: post.html })) : null,
     post.kind !== "outcome" && !gateOnly && post.text ? h("div", { class: mine ? "bubble prose" : "prose", html: post.html }) : null,
@@ -241,11 +244,20 @@ function cardElement(card) {
     cards.add(shown);
     return shown.element;
   }
-  const work = card.detail;
-  return h("div", { class: "work-card", "data-testid": `work-${work.id}` },
+  return workElement(card.detail);
+}
+
+function workElement(work) {
+  const why = work.state === "done" ? "" : work.reason;
+  return h("div", { class: "work-card", "data-work": work.id, "data-testid": `work-${work.id}` },
     mark(WORK[work.state] ?? "idle"),
-    h("span", {}, h("b", {}, work.product), ` ${work.state}`, work.reason ? h("span", { class: "quiet" }, `, ${work.reason}`) : null, h("span", { class: "work-what" }, work.objective)),
+    h("span", {}, h("b", {}, work.product), ` ${work.state}`, why ? h("span", { class: "quiet" }, `, ${plain(why)}`) : null, h("span", { class: "work-what" }, work.objective)),
     h("span", { class: "id" }, work.id));
+}
+
+/** Show work as it is now, wherever it stands. */
+export function showWork(work) {
+  for (const each of place.querySelectorAll(`[data-work="${CSS.escape(work.id)}"]`)) each.replaceWith(workElement(work));
 }
 
 export const WORK = { queued: "queued", starting: "working", running: "working", waiting: "waiting", done: "done", failed: "trouble", cancelled: "idle" };
@@ -289,10 +301,13 @@ function toEnd(smooth = false) {
   const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
   scroll.scrollTo({ top: scroll.scrollHeight, behavior: smooth && !still ? "smooth" : "instant" });
   byId("newer").hidden = true;
+  pinned = true;
 }
 
+let pinned = true;
 let loadingOlder = false;
 async function scrolled() {
+  pinned = nearEnd();
   if (nearEnd()) {
     byId("newer").hidden = true;
     markSeen();
