@@ -1,0 +1,438 @@
+"""The command line as people and scripts use it: real processes, a coordinator that runs or none, pipes and screens."""
+
+import asyncio
+import io
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import chdir, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot import registry
+from bot.agent.base import Model
+from bot.cli import main
+from bot.console import Console, console, plain, spoken
+from bot.domain import WorkState
+from bot.init import registry_text
+from tests.chat.web.webbed import TOKEN, WebBed
+from tests.fakes.model import ScriptedModel, call, say
+from tests.process import PATIENCE, Process
+
+FLEET = [sys.executable, "-m", "bot.cli"]
+BARE = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """How a command ended, and what it printed."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def fleet(*words: str, cwd: Path, env: dict[str, str] | None = None, stdin: str = "") -> Done:
+    """One command, to its end, with the environment and the folder of a process of its own."""
+    before, ours = dict(os.environ), sys.stdin
+    with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err, chdir(cwd):
+        os.environ.clear()
+        os.environ.update({**BARE, **(env or {})})
+        sys.stdin = io.StringIO(stdin)
+        try:
+            code = main(words)
+        except SystemExit as end:
+            code = int(end.code or 0)
+        finally:
+            sys.stdin = ours
+            os.environ.clear()
+            os.environ.update(before)
+    return Done(code, out.getvalue(), err.getvalue())
+
+
+def alone(*words: str, cwd: Path, env: dict[str, str] | None = None) -> Done:
+    """One command as a process of its own, for what outlives it or is about it as a whole."""
+    done = subprocess.run(
+        [*FLEET, *words], cwd=cwd, env={**BARE, **(env or {})}, capture_output=True, text=True, timeout=PATIENCE
+    )
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+# -- without any fleet
+
+
+def test_alone_it_lists_every_command_on_a_line(tmp_path: Path) -> None:
+    done = alone(cwd=tmp_path)
+    assert done.returncode == 0
+    assert done.stdout == fleet("--help", cwd=tmp_path).stdout
+    for line in ("fleet up ", "fleet doctor ", "fleet status ", "fleet approve-plan "):
+        assert f"  {line}" in done.stdout
+    assert list(tmp_path.iterdir()) == [], "asking for help makes nothing"
+    assert fleet("--version", cwd=tmp_path).stdout.startswith("meta-coordinator 0.")
+
+
+def test_help_of_a_skill_needs_no_fleet(tmp_path: Path) -> None:
+    done = fleet("spawn", "--help", cwd=tmp_path)
+    assert done.stdout.startswith("fleet spawn <product> <objective…> [--capability NAME]\n")
+    assert "fleet spawn product-a ship the auth feature" in done.stdout
+    assert json.loads(fleet("help", "gates", "--json", cwd=tmp_path).stdout)["name"] == "gates"
+    assert "--demo" in fleet("init", "--help", cwd=tmp_path).stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["statsu"], "There is no command “statsu”.\nDid you mean fleet status?\n"),
+        (["gates", "--al"], "gates has no option --al.\nDid you mean fleet gates --all?"),
+        (["pause"], "pause needs <product>: name of the product.\nIt goes: fleet pause <product> [--park]\n"),
+        (["doctor", "--bogus"], "unrecognized arguments: --bogus"),
+        (["ask"], 'fleet ask PRODUCT "WORDS"'),
+    ],
+)
+def test_wrong_words_are_answered_with_right_ones(words: list[str], said: str, tmp_path: Path) -> None:
+    done = fleet(*words, cwd=tmp_path)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("files", "env", "said"),
+    [
+        ({}, {}, "fleet init"),
+        ({"products.yaml": "products:\n  - {name: a, paht: x}\n"}, {}, "products.yaml:2:"),
+        ({"products.yaml": "products: []\n"}, {"FLEET_WEB_PORT": "many"}, "FLEET_WEB_PORT"),
+        ({"products.yaml": "products: []\n", ".fleet": "a file"}, {}, ".fleet"),
+    ],
+)
+def test_what_cannot_start_says_why_without_a_traceback(
+    files: dict[str, str], env: dict[str, str], said: str, tmp_path: Path
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    done = fleet("up", cwd=tmp_path, env={"FLEET_ENGINE": "rehearsal", "FLEET_WEB_PORT": "0", "FLEET_GATEWAY_PORT": "0", **env})
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+# -- with a coordinator that runs
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    with Process(tmp_path_factory.mktemp("fleet")) as process:
+        process.start()
+        yield process
+
+
+def ask(running: Process, *words: str, stdin: str = "") -> Done:
+    return fleet(*words, cwd=running.state, env=running.environment, stdin=stdin)
+
+
+def as_json(running: Process, *words: str) -> Any:
+    return json.loads(ask(running, *words, "--json").stdout)
+
+
+def test_up_reports_what_is_on_and_where_the_page_is(running: Process) -> None:
+    report = running.until(lambda: running.log.read_text() if "\nready in " in running.log.read_text() else "", "it is ready")
+    assert report.startswith("meta-coordinator 0.1.0\n  products   4 from ")
+    assert "  engine     0.11.0 (rehearsal) (FLEET_ENGINE=rehearsal)\n" in report
+    assert "  claude     off: set ANTHROPIC_API_KEY" in report
+    assert report.count("?token=") == 1
+
+
+def test_only_one_coordinator_for_a_state_folder(running: Process) -> None:
+    done = ask(running, "up")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "A coordinator already runs on" in done.stderr
+
+
+def test_status_as_text_table_and_json(running: Process) -> None:
+    done = ask(running, "status")
+    assert done.returncode == 0
+    assert done.stdout.startswith("Fleet: 4 idle")
+    assert "\nPRODUCT      STATE" in done.stdout
+    assert "\n○ product-c  idle" in done.stdout
+    assert "\x1b" not in done.stdout
+    found = as_json(running, "status", "product-b", "Product_A")
+    assert [each["name"] for each in found["products"]] == ["product-a", "product-b"]
+    assert set(found["capacity"]) == {"sessions", "cpu_percent", "memory_gb", "cost_usd_today"}
+
+
+def test_errors_as_json_and_as_text(running: Process) -> None:
+    done = ask(running, "gates", "g99", "--json")
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["error"]["code"] == "not_found"
+    done = ask(running, "pause", "product-x")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "Did you mean" in done.stderr
+    done = ask(running, "statsu", "--json")
+    assert done.returncode == 2
+    assert json.loads(done.stdout)["error"]["code"] == "usage"
+
+
+def test_work_from_the_terminal_to_its_end(running: Process) -> None:
+    found = as_json(running, "spawn", "product-a", "[complex] mend what's broken")
+    id = found["work"]["id"]
+    assert found["work"]["objective"] == "[complex] mend what's broken"
+    gate = running.until(lambda: running.gates(), "a plan waits")[0]["id"]
+    done = ask(running, "gates", gate)
+    assert "Plan" in done.stdout
+    assert f"fleet approve-plan {gate}" in done.stdout
+    assert "Approved by owner" in ask(running, "approve-plan", gate).stdout
+    again = ask(running, "approve-plan", gate, "reject")
+    assert again.returncode == 1
+    assert "owner was first" in again.stderr
+    running.until(lambda: [each for each in running.work() if each["id"] == id and each["state"] == "done"], "it is done")
+    assert "result" in ask(running, "mail", "product-a").stdout
+
+
+def test_stop_needs_a_yes(running: Process) -> None:
+    as_json(running, "spawn", "product-d", "[stall] wait for ever")
+    running.until(lambda: as_json(running, "inspect", "product-d")["sessions"], "it runs")
+    done = ask(running, "stop", "product-d")
+    assert done.returncode == 1
+    assert "say fleet stop product-d --yes" in done.stdout
+    assert ask(running, "stop", "product-d", "--yes").returncode == 0
+
+
+def test_a_product_is_asked_and_answers(running: Process) -> None:
+    done = ask(running, "ask", "Product-C", "how are you?")
+    assert done.returncode == 0
+    assert "product-c answers:\n\n> Rehearsal coordinator" in done.stdout
+
+
+def test_plain_words_without_a_key_get_the_nearest_command(running: Process) -> None:
+    done = ask(running, "ask", "-", stdin="what is the status?\n")
+    assert done.returncode == 0
+    assert "fleet status" in done.stdout
+    assert as_json(running, "ask", "what is the status?")["replies"][0]["suggestions"][0]["command"] == "/fleet status"
+
+
+def test_a_command_that_only_asks_imports_nothing_heavy(running: Process) -> None:
+    code = (
+        "import sys; from bot.cli import main; main(['status', '--json']);"
+        "print([n for n in ('aiohttp', 'anthropic', 'rich', 'docker', 'yaml', 'markdown_it', 'asyncio') if n in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=running.state,
+        env=running.environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+    assert done.stdout.splitlines()[-1] == "[]", done.stdout[-300:] + done.stderr[-300:]
+
+
+def test_on_a_screen_there_is_colour_and_none_with_no_color(running: Process) -> None:
+    def shown(**more: str) -> str:
+        ours, theirs = pty.openpty()
+        env = {**running.environment, "TERM": "xterm", **more}
+        with subprocess.Popen(
+            [*FLEET, "status"], cwd=running.state, env=env, stdout=theirs, stdin=subprocess.DEVNULL
+        ) as process:
+            os.close(theirs)
+            text = b""
+            while True:
+                try:
+                    piece = os.read(ours, 65536)
+                except OSError:
+                    break
+                text += piece
+                if not piece:
+                    break
+            process.wait(PATIENCE)
+        os.close(ours)
+        return text.decode()
+
+    assert "\x1b[1mFleet:" in shown()
+    assert "\x1b" not in shown(NO_COLOR="1")
+
+
+def test_without_a_coordinator_a_command_runs_here_and_now(tmp_path: Path) -> None:
+    with Process(tmp_path) as process:
+        env = process.environment
+        assert alone("status", cwd=tmp_path, env=env).stdout.startswith("Fleet: 4 idle")
+        found = alone("spawn", "product-a", "look round", "--capability", "scout", "--json", cwd=tmp_path, env=env)
+        assert json.loads(found.stdout)["work"]["id"] == "w1"
+        seen = json.loads(alone("inspect", "product-a", "--json", cwd=tmp_path, env=env).stdout)
+        assert seen["sessions"][0]["capability"] == "scout", "it was started before the command ended"
+        process.start()
+        process.until(lambda: process.work()[0]["state"] == "done", "a coordinator that starts later hears of its end")
+        assert process.process is not None
+        process.process.send_signal(signal.SIGTERM)
+        assert process.process.wait(PATIENCE) == 0
+        assert process.log.read_text().endswith("stopped; sessions run on\n")
+        assert not (process.state / "bot.json").exists()
+
+
+def test_a_coordinator_that_hangs_is_said(running: Process, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    state.mkdir()
+    (state / "bot.json").write_text(json.dumps({"pid": os.getpid(), "url": "http://127.0.0.1:9", "token": "x"}))
+    done = fleet("status", cwd=tmp_path, env={**running.environment, "FLEET_STATE": str(state)})
+    assert done.returncode == 2
+    assert f"A coordinator runs here (process {os.getpid()}), but it does not answer" in done.stderr
+
+
+# -- talking with the agent
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator["Desk"]:
+    async with Desk(tmp_path) as desk:
+        yield desk
+
+
+class Desk(WebBed):
+    """A coordinator with a scripted model, which commands in its folder find."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, model=self.scripted)
+        self.replies = ScriptedModel()
+
+    def scripted(self) -> Model:
+        return self.replies
+
+    async def start(self) -> None:
+        await super().start()
+        (self.folder / ".fleet").mkdir(exist_ok=True)
+        (self.folder / ".fleet" / "bot.json").write_text(json.dumps({"pid": os.getpid(), "url": self.url, "token": TOKEN}))
+
+    async def begin(self, *words: str) -> asyncio.subprocess.Process:
+        """A command, begun."""
+        pipe = asyncio.subprocess.PIPE
+        return await asyncio.create_subprocess_exec(*FLEET, *words, cwd=self.folder, env=BARE, stdout=pipe, stderr=pipe)
+
+
+async def test_an_answer_streams_and_what_runs_is_said_aside(desk: Desk) -> None:
+    desk.replies.replies = [call("status"), say("All **three** are idle.")]
+    process = await desk.begin("ask", "how", "are", "they?")
+    out, err = await asyncio.wait_for(process.communicate(), PATIENCE)
+    assert out.decode() == "All **three** are idle.\n"
+    assert "· status" in err.decode()
+    assert process.returncode == 0
+    (post,) = [post for post in desk.store.talk.posts("web:terminal") if post.author != "fleet"]
+    assert post.text == "how are they?"
+
+
+async def test_ctrl_c_stops_the_turn(desk: Desk) -> None:
+    hold = asyncio.Event()
+    desk.replies.replies = [say("This takes very long.", hold=hold)]
+    process = await desk.begin("ask", "tell me a story")
+    assert process.stdout is not None
+    assert await asyncio.wait_for(process.stdout.readexactly(4), PATIENCE) == b"This", "it is written as it comes"
+    process.send_signal(signal.SIGINT)
+    out, _ = await asyncio.wait_for(process.communicate(), PATIENCE)
+    hold.set()
+    assert b"very long" not in out
+    assert process.returncode == 0
+    assert desk.router.running() == {}
+
+
+async def test_an_error_of_the_model_is_said(desk: Desk) -> None:
+    desk.replies.replies = [say("", status=401, error="invalid x-api-key")]
+    process = await desk.begin("ask", "hello")
+    out, _ = await asyncio.wait_for(process.communicate(), PATIENCE)
+    assert b"invalid x-api-key" in out
+    assert process.returncode == 1
+
+
+async def test_a_skill_of_a_running_coordinator_is_run_by_it(desk: Desk) -> None:
+    process = await desk.begin("spawn", "product-a", "fix it")
+    out, err = await asyncio.wait_for(process.communicate(), PATIENCE)
+    assert out.decode().startswith("w1 for product-a: objective “fix it”. It starts now."), err
+    await desk.settled()
+    assert desk.work("w1").state is WorkState.RUNNING
+
+
+# -- fleet init
+
+
+def test_init_enters_the_repositories_that_are_there_and_touches_nothing(tmp_path: Path) -> None:
+    for name in ("shop", "My Site!"):
+        (tmp_path / "work" / name / ".git").mkdir(parents=True)
+    (tmp_path / "work" / "notes").mkdir()
+    done = fleet("init", "work", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "entered 2 git repositories: My Site!, shop" in done.stdout
+    assert done.stdout.endswith("next    cd work && fleet up\n")
+    found = registry.load(tmp_path / "work" / "products.yaml", check_paths=True)
+    assert [(each.name, Path(each.path).name) for each in found.products] == [("My-Site", "My Site!"), ("shop", "shop")]
+    env = tmp_path / "work" / ".env"
+    assert env.stat().st_mode & 0o777 == 0o600
+    assert "\n# ANTHROPIC_API_KEY=\n" in env.read_text()
+    env.write_text("FLEET_WEB_PORT=1234\n")
+    again = fleet("init", "work", cwd=tmp_path)
+    assert "kept    work/.env (it was there)" in again.stdout
+    assert env.read_text() == "FLEET_WEB_PORT=1234\n"
+
+
+def test_init_in_an_empty_folder_can_be_started_at_once(tmp_path: Path) -> None:
+    assert fleet("init", cwd=tmp_path).stdout.endswith("next    fleet up\n")
+    assert registry.load(tmp_path / "products.yaml").products == ()
+    done = alone("products", cwd=tmp_path, env={"FLEET_ENGINE": "rehearsal"})
+    with Process(tmp_path / "for its supervisor") as process:
+        process.state = tmp_path / ".fleet"
+    assert "No product yet" in done.stdout
+
+
+def test_the_demo_begins_with_four_products(tmp_path: Path) -> None:
+    found = json.loads(fleet("init", "--demo", "--json", cwd=tmp_path).stdout)
+    assert found["written"] == [".env"]
+    (line,) = [line for line in (tmp_path / ".env").read_text().splitlines() if line.startswith("FLEET_PRODUCTS=")]
+    assert len(registry.load(tmp_path / line.partition("=")[2], check_paths=True).products) == 4
+
+
+def test_the_programs_own_registry_is_never_worked_in(tmp_path: Path) -> None:
+    from bot import demo
+    from bot.init import registry_of
+
+    (tmp_path / "products.yaml").symlink_to(demo.bundled())
+    state = tmp_path / "state"
+    assert registry_of(tmp_path / "products.yaml", state, given=False) == state / "demo" / "products.yaml"
+    assert state.stat().st_mode & 0o777 == 0o700
+    assert registry_of(tmp_path / "products.yaml", state, given=True) == tmp_path / "products.yaml"
+
+
+def test_the_template_is_a_registry() -> None:
+    assert registry.parse(registry_text(()), Path("products.yaml")).products == ()
+
+
+# -- the console
+
+
+def test_markdown_made_plain() -> None:
+    text = "**product-a** is `idle`.\n\n```diff\n-a **b**\n+`c`\n```\n> quoted"
+    assert plain(text) == "product-a is idle.\n\n-a **b**\n+`c`\n> quoted"
+    assert (
+        spoken("Say `/fleet status`, see http://x/fleet and /fleeting")
+        == "Say `fleet status`, see http://x/fleet and /fleeting"
+    )
+
+
+def test_a_table_stands_in_place_of_the_list_and_warnings_stay() -> None:
+    table = {"columns": ["name", "empty", "note"], "rows": [["a", "", "x\ny"], ["bbb", "", "**z**"]]}
+    shown = Console().result({"text": "Head\n\n- a\n- b\n- ⚠ beware", "table": table})
+    assert shown == "Head\n\nNAME  NOTE\na     x y\nbbb   z\n\n- ⚠ beware"
+    assert Console().result({"text": "Nothing.", "table": {"columns": ["a"], "rows": []}}) == "Nothing."
+
+
+def test_colour_is_for_screens_that_want_it() -> None:
+    assert console(screen=True, environ={"TERM": "xterm"}).colour
+    assert not console(screen=False, environ={}).colour
+    assert not console(screen=True, environ={"NO_COLOR": "1"}).colour
+    assert not console(screen=True, environ={"TERM": "dumb"}).colour
+    text = Console(colour=True, width=60).result(
+        {"text": "**a**\n\n- x", "table": {"columns": ["n"], "rows": [["[red]x[/red]"]]}}
+    )
+    assert "[red]x[/red]" in text, "what agents write is no markup"
