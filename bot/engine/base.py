@@ -66,7 +66,9 @@ class RuntimeDown:
 
 @dataclass(frozen=True, slots=True)
 class RuntimeUp:
-    """The runtime answers; `restarted` when its supervisor is another one than before, so that sessions may be gone."""
+    """The runtime answers; `restarted` when it was started anew itself (container, machine), so that its sessions are gone.
+
+    A supervisor that was only replaced is none: sessions go on without it."""
 
     runtime: str
     info: RuntimeInfo

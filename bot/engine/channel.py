@@ -9,10 +9,11 @@ Framing
 
 Hello
     Both sides send `{"hello": {"protocol": 1, …}}` as their first line, without waiting for the other. The supervisor adds
-    `boot` (an id that changes with every start), `engine` (version as it prints it, "" if there is none), `rehearsal`, `cpus`,
-    `cpu_percent` (100 is one core), `memory_mib`, `memory_limit_mib` (null: none) and `supervisor` (its version); the bot
-    adds `client`. If the numbers differ, the side that sees it answers `{"hello": {"protocol": n, "error": {…"version"…}}}`
-    at need, says so in words and closes.
+    `boot` (an id that changes with every start of it), `life` (one that changes when the machine or container is started anew),
+    `engine` (version as it prints it, "" if there is none), `rehearsal`, `cpus`, `cpu_percent` (100 is one core), `memory_mib`,
+    `memory_limit_mib` (null: none), `pid`, `supervisor` (its version) and `make` (as it was told); the bot adds `client`. If
+    the numbers differ, the side that sees it answers `{"hello": {"protocol": n, "error": {…"version"…}}}` at need, says so in words
+    and closes.
 
 Requests and responses
     `{"id": 7, "op": "send", "product": "product-a", "args": {…}, "deadline": 30.0}`

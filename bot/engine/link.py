@@ -44,7 +44,8 @@ class Link:
         self._line: Line | None = None
         self._waiting: dict[int, asyncio.Future[Any]] = {}
         self._number = 0
-        self._boot = ""
+        self._life = ""
+        self._greeting = ""
         self._reason = ""
         self._told = False
         self._settled = asyncio.Event()
@@ -158,8 +159,8 @@ class Link:
         line = self._line
         pulse = asyncio.create_task(self._pulse())
         reading = asyncio.create_task(self._read_on(line)) if line else pulse
-        restarted = bool(self._boot) and self.info is not None and self.info.boot != self._boot
-        self._boot = self.info.boot if self.info else ""
+        restarted = bool(self._life) and self._greeting != self._life
+        self._life = self._greeting
         self._told = False
         beginning = asyncio.create_task(self._begin(restarted))
         tasks = {pulse, reading, beginning}
@@ -192,6 +193,7 @@ class Link:
         if isinstance(refusal := hello.info.get("error"), dict):
             raise ChannelError.from_json(refusal)
         hello.check("bot", "supervisor")
+        self._greeting = str(hello.info.get("life", ""))
         self.info = self._described(hello.info)
 
     def _described(self, info: Mapping[str, Any]) -> RuntimeInfo:

@@ -39,7 +39,7 @@ class FakeWorld(World):
         self.engine.go_down()
 
     async def come_up(self) -> None:
-        self.engine.come_up(restarted=True)
+        self.engine.come_up()
 
 
 class TestFake(EngineContract):

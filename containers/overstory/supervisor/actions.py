@@ -20,8 +20,7 @@ async def start(product: Product) -> dict[str, Any]:
     """See that the coordinator runs."""
     async with product.site.changing:
         product.refuse_if_paused()
-        started = await (await product.dialect()).start()
-        await product.settle_hooks(await product.site.rows())
+        started = await _started(product, await product.dialect())
     product.changed()
     return {"started": started}
 
@@ -61,10 +60,12 @@ async def reply(product: Product, mail: str, body: str, marker: str, plan: str |
     return {"id": id}
 
 
-async def _started(product: Product, dialect: Dialect) -> None:
-    """See that the coordinator runs, with hooks that let it work."""
-    if await dialect.start():
+async def _started(product: Product, dialect: Dialect) -> bool:
+    """See that the coordinator runs, with hooks that let it work; whether it had to be started."""
+    started = await product.mender.start(dialect)
+    if started:
         await product.settle_hooks(await product.site.rows())
+    return started
 
 
 def _worker_hears(letter: Letter, alive: frozenset[str]) -> bool:
@@ -142,6 +143,7 @@ async def _stop_each(product: Product, dialect: Dialect, rows: list[Row]) -> Non
     for row in sorted(rows, key=lambda row: row.agent != COORDINATOR):
         try:
             if row.agent == COORDINATOR:
+                product.mender.stopped()
                 await dialect.stop_coordinator()
             else:
                 await dialect.stop_worker(row)

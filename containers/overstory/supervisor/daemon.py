@@ -83,6 +83,7 @@ class Daemon:
         measured = await asyncio.get_running_loop().run_in_executor(self.shared.threads, self._gauge.read)
         return {
             "boot": self.boot,
+            "life": processes.life(),
             "engine": self.engine.known_version,
             "rehearsal": self.engine.rehearsal,
             "supervisor": VERSION,

@@ -64,6 +64,10 @@ class Dialect(ABC):
         """Answer a mail in its thread as operator; the reply's id."""
 
     @abstractmethod
+    async def leave_note(self, subject: str, body: str) -> str:
+        """Leave unread mail for the next coordinator while there is none; it finds it as soon as it is started."""
+
+    @abstractmethod
     def sling_words(self, task: Task) -> tuple[str, ...]:
         """The words of the command that starts a worker."""
 

@@ -82,6 +82,10 @@ class Planning(Dialect):
         """By command, in the thread."""
         return await self.reply_by_command(letter, body)
 
+    async def leave_note(self, subject: str, body: str) -> str:
+        """By command, which asks nothing of the recipient."""
+        return await self.send_by_command(subject, body, COORDINATOR, "status", "high")
+
     def sling_words(self, task: Task) -> tuple[str, ...]:
         """A worker that reports to the operator."""
         # This version takes the first word that is no flag as the task, so the task comes first.

@@ -16,6 +16,7 @@ from .current import Current
 from .dialects import Dialect
 from .hooks import Hooks
 from .mailbox import Letter
+from .mender import Mender
 from .planning import Planning
 from .sessions import COORDINATOR, Row
 from .site import Site
@@ -25,6 +26,12 @@ log = logging.getLogger(__name__)
 
 ROUND = 2.0
 """Seconds from one round to the next while nothing changes: processes die without a trace in any database."""
+
+IDLE_ROUND = 10.0
+"""The same in seconds for a product of which no session is alive."""
+
+RECENT = 0.3
+"""How old the table of processes may be for a snapshot, in seconds."""
 
 QUIET = 0.25
 """Least time in seconds between two rounds while everything changes all the time."""
@@ -45,6 +52,7 @@ class Product:
         self._costs = Costs(site.path, site.folder / "metrics.db", site.state)
         self._meter = processes.Meter()
         self._hooks = Hooks()
+        self.mender = Mender(site)
         self._dialect: Dialect | None = None
         self._worktrees: dict[str, str] = {}
         self._latest: dict[str, Any] = {}
@@ -52,6 +60,7 @@ class Product:
         self._refreshing = asyncio.Lock()
         self._round: asyncio.Task[None] | None = None
         site.enrich_with(self._complete)
+        site.disturbed = self.changed
 
     def open(self) -> None:
         """Begin to tend it."""
@@ -109,16 +118,16 @@ class Product:
         if self.paused:
             raise troubles.paused()
 
-    async def alive(self, rows: tuple[Row, ...]) -> frozenset[str]:
-        """The agents whose sessions truly go on."""
-        table = await self.site.table()
+    async def alive(self, rows: tuple[Row, ...], max_age: float = 0.0) -> frozenset[str]:
+        """The agents whose sessions truly go on, by the processes as they were up to `max_age` seconds ago."""
+        table = await self.site.table(max_age)
         slinging = self.slings.running(table)
         turns = await self.site.read(self._turns, rows)
         return frozenset(row.agent for row in rows if sessions.alive(row, turns.get(row.agent), row.agent in slinging, table))
 
-    async def roots(self) -> tuple[int, ...]:
+    async def roots(self, max_age: float = 0.0) -> tuple[int, ...]:
         """The processes at the top of the product's trees: serve first, then slings, coordinator, workers, turns."""
-        table = await self.site.table()
+        table = await self.site.table(max_age)
         rows = await self.site.rows()
         found = [*(await self._dialect.roots(rows, table) if self._dialect else ()), *self.slings.running(table).values()]
         found += [row.pid for row in rows if row.pid and processes.alive(row.pid, table, row.began)]
@@ -138,18 +147,22 @@ class Product:
     async def _tend(self) -> None:
         while True:
             self._dirty.clear()
+            busy = False
             try:
                 await self._refresh()
                 if self._dialect is not None and not self.paused:
                     rows = await self.site.rows()
                     await self.settle_hooks(rows)
-                    await self._dialect.tend(rows, busy=bool(await self.alive(rows)))
+                    if await self.mender.look(self._dialect):
+                        rows = await self.site.rows()
+                    busy = bool(await self.alive(rows, RECENT))
+                    await self._dialect.tend(rows, busy=busy)
                     await self._retire(self._dialect)
             except ChannelError as error:
                 log.warning("%s: %s", self.site.path, error.message)
             await asyncio.sleep(QUIET)
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(ROUND - QUIET):
+                async with asyncio.timeout(ROUND if busy or self.paused else IDLE_ROUND):
                     await self._dirty.wait()
 
     async def _retire(self, dialect: Dialect) -> None:
@@ -192,11 +205,15 @@ class Product:
     async def _fill(self, found: dict[str, Any]) -> None:
         rows = await self.site.rows()
         self._worktrees = {row.agent: row.worktree for row in rows}
-        alive = await self.alive(rows)
+        alive = await self.alive(rows, RECENT)
+        coordinator = next((row for row in rows if row.agent == COORDINATOR), None)
+        if self.mender.due(coordinator, await self.site.table(RECENT)):
+            # It is being started again: nobody has to be told that it is gone.
+            alive |= {COORDINATOR}
         found["sessions"] = [row.as_json(row.agent in alive) for row in rows]
         found["coordinator"] = COORDINATOR in alive
-        table = await self.site.table()
-        load = self._meter.sample(processes.tree(await self.roots(), table), table)
+        table = await self.site.table(RECENT)
+        load = self._meter.sample(processes.tree(await self.roots(RECENT), table), table)
         found["cpu_percent"], found["memory_mib"] = load.cpu_percent, load.memory_mib
         await self.site.read(self.site.mailbox.newest, 1)
         spent = await self.site.read(self._costs.read, rows)

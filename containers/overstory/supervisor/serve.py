@@ -11,7 +11,6 @@ import os
 import socket
 import subprocess
 import time
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import aiohttp
@@ -44,10 +43,10 @@ LOG_CAP = 8 * 1024 * 1024
 
 
 class Serve:
-    """One product's serve. `mended` is awaited after each time that it had to be started anew."""
+    """One product's serve. When it had to be started anew the site is told: its coordinator died with it."""
 
-    def __init__(self, site: Site, mended: Callable[[], Awaitable[None]]) -> None:
-        self._site, self._mended = site, mended
+    def __init__(self, site: Site) -> None:
+        self._site = site
         self._product, self._state, self._http = site.path, site.state, site.http
         self._key = str(site.path)
         self._changing = asyncio.Lock()
@@ -180,7 +179,7 @@ class Serve:
             self._tending = None
 
     async def _watch(self) -> None:
-        """Notice its death, start it again, and let the coordinator be mended."""
+        """Notice its death and start it again."""
         while True:
             await asyncio.sleep(LOOK)
             self._empty_log()
@@ -201,7 +200,9 @@ class Serve:
             async with self._changing:
                 if not self._lives():
                     await self._start()
-            await self._mended()
+            if self._site.paused and self.pid is not None:
+                await asyncio.to_thread(processes.halt, (self.pid,))
+            self._site.disturbed()
         except ChannelError as error:
             log.error("ov serve of %s: %s %s", self._product, error.message, error.hint)
 
@@ -210,7 +211,8 @@ class Serve:
             return False
         if self._child is not None and self._child.pid == self.pid:
             return self._child.poll() is None
-        return self._lives()
+        process = processes.one(self.pid)
+        return process is not None and abs(process.started - self._started) < 2
 
     def _forget(self) -> None:
         self.pid = None

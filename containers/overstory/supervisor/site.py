@@ -1,9 +1,10 @@
 """What everybody inside the supervisor needs of one product: its folder, its mail and sessions, its engine's commands."""
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -30,6 +31,25 @@ LOCKED_RETRIES = (0.2, 0.5, 1.0)
 """Pauses in seconds before a command that met a locked database is run again."""
 
 
+class Census:
+    """The table of processes, taken once for all products that ask at the same time."""
+
+    def __init__(self) -> None:
+        self._taking = asyncio.Lock()
+        self._taken = float("-inf")
+        self._table: processes.Table = {}
+
+    async def table(self, threads: ThreadPoolExecutor, max_age: float) -> processes.Table:
+        """The table, begun at most `max_age` seconds before this call."""
+        asked = time.monotonic()
+        async with self._taking:
+            if self._taken < asked - max_age:
+                began = time.monotonic()
+                self._table = await asyncio.get_running_loop().run_in_executor(threads, processes.table)
+                self._taken = began
+            return self._table
+
+
 @dataclass(frozen=True, slots=True)
 class Shared:
     """What all products of this runtime have in common."""
@@ -39,13 +59,14 @@ class Shared:
     http: aiohttp.ClientSession
     threads: ThreadPoolExecutor
     idle_after: float = IDLE_AFTER
+    census: "Census" = field(default_factory=lambda: Census())
 
 
 class Site:
     """One product's place. Reads go through threads, one at a time, so that a stuck disk holds up nobody else.
 
-    `changing` is held by whatever changes something in the product; reading needs nothing. `env` is what its engine commands run
-    with; None is the supervisor's own environment."""
+    `changing` is held by whatever changes something in the product; reading needs nothing. `env` is what engine commands run
+    with; None is the supervisor's own environment. `disturbed` is called when something has to be looked at now."""
 
     def __init__(self, path: Path, shared: Shared) -> None:
         self.path, self.idle_after = path, shared.idle_after
@@ -55,7 +76,9 @@ class Site:
         self.mailbox = Mailbox(self.folder / "mail.db")
         self.paused = shared.state.get("paused", str(path)) is not None
         self.changing = asyncio.Lock()
+        self.disturbed: Callable[[], None] = lambda: None
         self._threads = shared.threads
+        self._census = shared.census
         self._reading = asyncio.Lock()
 
     def set_paused(self, paused: bool) -> None:
@@ -92,9 +115,9 @@ class Site:
         row = await self.row(COORDINATOR)
         return None if row is None or row.ended else row
 
-    async def table(self) -> processes.Table:
-        """The processes of the runtime now."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, processes.table)
+    async def table(self, max_age: float = 0.0) -> processes.Table:
+        """The processes of the runtime now, or as they were up to `max_age` seconds ago."""
+        return await self._census.table(self._threads, max_age)
 
     async def work(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run a function that takes its time (ending processes) in a thread."""

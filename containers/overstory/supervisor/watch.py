@@ -8,13 +8,13 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-LOOK = 0.15
+LOOK = 0.1
 """Seconds from one look to the next."""
 
 SLOW = 0.05
 """Seconds that looking at one product may take before it is looked at in a thread, so that it holds up nobody else."""
 
-RESCAN = 5.0
+RESCAN = 10.0
 """Seconds after which a product counts as changed anyway: two writes within a tick of the file system's clock look like one."""
 
 FILES = ("mail.db", "mail.db-wal", "sessions.db", "sessions.db-wal", "metrics.db", "metrics.db-wal", "config.yaml")
