@@ -39,7 +39,7 @@ def prepare(state: Path) -> Path:
     `products.yaml`. A copy that is there is never touched; one that was interrupted is begun anew."""
     demo = state / "demo"
     try:
-        state.mkdir(parents=True, exist_ok=True)
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
         with _alone(state / "demo.lock"):
             if not demo.exists():
                 _build(bundled(), state / "demo.building").rename(demo)

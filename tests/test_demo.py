@@ -64,6 +64,10 @@ def test_what_the_registry_shows_in_comments_is_right_as_it_stands(fleet: Path, 
     assert registry.quiet_hours is not None
 
 
+def test_a_state_folder_that_is_made_for_it_is_the_owners_alone(fleet: Path) -> None:
+    assert fleet.parent.parent.stat().st_mode & 0o777 == 0o700
+
+
 def is_example(line: str) -> bool:
     """Whether a comment is an example and not a sentence."""
     return line.startswith("#   ") or line.removeprefix("# ").split(":")[0] in {
