@@ -12,8 +12,8 @@ Hello
     `boot` (an id that changes with every start of it), `life` (one that changes when the machine or container is started anew),
     `engine` (version as it prints it, "" if there is none), `rehearsal`, `cpus`, `cpu_percent` (100 is one core), `memory_mib`,
     `memory_limit_mib` (null: none), `pid`, `supervisor` (its version) and `make` (as it was told); the bot adds `client`. If
-    the numbers differ, the side that sees it answers `{"hello": {"protocol": n, "error": {…"version"…}}}` at need, says so in words
-    and closes.
+    the numbers differ, the side that sees it answers `{"hello": {"protocol": n, "error": {…"version"…}}}` at need, says so
+    in words and closes.
 
 Requests and responses
     `{"id": 7, "op": "send", "product": "product-a", "args": {…}, "deadline": 30.0}`
