@@ -4,12 +4,27 @@ import * as composer from "./composer.js";
 import { announce, byId, h, serverTime, setText } from "./dom.js";
 import * as fleet from "./fleet.js";
 import * as inbox from "./inbox.js";
-import { Socket, api } from "./net.js";
+import { Refusal, Socket, api } from "./net.js";
 import * as product from "./product.js";
 import * as talk from "./talk.js";
 
-const me = await api("/api/me");
+const AGAIN = 1000;
+
+/** Do it until it succeeds: the fleet may be starting, or going away and coming back. */
+async function persist(what) {
+  for (;;) {
+    try {
+      return await what();
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      await new Promise((wake) => setTimeout(wake, AGAIN));
+    }
+  }
+}
+
+const me = await persist(() => api("/api/me"));
 let page = null;
+let greeting = null;
 let everLive = false;
 let chosenTab = false;
 
@@ -48,7 +63,8 @@ function state(now) {
 }
 
 async function hello(message) {
-  if (page !== null && page !== message.page) return reload();
+  if (message !== greeting) return;
+  if (page !== null && page !== message.page) reload();
   page = message.page;
   const [open, lately] = await Promise.all([api("/api/gates?state=open"), api("/api/gates?limit=40")]);
   for (const gate of [...lately.gates, ...open.gates]) inbox.take(gate, true);
@@ -68,7 +84,8 @@ function reload() {
 function hear(message) {
   switch (message.type) {
     case "hello":
-      hello(message).catch(() => {});
+      greeting = message;
+      persist(() => hello(message));
       break;
     case "status":
       serverTime(message.status.at);

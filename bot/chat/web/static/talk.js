@@ -180,7 +180,7 @@ export const unconfirmed = () => [...pending.values()].filter((each) => !each.er
 const drawn = new Map();
 let drawnTalk = null;
 
-function draw(end = nearEnd()) {
+function draw(end = nearEnd(), older = false) {
   head();
   if (drawnTalk !== current) {
     drawn.clear();
@@ -208,10 +208,8 @@ function draw(end = nearEnd()) {
   if (current.loaded && !posts.length) place.prepend(welcome());
   tail();
   if (end) toEnd();
-  else if (added) {
-    if (posts.length && !drawn.get(posts.at(-1).id).previousElementSibling) scroll.scrollTop = scroll.scrollHeight - before;
-    byId("newer").hidden = nearEnd();
-  }
+  else if (older) scroll.scrollTop = scroll.scrollHeight - before;
+  else if (added) byId("newer").hidden = nearEnd();
   markSeen();
 }
 
@@ -319,7 +317,7 @@ async function scrolled() {
     const found = await api(`/api/conversations/${encodeURIComponent(talk.id)}/posts?before=${Math.min(...talk.posts.keys())}`);
     talk.more = found.more;
     for (const post of found.posts) add(talk, post);
-    if (talk === current) draw(false);
+    if (talk === current) draw(false, true);
   } finally {
     loadingOlder = false;
   }
