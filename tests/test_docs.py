@@ -279,9 +279,17 @@ def test_the_changelog_begins_with_this_version() -> None:
 
 def test_every_dependency_has_its_reason() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = {re.split(r"[<>=]", each)[0] for each in project["dependencies"]}
+    wanted = {re.split(r"[<>=\[]", each)[0] for each in project["dependencies"]}
     concepts = (ROOT / "docs/concepts.md").read_text().partition("## Why each dependency")[2].partition("\n## ")[0]
     assert set(re.findall(r"^\| ([\w-]+) \| (?!for)", concepts, re.MULTILINE)) - {"---"} == wanted
+
+
+def test_the_picture_of_the_layers_is_the_contract() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    layers = next(each["layers"] for each in contracts if each["type"] == "layers")
+    picture = (ROOT / "docs/concepts.md").read_text().partition("## The layers")[2].split("```")[1]
+    drawn = [set(re.split(r"\s{2,}", line.strip())[0].split(" · ")) for line in picture.strip().splitlines()]
+    assert drawn == [{name.strip().removeprefix("bot.") for name in layer.split(":")} for layer in layers]
 
 
 def test_the_concepts_name_every_state() -> None:
