@@ -5,11 +5,12 @@ the jobs (`bot.jobs`), which listen for `Change`s. Whoever calls has passed the 
 check is part of deciding.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from bot import access, gates
 from bot.admission import Capacity
@@ -51,6 +52,7 @@ class Change:
 
 
 Listener = Callable[[Change], None]
+_Owned = TypeVar("_Owned", Work, Gate)
 
 
 def utc_now() -> datetime:
@@ -157,14 +159,14 @@ class Fleet:
     def status(self, names: Sequence[str] = ()) -> FleetStatus:
         """The fleet, or the products named, as known now; asks nobody."""
         names = [self.product(name).name for name in names]
-        work, waiting, paused = self.store.work.open(), self.store.gates.in_states(GateState.OPEN), self.store.notes("paused:")
-        last = self.store.work.last_ended()
+        work, waiting = _by_product(self.store.work.open()), _by_product(self.store.gates.in_states(GateState.OPEN))
+        last, paused = self.store.work.last_ended(), self.store.notes("paused:")
         products = [
             product_status(
                 product,
                 self.snapshots.get(product.name),
-                [each for each in work if each.product == product.name],
-                [gate for gate in waiting if gate.product == product.name],
+                work[product.name],
+                waiting[product.name],
                 last.get(product.name),
                 paused=product.name in paused,
                 trouble=self.trouble(product),
@@ -419,3 +421,11 @@ class Fleet:
     def newest_mail(self, product: str, limit: int = 50) -> list[Mail]:
         """What the product's agents and people wrote to each other, newest first, as kept by us."""
         return self.store.mail.newest(self.product(product).name, limit)
+
+
+def _by_product(found: Sequence[_Owned]) -> defaultdict[str, list[_Owned]]:
+    """What belongs to each product, in the order given."""
+    grouped: defaultdict[str, list[_Owned]] = defaultdict(list)
+    for each in found:
+        grouped[each.product].append(each)
+    return grouped
