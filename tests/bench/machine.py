@@ -1,0 +1,53 @@
+"""This machine and its processes, as /proc shows them (Linux only)."""
+
+import os
+import platform
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+TICKS = os.sysconf("SC_CLK_TCK")
+PAGE = os.sysconf("SC_PAGE_SIZE")
+PROC = Path("/proc")
+
+
+def described() -> str:
+    """Cores, processor, memory, system and Python in one line."""
+    info = (PROC / "cpuinfo").read_text().splitlines()
+    model = next((line.partition(":")[2].strip() for line in info if line.startswith("model name")), platform.machine())
+    memory = os.sysconf("SC_PHYS_PAGES") * PAGE / 2**30
+    python = ".".join(map(str, sys.version_info[:3]))
+    return f"{os.cpu_count()} cores ({model}), {memory:.0f} GiB, Linux {platform.release()}, Python {python}"
+
+
+def load() -> float:
+    """Processes that wanted to run, on average over the last minute."""
+    return os.getloadavg()[0]
+
+
+def busy_seconds() -> float:
+    """CPU that the whole machine has used since it was started: all but idle and waiting for disks (proc_stat(5))."""
+    fields = [int(word) for word in (PROC / "stat").read_text().splitlines()[0].split()[1:9]]
+    return sum(fields[:3] + fields[5:]) / TICKS
+
+
+def cpu_seconds(pid: int) -> float:
+    """CPU that a process has used."""
+    fields = (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def resident_mib(pid: int) -> float:
+    """Memory of a process that is in RAM, MiB; pages shared with other processes count in each."""
+    return int((PROC / str(pid) / "statm").read_text().split()[1]) * PAGE / 2**20
+
+
+def processes(*words: str) -> Iterable[int]:
+    """The processes whose command line contains all these words."""
+    for folder in PROC.glob("[0-9]*"):
+        try:
+            argv = (folder / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if all(any(word.encode() == each for each in argv) for word in words):
+            yield int(folder.name)

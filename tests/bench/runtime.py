@@ -1,0 +1,124 @@
+"""A runtime of our own in Docker: the rehearsal image, a container that is taken away afterwards, products that work."""
+
+import asyncio
+import secrets
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from tests.bench.coordinator import Coordinator, until, write_registry
+from tests.bench.figures import Unavailable
+from tests.e2e.bed import ROOT, take_certificates
+
+IMAGE = "meta-coordinator-runtime:rehearsal"
+"""The name that compose.yaml gives it."""
+
+HARDENED = ("--read-only", "--tmpfs", "/tmp:exec,mode=1777", "--cap-drop", "ALL", "--security-opt", "no-new-privileges:true")
+"""As in compose.yaml."""
+
+VOLUMES = ("-v", "/projects", "-v", "/run/fleet", "-v", "/home/agent")
+
+OBJECTIVE = "hold the line until the benchmark is over"
+
+TOGETHER = 5
+"""Products that are set to work at the same time: each starts three processes."""
+
+MAKE_PRODUCTS = """
+set -eu
+cd /projects
+for name in "$@"; do
+  cp -R product-a "$name"
+  sed -i "s/name: product-a/name: $name/" "$name/.overstory/config.yaml"
+  git -C "$name" commit --quiet --all --message "$name"
+done
+"""
+
+
+async def docker(*words: str, check: bool = True) -> str:
+    """What a docker command prints; its words as an error when it fails."""
+    process = await asyncio.create_subprocess_exec(
+        "docker", *words, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    out, err = await process.communicate()
+    if check and process.returncode != 0:
+        raise RuntimeError(f"docker {' '.join(words)[:200]}: {err.decode()[-2000:]}")
+    return out.decode()
+
+
+async def build() -> None:
+    """The image, from this checkout. Raises Unavailable where there is no Docker."""
+    if shutil.which("docker") is None:
+        raise Unavailable("docker is not installed")
+    try:
+        await docker("info")
+    except RuntimeError as error:
+        raise Unavailable("no Docker engine answers") from error
+    base = await asyncio.create_subprocess_exec(ROOT / "containers/base/make", stdout=asyncio.subprocess.DEVNULL)
+    if await base.wait() != 0:
+        raise Unavailable("the image debian:trixie-slim can be neither pulled nor made here")
+    take_certificates()
+    recipe = str(ROOT / "containers/overstory/Dockerfile")
+    await docker("build", "--quiet", "--file", recipe, "--target", "rehearsal", "--tag", IMAGE, str(ROOT))
+
+
+class Runtime:
+    """A container with `count` products in which nothing works yet; work lasts as long as the container."""
+
+    def __init__(self, count: int) -> None:
+        self.container = f"fleet-bench-{secrets.token_hex(4)}"
+        self.products = {f"product-{number:03}": f"/projects/product-{number:03}" for number in range(1, count + 1)}
+
+    async def __aenter__(self) -> Self:
+        await build()
+        name = ("--name", self.container, "--env", "REHEARSAL_SECONDS=86400")
+        await docker("run", "--detach", "--rm", "--init", "--network", "none", *name, *HARDENED, *VOLUMES, IMAGE)
+        try:
+            await until(self._answers, "the supervisor answers")
+            await docker("exec", self.container, "sh", "-c", MAKE_PRODUCTS, "make-products", *self.products)
+        except BaseException:
+            await self.__aexit__(None, None, None)
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await docker("rm", "--force", "--volumes", self.container, check=False)
+
+    async def _answers(self) -> bool:
+        asked = ("python3", "-m", "supervisor", "--check", "/run/fleet/supervisor.sock")
+        try:
+            await docker("exec", self.container, *asked)
+        except RuntimeError:
+            return False
+        return True
+
+    def registry(self, path: Path, names: Sequence[str] | None = None) -> Path:
+        """A registry file of these products, or of all."""
+        chosen = {name: self.products[name] for name in names or self.products}
+        return write_registry(path, chosen, runtimes=[{"name": "bench", "kind": "docker", "container": self.container}])
+
+    async def set_to_work(self, fleet: Coordinator) -> None:
+        """Give every product an objective, a few at a time, and wait until a coordinator and a builder work in each."""
+        names = list(self.products)
+        for first in range(0, len(names), TOGETHER):
+            batch = names[first : first + TOGETHER]
+            for name in batch:
+                await fleet.say(f"/fleet spawn {name} {OBJECTIVE}")
+            await until(lambda batch=batch: _work(fleet, batch), f"agents work in {', '.join(batch)}", pause=0.1)  # type: ignore[misc]
+
+    async def supervisor_pid(self) -> int:
+        """The supervisor, as this machine numbers it."""
+        for line in (await docker("top", self.container, "-eo", "pid,args")).splitlines()[1:]:
+            pid, _, argv = line.strip().partition(" ")
+            if " -m supervisor --socket" in argv and "docker-init" not in argv:
+                return int(pid)
+        raise RuntimeError("no supervisor runs in the container")
+
+
+async def _work(fleet: Coordinator, names: Sequence[str]) -> bool:
+    """Whether a coordinator and a builder work in each of these products."""
+    products = (await fleet.get("/api/status"))["products"]
+    return all(len(each["sessions"]) == 2 for each in products if each["name"] in names)

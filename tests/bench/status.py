@@ -1,0 +1,167 @@
+"""Status of working products: through the channel, and by one `docker exec … overstory status --json` each."""
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from bot import registry
+from bot.domain import Snapshot
+from bot.engine.docker import DockerTransport, client_for
+from bot.engine.overstory import OverstoryEngine
+from tests.bench import machine
+from tests.bench.bench import Bench
+from tests.bench.figures import Figure, Goal, Section, amount
+from tests.bench.runtime import Runtime
+
+COUNTS = (4, 20, 50)
+AT_ONCE = 8
+"""Execs under way at the same time: a sensible program would not run them one by one."""
+ARGV = ("overstory", "status", "--json")
+QUIET = 2.0
+"""Seconds over which the machine's own CPU is measured, before and after."""
+BURST = 1.5
+"""Seconds for which the channel is asked again and again."""
+
+Sweep = Callable[[Sequence[str]], Awaitable[dict[str, int]]]
+"""Asks for the status of these products; how many agents each one has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a sweep costs: seconds each, and CPU seconds of the whole machine for each product."""
+
+    times: tuple[float, ...]
+    cpu: float
+
+
+async def measure(bench: Bench) -> Section:
+    """Every way, for every count, in one run."""
+    runtime, _ = await bench.working()
+    engine = OverstoryEngine(DockerTransport(runtime.container, name="bench"))
+    products = registry.load(runtime.registry(bench.folder / "status.yaml")).products
+    await engine.open(lambda event: None)
+    try:
+        await engine.watch(products, {})
+        with Execs(runtime) as execs:
+            ways: dict[str, Sweep] = {"channel": through(engine), "CLI": execs.by_command, "SDK": execs.by_sdk}
+            costs = {(way, count): await _cost(ways[way], runtime, count, way) for count in COUNTS for way in ways}
+    finally:
+        await engine.close()
+    return _section(costs)
+
+
+def through(engine: OverstoryEngine) -> Sweep:
+    """One request over the stream that is open."""
+
+    async def sweep(names: Sequence[str]) -> dict[str, int]:
+        found: tuple[Snapshot, ...] = await engine.snapshot(names)
+        return {each.product: len(each.sessions) for each in found}
+
+    return sweep
+
+
+class Execs:
+    """The way without a channel, by Docker's command and by its SDK."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._threads = ThreadPoolExecutor(AT_ONCE)
+        self._client = client_for(None)
+        self._places = asyncio.Semaphore(AT_ONCE)
+
+    def __enter__(self) -> "Execs":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._threads.shutdown()
+        self._client.close()
+
+    async def by_command(self, names: Sequence[str]) -> dict[str, int]:
+        """One `docker exec` each."""
+        return dict(await asyncio.gather(*map(self._command, names)))
+
+    async def by_sdk(self, names: Sequence[str]) -> dict[str, int]:
+        """One `exec_run` each."""
+        loop = asyncio.get_running_loop()
+        return dict(await asyncio.gather(*(loop.run_in_executor(self._threads, self._exec_run, name) for name in names)))
+
+    async def _command(self, name: str) -> tuple[str, int]:
+        words = ("exec", "--user", "agent", "--workdir", self._runtime.products[name], self._runtime.container, *ARGV)
+        async with self._places:
+            process = await asyncio.create_subprocess_exec("docker", *words, stdout=asyncio.subprocess.PIPE)
+            out, _ = await process.communicate()
+        return name, _agents(out)
+
+    def _exec_run(self, name: str) -> tuple[str, int]:
+        container = self._client.containers.get(self._runtime.container)
+        _, out = container.exec_run(list(ARGV), user="agent", workdir=self._runtime.products[name])
+        return name, _agents(out)
+
+
+def _agents(printed: bytes) -> int:
+    found: dict[str, Any] = json.loads(printed)
+    return len(found["agents"])
+
+
+async def _cost(sweep: Sweep, runtime: Runtime, count: int, way: str) -> Cost:
+    names = list(runtime.products)[:count]
+    told = await sweep(names)
+    if wrong := [name for name in names if told.get(name) != 2]:
+        raise RuntimeError(f"{way} did not tell of two agents in {', '.join(wrong)}")
+    before = await _background()
+    times: list[float] = []
+    cpu, began = machine.busy_seconds(), time.perf_counter()
+    while not times or (way == "channel" and time.perf_counter() - began < BURST) or (len(times) * count < 20):
+        started = time.perf_counter()
+        await sweep(names)
+        times.append(time.perf_counter() - started)
+    cpu, took = machine.busy_seconds() - cpu, time.perf_counter() - began
+    own = cpu - took * (before + await _background()) / 2
+    return Cost(tuple(times), max(own, 0.0) / len(times) / count)
+
+
+async def _background() -> float:
+    """CPU that the machine uses without us, seconds per second: the products work on meanwhile."""
+    cpu, began = machine.busy_seconds(), time.perf_counter()
+    await asyncio.sleep(QUIET)
+    return (machine.busy_seconds() - cpu) / (time.perf_counter() - began)
+
+
+def _section(costs: dict[tuple[str, int], Cost]) -> Section:
+    figures: list[Figure] = []
+    for count in COUNTS:
+        channel, command, sdk = (costs[way, count] for way in ("channel", "CLI", "SDK"))
+        largest = count == COUNTS[-1]
+        ours = median(channel.times)
+        openclaw = "679 ms (parallel tool calls), 1,143 ms (one by one)" if count == 4 else ""
+        spread = f"n = {len(channel.times)}"
+        figures += [
+            Figure(f"{count} products through the channel", ours * 1000, "ms", None, openclaw, spread),
+            Figure(f"{count} products, `docker exec` each", median(command.times) * 1000, "ms"),
+            Figure(f"{count} products, SDK's `exec_run` each", median(sdk.times) * 1000, "ms"),
+            Figure(
+                f"{count} products: how many times faster than the faster of the two",
+                min(median(command.times), median(sdk.times)) / ours,
+                "times",
+                Goal(50, at_least=True) if largest else None,
+                "",
+                f"{amount(median(command.times) / ours, 'times')} for `docker exec`, "
+                f"{amount(median(sdk.times) / ours, 'times')} for `exec_run`",
+            ),
+            Figure(f"{count} products: CPU for each, channel", channel.cpu * 1000, "ms", Goal(5) if largest else None),
+            Figure(f"{count} products: CPU for each, `docker exec`", command.cpu * 1000, "ms"),
+            Figure(f"{count} products: CPU for each, `exec_run`", sdk.cpu * 1000, "ms"),
+        ]
+    method = (
+        "Real Docker; a container of the rehearsal image, in which a coordinator and a builder work in each of 50 products all "
+        "the while. The channel is one request over the open `docker exec -i` of a coordinator, answered from fresh looks at "
+        f"every product. The other ways run `{' '.join(ARGV)}` once in each product, {AT_ONCE} at a time. All must tell of the "
+        "same agents. CPU is that of the whole machine (/proc/stat) less what the working products and everything else used in "
+        "the seconds before and after."
+    )
+    return Section("Status of working products", method, tuple(figures))

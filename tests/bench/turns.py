@@ -1,0 +1,128 @@
+"""Turns of the agent before a model that answers at once: what is ours of the time, the tokens and the memory."""
+
+import asyncio
+import json
+import time
+from collections.abc import Sequence
+from statistics import median
+from typing import Any
+
+from aiohttp import web
+
+from bot import demo
+from tests.bench import machine
+from tests.bench.bench import Bench
+from tests.bench.coordinator import Coordinator, end_supervisors
+from tests.bench.figures import Figure, Goal, Section, amount, middle
+from tests.standins.messages_api import MessagesApi
+from tests.standins.script import Call, Reply, Rule, Script, calls, say
+
+TURNS = 20
+NAMES = ("product-a", "product-b", "product-c", "product-d")
+SCRIPT = [
+    Rule(say("Here is the fleet.\n\n{result}"), text="how do they stand", after="*"),
+    Rule(calls(*(Call("status", {"products": [name]}) for name in NAMES)), text="how do they stand, each"),
+    Rule(calls(Call("status")), text="how do they stand"),
+    Rule(calls(Call("status")), text="never stop"),
+    Rule(calls(Call("status")), text="never stop", after="*"),
+]
+
+
+class TimedApi(MessagesApi):
+    """The stand-in, noting when each request arrives and when the last byte of its answer is written."""
+
+    def __init__(self) -> None:
+        super().__init__(Script(SCRIPT, default=Reply(text="All is well. " * 20)))
+        self.arrived: list[float] = []
+        self.answered: list[float] = []
+
+    async def _messages(self, request: web.Request) -> web.StreamResponse:
+        self.arrived.append(time.perf_counter())
+        return await super()._messages(request)
+
+    async def _stream(self, request: web.Request, message: dict[str, Any], reply: Reply) -> web.StreamResponse:
+        response = await super()._stream(request, message, reply)
+        self.answered.append(time.perf_counter())
+        return response
+
+
+async def measure(bench: Bench) -> Section:
+    """Plain turns, a status of four products, and a model that never stops."""
+    place = bench.place("turns")
+    api = TimedApi()
+    async with api:
+        keys = {"FLEET_ENGINE": "rehearsal", "ANTHROPIC_API_KEY": "sk-ant-bench", "ANTHROPIC_BASE_URL": api.url}
+        fleet = Coordinator(place, demo.prepare(place / "state"), keys)
+        try:
+            async with fleet:
+                before = machine.resident_mib(fleet.pid)
+                figures = [*await _plain(fleet, api, before), *await _status(fleet, api), *await _endless(fleet, api)]
+        finally:
+            end_supervisors(fleet.state)
+        if api.refused:
+            raise RuntimeError(f"the stand-in refused: {api.refused[:3]}")
+    method = (
+        "A scripted Messages API on this machine, strict about what the real one refuses, that answers at once. Times are "
+        "from `POST /api/messages` to the arrival of the model request, and from the last byte of the model's answer to the "
+        "reply; the first turn, in which the SDK is imported, is told by itself. Tokens are characters / 4, as OpenClaw's."
+    )
+    return Section("A turn of the agent", method, tuple(figures))
+
+
+async def _plain(fleet: Coordinator, api: TimedApi, before: float) -> list[Figure]:
+    to_model, to_reply = [], []
+    for number in range(1 + TURNS):
+        began = time.perf_counter()
+        await fleet.say(f"Good morning, number {number}: is all well?", f"plain-{number % 4}")
+        to_reply.append(time.perf_counter() - api.answered[-1])
+        to_model.append(api.arrived[-1] - began)
+        await asyncio.sleep(0.05)
+    first = api.bodies[0]
+    sizes = [_tokens(first["system"]), _tokens(first["tools"]), _tokens(first)]
+    after = machine.resident_mib(fleet.pid)
+    return [
+        middle("message to model request", to_model[1:], goal=20, openclaw="370 to 460 ms"),
+        middle("last byte of the model to the reply", to_reply[1:], openclaw="30 to 37 ms"),
+        Figure("message to model request, the very first", to_model[0] * 1000, "ms", None, "about 3.5 s"),
+        Figure("first request: system prompt", sizes[0], "tokens", None, "10,600 tokens"),
+        Figure("first request: tools", sizes[1], "tokens", None, "3,900 tokens"),
+        Figure("first request: the whole", sizes[2], "tokens", None, "14,800 tokens, and 2 side calls"),
+        Figure("memory before the first turn", before, "MiB", Goal(90)),
+        Figure(f"memory after {1 + TURNS} turns", after, "MiB", None, "1,293 MiB (3 processes, 20 turns)"),
+    ]
+
+
+async def _status(fleet: Coordinator, api: TimedApi) -> list[Figure]:
+    """The status of four products, asked in words, by one call for all and by one call for each."""
+    figures = []
+    for text, name, openclaw in (
+        ("how do they stand?", "one tool call", "1,143 ms, 5 model calls, 75,600 tokens (one after the other)"),
+        ("how do they stand, each?", "four calls at once", "679 ms, 2 model calls, 30,200 tokens"),
+    ):
+        times, sent, asked = [], 0, 0
+        for number in range(10):
+            known = len(api.bodies)
+            began = time.perf_counter()
+            await fleet.say(text, f"status-{name[:3]}-{number}")
+            times.append(time.perf_counter() - began)
+            sent, asked = sum(_tokens(body) for body in api.bodies[known:]), len(api.bodies) - known
+        spread = f"{asked} model calls, {amount(sent, 'tokens')} sent; n = {len(times)}"
+        figures.append(
+            Figure(f"status of 4 products in plain words, {name}", median(times) * 1000, "ms", None, openclaw, spread)
+        )
+    return figures
+
+
+async def _endless(fleet: Coordinator, api: TimedApi) -> list[Figure]:
+    known, began = len(api.bodies), time.perf_counter()
+    replies: Sequence[dict[str, Any]] = await fleet.say("never stop", "endless")
+    took = time.perf_counter() - began
+    said = replies[-1]["text"].strip().splitlines()[-1] if replies else "nothing"
+    openclaw = "3,191 calls in 9 minutes, not stopped"
+    spread = f"after {amount(took, 's')}, and said: “{said}”"
+    return [Figure("a model that never stops is stopped after", len(api.bodies) - known, "calls", Goal(100), openclaw, spread)]
+
+
+def _tokens(value: Any) -> int:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return len(text) // 4
