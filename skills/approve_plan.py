@@ -20,7 +20,9 @@ class Args(SkillArgs):
     answer: str = words(
         "", rest=True, description="approve (when left out), changes, reject or one of its options, then a note; or the answer."
     )
-    note: str = option("", description="A note to go with the answer: what to change, or why not.")
+    note: str = option(
+        "", json_schema_extra={"value": "TEXT"}, description="A note to go with the answer: what to change, or why not."
+    )
     revision: int | None = option(None, ge=1, description="Decide only if the plan is still at this revision.")
 
 
