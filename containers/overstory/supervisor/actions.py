@@ -47,13 +47,12 @@ async def reply(product: Product, mail: str, body: str, marker: str, plan: str |
         letter = await product.site.read(product.site.mailbox.by_id, mail)
         if letter is None and found is None:
             raise ChannelError("not_found", f"The engine has no mail {mail} (any more).", "Send the answer to the coordinator.")
-        alive = await product.alive(await product.site.rows())
         if letter is not None and plan is not None and isinstance(dialect, Planning) and (task := plans.task_of(letter)):
             await product.site.work(plans.approve, product.site.path, task, plan)
-        if not product.paused and not (letter and _worker_hears(letter, alive)):
+        if not product.paused and (letter is None or await dialect.hearer(letter) in (COORDINATOR, None)):
             await _started(product, dialect)
         if found is None and letter is not None:
-            id = await dialect.answer(letter, _with(_text(body), marker, "\n\n"), alive, halted=product.paused)
+            id = await dialect.answer(letter, _with(_text(body), marker, "\n\n"), halted=product.paused)
         else:
             id = found.id if found else ""
     product.changed()
@@ -66,11 +65,6 @@ async def _started(product: Product, dialect: Dialect) -> bool:
     if started:
         await product.settle_hooks(await product.site.rows())
     return started
-
-
-def _worker_hears(letter: Letter, alive: frozenset[str]) -> bool:
-    hearer = letter.recipient if letter.sender == OPERATOR else letter.sender
-    return hearer != COORDINATOR and hearer in alive
 
 
 async def sling(product: Product, agent: str, capability: str, task: str, brief: str, marker: str) -> dict[str, Any]:

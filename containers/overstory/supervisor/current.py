@@ -122,6 +122,10 @@ class Current(Dialect):
         row = await self.site.row(agent)
         return row is None or not row.tmux or row.ended
 
+    def waits(self, row: Row | None) -> bool:
+        """Between two turns: serve starts the next one for it. One in the middle of a turn may end with it (finding 5)."""
+        return row is not None and row.state == "between_turns" and not row.tmux
+
     async def tend(self, rows: tuple[Row, ...], *, busy: bool) -> None:
         """Note since when nothing runs."""
         if busy:

@@ -21,6 +21,17 @@ COMMON_TYPES = frozenset(
 OPERATOR = "operator"
 """Who we write as: the engine's inbox for the human."""
 
+TOLD = """This answers mail {letter.id} of {letter.sender}, who has ended and cannot hear it: {letter.subject}
+
+{asked}
+
+The operator's answer:
+
+{answer}"""
+
+MOST_ASKED = 2000
+"""Most characters of a question that are repeated with its answer."""
+
 CHOICE = re.compile(r"\s*(?:DECISION:\s*)?(approve|reject|revise|changes)\b", re.IGNORECASE)
 
 
@@ -100,20 +111,24 @@ class Dialect(ABC):
         """Raise if a pause would halt more than this product."""
         return
 
-    async def answer(self, letter: Letter, body: str, alive: frozenset[str], *, halted: bool) -> str:
+    async def hearer(self, letter: Letter) -> str | None:
+        """Who would read an answer in the thread of a mail; None if nobody would."""
+        name = letter.recipient if letter.sender == OPERATOR else letter.sender
+        return name if name == COORDINATOR or self.waits(await self.site.row(name)) else None
+
+    @abstractmethod
+    def waits(self, row: Row | None) -> bool:
+        """Whether an agent other than the coordinator will take up mail that comes now."""
+
+    async def answer(self, letter: Letter, body: str, *, halted: bool) -> str:
         """Answer a mail, or tell the coordinator the answer where its sender cannot hear any more (finding 5)."""
-        hearer = letter.recipient if letter.sender == OPERATOR else letter.sender
-        if hearer == COORDINATOR or (hearer in alive and await self.may_write_to(hearer)):
+        if await self.hearer(letter) is not None:
             return await self.reply(letter, body, halted=halted)
         found = CHOICE.match(body)
         task = task_of(letter)
         subject = f"{found[1].lower()}: {task}" if found and task else f"Re: {letter.subject}"
-        told = f"{body}" if found and task else f"This answers mail {letter.id} of {letter.sender}.\n\n{body}"
+        told = body if found and task else TOLD.format(letter=letter, asked=letter.body[:MOST_ASKED], answer=body)
         return await self.send(subject, told, COORDINATOR, "dispatch" if not found else "status", halted=halted)
-
-    async def may_write_to(self, agent: str) -> bool:
-        """Whether mail to this worker does no harm."""
-        return True
 
     def kind(self, wanted: str) -> str:
         """The nearest mail type that this version knows."""

@@ -98,6 +98,10 @@ class Planning(Dialect):
         """Typed into its pane."""
         return await self.nudge_by_command(agent, text)
 
+    def waits(self, row: Row | None) -> bool:
+        """Nobody: every worker ends with its turn, also the lead that waits for its plan to be approved (finding 13)."""
+        return False
+
     async def tend(self, rows: tuple[Row, ...], *, busy: bool) -> None:
         """Wake a coordinator that has unread mail from the operator, or a plan to present."""
         await self._choose_server()

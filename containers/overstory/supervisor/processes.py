@@ -16,6 +16,9 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 REUSE_TOLERANCE = 120.0
 """Seconds by which a process may seem younger than the record of it before its id counts as reused; clocks drift."""
 
+SPAN = 1.0
+"""Least time between two samples in seconds; over less, the clock's ticks of 10 ms say nothing."""
+
 HALT_ROUNDS = 20
 """Most rounds of stopping a tree that goes on to spawn while it is being stopped."""
 
@@ -248,14 +251,15 @@ class Meter:
     def __init__(self) -> None:
         self._before: dict[int, float] = {}
         self._at = 0.0
+        self._percent = 0.0
 
     def sample(self, pids: Iterable[int], processes: Table) -> Load:
         """The load since the sample before; a process that is new counts from now on."""
-        now = time.monotonic()
         used = {pid: processes[pid].cpu for pid in pids if pid in processes}
         memory = sum(processes[pid].memory for pid in used)
-        spent = sum(cpu - self._before.get(pid, cpu) for pid, cpu in used.items())
-        elapsed = now - self._at
-        cpu = 100 * spent / elapsed if self._at and elapsed > 0 else 0.0
-        self._before, self._at = used, now
-        return Load(round(max(cpu, 0.0), 1), round(memory / 2**20, 1))
+        elapsed = time.monotonic() - self._at
+        if elapsed >= SPAN:
+            spent = sum(cpu - self._before.get(pid, cpu) for pid, cpu in used.items())
+            self._percent = max(100 * spent / elapsed, 0.0) if self._at else 0.0
+            self._before, self._at = used, time.monotonic()
+        return Load(round(self._percent, 1), round(memory / 2**20, 1))
