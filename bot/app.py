@@ -33,6 +33,7 @@ from bot.router import Router
 from bot.settings import Settings
 from bot.store import Store
 from bot.turns import Turns
+from bot.words import count
 
 log = logging.getLogger(__name__)
 
@@ -165,7 +166,7 @@ def readiness(core: Core) -> Mapping[str, Part]:
     unreached = "; ".join(f"{name}: {reason}" for name, (reason, _) in down.items())
     return {
         "store": Part("ok"),
-        "registry": Part("down", f"{len(problems)} problems; the last good one is in use") if problems else Part("ok"),
+        "registry": Part("ok", f"{count(len(problems), 'problem')} in the file; an earlier one is in use" if problems else ""),
         "engine": Part("ok", reached) if reached and not down else Part("down", unreached or "not reached yet"),
         "claude": Part("ok") if core.router.turns else Part("off", "no ANTHROPIC_API_KEY; commands work"),
         "slack": Part("off", "not set up"),

@@ -46,11 +46,16 @@ async def find(settings: Settings, registry: Registry) -> Place:
         return Place(tuple(_listed(each, settings, registry) for each in registry.runtimes), "runtimes of the registry")
     if settings.runtime_socket:
         return Place((_named("socket", settings),), "FLEET_RUNTIME_SOCKET")
-    if await container_runs(settings):
+    if not is_demo(settings) and await container_runs(settings):
         return Place((_named("docker", settings),), f"container {CONTAINER} is running")
     if found := local.engine_on_path():
         return Place((_named("local", settings),), f"{found} on this machine")
     return Place((_named("rehearsal", settings),), f'no container "{CONTAINER}" and no ov here; see fleet doctor')
+
+
+def is_demo(settings: Settings) -> bool:
+    """Whether the products are the demo's: they are folders of this machine, which no container sees."""
+    return settings.products.absolute().is_relative_to(settings.state.absolute() / "demo")
 
 
 async def container_runs(settings: Settings) -> bool:
