@@ -13,7 +13,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -87,6 +87,7 @@ def settings(environ: Mapping[str, str], directory: Path) -> tuple["Settings", l
             texts = dict(environ)
         good = {each.name: texts[each.name] for each in VARIABLES if each.name in texts and _reads(each.name, texts)}
         found = Settings.load(good, directory / "nowhere")
+    found = replace(found, state=directory / found.state, products=directory / found.products)
     unknown = [Check("settings", "warn", words, "Correct its name, or remove it.") for words in found.unknown]
     given = ", ".join(sorted(found.given)) or "none set; every one has a default"
     return found, [*wrong, *unknown] or [Check("settings", "ok", given)]
@@ -102,17 +103,17 @@ def _reads(name: str, texts: Mapping[str, str]) -> bool:
     return True
 
 
-def registry(settings: "Settings", directory: Path) -> tuple["Registry | None", list[Check]]:
+def registry(settings: "Settings") -> tuple["Registry | None", list[Check]]:
     """The registry file and every problem in it."""
     from bot.init import registry_of
     from bot.registry import load
 
-    path = directory / settings.products
+    path = settings.products
     if not path.exists():
         cure = "Write one with `fleet init`, or set FLEET_PRODUCTS to yours."
         return None, [Check("registry", "fail", f"There is no {settings.products}.", cure, fatal=True)]
     try:
-        path = registry_of(path, directory / settings.state, given="FLEET_PRODUCTS" in settings.given)
+        path = registry_of(path, settings.state, given="FLEET_PRODUCTS" in settings.given)
         found = load(path)
     except RegistryError as error:
         problems = [str(problem) for problem in error.problems]

@@ -189,7 +189,7 @@ def _doctor(words: list[str], as_json: bool) -> int:
     parser.add_argument("--fix", action="store_true", help="mend what can be mended safely, and say what was done")
     parser.add_argument("--online", action="store_true", help="also try the Claude key (counts one token; costs nothing)")
     given = parser.parse_args(words)
-    found = asyncio.run(doctor.examine(os.environ, Path.cwd(), fix=given.fix, online=given.online))
+    found = asyncio.run(doctor.examine(os.environ, Path(), fix=given.fix, online=given.online))
     if as_json:
         _print_json(found.as_json())
     else:

@@ -4,6 +4,7 @@ Whatever is broken, the rest is looked at: a check that fails itself is a findin
 are problems, 2: the fleet cannot start before they are cured.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -51,17 +52,17 @@ async def examine(environ: Mapping[str, str], directory: Path, *, fix: bool = Fa
     settings = _with(found, "settings", lambda: checks.settings(environ, directory))
     if settings is None:
         return Findings(tuple(found))
-    folder = directory / settings.state
+    folder = settings.state
     mended = _look("mending", lambda: checks.mend(folder)) if fix else []
     found += [each for each in mended if isinstance(each, Check)]
-    registry = _with(found, "registry", lambda: checks.registry(settings, directory))
+    registry = _with(found, "registry", lambda: checks.registry(settings))
     found += _look("state", lambda: checks.state(folder))
     found += _look("store", lambda: checks.store(folder))
     running = _with(found, "bot", lambda: checks.bot(folder))
     found += _look("ports", lambda: checks.ports(settings, running))
     found += _look("token", lambda: checks.token(settings, folder))
     found += await _look_at_engine(settings, registry, folder)
-    found += _look("claude", lambda: checks.claude(settings, online=online))
+    found += await asyncio.to_thread(_look, "claude", lambda: checks.claude(settings, online=online))
     found += _look("platforms", lambda: checks.platforms(settings))
     found += _look("clock", lambda: checks.clock(folder))
     return Findings(tuple(found), tuple(each for each in mended if isinstance(each, str)))

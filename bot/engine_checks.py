@@ -47,25 +47,36 @@ async def look(settings: Settings, registry: Registry | None, folder: Path) -> l
 
 async def _runtime(transport: Transport, products: Sequence[Product], cursors: dict[str, str]) -> list[Check]:
     if isinstance(transport, LocalTransport):
-        if refused := _local(transport):
-            return refused
-        if not transport.socket.exists():
-            said = f"{transport.name}: its supervisor starts with the fleet"
-            return [Check("runtime", "ok", said), *(_on_this_machine(product) for product in products)]
+        return _local(transport) or await _beside(transport, products, cursors)
     try:
-        async with asyncio.timeout(3 * PATIENCE):
-            line = await (UnixTransport(transport.socket).open() if isinstance(transport, LocalTransport) else transport.open())
-            try:
-                return await _inside(transport, line, products, cursors)
-            finally:
-                await line.close()
-    except EngineError as error:
-        return [Check("runtime", "fail", f"{transport.name}: {error.message}", error.hint)]
-    except ChannelError as error:
+        return await _reached(transport, transport, products, cursors)
+    except (EngineError, ChannelError) as error:
         return [Check("runtime", "fail", f"{transport.name}: {error.message}", error.hint)]
     except (OSError, TimeoutError) as error:
         said = f"{transport.name}: its supervisor does not answer ({error or 'too slow'})."
-        return [Check("runtime", "fail", said, _restart(transport))]
+        cure = f"docker restart {transport.name}" if transport.kind == "docker" else "Start the runtime that owns it again."
+        return [Check("runtime", "fail", said, cure)]
+
+
+async def _beside(transport: LocalTransport, products: Sequence[Product], cursors: dict[str, str]) -> list[Check]:
+    """A supervisor on this machine: one that does not run starts with the fleet, whatever it left behind."""
+    files = [_on_this_machine(product) for product in products]
+    if not transport.socket.exists():
+        return [Check("runtime", "ok", f"{transport.name}: its supervisor starts with the fleet"), *files]
+    try:
+        return await _reached(transport, UnixTransport(transport.socket), products, cursors)
+    except (EngineError, ChannelError, OSError, TimeoutError) as error:
+        said = f"{transport.name}: its supervisor does not answer; it is started anew with the fleet. {error}"
+        return [Check("runtime", "warn", said, "`fleet doctor --fix` removes a socket on which nobody answers."), *files]
+
+
+async def _reached(transport: Transport, way: Transport, products: Sequence[Product], cursors: dict[str, str]) -> list[Check]:
+    async with asyncio.timeout(3 * PATIENCE):
+        line = await way.open()
+        try:
+            return await _inside(transport, line, products, cursors)
+        finally:
+            await line.close()
 
 
 async def _inside(transport: Transport, line: Line, products: Sequence[Product], cursors: dict[str, str]) -> list[Check]:
@@ -181,10 +192,3 @@ def _cursors(folder: Path) -> dict[str, str]:
             finally:
                 database.close()
     return {}
-
-
-def _restart(transport: Transport) -> str:
-    return {
-        "docker": f"docker restart {transport.name}",
-        "socket": "Start the runtime that owns the socket again.",
-    }.get(transport.kind, "`fleet doctor --fix` removes a socket on which nobody answers; starting makes it anew.")

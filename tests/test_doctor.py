@@ -1,0 +1,302 @@
+"""What `fleet doctor` finds on broken machines, each with its cure; and what it mends."""
+
+import gc
+import json
+import os
+import socket
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from bot import doctor
+from bot.checks import Check
+from bot.console import Console
+from bot.doctor import Findings
+from bot.store import Store
+
+PRODUCTS = "products:\n  - {name: product-a, path: ./product-a}\n"
+KEY = "sk-ant-api03-abcdefghijklmnop"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A fleet that is in order: one product, initialised."""
+    (tmp_path / "products.yaml").write_text(PRODUCTS)
+    (tmp_path / "product-a" / ".git").mkdir(parents=True)
+    (tmp_path / "product-a" / ".overstory").mkdir()
+    (tmp_path / "product-a" / ".overstory" / "config.yaml").write_text("project: {name: product-a}\n")
+    return tmp_path
+
+
+async def examine(folder: Path, *, fix: bool = False, online: bool = False, **environ: str) -> Findings:
+    env = {"FLEET_ENGINE": "rehearsal", "FLEET_WEB_PORT": "0", "FLEET_GATEWAY_PORT": "0", **environ}
+    return await doctor.examine(env, folder, fix=fix, online=online)
+
+
+def of(found: Findings, name: str, status: str = "fail") -> Check:
+    """The one finding of a name that is not right."""
+    (check,) = [check for check in found.checks if check.name == name and check.status == status]
+    assert check.cure, "every fault has its cure"
+    return check
+
+
+async def test_a_fleet_in_order_is_fine_and_nothing_is_made_by_looking(folder: Path) -> None:
+    found = await examine(folder)
+    assert [check for check in found.checks if check.status != "ok"] == []
+    assert (found.exit_code, found.summary) == (0, "All is well.")
+    names = {check.name for check in found.checks}
+    assert names >= {"python", "settings", "registry", "state", "store", "bot", "ports", "token", "engine", "claude", "clock"}
+    assert {check.message for check in found.checks if check.name in {"engine", "product"}} == {
+        "rehearsal, because: FLEET_ENGINE=rehearsal",
+        "product-a: initialised",
+    }
+    assert not (folder / ".fleet").exists()
+
+
+async def test_bad_yaml_is_named_with_every_place(folder: Path) -> None:
+    (folder / "products.yaml").write_text("products:\n  - {name: a, paht: x}\n  - {name: a, path: y}\n")
+    found = await examine(folder)
+    check = of(found, "registry")
+    assert "products.yaml:2:" in check.message
+    assert "paht" in check.message
+    assert len(check.message.splitlines()) > 1
+    assert check.cure.startswith("Correct these")
+    assert found.exit_code == 2
+    (folder / "products.yaml").write_text("products: [\n")
+    assert "products.yaml:2:" in of(await examine(folder), "registry").message
+    (folder / "products.yaml").unlink()
+    assert "fleet init" in of(await examine(folder), "registry").cure
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # docker-py forgets a socket that fails
+async def test_no_docker(folder: Path) -> None:
+    found = await examine(folder, FLEET_ENGINE="docker", DOCKER_HOST=f"unix://{folder}/docker.sock")
+    check = of(found, "runtime")
+    assert "Docker does not answer" in check.message
+    assert "Start Docker" in check.cure
+    assert found.exit_code == 1, "the coordinator itself can start"
+    gc.collect()
+
+
+@asynccontextmanager
+async def docker(folder: Path, container: dict[str, Any] | None) -> AsyncIterator[str]:
+    """A Docker engine on a socket, with one container or none; its address."""
+
+    async def answer(request: web.Request) -> web.Response:
+        if request.path.endswith("/version"):
+            return web.json_response({"ApiVersion": "1.43", "Version": "24.0"})
+        if container is None:
+            return web.json_response({"message": "No such container: overstory-runtime"}, status=404)
+        return web.json_response({"Id": "c1", "State": container})
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", answer)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.UnixSite(runner, str(folder / "d.sock")).start()
+    try:
+        yield f"unix://{folder}/d.sock"
+    finally:
+        await runner.cleanup()
+
+
+async def test_the_container_is_missing(folder: Path) -> None:
+    async with docker(folder, None) as host:
+        check = of(await examine(folder, FLEET_ENGINE="docker", DOCKER_HOST=host), "runtime")
+    assert "There is no container overstory-runtime" in check.message
+    assert check.cure == "docker compose up -d"
+
+
+async def test_the_container_has_stopped(folder: Path) -> None:
+    async with docker(folder, {"Running": False, "Status": "exited", "ExitCode": 137}) as host:
+        check = of(await examine(folder, FLEET_ENGINE="docker", DOCKER_HOST=host), "runtime")
+    assert "is not running (exited, exit code 137)" in check.message
+    assert check.cure == "docker start overstory-runtime"
+
+
+async def test_bad_tokens(folder: Path) -> None:
+    found = await examine(folder, FLEET_WEB_TOKEN="two words", FLEET_WEB_PRT="1", FLEET_STATE=str(folder / "elsewhere"))
+    check = of(found, "settings")
+    assert "FLEET_WEB_TOKEN has a value that cannot be right" in check.message
+    assert found.exit_code == 2
+    assert any("elsewhere" in each.message for each in found.checks), "the other variables are heeded"
+    assert "easy to guess" in of(await examine(folder, FLEET_WEB_TOKEN="secret"), "token", "warn").message
+    assert "Did you mean FLEET_WEB_PORT?" in of(await examine(folder, FLEET_WEB_PRT="1"), "settings", "warn").message
+    check = of(await examine(folder, ANTHROPIC_API_KEY="hunter2"), "claude")
+    assert "is no Anthropic key" in check.message
+    assert "hunter2" not in str(found.as_json())
+    assert "SLACK_APP_TOKEN is missing" in of(await examine(folder, SLACK_BOT_TOKEN="xoxb-123456789"), "slack", "warn").message
+
+
+@asynccontextmanager
+async def messages_api(status: int) -> AsyncIterator[tuple[str, list[str]]]:
+    """A Messages API that answers with a status; its address, and the keys that it was shown."""
+    keys: list[str] = []
+
+    async def count(request: web.Request) -> web.Response:
+        keys.append(request.headers.get("x-api-key", ""))
+        assert await request.json()
+        return web.json_response({"input_tokens": 1}, status=status)
+
+    app = web.Application()
+    app.router.add_post("/v1/messages/count_tokens", count)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    try:
+        yield f"http://127.0.0.1:{site.port}", keys
+    finally:
+        await runner.cleanup()
+
+
+async def test_a_key_that_the_server_rejects(folder: Path) -> None:
+    async with messages_api(401) as (url, keys):
+        check = of(await examine(folder, online=True, ANTHROPIC_API_KEY=KEY, ANTHROPIC_BASE_URL=url), "claude")
+        assert f"{url} rejects ANTHROPIC_API_KEY (401)." in check.message
+        assert keys == [KEY]
+        offline = await examine(folder, ANTHROPIC_API_KEY=KEY, ANTHROPIC_BASE_URL=url)
+        assert offline.exit_code == 0, "offline it is only seen that somebody answers"
+        assert keys[1:] == [""], "and the key is not sent"
+    async with messages_api(200) as (url, _):
+        found = await examine(folder, online=True, ANTHROPIC_API_KEY=KEY, ANTHROPIC_BASE_URL=url)
+        assert f"{url} answers and takes the key" in [check.message for check in found.checks]
+    check = of(await examine(folder, ANTHROPIC_API_KEY=KEY, ANTHROPIC_BASE_URL=url), "claude")
+    assert "cannot be reached" in check.message
+    assert "ANTHROPIC_BASE_URL" in check.cure
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        ("a-file", "a file stands where"),
+        ("a-file/below", "a file stands where"),
+        ("/proc/self/fleet", "cannot be"),
+        ("link", "cannot be"),
+    ],
+)
+async def test_a_store_that_cannot_be_written_root_or_not(state: str, said: str, folder: Path) -> None:
+    (folder / "a-file").write_text("")
+    (folder / "link").symlink_to("/proc/self")
+    found = await examine(folder, FLEET_STATE=state)
+    check = of(found, "state")
+    assert said in check.message
+    assert "FLEET_STATE" in check.cure
+    assert found.exit_code == 2
+
+
+async def test_a_store_that_is_damaged_newer_or_a_folder(folder: Path) -> None:
+    state = folder / ".fleet"
+    state.mkdir(mode=0o700)
+    Store(state / "fleet.db").close()
+    assert (await examine(folder)).exit_code == 0
+    with sqlite3.connect(state / "fleet.db") as database:
+        database.execute("PRAGMA user_version = 99")
+    database.close()
+    assert "newer version: schema 99" in of(await examine(folder), "store").message
+    for path in state.glob("fleet.db*"):
+        path.unlink()
+    (state / "fleet.db").write_bytes(b"this is no database at all, and long enough to be seen as one" * 20)
+    assert "is no store, or damaged" in of(await examine(folder), "store").message
+    (state / "fleet.db").unlink()
+    (state / "fleet.db").mkdir()
+    assert "cannot be written" in of(await examine(folder), "store").message
+
+
+@contextmanager
+def listening() -> Iterator[int]:
+    """Somebody listens on a port."""
+    with socket.socket() as somebody:
+        somebody.bind(("127.0.0.1", 0))
+        somebody.listen()
+        yield somebody.getsockname()[1]
+
+
+async def test_a_port_that_is_taken_and_by_whom(folder: Path) -> None:
+    with listening() as port:
+        check = of(await examine(folder, FLEET_WEB_PORT=str(port)), "ports")
+    assert f"The page's port {port} on 127.0.0.1: taken" in check.message
+    assert f"(process {os.getpid()})" in check.message
+    assert "FLEET_WEB_PORT" in check.cure
+
+
+@pytest.mark.parametrize(
+    ("breakage", "said", "cure"),
+    [
+        (".git", "is no git repository", "git init"),
+        (".overstory/config.yaml", "is not initialised", "ov init"),
+        (".", "there is no folder", "`path`"),
+    ],
+)
+async def test_a_product_that_is_not_ready(breakage: str, said: str, cure: str, folder: Path) -> None:
+    (folder / "product-a" / breakage).rename(folder / "gone")
+    found = await examine(folder)
+    check = of(found, "product")
+    assert said in check.message
+    assert cure in check.cure
+    assert found.exit_code == 1
+
+
+async def test_a_product_whose_configuration_cannot_be_read(folder: Path) -> None:
+    (folder / "product-a" / ".overstory" / "config.yaml").write_text("project: {name: [\n")
+    assert "config.yaml:2:1 cannot be read" in of(await examine(folder), "product").message
+
+
+async def test_what_a_coordinator_left_behind_is_mended_on_request(folder: Path) -> None:
+    state = folder / ".fleet"
+    (state / "runtime").mkdir(parents=True)
+    state.chmod(0o755)
+    (state / "web-token").write_text("token\n")
+    (state / "bot.json").write_text(json.dumps({"pid": 2**22 + 1, "url": "http://127.0.0.1:1", "token": "t"}))
+    with socket.socket(socket.AF_UNIX) as end:
+        end.bind(str(state / "runtime" / "supervisor.sock"))
+    found = await examine(folder)
+    assert "is left over from process" in of(found, "bot", "warn").message
+    assert ".fleet, web-token, bot.json" in of(found, "state", "warn").message
+    assert "its supervisor does not answer; it is started anew with the fleet" in of(found, "runtime", "warn").message
+    assert found.mended == ()
+    mended = await examine(folder, fix=True)
+    assert mended.exit_code == 0
+    assert len(mended.mended) == 5
+    assert not (state / "bot.json").exists()
+    assert state.stat().st_mode & 0o777 == 0o700
+    assert (state / "web-token").read_text() == "token\n"
+    assert (await examine(folder, fix=True)).mended == (), "nothing is mended twice"
+
+
+async def test_fix_makes_the_state_folder(folder: Path) -> None:
+    found = await examine(folder, fix=True)
+    assert found.mended == (f"made {folder / '.fleet'}",)
+    assert (folder / ".fleet").stat().st_mode & 0o777 == 0o700
+
+
+async def test_whatever_breaks_the_rest_is_looked_at(folder: Path) -> None:
+    (folder / ".env").mkdir()
+    (folder / "products.yaml").unlink()
+    (folder / "products.yaml").mkdir()
+    (folder / ".fleet").mkdir()
+    (folder / ".fleet" / "bot.json").mkdir()
+    found = await examine(folder, FLEET_ENGINE="steam", FLEET_RUNTIME_SOCKET=str(folder / "s"), ANTHROPIC_API_KEY="x y")
+    names = {check.name for check in found.checks}
+    assert names >= {"settings", "registry", "state", "store", "bot", "ports", "engine", "claude", "clock"}
+    assert found.exit_code == 2
+    json.dumps(found.as_json())
+    assert "✖ settings" in Console().findings(found)
+
+
+def test_exit_codes_follow_the_worst() -> None:
+    fine, warned = Check("a", "ok", "x"), Check("b", "warn", "x", "y")
+    failed, fatal = Check("c", "fail", "x", "y"), Check("d", "fail", "x", "y", fatal=True)
+    for checks, code, words in (
+        ([fine], 0, "All is well."),
+        ([fine, warned], 0, "1 thing worth a look. The fleet can run."),
+        ([failed, warned], 1, "1 problem, 1 thing worth a look. The fleet can start, but not do everything."),
+        ([failed, fatal], 2, "2 problems. The fleet cannot start."),
+    ):
+        found = Findings(tuple(checks))
+        assert (found.exit_code, found.summary) == (code, words)
