@@ -5,10 +5,12 @@ import contextlib
 import json
 import os
 import signal
+import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryFile
+from typing import IO, Any
 
 from bot.engine.channel import ChannelError
 
@@ -19,9 +21,6 @@ OUTPUT_CAP = 4 * 1024 * 1024
 
 ARGUMENT_CAP = 120_000
 """Longest single argument in bytes; Linux refuses more than 131072 (MAX_ARG_STRLEN)."""
-
-LINGER = 0.5
-"""Seconds that an output is still read after its command has ended, when something it started holds it open."""
 
 READS: tuple[tuple[str, ...], ...] = (
     ("doctor",),
@@ -97,77 +96,52 @@ async def run(
     argv: Sequence[str], cwd: Path, *, env: Mapping[str, str] | None = None, deadline: float = 30.0, text: str | None = None
 ) -> Outcome:
     """Run a command to its end, `text` on its stdin. Raises timed_out, output_too_large or engine_missing."""
+    with TemporaryFile() as stdin, TemporaryFile() as stdout, TemporaryFile() as stderr:
+        stdin.write((text or "").encode("utf-8", "replace"))
+        stdin.seek(0)
+        process = _begun(argv, cwd, env, stdin, stdout, stderr)
+        try:
+            async with asyncio.timeout(deadline):
+                code = await _ended(process, (stdout, stderr))
+        except TimeoutError as error:
+            said = f"`{' '.join(argv[:4])}` took longer than {deadline:g} s and was ended."
+            raise ChannelError("timed_out", said, "Try again; look at the runtime's load.") from error
+        finally:
+            _end_group(process)
+        return Outcome(tuple(argv), code, _printed(stdout), _printed(stderr))
+
+
+def _begun(
+    argv: Sequence[str], cwd: Path, env: Mapping[str, str] | None, stdin: IO[bytes], stdout: IO[bytes], stderr: IO[bytes]
+) -> "subprocess.Popen[bytes]":
+    """Start a command. Not in a thread: a caller that is cancelled meanwhile would leave it running."""
     try:
-        process = await asyncio.create_subprocess_exec(
-            *argv,
-            cwd=cwd,
-            env=dict(os.environ if env is None else env),
-            stdin=asyncio.subprocess.DEVNULL if text is None else asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            start_new_session=True,
-        )
+        return subprocess.Popen(argv, cwd=cwd, env=env, stdin=stdin, stdout=stdout, stderr=stderr, start_new_session=True)
     except FileNotFoundError as error:
         raise (troubles.path_missing(cwd) if not cwd.exists() else troubles.engine_missing(argv[0])) from error
     except PermissionError as error:
-        raise ChannelError("engine_missing", f"{argv[0]} may not be run: {error.strerror}.", "Mend its permissions.") from error
-    try:
-        async with asyncio.timeout(deadline):
-            return await _collect(process, tuple(argv), text)
-    except TimeoutError as error:
-        said = f"`{' '.join(argv[:4])}` took longer than {deadline:g} s and was ended."
-        raise ChannelError("timed_out", said, "Try again; look at the runtime's load.") from error
-    finally:
-        await _end_group(process)
+        raise ChannelError("engine_missing", f"{argv[0]} may not be run: {error.strerror}.", "Mend its rights.") from error
 
 
-async def _collect(process: asyncio.subprocess.Process, argv: tuple[str, ...], text: str | None) -> Outcome:
-    outputs = [bytearray(), bytearray()]
-    readers = [
-        asyncio.create_task(_read(stream, into)) for stream, into in zip((process.stdout, process.stderr), outputs, strict=True)
-    ]
-    feeding = asyncio.create_task(_feed(process, text))
-    waiting = asyncio.create_task(process.wait())
-    try:
-        pending: set[asyncio.Task[Any]] = {*readers, waiting}
-        while not waiting.done():
-            done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
-        if pending:
-            await asyncio.wait(pending, timeout=LINGER)
-        for task in readers:
-            if task.done():
-                task.result()
-    finally:
-        for task in (*readers, feeding, waiting):
-            task.cancel()
-        await asyncio.gather(*readers, feeding, waiting, return_exceptions=True)
-    stdout, stderr = (bytes(output).decode("utf-8", "replace") for output in outputs)
-    return Outcome(argv, process.returncode or 0, stdout, stderr)
-
-
-async def _read(stream: asyncio.StreamReader | None, into: bytearray) -> None:
-    while stream is not None and (chunk := await stream.read(65536)):
-        into += chunk
-        if len(into) > OUTPUT_CAP:
+async def _ended(process: "subprocess.Popen[bytes]", outputs: Sequence[IO[bytes]]) -> int:
+    """Wait for a command's exit code. Its outputs are files, so what it leaves running cannot hold them open against us."""
+    pause = 0.005
+    while (code := process.poll()) is None:
+        await asyncio.sleep(pause)
+        pause = min(pause * 1.3, 0.05)
+        if any(os.fstat(output.fileno()).st_size > OUTPUT_CAP for output in outputs):
             raise ChannelError("output_too_large", f"A command printed more than {OUTPUT_CAP} bytes.", "Ask for less.")
+    return code
 
 
-async def _feed(process: asyncio.subprocess.Process, text: str | None) -> None:
-    if text is None or process.stdin is None:
-        return
-    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        process.stdin.write(text.encode("utf-8", "replace"))
-        await process.stdin.drain()
-    process.stdin.close()
+def _printed(output: IO[bytes]) -> str:
+    output.seek(0)
+    return output.read(OUTPUT_CAP).decode("utf-8", "replace")
 
 
-async def _end_group(process: asyncio.subprocess.Process) -> None:
+def _end_group(process: "subprocess.Popen[bytes]") -> None:
     """End a command that is still running, with everything that it started and did not set free."""
-    if process.returncode is None:
+    if process.poll() is None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-    await process.wait()
-    # What the command left running may hold its outputs open; asyncio has no public way to let go of them.
-    process._transport.close()  # type: ignore[attr-defined]
+        process.wait()

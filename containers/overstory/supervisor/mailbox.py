@@ -113,7 +113,8 @@ class Mailbox:
 
     def marked(self, field: str, marker: str) -> Letter | None:
         """The first mail by operator whose subject or body ends with a marker."""
-        ending = f"substr(rtrim({'subject' if field == 'subject' else 'body'}), -length(?1)) = ?1"
+        text = f"rtrim({'subject' if field == 'subject' else 'body'}, ' ' || char(10) || char(13))"
+        ending = f"substr({text}, -length(?1)) = ?1"
         return next(iter(self._select(f"WHERE from_agent = 'operator' AND {ending} ORDER BY rowid LIMIT 1", [marker])), None)
 
     def sent_by(self, agent: str, after: Letter) -> Letter | None:
