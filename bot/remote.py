@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from bot.chat.base import TERMINAL
 from bot.errors import FleetError
 
 LONGEST = 300.0
 """Seconds that a skill may take before the command gives up waiting."""
-CONVERSATION = "terminal"
+CONVERSATION = TERMINAL.removeprefix("web:")
 """Where what is said in a terminal belongs; the page shows it under this name too."""
 
 

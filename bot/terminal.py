@@ -10,10 +10,10 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from bot import skillset
-from bot.chat.base import Delta, Live
+from bot.chat.base import TERMINAL, Delta, Live
 from bot.domain import Inbound, Person, Role
 from bot.errors import FleetError
-from bot.remote import CONVERSATION, Remote
+from bot.remote import Remote
 from bot.settings import Settings
 from bot.skill import Skill, SkillContext, SkillResult
 
@@ -29,7 +29,7 @@ async def run_skill(settings: Settings, name: str, arguments: dict[str, Any], *,
     async with open_fleet(settings) as core:
         skill = next(each for each in core.router.skills if each.name == name)
         result = await core.router.invoke(
-            skill, arguments, _person(core.fleet.registry), f"web:{CONVERSATION}", f"cli:{uuid.uuid4().hex}", progress=progress
+            skill, arguments, _person(core.fleet.registry), TERMINAL, f"cli:{uuid.uuid4().hex}", progress=progress
         )
         return as_json(result)
 

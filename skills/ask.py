@@ -9,9 +9,9 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from bot.agents import mark, room_to_wake
+from bot.chat.base import TERMINAL
 from bot.domain import Mail
 from bot.quote import quoted
-from bot.remote import CONVERSATION
 from bot.skill import Role, SkillArgs, SkillContext, SkillResult, option, skill, words
 from bot.words import shortened
 
@@ -69,7 +69,7 @@ async def _answer(context: SkillContext, product: str, mail: str, seconds: float
     """The first reply in the question's thread, and whether this conversation has shown it."""
     heard, fleet, shown = asyncio.Event(), context.fleet, False
     here = ("report", product, context.conversation)
-    elsewhere = context.conversation == f"web:{CONVERSATION}"  # a terminal does not show what is posted
+    elsewhere = context.conversation == TERMINAL
 
     def listen(change: "Change") -> None:
         nonlocal shown

@@ -28,6 +28,8 @@ class Doing:
     skill: str = ""
 
 
+TERMINAL = "web:terminal"
+"""The conversation of commands on this machine: the page shows it, the terminal itself shows only direct answers."""
 Live = Delta | Doing
 Receive = Callable[[Inbound], Awaitable[None]]
 
