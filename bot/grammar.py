@@ -57,8 +57,8 @@ def is_command(text: str, skills: Sequence[Skill]) -> bool:
 
 
 def suggestions(text: str) -> tuple[Suggestion, ...]:
-    """The commands that a text names whole (in backticks), as buttons."""
-    commands = dict.fromkeys(re.findall(r"`/fleet ([^`<>\[\]…]+)`", text))
+    """The commands that a text names whole (in backticks), as buttons. None decides a gate: that takes its card, or words."""
+    commands = dict.fromkeys(re.findall(r"`/fleet (?!approve-plan )([^`<>\[\]…]+)`", text))
     return tuple(Suggestion(command[:1].upper() + command[1:40], f"/fleet {command}") for command in commands)
 
 

@@ -156,7 +156,7 @@ class Router:
                 await self._talk(inbound)
         except FleetError as refusal:
             error = refusal.message
-            self._say(inbound, SkillResult(str(refusal)), kind="error")
+            self._say(inbound, SkillResult(str(refusal), suggestions=skillset.suggestions(refusal.hint)), kind="error")
         except Exception:
             log.exception("event %s could not be handled", inbound.event)
             error = "internal error"

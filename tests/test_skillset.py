@@ -224,7 +224,7 @@ def test_commands_are_told_from_talk() -> None:
 
 
 def test_commands_named_whole_become_buttons() -> None:
-    text = "Say `/fleet status` or `/fleet spawn <product>`; not `ls`. Or `/fleet gates g7`."
+    text = "Say `/fleet status` or `/fleet spawn <product>`; not `ls`, not `/fleet approve-plan g7`. Or `/fleet gates g7`."
     assert [each.command for each in suggestions(text)] == ["/fleet status", "/fleet gates g7"]
 
 

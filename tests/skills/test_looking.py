@@ -110,6 +110,13 @@ async def test_inspect_lists_sessions_and_one_agents_actions(bed: Bed) -> None:
     json.dumps((await run(bed, "inspect product-a scout-1")).data)
 
 
+async def test_a_command_that_cannot_work_offers_the_one_that_can(bed: Bed) -> None:
+    (post,) = [post for post in await bed.say("/fleet statsu product-a") if post.kind == "error"]
+    assert commands(post) == ["/fleet status product-a"]
+    (post,) = [post for post in await bed.say("/fleet approve g7") if post.kind == "error"]
+    assert commands(post) == []
+
+
 async def test_help_is_made_from_the_declarations(bed: Bed) -> None:
     post = await answer(bed, "/fleet help")
     for skill in bed.router.skills:
