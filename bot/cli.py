@@ -167,7 +167,8 @@ def _ask(words: list[str], as_json: bool) -> int:
     settings = _settings()
     running = remote.find(settings.state)
     settings = settings if running else _with_registry(settings)
-    if len(given.words) > 1 and terminal.is_product(given.words[0], running, settings):
+    first = given.words[0]
+    if first != "-" and " " not in first and terminal.is_product(first, running, settings):
         wait = ["--wait", str(60 if given.wait is None else given.wait)]
         return _skill(["ask", given.words[0], *wait, "--", *given.words[1:]], as_json)
     text = sys.stdin.read() if given.words == ["-"] else " ".join(given.words)

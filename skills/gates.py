@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from bot import access
 from bot.domain import Card, Gate, GateState, Suggestion
 from bot.errors import NotAllowed
-from bot.gates import outcome
+from bot.gates import ANSWER, outcome
 from bot.quote import fenced
 from bot.skill import Role, SkillArgs, SkillContext, SkillResult, Table, option, skill, words
 from bot.views import gate_json
@@ -76,7 +76,7 @@ def _one(gate: Gate, context: SkillContext) -> SkillResult:
     if data["diff"]:
         lines += ["", f"Changes since revision {gate.revision - 1}:", "", fenced(data["diff"], "diff")]
     if gate.state is GateState.OPEN:
-        options = listed([f"`{each}`" for each in gate.options], "or")
+        options = listed(["your answer" if each == ANSWER else f"`{each}`" for each in gate.options], "or")
         lines += ["", f"Decide on the card, or say `/fleet approve-plan {gate.id}` with {options}."]
     return SkillResult("\n".join(lines), data={"gates": [data]}, cards=(Card("gate", gate=gate.id),))
 

@@ -27,11 +27,11 @@ async def pause(args: Args, context: SkillContext) -> SkillResult:
     fleet, name = context.fleet, context.fleet.product(args.product).name
     context.progress(f"pausing {name}")
     agents = await fleet.pause(name, context.person, park=args.park)
-    if args.park:
+    if args.park and agents:
         what = f"parked; {count(len(agents), 'session')} ended, open work starts again with a recap when it resumes."
     elif agents:
         what = f"paused; {count(len(agents), 'agent')} stopped where {'it was' if len(agents) == 1 else 'they were'}."
     else:
-        what = "paused; nothing ran, and nothing starts."
+        what = f"{'parked' if args.park else 'paused'}; nothing ran, and nothing starts."
     data = {"product": name, "paused": True, "parked": args.park, "agents": list(agents)}
     return SkillResult(f"**{name}** is {what}", data=data, suggestions=(Suggestion(f"Resume {name}", f"/fleet resume {name}"),))

@@ -208,6 +208,9 @@ def test_a_product_is_asked_and_answers(running: Process) -> None:
     done = ask(running, "ask", "Product-C", "how are you?")
     assert done.returncode == 0
     assert "product-c answers:\n\n> Rehearsal coordinator" in done.stdout
+    done = ask(running, "ask", "product-c")
+    assert done.returncode == 2
+    assert "ask needs <question…>" in done.stderr
 
 
 def test_plain_words_without_a_key_get_the_nearest_command(running: Process) -> None:
