@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,14 @@ async def until(condition: Callable[[], object], seconds: float = PATIENCE) -> A
         assert time.monotonic() < deadline, "what was waited for did not happen"
         await asyncio.sleep(0.01)
     return found
+
+
+async def eventually(condition: Callable[[], Awaitable[object]], seconds: float = PATIENCE) -> None:
+    """Wait until a condition holds that has to be asked for."""
+    deadline = time.monotonic() + seconds
+    while not await condition():
+        assert time.monotonic() < deadline, "what was waited for did not happen"
+        await asyncio.sleep(0.02)
 
 
 class Supervisor:

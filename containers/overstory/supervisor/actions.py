@@ -34,7 +34,7 @@ async def send(product: Product, subject: str, body: str, marker: str, to: str, 
             product.refuse_if_paused()
         if to == COORDINATOR and not product.paused:
             await _started(product, dialect)
-        id = found.id if found else await dialect.send(_with(subject, marker, " "), _text(body), to, kind)
+        id = found.id if found else await dialect.send(_with(_line(subject), marker, " "), _text(body), to, kind)
     product.changed()
     return {"id": id}
 
@@ -220,6 +220,11 @@ async def _marked(product: Product, field: str, marker: str) -> Letter | None:
 def _with(text: str, marker: str, between: str) -> str:
     clean = text.replace("\0", "").encode("utf-8", "replace").decode().rstrip()
     return f"{clean}{between}{marker.strip()}" if clean else marker.strip()
+
+
+def _line(subject: str) -> str:
+    """A subject on one line, short enough that its marker is never cut off."""
+    return " ".join(subject.split())[:300]
 
 
 def _text(text: str) -> str:

@@ -34,10 +34,13 @@ PYTHON = (
 
 
 class Hooks:
-    """The hooks of one product's folders; a file that has not changed is not read again."""
+    """The hooks of one product's folders; a file that has not changed is not read again.
 
-    def __init__(self) -> None:
+    `jq` says whether that may be used in them, which starts faster than Python; by default if it is installed."""
+
+    def __init__(self, jq: bool | None = None) -> None:
         self._seen: dict[Path, int] = {}
+        self._filter = _filter(shutil.which("jq") is not None if jq is None else jq)
 
     def settle(self, folders: tuple[Path, ...]) -> int:
         """Mend the hooks in each of these folders; how many files had to be changed."""
@@ -48,7 +51,7 @@ class Hooks:
             stamp = path.stat().st_mtime_ns
             if self._seen.get(path) == stamp:
                 return False
-            mended = _mended(path.read_text("utf-8"))
+            mended = _mended(path.read_text("utf-8"), self._filter)
             if mended is not None:
                 draft = path.with_name(f"{path.name}.{os.getpid()}.new")
                 draft.write_text(mended, "utf-8")
@@ -60,36 +63,34 @@ class Hooks:
         return mended is not None
 
 
-def _mended(text: str) -> str | None:
+def _mended(text: str, shown: str) -> str | None:
     """The settings with mended hooks; None if there is nothing to mend."""
     with contextlib.suppress(ValueError, RecursionError):
         settings = json.loads(text)
         before = json.dumps(settings)
         owner = OWNER.search(text)
         if owner is not None and isinstance(settings, dict):
-            _mend(settings.get("hooks"), owner[1])
+            _mend(settings.get("hooks"), owner[1], shown)
         if json.dumps(settings) != before:
             return json.dumps(settings, indent="\t") + "\n"
     return None
 
 
-def _mend(events: Any, owner: str) -> None:
+def _mend(events: Any, owner: str, shown: str) -> None:
     for event, entries in events.items() if isinstance(events, dict) else ():
         for entry in entries if isinstance(entries, list) else ():
             for hook in entry.get("hooks", ()) if isinstance(entry, dict) else ():
                 if isinstance(hook, dict) and isinstance(hook.get("command"), str):
-                    hook["command"] = _command(str(event), hook["command"], owner)
+                    hook["command"] = _command(str(event), hook["command"], owner, shown)
 
 
-def _command(event: str, command: str, owner: str) -> str:
+def _command(event: str, command: str, owner: str, shown: str) -> str:
     command = command.replace(ANYBODY, f'[ "$OVERSTORY_AGENT_NAME" = {owner} ] || exit 0;')
     if event == "PostToolUse" and "mail check --inject" in command and "additionalContext" not in command:
-        command += f" | {_shown()}"
+        command += f" | {shown}"
     return command
 
 
-def _shown() -> str:
-    """The filter that turns plain text into what is shown to the model; jq starts faster than Python."""
-    if shutil.which("jq"):
-        return f"jq -Rsc {shlex.quote(JQ)}"
-    return f"{shlex.quote(sys.executable)} -c {shlex.quote(PYTHON)}"
+def _filter(jq: bool) -> str:
+    """The filter that turns plain text into what is shown to the model."""
+    return f"jq -Rsc {shlex.quote(JQ)}" if jq else f"{shlex.quote(sys.executable)} -c {shlex.quote(PYTHON)}"

@@ -1,0 +1,365 @@
+"""The traps of the real engine, one by one: mended, avoided, or said in words. `FINDINGS` says what is done about each."""
+
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from supervisor import hooks
+
+from bot.domain import Product
+from bot.engine.base import Uptake
+from bot.engine.overstory import OverstoryEngine
+from bot.errors import EngineError
+from tests.engine.conftest import OLD
+from tests.engine.yard import REHEARSAL, Ear, Supervisor, Yard, command, environment, eventually, mailed, until
+
+Test = TypeVar("Test", bound=Callable[..., Any])
+
+FINDINGS = {
+    1: "avoided: the coordinator is started headless, through serve",
+    2: "said: root is refused with the cure",
+    3: "avoided: `ov status` is never run, nor anything that marks mail as read",
+    4: "mended: the hook shows mid-turn mail to the model; a mail that was lost is told apart",
+    5: "mended: an answer to a worker that has ended goes to the coordinator",
+    6: "avoided: a tmux worker of 0.11 is neither nudged nor mailed",
+    7: "mended: a tmux coordinator is nudged until it has been delivered",
+    8: "mended: after serve's death the coordinator is cleared away, started anew and told what it was at",
+    9: "avoided: `ov coordinator start` is never run with 0.11",
+    10: "avoided: an initialised product is never initialised again",
+    11: "mended: JSON is found wherever a version prints it",
+    12: "said: a coordinator definition too long for tmux",
+    13: "mended: plans are found where leads can write, approved ones are put where they are looked for",
+    14: "mended: deleted mail and reused row numbers cause a replay, never a loss",
+    15: "mended: hooks of the main checkout are bound to the coordinator",
+}
+ELSEWHERE = {
+    11: "test_json_is_found_wherever_a_version_prints_it",
+    12: "test_the_engines_words_have_a_code_and_a_cure",
+    14: "test_mail_deleted_and_rowids_handed_out_again_cause_a_replay_and_no_loss",
+}
+TESTED: dict[int, list[str]] = {}
+
+
+def finding(*numbers: int) -> Callable[[Test], Test]:
+    """Note which findings a test is about."""
+
+    def noted(test: Test) -> Test:
+        for number in numbers:
+            TESTED.setdefault(number, []).append(test.__name__)
+        return test
+
+    return noted
+
+
+def recorder(folder: Path) -> tuple[tuple[str, ...], Path]:
+    """An engine that writes down each command before it is the rehearsal; and where."""
+    record, script = folder / "commands", folder / "recorder.py"
+    script.write_text(
+        "import os, sys\n"
+        f"with open({str(record)!r}, 'a') as out: out.write(' '.join(sys.argv[1:]) + '\\n')\n"
+        f"os.execv(sys.executable, [sys.executable, {str(REHEARSAL)!r}, *sys.argv[1:]])\n"
+    )
+    return (sys.executable, str(script)), record
+
+
+def sessions_db(product: Product) -> sqlite3.Connection:
+    return sqlite3.connect(Path(product.path, ".overstory", "sessions.db"))
+
+
+def other_session(product: Product, agent: str, *, pid: int | None, tmux: str = "", state: str = "working") -> None:
+    """Let an agent have a session that is recorded as the engine would, whatever really runs."""
+    with closing(sessions_db(product)) as connection, connection:
+        connection.execute(
+            "INSERT INTO sessions (id, agent_name, capability, worktree_path, branch_name, task_id, tmux_session, state, pid, "
+            "depth, started_at, last_activity) VALUES (?1, ?1, 'builder', ?2, 'b', 't', ?3, ?4, ?5, 1, "
+            "strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))",
+            (agent, product.path, tmux, state, pid),
+        )
+
+
+async def running(yard: Yard, **options: Any) -> tuple[OverstoryEngine, Ear, Product, Supervisor]:
+    supervisor, product = yard.supervisor(**options), yard.product("one")
+    engine, ear = await yard.engine(supervisor, product)
+    return engine, ear, product, supervisor
+
+
+@finding(1)
+async def test_the_coordinator_of_0_11_is_headless_and_held_by_a_serve(yard: Yard) -> None:
+    engine, _, product, supervisor = await running(yard)
+    await engine.start("one")
+    with closing(sessions_db(product)) as connection:
+        assert connection.execute("SELECT tmux_session, state FROM sessions").fetchone()[0] == ""
+    (serve,) = supervisor.state.glob("serve-*.json")
+    assert json.loads(serve.read_text())["product"] == product.path
+
+
+@finding(2)
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can be refused")
+def test_root_is_refused_with_the_cure_unless_the_engine_is_the_rehearsal(tmp_path: Path) -> None:
+    engine = tmp_path / "ov"
+    engine.write_text("#!/bin/sh\necho 0.11.0\n")
+    engine.chmod(0o755)
+    argv = [sys.executable, "-m", "supervisor", "--socket", str(tmp_path / "s"), "--engine", str(engine)]
+    done = subprocess.run(argv, env=environment(), capture_output=True, text=True, check=False, timeout=20)
+    assert done.returncode == 2
+    assert "does not run as root" in done.stderr
+    assert "the user that owns the products" in done.stderr
+
+
+@finding(2)
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can be refused")
+async def test_an_engine_that_refuses_root_is_quoted_with_the_cure(yard: Yard) -> None:
+    engine, _, _, _ = await running(yard, REHEARSAL_REFUSE_ROOT="1")
+    with pytest.raises(EngineError) as caught:
+        await engine.sling("one", agent="a-1", capability="scout", task="t-1", brief="Look.", marker="[w1]")
+    assert caught.value.code == "wrong_user"
+    assert "ordinary user" in caught.value.hint
+
+
+@finding(3, 9, 10)
+async def test_nothing_is_run_that_does_harm(yard: Yard, tmp_path: Path) -> None:
+    argv, record = recorder(tmp_path)
+    engine, ear, product, _ = await running(yard, engine=argv)
+    config = Path(product.path, ".overstory", "config.yaml").read_bytes()
+    await engine.send("one", "Dark mode", "[complex] please", marker="[w1]")
+    gate = await ear.letter("one", type="decision_gate")
+    await engine.reply("one", gate.id, "DECISION: approve", marker="[g1 r1]", plan=gate.body)
+    await ear.letter("one", type="result", recipient="operator")
+    await engine.sling("one", agent="scout-9", capability="scout", task="w9", brief="Look.", marker="[w9]")
+    await ear.letter("one", sender="scout-9")
+    await engine.pause("one")
+    await engine.resume("one")
+    await engine.nudge("one", "coordinator", "Hello")
+    await engine.inspect("one", "coordinator")
+    await engine.snapshot()
+    assert not await engine.init("one")
+    await engine.stop("one")
+    commands = record.read_text().splitlines()
+    harmful = ("status", "coordinator start", "mail check", "mail read", "mail purge", "init", "clean", "update")
+    assert [line for line in commands if line.startswith(harmful)] == []
+    assert Path(product.path, ".overstory", "config.yaml").read_bytes() == config
+
+
+@finding(10)
+async def test_a_repository_is_initialised_once(yard: Yard) -> None:
+    product = yard.product("one")
+    command(product, "--version")
+    subprocess.run(["git", "rm", "-rq", "--cached", ".overstory"], cwd=product.path, check=True)
+    subprocess.run(["rm", "-rf", str(Path(product.path, ".overstory"))], check=True)
+    engine, ear = await yard.engine(yard.supervisor(), product)
+    assert (await ear.state("one", lambda snapshot: snapshot.trouble)).trouble is not None
+    with pytest.raises(EngineError) as caught:
+        await engine.start("one")
+    assert caught.value.code == "not_initialised"
+    assert await engine.init("one")
+    assert not await engine.init("one")
+    await ear.state("one", lambda snapshot: snapshot.trouble is None)
+
+
+@finding(3)
+async def test_commands_that_may_be_run_by_people_only_read(yard: Yard) -> None:
+    engine, _, _, _ = await running(yard)
+    assert (await engine.command("one", "doctor", "--json"))["json"]["command"] == "doctor"
+    for words in (
+        ["status"],
+        ["init"],
+        ["clean", "--all"],
+        ["mail", "check"],
+        ["worktree", "clean"],
+        ["--project", "/x", "doctor"],
+    ):
+        with pytest.raises(EngineError) as caught:
+            await engine.command("one", *words)
+        assert caught.value.code == "unsupported"
+
+
+ANY = '[ -z "$OVERSTORY_AGENT_NAME" ] && exit 0;'
+DEPLOYED = {
+    "hooks": {
+        "SessionStart": [{"matcher": "", "hooks": [{"type": "command", "command": f"{ANY} ov prime --agent coordinator"}]}],
+        "PostToolUse": [
+            {"matcher": "", "hooks": [{"type": "command", "command": f"{ANY} ov mail check --inject --agent coordinator"}]},
+            {"matcher": "", "hooks": [{"type": "command", "command": "echo mine"}]},
+        ],
+    },
+    "permissions": {"allow": ["Bash"]},
+}
+
+
+def deployed(folder: Path) -> Path:
+    path = folder / hooks.SETTINGS
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(DEPLOYED))
+    return path
+
+
+@finding(4, 15)
+def test_hooks_are_bound_to_their_agent_and_show_mail_to_the_model(tmp_path: Path) -> None:
+    path = deployed(tmp_path)
+    settling = hooks.Hooks()
+    assert settling.settle((tmp_path,)) == 1
+    assert settling.settle((tmp_path,)) == 0
+    found = json.loads(path.read_text())
+    commands = [hook["command"] for entries in found["hooks"].values() for entry in entries for hook in entry["hooks"]]
+    assert all(ANY not in command for command in commands)
+    assert commands[0] == '[ "$OVERSTORY_AGENT_NAME" = coordinator ] || exit 0; ov prime --agent coordinator'
+    assert commands[2] == "echo mine"
+    assert found["permissions"] == DEPLOYED["permissions"]
+    path.write_text(json.dumps(DEPLOYED))
+    os.utime(path, ns=(1, 1))
+    assert settling.settle((tmp_path,)) == 1, "the engine writes the file anew at every start"
+
+
+@finding(4, 15)
+@pytest.mark.parametrize("jq", [True, False], ids=["jq", "python"])
+def test_a_mended_hook_says_what_claude_code_shows_and_runs_for_its_agent_only(tmp_path: Path, jq: bool) -> None:
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    (tools / "ov").write_text('#!/bin/sh\ncat "$MAIL"\n')
+    (tools / "ov").chmod(0o755)
+    if jq and shutil.which("jq", path="/usr/bin:/bin") is None:
+        pytest.skip("jq is not installed")
+    hooks.Hooks(jq=jq).settle((deployed(tmp_path).parent.parent,))
+    command = json.loads((tmp_path / hooks.SETTINGS).read_text())["hooks"]["PostToolUse"][0]["hooks"][0]["command"]
+
+    def run(agent: str, mail: str) -> str:
+        (tmp_path / "mail").write_text(mail)
+        env = {"PATH": f"{tools}:/usr/bin:/bin", "OVERSTORY_AGENT_NAME": agent, "MAIL": str(tmp_path / "mail")}
+        return subprocess.run(["/bin/sh", "-c", command], env=env, capture_output=True, text=True, check=False).stdout
+
+    said = json.loads(run("coordinator", 'You have "1" new message\n'))["hookSpecificOutput"]
+    assert (said["hookEventName"], said["additionalContext"]) == ("PostToolUse", 'You have "1" new message\n')
+    assert run("coordinator", "\n").strip() == ""
+    assert run("scout-1", "You have 1 new message").strip() == ""
+
+
+@finding(4)
+async def test_a_mail_that_was_read_by_a_hook_and_never_shown_is_lost(yard: Yard, tmp_path: Path) -> None:
+    engine, _, product, _ = await running(yard)
+    id = await engine.send("one", "Dark mode", "[stall]", marker="[w1]")
+    transcript = tmp_path / "t.jsonl"
+    entry = {"attachment": {"type": "hook_success", "hookEvent": "PostToolUse", "stdout": f"reply {id}"}}
+    transcript.write_text(json.dumps(entry) + "\n")
+    with closing(sessions_db(product)) as connection, connection:
+        connection.execute("UPDATE sessions SET transcript_path = ?", (str(transcript),))
+    with closing(sqlite3.connect(Path(product.path, ".overstory", "mail.db"))) as connection, connection:
+        connection.execute("UPDATE messages SET read = 1")
+    assert await engine.consumed("one", id) is Uptake.LOST
+
+
+@finding(5)
+async def test_an_answer_to_a_worker_that_has_ended_goes_to_the_coordinator_with_the_question(yard: Yard) -> None:
+    engine, ear, product, _ = await running(yard)
+    await engine.start("one")
+    other_session(product, "scout-7", pid=None, state="completed")
+    mailed(product, subject="Which file?", body="There are two.", type_="question", from_="scout-7", to_="operator")
+    question = await ear.letter("one", subject="Which file?")
+    id = await engine.reply("one", question.id, "The first.", marker="[g1 r1]")
+    answer = await ear.letter("one", id=id)
+    assert answer.recipient == "coordinator"
+    assert all(words in answer.body for words in ("scout-7", "Which file?", "There are two.", "The first."))
+    assert await engine.reply("one", question.id, "The first.", marker="[g1 r1]") == id
+
+
+@finding(6)
+async def test_a_tmux_worker_of_0_11_is_left_alone(yard: Yard) -> None:
+    engine, ear, product, _ = await running(yard)
+    await engine.start("one")
+    other_session(product, "builder-7", pid=os.getpid(), tmux="overstory-one-builder-7")
+    await ear.state("one", lambda snapshot: len(snapshot.sessions) == 2)
+    for refused in (
+        engine.nudge("one", "builder-7", "Hello"),
+        engine.send("one", "News", "Hello", marker="[w1]", to="builder-7"),
+    ):
+        with pytest.raises(EngineError) as caught:
+            await refused
+        assert caught.value.code == "unsupported"
+        assert "second Claude" in caught.value.message
+    assert not [mail for mail in await engine.mail("one") if mail.recipient == "builder-7"]
+
+
+@finding(7)
+async def test_a_tmux_coordinator_is_woken_for_mail_of_the_operator_and_of_workers(old_yard: Yard) -> None:
+    engine, ear, product, _ = await running(old_yard, REHEARSAL_DIALECT=OLD)
+    await engine.start("one")
+    mailed(product, subject="Objective", type_="dispatch", from_="operator", to_="coordinator", dialect=OLD)
+    await ear.letter("one", type="result", recipient="operator")
+    mailed(product, subject="A report", type_="worker_done", from_="scout-1", to_="coordinator", dialect=OLD)
+    report = await ear.letter("one", subject="A report")
+
+    async def read() -> bool:
+        return next(mail for mail in await engine.mail("one") if mail.id == report.id).read
+
+    await eventually(read)
+
+
+@finding(8)
+async def test_a_dead_serve_is_mended_with_the_coordinator_that_died_with_it(yard: Yard) -> None:
+    engine, ear, _, supervisor = await running(yard)
+    await engine.send("one", "Dark mode", "[complex] please", marker="[w1]")
+    gate = await ear.letter("one", type="decision_gate")
+    first = next(session for session in (await engine.snapshot())[0].sessions if session.agent == "coordinator")
+    (fact,) = supervisor.state.glob("serve-*.json")
+    os.kill(json.loads(fact.read_text())["pid"], signal.SIGKILL)
+    again = await ear.state(
+        "one", lambda snapshot: any(s.agent == "coordinator" and s.alive and s.pid != first.pid for s in snapshot.sessions)
+    )
+    assert again.coordinator
+    note = await ear.letter("one", subject="Carry on after a restart")
+    assert (note.sender, note.recipient) == ("operator", "coordinator")
+    assert "Dark mode [w1]" in note.body
+    await engine.reply("one", gate.id, "DECISION: approve", marker="[g1 r1]")
+    await ear.letter("one", type="result", recipient="operator")
+
+
+@finding(8)
+async def test_a_record_without_a_process_is_cleared_away_before_a_start(yard: Yard) -> None:
+    """As after a restart of the container: the row says working, and nothing runs."""
+    engine, _, product, supervisor = await running(yard)
+    await engine.start("one")
+    supervisor.end(signal.SIGKILL)
+    (fact,) = supervisor.state.glob("serve-*.json")
+    os.kill(json.loads(fact.read_text())["pid"], signal.SIGKILL)
+    for path in supervisor.state.glob("*.json"):
+        path.unlink()
+    with closing(sessions_db(product)) as connection:
+        before = connection.execute("SELECT pid FROM sessions WHERE agent_name = 'coordinator'").fetchone()[0]
+    await until(lambda: not Path(f"/proc/{before}").exists() or b" Z " in Path(f"/proc/{before}/stat").read_bytes())
+    supervisor.start()
+    await until(lambda: engine.runtimes())
+    id = await engine.send("one", "Dark mode", "Please.", marker="[w1]")
+
+    async def taken() -> bool:
+        return await engine.consumed("one", id) is Uptake.TAKEN
+
+    await eventually(taken)
+
+
+@finding(13)
+async def test_the_plan_gate_of_0_5_8_works(old_yard: Yard) -> None:
+    engine, ear, product, _ = await running(old_yard, REHEARSAL_DIALECT=OLD)
+    await engine.send("one", "Dark mode", "[complex] please", marker="[w1]")
+    gate = await ear.letter("one", type="plan_ready")
+    assert gate.recipient == "coordinator"
+    assert "# Plan" in gate.body, "the mail only names the file; the text is in the lead's worktree"
+    id = await engine.reply("one", gate.id, "DECISION: approve", marker="[g1 r1]", plan=gate.body)
+    answer = await ear.letter("one", id=id)
+    task = gate.payload["beadId"]
+    assert (answer.recipient, answer.subject) == ("coordinator", f"approve: {task}")
+    assert Path(product.path, ".overstory", "plans", f"{task}.md").read_text().strip() == gate.body.strip()
+    await ear.letter("one", type="result", recipient="operator")
+
+
+def test_every_finding_has_a_test() -> None:
+    assert set(TESTED) | set(ELSEWHERE) == set(FINDINGS)
+    read = Path(__file__).with_name("test_reading.py").read_text()
+    assert all(f"def {name}(" in read for name in ELSEWHERE.values())
