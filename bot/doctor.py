@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from bot import checks
+from bot import checks, setup_checks
 from bot.checks import Check
 from bot.words import count
 
@@ -48,22 +48,22 @@ class Findings:
 
 async def examine(environ: Mapping[str, str], directory: Path, *, fix: bool = False, online: bool = False) -> Findings:
     """Look at everything, with the variables and the folder that the fleet would start with."""
-    found: list[Check] = list(_look("python", checks.python))
-    settings = _with(found, "settings", lambda: checks.settings(environ, directory))
+    found: list[Check] = list(_look("python", setup_checks.python))
+    settings = _with(found, "settings", lambda: setup_checks.settings(environ, directory))
     if settings is None:
         return Findings(tuple(found))
     folder = settings.state
     mended = _look("mending", lambda: checks.mend(folder)) if fix else []
     found += [each for each in mended if isinstance(each, Check)]
-    registry = _with(found, "registry", lambda: checks.registry(settings))
+    registry = _with(found, "registry", lambda: setup_checks.registry(settings))
     found += _look("state", lambda: checks.state(folder))
     found += _look("store", lambda: checks.store(folder))
     running = _with(found, "bot", lambda: checks.bot(folder))
     found += _look("ports", lambda: checks.ports(settings, running))
-    found += _look("token", lambda: checks.token(settings, folder))
+    found += _look("token", lambda: setup_checks.token(settings, folder))
     found += await _look_at_engine(settings, registry, folder)
-    found += await asyncio.to_thread(_look, "claude", lambda: checks.claude(settings, online=online))
-    found += _look("platforms", lambda: checks.platforms(settings))
+    found += await asyncio.to_thread(_look, "claude", lambda: setup_checks.claude(settings, online=online))
+    found += _look("platforms", lambda: setup_checks.platforms(settings))
     found += _look("clock", lambda: checks.clock(folder))
     return Findings(tuple(found), tuple(each for each in mended if isinstance(each, str)))
 
