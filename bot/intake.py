@@ -9,7 +9,7 @@ from bot.domain import Card, Gate, GateKind, GateState, Mail, Session, Snapshot,
 from bot.engine.base import MailArrived
 from bot.fleet import RUNNING, Change, Fleet
 from bot.mailroom import Use
-from bot.words import shortened
+from bot.words import headline, shortened
 
 GRACE = timedelta(seconds=10)
 """How long a session may be missing before its work is given up: what a start and its mail need to become visible."""
@@ -113,7 +113,7 @@ def _end(fleet: Fleet, work: Work, *, well: bool, result: str) -> Work:
     state = WorkState.DONE if well else WorkState.FAILED
     fleet.withdraw_gates(work.product, f"{work.id} ended", work=work.id)
     fleet.record("work", work.agent or "coordinator", work.product, work.id, {"ended": state.value})
-    return fleet.save_work(work, state=state, result=result, reason=shortened(result, 160))
+    return fleet.save_work(work, state=state, result=result, reason=headline(result, 160))
 
 
 def _say_reports(fleet: Fleet, product: str, reports: Sequence[Report]) -> None:

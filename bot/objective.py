@@ -49,7 +49,7 @@ def recap(work: Work, happened: list[str]) -> str:
 
 def late_answer(gate: Gate, text: str) -> str:
     """An answer for a coordinator that was started anew since it asked."""
-    asked = shortened(gate.body, 3000)
+    asked = gate.body[:3000]
     return (
         f"{text}\n\n---\nYour session was started anew since you asked. You had sent “{gate.title}” "
         f"(revision {gate.revision}):\n{asked}"

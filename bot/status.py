@@ -8,7 +8,7 @@ from typing import Any
 
 from bot.admission import Capacity
 from bot.domain import Gate, Product, Session, Snapshot, Trouble, Work, WorkState
-from bot.words import count, money, shortened, since
+from bot.words import count, headline, money, shortened, since
 
 MARKS = {"trouble": "✖", "waiting": "●", "working": "▶", "queued": "◌", "paused": "‖", "idle": "○"}
 """A product's states, most urgent first, each with its mark; colour never stands alone."""
@@ -149,7 +149,7 @@ def product_json(status: ProductStatus) -> dict[str, Any]:
         "last": {
             "id": status.last.id,
             "state": status.last.state.value,
-            "result": shortened(status.last.result, 200),
+            "result": headline(status.last.result, 200),
             "at": status.last.updated_at.isoformat(),
         }
         if status.last
@@ -205,4 +205,4 @@ def product_line(status: ProductStatus, now: datetime) -> str:
 def _last_words(last: Work | None) -> str:
     if last is None:
         return ""
-    return f"last: {last.id} {last.state} “{shortened(last.result or last.objective, 60)}”"
+    return f"last: {last.id} {last.state} “{headline(last.result or last.objective, 60)}”"

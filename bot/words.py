@@ -1,5 +1,6 @@
 """How we say times, money and lists to people: short, human, the same on every surface."""
 
+import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -36,6 +37,13 @@ def count(number: int, noun: str, plural: str = "") -> str:
 def listed(names: Sequence[str], joint: str = "and") -> str:
     """`a`, `a and b`, `a, b and c`."""
     return f"{', '.join(names[:-1])} {joint} {names[-1]}" if len(names) > 1 else "".join(names)
+
+
+def headline(markdown: str, most: int) -> str:
+    """The first words of a Markdown text as plain ones, on one line: without comments, heading marks and emphasis."""
+    text = re.sub(r"<!--.*?-->", " ", markdown, flags=re.DOTALL)
+    text = re.sub(r"(?m)^\s*(#{1,6}|[-*>]|\d+\.)\s+|\*\*|`", "", text)
+    return shortened(text, most)
 
 
 def shortened(text: str, most: int) -> str:
