@@ -176,6 +176,68 @@ def test_a_folder_that_cannot_be_made_is_said_in_words(tmp_path: Path) -> None:
         Store(tmp_path / "state" / "fleet.db")
 
 
+def test_a_commit_that_fails_leaves_nothing_half_open(tmp_path: Path) -> None:
+    """A full disk: what was refused is not kept, and what comes after is, once there is room again."""
+    with closing(Store(tmp_path / "fleet.db")) as store:
+        pages = store.database.value("PRAGMA page_count")
+        store.database.run(f"PRAGMA max_page_count = {pages + 8}")
+        with pytest.raises(StoreError, match="full") as refusal, store.transaction():
+            store.talk.receive(inbound("lost"))
+            store.talk.say(post("x" * 200_000), "long")
+        assert "space" in refusal.value.hint
+        store.database.run("PRAGMA max_page_count = 1000000")
+        assert store.talk.receive(inbound("kept"))
+    with closing(Store(tmp_path / "fleet.db")) as again:
+        assert [each.event for each in again.talk.unhandled()] == ["kept"]
+
+
+def test_a_store_that_another_process_holds_is_said_in_words(tmp_path: Path) -> None:
+    with closing(Store(tmp_path / "fleet.db")) as store, closing(sqlite3.connect(tmp_path / "fleet.db")) as other:
+        store.database.run("PRAGMA busy_timeout = 10")
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreError, match="locked"):
+            store.talk.receive(inbound())
+        other.rollback()
+        assert store.talk.receive(inbound())
+
+
+def test_an_event_taken_up_by_another_one_is_answered_by_it(store: Store) -> None:
+    store.talk.receive(inbound("e1"))
+    store.talk.receive(inbound("e2"))
+    store.talk.handled("e2", answered_by="e1")
+    assert (store.talk.answered_by("e2"), store.talk.answered_by("e1")) == ("e1", "e1")
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT * FROM work WHERE product = 'p' AND agent = 'a' ORDER BY n DESC LIMIT 1",
+        "SELECT * FROM work WHERE product = 'p' AND mail = 'm'",
+        "SELECT * FROM gates WHERE product = 'p' AND kind = 'plan' AND thread = 't' ORDER BY n DESC LIMIT 1",
+        "SELECT * FROM gates WHERE work = 'w1' AND state = 'open'",
+        "SELECT * FROM gates WHERE product = 'p' AND mail = 'm'",
+        "SELECT * FROM posts WHERE kind = 'gate' AND cards LIKE '%g1%'",
+        "SELECT * FROM inbound WHERE state != 'done' ORDER BY at, rowid",
+        "SELECT * FROM mail WHERE product = 'p' AND sender = 'operator' ORDER BY n DESC LIMIT 200",
+    ],
+)
+def test_what_is_asked_for_often_is_found_by_an_index(store: Store, sql: str) -> None:
+    plan = " ".join(row["detail"] for row in store.database.rows(f"EXPLAIN QUERY PLAN {sql}"))
+    assert "INDEX" in plan
+    assert "SCAN" not in plan.replace("SCAN inbound USING INDEX", "")
+
+
+def test_a_store_of_the_first_version_is_brought_up_to_date_with_what_it_holds(tmp_path: Path) -> None:
+    path = tmp_path / "fleet.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as old:
+        MIGRATIONS[0](old)
+        old.execute("PRAGMA user_version = 1")
+        old.execute("INSERT INTO inbound VALUES ('e1', 'web', 'web:main', '{}', '', '', NULL, NULL, '{}', 'done', '')")
+    with closing(Store(path)) as store:
+        assert store.database.value("PRAGMA user_version") == len(MIGRATIONS)
+        assert store.talk.answered_by("e1") == "e1"
+
+
 KILLED = """
 import os, signal, sys
 from tests.test_store import *

@@ -35,10 +35,13 @@ class Database:
             self.origin: str = self.value("SELECT value FROM notes WHERE name = 'origin'")
             """A few letters, drawn when the file was made, that tell its ids from another store's."""
         except (sqlite3.Error, OSError) as error:
-            raise StoreError(
-                f"The store {path} cannot be used: {error}.",
-                "See that FLEET_STATE names a folder that you may write, with free space; restore a copy if it is damaged.",
-            ) from error
+            raise self._unusable(error) from error
+
+    def _unusable(self, error: Exception) -> StoreError:
+        return StoreError(
+            f"The store {self.path} cannot be used: {error}.",
+            "See that FLEET_STATE names a folder that you may write, with free space; restore a copy if it is damaged.",
+        )
 
     def _migrate(self) -> None:
         with self.transaction():
@@ -54,32 +57,41 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing; inner ones join the outermost."""
-        if self._depth == 0:
-            self._db.execute("BEGIN IMMEDIATE")
-        self._depth += 1
+        """All or nothing; inner ones join the outermost. Raises StoreError when it cannot be kept."""
+        if self._depth:
+            yield
+            return
+        self.run("BEGIN IMMEDIATE")
+        self._depth = 1
         try:
             yield
+            self.run("COMMIT")
         except BaseException:
-            self._depth -= 1
-            if self._depth == 0:
+            # After some failures (a full disk) SQLite has rolled back by itself, after others it leaves that to us; what
+            # stayed open would swallow everything that is kept after it.
+            if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             raise
-        self._depth -= 1
-        if self._depth == 0:
-            self._db.execute("COMMIT")
+        finally:
+            self._depth = 0
 
     def run(self, sql: str, *values: Any) -> sqlite3.Cursor:
-        """Execute one statement, in its own transaction unless one is open."""
-        return self._db.execute(sql, values)
+        """Execute one statement, in its own transaction unless one is open. Raises StoreError for a file that cannot be read or
+        written now (full, locked, damaged)."""
+        try:
+            return self._db.execute(sql, values)
+        except sqlite3.DatabaseError as error:
+            if type(error) in {sqlite3.OperationalError, sqlite3.DatabaseError}:
+                raise self._unusable(error) from error
+            raise
 
     def rows(self, sql: str, *values: Any) -> list[sqlite3.Row]:
         """All rows."""
-        return self._db.execute(sql, values).fetchall()
+        return self.run(sql, *values).fetchall()
 
     def row(self, sql: str, *values: Any) -> sqlite3.Row | None:
         """The first row, if any."""
-        row: sqlite3.Row | None = self._db.execute(sql, values).fetchone()
+        row: sqlite3.Row | None = self.run(sql, *values).fetchone()
         return row
 
     def value(self, sql: str, *values: Any) -> Any:
@@ -91,9 +103,9 @@ class Database:
         """Insert a row; its number, or None when a unique key shows that it was there before."""
         marks = ", ".join("?" * len(values))
         names = ", ".join(values)
-        cursor = self._db.execute(
+        cursor = self.run(
             f"INSERT INTO {table} ({names}) VALUES ({marks}) ON CONFLICT DO NOTHING",  # noqa: S608  names are ours
-            tuple(values.values()),
+            *values.values(),
         )
         return cursor.lastrowid if cursor.rowcount else None
 

@@ -76,4 +76,22 @@ CREATE TABLE audit (
 CREATE TABLE notes (name TEXT PRIMARY KEY, value TEXT NOT NULL)
 """
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first,)
+
+
+def _second(db: sqlite3.Connection) -> None:
+    for statement in SECOND.split(";\n"):
+        db.execute(statement)
+
+
+SECOND = """
+ALTER TABLE inbound ADD COLUMN answered_by TEXT NOT NULL DEFAULT '';
+CREATE INDEX posts_of_gates ON posts (kind) WHERE kind = 'gate';
+CREATE INDEX mail_from ON mail (product, sender, n);
+CREATE INDEX work_mail ON work (product, mail);
+CREATE INDEX work_agent ON work (product, agent);
+CREATE INDEX work_ended ON work (product, ended_at);
+CREATE INDEX gates_thread ON gates (product, kind, thread);
+CREATE INDEX gates_work ON gates (work, state)
+"""
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first, _second)

@@ -36,9 +36,17 @@ class Talk:
             is not None
         )
 
-    def handled(self, event: str, error: str = "") -> None:
-        """The event is done with; `error` says what went wrong, if anything did."""
-        self._db.run("UPDATE inbound SET state = 'done', error = ? WHERE event = ?", error, event)
+    def handled(self, event: str, error: str = "", answered_by: str = "") -> None:
+        """The event is done with; `error` says what went wrong, if anything did, `answered_by` whose turn took it up."""
+        self._db.run(
+            "UPDATE inbound SET state = 'done', error = ?, answered_by = coalesce(nullif(?, ''), answered_by) WHERE event = ?",
+            *(error, answered_by, event),
+        )
+
+    def answered_by(self, event: str) -> str:
+        """The event whose posts answer this one: itself, unless another's turn took it up."""
+        found: str | None = self._db.value("SELECT answered_by FROM inbound WHERE event = ?", event)
+        return found or event
 
     def unhandled(self) -> list[Inbound]:
         """Events received but not done with, oldest first: what a restart has to take up."""
