@@ -13,8 +13,8 @@ from typing import Any
 from bot import access, gates, skillset
 from bot.agent.nearest import nearest
 from bot.chat.base import Doing, Live
-from bot.domain import Inbound, Person, Post, Role
-from bot.errors import FleetError, NotAllowed
+from bot.domain import Inbound, Person, Post, Press, Role
+from bot.errors import FleetError, NotAllowed, NotFound
 from bot.fleet import Fleet
 from bot.skill import Skill, SkillContext, SkillResult
 from bot.turns import Turns
@@ -41,8 +41,6 @@ class Router:
         """None without a model: then plain words get the nearest command."""
         self.live = live
         self._handling: dict[str, asyncio.Task[None]] = {}
-        self._answered_by: dict[str, str] = {}
-        """Events whose answer somebody waits for, and the event whose turn answers them."""
 
     def receive(self, inbound: Inbound) -> asyncio.Task[None] | None:
         """Persist an event (it may be acknowledged when this returns) and begin to handle it.
@@ -64,13 +62,10 @@ class Router:
 
     async def handle(self, inbound: Inbound) -> list[Post]:
         """Persist, handle, and return what the event was answered with; the same event again gets the same answer."""
-        self._answered_by[inbound.event] = inbound.event
-        try:
-            if task := self.receive(inbound):
-                await asyncio.shield(task)
-        finally:
-            answered_by = self._answered_by.pop(inbound.event, inbound.event)
-        return self.fleet.store.talk.keyed(f"{answered_by}:")
+        if task := self.receive(inbound):
+            await asyncio.shield(task)
+        talk = self.fleet.store.talk
+        return talk.keyed(f"{talk.answered_by(inbound.event)}:")
 
     def take_up(self) -> None:
         """After a start: handle what was received and not finished."""
@@ -105,9 +100,8 @@ class Router:
     ) -> SkillResult:
         """Run a skill with a person's rights; the one way to run one. Raises FleetError."""
         args = skillset.arguments(skill, arguments)
-        named = getattr(args, "product", None)
-        about = named if isinstance(named, str) else product
-        reason = access.may(person, skill.role, about if about in self.fleet.products else None)
+        about = self._meant(args) or product
+        reason = access.may(person, skill.role, about)
         if reason or (by_model and not skill.model):
             reason = reason or f"{skill.name} is for people, not for the model."
             self.fleet.record("refused", person.name, about, skill.name, {"arguments": arguments, "why": reason})
@@ -135,38 +129,55 @@ class Router:
                 self.fleet.record("skill", person.name, about, skill.name, detail)
         return result
 
+    def _meant(self, args: Any) -> str | None:
+        """The product that a skill's arguments name, as the registry writes it: the check must not depend on the spelling.
+
+        One that there is not is the skill's to refuse, with the nearest name."""
+        named = getattr(args, "product", None)
+        try:
+            return self.fleet.product(named).name if isinstance(named, str) and named else None
+        except NotFound:
+            return None
+
     # -- one event ---------------------------------------------------------------------------------------------------
 
     def _begin(self, inbound: Inbound) -> asyncio.Task[None]:
         task = asyncio.create_task(self._answer(inbound), name=f"answer {inbound.event}")
         self._handling[inbound.event] = task
-        task.add_done_callback(lambda _: self._handling.pop(inbound.event, None))
+        task.add_done_callback(lambda _: self._ended(inbound, task))
         return task
 
+    def _ended(self, inbound: Inbound, task: asyncio.Task[None]) -> None:
+        self._handling.pop(inbound.event, None)
+        if not task.cancelled() and (error := task.exception()):
+            log.error("event %s is taken up again at the next start, for it could not be finished: %s", inbound.event, error)
+
     async def _answer(self, inbound: Inbound) -> None:
-        error = ""
+        """Answer an event; the answer and that it was given are kept as one."""
+        error, kind, answered_by = "", "reply", ""
+        result: SkillResult | None = None
         try:
             if inbound.press is not None:
-                self._press(inbound)
+                result = self._press(inbound, inbound.press)
             elif inbound.text.strip().lower() in STOP_WORDS and self.stop_turn(inbound.conversation):
-                self._say(inbound, SkillResult("Stopped."))
+                result = SkillResult("Stopped.")
             elif self._is_command(inbound.text):
-                await self._run(inbound)
+                result = await self._run(inbound)
             else:
-                await self._talk(inbound)
+                result, answered_by = await self._talk(inbound)
         except FleetError as refusal:
-            error = refusal.message
-            self._say(inbound, SkillResult(str(refusal), suggestions=skillset.suggestions(refusal.hint)), kind="error")
+            hinted = skillset.suggestions(refusal.hint)
+            error, kind, result = refusal.message, "error", SkillResult(str(refusal), suggestions=hinted)
         except Exception:
             log.exception("event %s could not be handled", inbound.event)
-            error = "internal error"
             text = "Something broke inside me while I handled this; the log has the details. Nothing else was lost. Try again."
-            self._say(inbound, SkillResult(text), kind="error")
-        self.fleet.store.talk.handled(inbound.event, error)
+            error, kind, result = "internal error", "error", SkillResult(text)
+        with self.fleet.transaction():
+            if result is not None:
+                self._say(inbound, result, kind)
+            self.fleet.store.talk.handled(inbound.event, error, answered_by)
 
-    def _press(self, inbound: Inbound) -> None:
-        press = inbound.press
-        assert press is not None  # noqa: S101  the caller looked
+    def _press(self, inbound: Inbound, press: Press) -> SkillResult:
         gate = self.fleet.decide(
             press.gate,
             press.choice,
@@ -176,7 +187,7 @@ class Router:
             digest=press.digest,
             platform=inbound.platform,
         )
-        self._say(inbound, SkillResult(f"`{gate.id}`: {gates.outcome(gate)}"))
+        return SkillResult(f"`{gate.id}`: {gates.outcome(gate)}")
 
     def _is_command(self, text: str) -> bool:
         """Whether a skill is meant. `ask` without a product first is a question for the agent itself."""
@@ -192,13 +203,13 @@ class Router:
             return False
         return True
 
-    async def _run(self, inbound: Inbound) -> None:
+    async def _run(self, inbound: Inbound) -> SkillResult:
         skill, arguments = skillset.parse(
             inbound.text, self.skills, product=inbound.product, products=tuple(self.fleet.products)
         )
         self.live(inbound.conversation, Doing(f"{skill.name} …", skill=skill.name))
         try:
-            result = await self.invoke(
+            return await self.invoke(
                 skill,
                 arguments,
                 inbound.person,
@@ -209,9 +220,9 @@ class Router:
             )
         finally:
             self.live(inbound.conversation, Doing(""))
-        self._say(inbound, result)
 
-    async def _talk(self, inbound: Inbound) -> None:
+    async def _talk(self, inbound: Inbound) -> tuple[SkillResult | None, str]:
+        """What to say, unless a turn has said it; and the event whose posts answer this one."""
         if reason := access.may(inbound.person, Role.VIEWER):
             raise NotAllowed(reason)
         words = inbound.text.strip()
@@ -219,13 +230,10 @@ class Router:
             words = skillset.PREFIX.sub("", words, count=1).partition(" ")[2]
         if self.turns is None:
             said, suggestions = nearest(words, self.skills, tuple(self.fleet.products))
-            self._say(inbound, SkillResult(said, suggestions=tuple(suggestions)))
-            return
-        event = await self.turns.take(inbound, words)
-        if inbound.event in self._answered_by:
-            self._answered_by[inbound.event] = event
+            return SkillResult(said, suggestions=tuple(suggestions)), ""
+        return None, await self.turns.take(inbound, words)
 
-    def _say(self, inbound: Inbound, result: SkillResult, kind: str = "reply") -> None:
+    def _say(self, inbound: Inbound, result: SkillResult, kind: str) -> None:
         self.fleet.say(
             inbound.conversation,
             result.text,

@@ -47,7 +47,7 @@ class _Kept(Transcript):
         with self._fleet.transaction():
             self._fleet.store.talk.append(inbound.conversation, inbound.event, message)
             for event in taken:
-                self._fleet.store.talk.handled(event)
+                self._fleet.store.talk.handled(event, answered_by=inbound.event)
         self._running.taken.update(taken)
         self._running.said = [(event, text) for event, text in self._running.said if event not in taken]
 
@@ -114,7 +114,7 @@ class Turns:
         record = talk.transcript(inbound.conversation)
         messages = [message for _, message in record]
         if not any(turn == inbound.event for turn, _ in record):
-            opening = context.opening(text, inbound.person, fleet.status(), product=inbound.product)
+            opening = context.opening(text, inbound.person, fleet.status(person=inbound.person), product=inbound.product)
             await kept.append(opening)
             messages.append(opening)
         self._show(running, Doing("thinking"))

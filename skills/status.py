@@ -26,7 +26,7 @@ class Args(SkillArgs):
 )
 async def status(args: Args, context: SkillContext) -> SkillResult:
     """One aggregated answer from what the fleet knows."""
-    fleet = context.fleet.status(_names(args, context))
+    fleet = context.fleet.status(_names(args, context), context.person)
     text = as_text(fleet)
     if len(args.products) == 1:
         text += _details(fleet.products[0], fleet)
@@ -40,15 +40,11 @@ async def status(args: Args, context: SkillContext) -> SkillResult:
 
 
 def _names(args: Args, context: SkillContext) -> list[str]:
-    """The products asked for, or all that the person's role covers."""
-    fleet = context.fleet
-    if args.products:
-        names = [fleet.product(name).name for name in args.products]
-        if refusals := [reason for name in names if (reason := access.may(context.person, Role.VIEWER, name))]:
-            raise NotAllowed(refusals[0])
-        return names
-    covered = [name for name in fleet.products if access.may(context.person, Role.VIEWER, name) is None]
-    return [] if len(covered) == len(fleet.products) else covered
+    """The products asked for; none stands for all that the person may see."""
+    names = [context.fleet.product(name).name for name in args.products]
+    if refusals := [reason for name in names if (reason := access.may(context.person, Role.VIEWER, name))]:
+        raise NotAllowed(refusals[0])
+    return names
 
 
 def _table(fleet: FleetStatus) -> Table:

@@ -9,10 +9,16 @@ import pytest
 from bot.access import NOBODY
 from bot.chat.base import Delta, Doing
 from bot.domain import Person, Press, Role
+from bot.errors import NotAllowed
+from bot.skill import Skill
 from tests.bed import Bed
 from tests.fakes.model import Call, Reply, ScriptedModel, call, calls, fail, say
 
 BEN = Person("ben", Role.VIEWER)
+
+
+def skill(bed: Bed, name: str) -> Skill:
+    return next(each for each in bed.router.skills if each.name == name)
 
 
 class Talk(Bed):
@@ -68,6 +74,33 @@ async def test_a_viewer_may_look_and_not_start(tmp_path: Path) -> None:
         (refused,) = await bed.say("/fleet spawn product-a x")
     assert looked.kind == "reply"
     assert "ben is viewer" in refused.text
+
+
+@pytest.mark.parametrize("name", ["product-a", "PRODUCT-A", "Product_A", '"Product A"'])
+async def test_a_person_with_products_of_their_own_may_not_touch_another_however_it_is_spelt(tmp_path: Path, name: str) -> None:
+    async with Bed(tmp_path) as bed:
+        bed.person = Person("olga", Role.OPERATOR, products=("product-b",))
+        for command in ("stop", "pause", "spawn", "mail", "inspect"):
+            (refused,) = await bed.say(f"/fleet {command} {name}{' do it' if command == 'spawn' else ''}")
+            assert "not on product-a" in refused.text, command
+        result = bed.router.invoke(skill(bed, "stop"), {"product": name.strip('"')}, bed.person, "web:main", "r1")
+        with pytest.raises(NotAllowed, match="not on product-a"):
+            await result
+        assert {call.op for call in bed.engine.calls} == set()
+
+
+async def test_what_is_refused_is_in_the_journal_without_secrets(tmp_path: Path) -> None:
+    async with Bed(tmp_path) as bed:
+        bed.fleet.redact = lambda text: text.replace("s3cret", "•")
+        bed.person = BEN
+        await bed.say("/fleet spawn product-a use s3cret")
+        bed.person = Person("ana", Role.ADMIN)
+        await bed.say("/fleet spawn product-a use s3cret")
+        bed.engine.push_mail("product-a", type="question", subject="s3cret?", body="s3cret", payload={"options": [["s3cret"]]})
+        await bed.settled()
+        rows = bed.store.audit.newest()
+        assert {row["kind"] for row in rows} >= {"refused", "skill", "work", "gate"}
+        assert "s3cret" not in str(rows) + str(bed.store.mail.newest("product-a")) + str(bed.open_gate())
 
 
 async def test_a_press_decides_and_a_second_one_hears_who_was_first(tmp_path: Path) -> None:
@@ -129,6 +162,46 @@ async def test_what_is_said_during_a_turn_is_taken_up_by_it(tmp_path: Path) -> N
         hold.set()
         assert [post.text for post in await asked] == [post.text for post in await added]
         assert "and product-b?" in str(bed.model.requests[1].messages[-1])
+        assert len(bed.posts("reply")) == 1
+
+
+async def test_what_a_turn_took_up_is_answered_by_it_also_when_it_is_sent_again(tmp_path: Path) -> None:
+    hold = asyncio.Event()
+    first = Reply(text="One moment", calls=call("status").calls, hold=hold)
+    async with Talk(tmp_path, [first, say("Both answered.")]) as bed:
+        asked = asyncio.create_task(bed.say("how is product-a?"))
+        while not bed.seen or not isinstance(bed.seen[-1], Delta):
+            await asyncio.sleep(0)
+        added = [asyncio.create_task(bed.say("and product-b?", event="added")) for _ in range(2)]
+        await asyncio.sleep(0)
+        hold.set()
+        (answer,) = await asked
+        assert [await each for each in added] == [[answer], [answer]]
+        await bed.crash()
+        assert await bed.say("and product-b?", event="added") == [answer]
+
+
+async def test_the_model_is_told_only_of_the_products_that_its_person_may_see(tmp_path: Path) -> None:
+    async with Talk(tmp_path, [say("Fine.")]) as bed:
+        bed.person = Person("olga", Role.OPERATOR, products=("product-b",))
+        await bed.say("how is everything?")
+        shown = str(bed.model.requests[0].messages)
+        assert "product-b" in shown
+        assert "product-a" not in shown
+
+
+async def test_a_full_disk_is_said_to_who_asked_and_what_was_not_finished_is_taken_up_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with Bed(tmp_path) as bed:
+        bed.store.database.run("CREATE TRIGGER full BEFORE UPDATE ON inbound BEGIN SELECT raise(FAIL, 'disk is full'); END")
+        task = bed.router.receive(bed.inbound("/fleet status", event="e-full"))
+        assert task is not None
+        await asyncio.wait([task])
+        assert "e-full" in caplog.text
+        assert bed.posts("reply") == []
+        bed.store.database.run("DROP TRIGGER full")
+        await bed.crash()
         assert len(bed.posts("reply")) == 1
 
 
