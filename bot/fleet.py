@@ -5,6 +5,7 @@ the jobs (`bot.jobs`), which listen for `Change`s. Whoever calls has passed the 
 check is part of deciding.
 """
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from bot.domain import (
     Person,
     Post,
     Product,
+    Role,
     Snapshot,
     Suggestion,
     Trouble,
@@ -30,12 +32,14 @@ from bot.domain import (
     WorkState,
 )
 from bot.engine.base import Engine
-from bot.errors import Conflict, FleetError, NotAllowed, NotFound, UsageError
+from bot.errors import Conflict, EngineError, FleetError, NotAllowed, NotFound, UsageError
 from bot.registry import Registry, RegistryFile
 from bot.status import FleetStatus, product_status, urgent_first
 from bot.store import Store
+from bot.words import each_text
 
 RUNNING = (WorkState.STARTING, WorkState.RUNNING)
+UNDER_WAY = (*RUNNING, WorkState.WAITING)
 BOARD = "web:fleet"
 """The conversation that hears what nobody in particular asked for."""
 
@@ -85,6 +89,9 @@ class Fleet:
         """Runtimes that do not answer: why, and since when."""
         self.cpu_percent = 0.0
         """CPU of all sessions' processes, percent of the machines they run on; smoothed, so that no start waits for a peak."""
+        self.unheard: set[str] = set()
+        """Products of which nothing has been heard since their runtime came up: mail may be on its way that ends their work."""
+        self._changing: dict[str, asyncio.Lock] = {}
         self._listeners: list[Listener] = []
         self._untold: list[Change] | None = None
 
@@ -156,8 +163,8 @@ class Fleet:
 
     # -- status ------------------------------------------------------------------------------------------------------
 
-    def status(self, names: Sequence[str] = ()) -> FleetStatus:
-        """The fleet, or the products named, as known now; asks nobody."""
+    def status(self, names: Sequence[str] = (), person: Person | None = None) -> FleetStatus:
+        """The fleet, or the products named, as known now, as far as a person may see it; asks nobody."""
         names = [self.product(name).name for name in names]
         work, waiting = _by_product(self.store.work.open()), _by_product(self.store.gates.in_states(GateState.OPEN))
         last, paused = self.store.work.last_ended(), self.store.notes("paused:")
@@ -168,11 +175,12 @@ class Fleet:
                 work[product.name],
                 waiting[product.name],
                 last.get(product.name),
-                paused=product.name in paused,
+                paused=product.name in paused or _halted(self.snapshots.get(product.name)),
                 trouble=self.trouble(product),
             )
             for product in self.registry.products
-            if not names or product.name in names
+            if (not names or product.name in names)
+            and (person is None or access.may(person, Role.VIEWER, product.name) is None)
         ]
         return FleetStatus(self.now(), urgent_first(products), self.capacity(), self.registry_problems)
 
@@ -180,8 +188,9 @@ class Fleet:
         """What is in use of sessions, memory, CPU and money."""
         scheduling = self.registry.scheduling
         own = self.store.talk.spent_since(self.today())
+        products = self.products
         return Capacity(
-            running=len(self.store.work.open(states=RUNNING)),
+            running=sum(1 for work in self.store.work.open(states=RUNNING) if work.product in products),
             max_sessions=scheduling.max_concurrent_sessions,
             memory_gb=sum(snapshot.memory_mib for snapshot in self.snapshots.values()) / 1024,
             max_memory_gb=scheduling.max_memory_gb,
@@ -204,6 +213,8 @@ class Fleet:
             snapshot = self.snapshots.get(product.name)
             if trouble := self.trouble(product) or (snapshot.trouble if snapshot else None):
                 reasons.setdefault(product.name, f"{product.name}: {trouble.message}")
+            elif product.name in self.unheard:
+                reasons.setdefault(product.name, f"{product.name} is being looked at, its runtime has just come up")
             elif snapshot and snapshot.paused:
                 reasons.setdefault(product.name, f"{product.name} is paused in its runtime; /fleet resume {product.name}")
             elif product.approvals.hold and self.store.gates.in_states(GateState.OPEN, product=product.name):
@@ -257,43 +268,74 @@ class Fleet:
 
     # -- pausing and stopping ----------------------------------------------------------------------------------------
 
+    def changing(self, product: str) -> asyncio.Lock:
+        """Held by whoever starts, answers, holds or stops something in a product: what is being started can be stopped only
+        once it has started, and nothing starts while it is being stopped."""
+        return self._changing.setdefault(product, asyncio.Lock())
+
+    def paused(self, product: str) -> bool:
+        """Whether a product is held: by us, or in its runtime."""
+        return self.store.note(f"paused:{product}") is not None or _halted(self.snapshots.get(product))
+
     async def pause(self, product: str, person: Person, *, park: bool = False) -> tuple[str, ...]:
         """Hold a product. Its process trees are stopped as they are; with `park` its sessions end, and its open work is
-        queued again for `resume`. Returns the agents concerned."""
+        queued again for `resume`. Returns the agents concerned. If the engine refuses, nothing is held."""
         name = self.product(product).name
-        self.store.set_note(f"paused:{name}", "parked" if park else "kept")
-        agents = await (self.engine.stop(name) if park else self.engine.pause(name))
-        if park:
-            for work in self.store.work.open(name, states=(*RUNNING, WorkState.WAITING)):
-                self.save_work(work, state=WorkState.QUEUED, attempt=work.attempt + 1, reason="parked", agent=None, mail=None)
-            self.withdraw_gates(name, "its session was parked")
-        self.record("pause", person.name, name, name, {"park": park, "agents": list(agents)})
+        before = self.store.note(f"paused:{name}")
+        self.store.set_note(f"paused:{name}", "parked" if park else before or "kept")
+        async with self.changing(name):
+            try:
+                agents = await (self.engine.stop(name) if park else self.engine.pause(name))
+            except EngineError:
+                self.store.set_note(f"paused:{name}", before)
+                raise
+            with self.transaction():
+                if park:
+                    self.queue_again(self.store.work.open(name, states=UNDER_WAY), "parked")
+                    self.withdraw_gates(name, "its session was parked")
+                self.record("pause", person.name, name, name, {"park": park, "agents": list(agents)})
         self.changed(Change("status", product=name))
         return agents
 
     async def resume(self, product: str, person: Person) -> tuple[str, ...]:
         """Let a paused product go on. Returns the agents that run on. Raises Conflict if it was not paused."""
         name = self.product(product).name
-        if self.store.note(f"paused:{name}") is None:
+        if not self.paused(name):
             raise Conflict(f"{name} is not paused.", "Nothing was changed.", code="not_paused")
-        agents = await self.engine.resume(name)
-        self.store.set_note(f"paused:{name}", None)
-        self.record("resume", person.name, name, name, {"agents": list(agents)})
+        async with self.changing(name):
+            left = self.store.work.open(name, states=UNDER_WAY) if self.store.note(f"paused:{name}") == "parked" else []
+            if left:
+                await self.engine.stop(name)  # parking was cut off before it came to this
+            agents = await self.engine.resume(name)
+            with self.transaction():
+                self.queue_again(left, "parked")
+                self.store.set_note(f"paused:{name}", None)
+                self.record("resume", person.name, name, name, {"agents": list(agents)})
         self.changed(Change("status", product=name))
         return agents
 
     async def stop(self, product: str, person: Person, agent: str | None = None) -> tuple[str, ...]:
-        """Stop one agent, or the product's coordinator and workers with the work they do. Returns the agents stopped."""
+        """Stop one agent, or the product's coordinator and workers, with the work they do. Returns the agents stopped."""
         name = self.product(product).name
-        agents = await self.engine.stop(name, agent)
-        for work in self.store.work.open(name, states=(*RUNNING, WorkState.WAITING)):
-            if agent is None or work.agent == agent:
-                self.save_work(work, state=WorkState.CANCELLED, reason=f"stopped by {person.name}")
-        if agent is None:
-            self.withdraw_gates(name, f"{person.name} stopped its session")
-        self.record("stop", person.name, name, agent or name, {"agents": list(agents)})
+        async with self.changing(name):
+            ending = [work for work in self.store.work.open(name, states=UNDER_WAY) if agent is None or _does(work, agent)]
+            agents = await self.engine.stop(name, agent)
+            with self.transaction():
+                for work in ending:
+                    self.withdraw_gates(name, f"{person.name} stopped its session", work=work.id)
+                    if (now := self.work(work.id)).state.open:
+                        self.save_work(now, state=WorkState.CANCELLED, reason=f"stopped by {person.name}")
+                if agent is None:
+                    self.withdraw_gates(name, f"{person.name} stopped its session")
+                self.record("stop", person.name, name, agent or name, {"agents": list(agents)})
         self.changed(Change("status", product=name))
         return agents
+
+    def queue_again(self, lost: Sequence[Work], why: str) -> None:
+        """Queue work whose session has ended; it starts once more, as another attempt that is told what is known."""
+        for work in lost:
+            again = {"attempt": work.attempt + 1, "agent": None, "mail": None}
+            self.save_work(work, state=WorkState.QUEUED, reason=why, **again)
 
     def cancel(self, work: Work, person: Person) -> Work:
         """Take queued work out of the queue. Raises Conflict when it has started."""
@@ -325,17 +367,17 @@ class Fleet:
         """One person's answer to a gate, checked, kept and told to everyone. The jobs deliver it to the engine.
 
         Raises NotFound, NotAllowed, UsageError (an answer it does not take) or Conflict (too late, another revision)."""
-        gate = self.gate(id)
-        given = Decision(choice, person.name, self.now(), note, platform)
+        given, product = Decision(choice, person.name, self.now(), note, platform), None
         try:
             with self.transaction():
+                gate = self.gate(id)
+                product = gate.product
                 decided = self._decided(gate, given, person, revision, digest)
                 if decided != gate:
                     self._tell_decision(decided)
         except FleetError as refusal:
-            self.record(
-                "refused", person.name, gate.product, id, {"choice": choice, "why": refusal.message, "platform": platform}
-            )
+            detail = {"choice": choice[:200], "why": refusal.message, "platform": platform}
+            self.record("refused", person.name, product, id[:40], detail)
             raise
         return decided
 
@@ -345,9 +387,9 @@ class Fleet:
             raise UsageError(
                 f"{gate.product} is no longer in the registry.", "Put it back into products.yaml to decide its gates."
             )
-        asked_by = work.asked_by if gate.work and (work := self.store.work.get(gate.work)) else ""
-        if reason := access.may_decide(person, product, asked_by, self.registry.people):
-            raise NotAllowed(reason)
+        for asked_by in self._asked_by(gate):
+            if reason := access.may_decide(person, product, asked_by, self.registry.people):
+                raise NotAllowed(reason)
         after = gates.answer(gate, given, required=product.approvals.required, revision=revision, digest=digest)
         if after != gate:
             self.store.gates.save(after)
@@ -355,6 +397,12 @@ class Fleet:
                 "decision", given.by, gate.product, gate.id, {"choice": given.choice, "note": given.note, "digest": gate.digest}
             )
         return after
+
+    def _asked_by(self, gate: Gate) -> tuple[str, ...]:
+        """Who asked for what a gate is about: of its work, or, where that is not known, of all that it may belong to."""
+        work = self.store.work.get(gate.work) if gate.work else None
+        having = [work] if work else self.store.work.open(gate.product, states=UNDER_WAY)
+        return tuple(dict.fromkeys(each.asked_by for each in having)) or ("",)
 
     def _tell_decision(self, gate: Gate) -> None:
         answers = len(gate.answers)
@@ -370,13 +418,19 @@ class Fleet:
         self.changed(Change("gate", product=gate.product, gate=gate))
 
     def withdraw_gates(self, product: str, reason: str, work: str | None = None) -> None:
-        """Nobody waits for these gates of a product (of one work, if named) any more."""
-        for gate in self.store.gates.in_states(GateState.OPEN, product=product):
-            if work is None or gate.work == work:
+        """Nobody waits for these gates of a product (of one work, if named) any more; answers on their way stay here."""
+        for gate in self.store.gates.in_states(GateState.OPEN, GateState.DECIDED, product=product):
+            if work is not None and gate.work != work:
+                continue
+            if gate.state is GateState.OPEN:
                 gate = gates.withdrawn(gate, reason, self.now())
-                self.store.gates.save(gate)
-                self.record("gate", "fleet", product, gate.id, {"withdrawn": reason})
-                self.changed(Change("gate", product=product, gate=gate))
+            elif not gate.reason:
+                gate = gates.undeliverable(gate, reason, self.now())
+            else:
+                continue
+            self.store.gates.save(gate)
+            self.record("gate", "fleet", product, gate.id, {"withdrawn": reason})
+            self.changed(Change("gate", product=product, gate=gate))
 
     # -- saying ------------------------------------------------------------------------------------------------------
 
@@ -395,9 +449,8 @@ class Fleet:
         """Say something in a conversation, once for each `key`; None if it has been said. Secrets are taken out here."""
         platform = conversation.partition(":")[0]
         now = self.now()
-        post = Post(
-            conversation, author, self.redact(text), now, cards=cards, suggestions=suggestions, kind=kind, product=product
-        )
+        hidden = tuple(Suggestion(self.redact(each.label), self.redact(each.command)) for each in suggestions)
+        post = Post(conversation, author, self.redact(text), now, cards=cards, suggestions=hidden, kind=kind, product=product)
         with self.transaction():
             said = self.store.talk.say(post, key)
             if said and platform in self.platforms and platform != "web" and author == "fleet":
@@ -415,8 +468,8 @@ class Fleet:
 
     def record(self, kind: str, person: str, product: str | None, subject: str, detail: dict[str, Any]) -> None:
         """Write a row of the audit journal; secrets are taken out first."""
-        clean = {name: self.redact(value) if isinstance(value, str) else value for name, value in detail.items()}
-        self.store.audit.add(kind, at=self.now(), person=person, product=product, subject=subject, detail=clean)
+        hidden = each_text(detail, self.redact)
+        self.store.audit.add(kind, at=self.now(), person=person, product=product, subject=self.redact(subject), detail=hidden)
 
     def newest_mail(self, product: str, limit: int = 50) -> list[Mail]:
         """What the product's agents and people wrote to each other, newest first, as kept by us."""
@@ -429,3 +482,12 @@ def _by_product(found: Sequence[_Owned]) -> defaultdict[str, list[_Owned]]:
     for each in found:
         grouped[each.product].append(each)
     return grouped
+
+
+def _does(work: Work, agent: str) -> bool:
+    """Whether an agent does this work."""
+    return work.agent == agent or (work.capability is None and agent == "coordinator")
+
+
+def _halted(snapshot: Snapshot | None) -> bool:
+    return snapshot is not None and snapshot.paused

@@ -15,12 +15,18 @@ from datetime import datetime
 
 from bot.domain import Decision, Gate, GateKind, GateState, Mail
 from bot.errors import Conflict, UsageError
+from bot.words import UNSEEN, shortened
 
 APPROVE, CHANGES, REJECT, ANSWER = "approve", "changes", "reject", "answer"
 LONGEST_NOTE = 8000
 """Characters of a decision's note; what fits a mail body that a model reads in one go."""
 SYNONYMS = {"revise": CHANGES, "request changes": CHANGES, "request-changes": CHANGES, "approved": APPROVE, "rejected": REJECT}
-MARKS = re.compile(r" ?\[[wg]\d+\.[a-z0-9.]+\]")
+MARKS = re.compile(r" ?\[[gmqw]\d+\.[0-9a-f]{4}(?:\.\d+)?\]")
+"""What we put into mail to recognise it: of work, gates, questions and notes; four hexadecimal letters are a store's origin."""
+LONGEST_TITLE = 200
+"""Characters of a gate's title, on one line."""
+ALONE = frozenset({CHANGES, REJECT, ANSWER})
+"""Choices that one person makes, whatever quorum is asked for."""
 HUMAN = frozenset({"operator", "orchestrator"})
 """The engine's two inboxes that are a person's: agents that forget `--from` and `--to` use the second."""
 
@@ -29,14 +35,15 @@ def raised_by(mail: Mail) -> GateKind | None:
     """The kind of gate that a mail raises, or None.
 
     Asked of a person directly, or of the coordinator by a worker (not a reply: replies inherit the type)."""
-    if mail.type == "plan_ready":
-        return GateKind.PLAN
     to_person = mail.recipient in HUMAN
-    from_worker = mail.recipient == "coordinator" and mail.thread is None and mail.sender not in HUMAN
-    if not to_person and not from_worker:
+    from_worker = mail.sender not in HUMAN and mail.sender != "coordinator"
+    if mail.type == "plan_ready":
+        return GateKind.PLAN if to_person or (from_worker and not _bare_reply(mail)) else None
+    if not to_person and not (from_worker and mail.recipient == "coordinator" and mail.thread is None):
         return None
     if mail.type == "decision_gate":
-        return GateKind.PLAN if APPROVE in _options(mail) or not _options(mail) else GateKind.DECISION
+        options = _options(mail)
+        return GateKind.PLAN if not options or APPROVE in map(str.lower, options) else GateKind.DECISION
     if mail.type == "question":
         return GateKind.QUESTION
     if mail.type == "escalation" and to_person and mail.payload.get("severity") == "critical":
@@ -45,18 +52,15 @@ def raised_by(mail: Mail) -> GateKind | None:
 
 
 def open_gate(mail: Mail, kind: GateKind, latest: Gate | None, *, work: str | None, conversation: str, now: datetime) -> Gate:
-    """The gate that a mail raises (its id is given by the store). `latest` is the newest gate on the same thread."""
+    """The gate that a mail raises (its id is given by the store). `latest`: the gate of which it is another revision."""
     options = {
         GateKind.PLAN: (APPROVE, CHANGES, REJECT),
-        GateKind.DECISION: (*_options(mail), REJECT),
+        GateKind.DECISION: (*_options(mail), *(() if REJECT in map(str.lower, _options(mail)) else (REJECT,))),
         GateKind.QUESTION: (ANSWER, REJECT),
         GateKind.ESCALATION: (ANSWER, REJECT),
         GateKind.ACTION: (APPROVE, REJECT),
     }[kind]
-    said = mail.payload.get("revision")
-    revision = said if isinstance(said, int) and said > 0 else 1
-    if latest is not None:
-        revision = max(revision, latest.revision + 1) if kind == GateKind.PLAN else revision
+    revision = _revision(mail) or 1
     return Gate(
         id="",
         product=mail.product,
@@ -66,26 +70,43 @@ def open_gate(mail: Mail, kind: GateKind, latest: Gate | None, *, work: str | No
         state=GateState.OPEN,
         created_at=mail.created_at,
         updated_at=now,
-        revision=revision,
-        options=tuple(dict.fromkeys(options)),
-        thread=thread_of(mail),
+        revision=max(revision, latest.revision + 1) if latest else revision,
+        options=options,
+        thread=latest.thread if latest else thread_of(mail),
         mail=mail.id,
         sender=mail.sender,
-        task=str(mail.payload.get("taskId") or mail.payload.get("beadId") or ""),
+        task=_task(mail) or (latest.task if latest else ""),
         work=work,
         conversation=conversation,
-        previous=latest.id if latest is not None and kind == GateKind.PLAN else None,
+        previous=latest.id if latest else None,
     )
 
 
 def thread_of(mail: Mail) -> str:
     """What ties the revisions of one plan together: its task where it names one, else the mail thread, else the mail."""
-    task = mail.payload.get("taskId") or mail.payload.get("beadId")
-    return f"task:{task}" if task else f"mail:{mail.thread or mail.id}"
+    return f"task:{task}" if (task := _task(mail)) else f"mail:{mail.thread or mail.id}"
+
+
+def follows(mail: Mail, latest: Gate, work: str | None) -> bool:
+    """Whether a plan is another revision of the newest one on its thread. Agents use a task's id again, long after and for
+    other work: then it is a plan of its own."""
+    if latest.work and work and latest.work != work:
+        return False
+    waited_for = latest.decision.choice == CHANGES if latest.decision else latest.state is GateState.OPEN
+    return waited_for or _revision(mail) > latest.revision
+
+
+def only_replies(mail: Mail, answered: Gate) -> bool:
+    """Whether a mail in a gate's thread is a word about our answer, rather than asking again: replies inherit the type of what
+    they answer, and carry no payload."""
+    if not _bare_reply(mail) or answered.decision is None or answered.decision.choice == CHANGES:
+        return False
+    return "?" not in mail.body
 
 
 def superseded(gate: Gate, by: Gate, now: datetime) -> Gate:
-    """An open gate whose plan has a newer revision."""
+    """A gate whose plan has a newer revision: open, or decided and not delivered yet, for then the answer would be read as one
+    to the newer."""
     return replace(gate, state=GateState.SUPERSEDED, reason=f"revision {by.revision} took its place", updated_at=now)
 
 
@@ -128,13 +149,16 @@ def answer(gate: Gate, given: Decision, *, required: int = 1, revision: int | No
         raise Conflict(*_too_late(gate), data=gate)
     if given.choice in {CHANGES, ANSWER} and not given.note:
         raise UsageError(f"{given.choice.capitalize()} needs a note.", "Say in a sentence what you want.", code="note_required")
-    if any(each.by == given.by and each.choice == given.choice for each in gate.answers):
+    last = {each.by: each for each in gate.answers}
+    again = given.by in last and last[given.by].choice == given.choice
+    agreeing = {by for by, each in {**last, given.by: given}.items() if each.choice == given.choice}
+    missing = 0 if given.choice in ALONE else required - len(agreeing)
+    if missing > 0 and again:
         return gate
-    answers = (*(each for each in gate.answers if each.by != given.by), given)
     gate = replace(gate, answers=(*gate.answers, given), updated_at=given.at)
-    agreeing = {each.by for each in answers if each.choice == given.choice}
-    if given.choice == APPROVE and len(agreeing) < required:
-        return replace(gate, reason=f"approved by {', '.join(sorted(agreeing))}; {required - len(agreeing)} more needed")
+    if missing > 0:
+        chosen = "approved" if given.choice == APPROVE else f"“{given.choice}” chosen"
+        return replace(gate, reason=f"{chosen} by {', '.join(sorted(agreeing))}; {missing} more needed")
     return gate.decided(given, given.at)
 
 
@@ -158,7 +182,8 @@ def outcome(gate: Gate) -> str:
     said = done.get(gate.decision.choice, f"“{gate.decision.choice}” chosen")
     note = f": {gate.decision.note}" if gate.decision.note else ""
     where = f" in {gate.decision.platform}" if gate.decision.platform else ""
-    return f"{said} by {gate.decision.by}{where}, {gate.decision.at:%H:%M} UTC{note}"
+    stuck = f"; not delivered: {gate.reason}" if gate.state is GateState.DECIDED and gate.reason else ""
+    return f"{said} by {gate.decision.by}{where}, {gate.decision.at:%H:%M} UTC{note}{stuck}"
 
 
 def changes(before: Gate, after: Gate) -> str:
@@ -168,8 +193,8 @@ def changes(before: Gate, after: Gate) -> str:
 
 
 def plain_title(subject: str) -> str:
-    """A mail's subject without our markers and reply prefixes."""
-    return re.sub(r"^(Re:\s*)+", "", without_markers(subject)).strip() or "(no subject)"
+    """A mail's subject on one line, without our markers and reply prefixes."""
+    return shortened(re.sub(r"^(Re:\s*)+", "", without_markers(subject)), LONGEST_TITLE) or "(no subject)"
 
 
 def without_markers(text: str) -> str:
@@ -179,7 +204,22 @@ def without_markers(text: str) -> str:
 
 def _options(mail: Mail) -> tuple[str, ...]:
     options = mail.payload.get("options")
-    return tuple(str(each)[:80] for each in options[:20]) if isinstance(options, list) else ()
+    if not isinstance(options, list):
+        return ()
+    return tuple(dict.fromkeys(name for each in options[:20] if (name := shortened(str(each), 80))))
+
+
+def _revision(mail: Mail) -> int:
+    said = mail.payload.get("revision")
+    return said if isinstance(said, int) and 0 < said < 10_000 else 0
+
+
+def _task(mail: Mail) -> str:
+    return shortened(str(mail.payload.get("taskId") or mail.payload.get("beadId") or ""), 120)
+
+
+def _bare_reply(mail: Mail) -> bool:
+    return mail.thread is not None and not mail.payload
 
 
 def _choice(gate: Gate, given: Decision) -> str:
@@ -202,7 +242,7 @@ def _note(note: str) -> str:
         raise UsageError(
             f"The note has {len(note)} characters; {LONGEST_NOTE} is the most.", "Shorten it.", code="note_too_long"
         )
-    if any((ord(each) < 32 and each not in "\n\t\r") or ord(each) == 127 for each in note):
+    if UNSEEN.search(note.replace("\r", "")):
         raise UsageError("The note has control characters.", "Send plain text.", code="note_malformed")
     return note
 

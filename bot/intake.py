@@ -1,18 +1,18 @@
 """Engine mail becomes gates, reports and news of work: kept in one transaction with the cursor, so exactly once."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
 
 from bot import gates, mailroom
-from bot.domain import Card, Gate, GateKind, GateState, Mail, Session, Snapshot, Suggestion, Work, WorkState
+from bot.attribution import About, about
+from bot.domain import Card, Gate, GateKind, GateState, Mail, Work, WorkState
 from bot.engine.base import MailArrived
-from bot.fleet import RUNNING, Change, Fleet
+from bot.fleet import BOARD, Change, Fleet
 from bot.mailroom import Use
-from bot.words import headline, shortened
+from bot.words import clean, each_text, headline, shortened
 
-GRACE = timedelta(seconds=10)
-"""How long a session may be missing before its work is given up: what a start and its mail need to become visible."""
+LONGEST_REPORT = 12_000
+"""Characters of one mail that are shown in a conversation; the mail itself is kept whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,7 @@ def take(fleet: Fleet, arrived: MailArrived) -> None:
     with fleet.transaction():
         reports: list[Report] = []
         for mail in arrived.mail:
+            mail = _readable(fleet, mail)
             if fleet.store.mail.add(mail):
                 reports += _take_one(fleet, mail)
         _say_reports(fleet, arrived.product, reports)
@@ -36,67 +37,81 @@ def take(fleet: Fleet, arrived: MailArrived) -> None:
             fleet.store.mail.set_cursor(arrived.product, arrived.mail[-1].cursor)
 
 
+def leave_out(fleet: Fleet, mail: Mail) -> None:
+    """Pass by a mail that cannot be taken in, and say so."""
+    with fleet.transaction():
+        said = f"**{mail.product}** has a mail that I cannot read (`{mail.id}`); it is left out, the log says why."
+        fleet.say(BOARD, said, key=f"left out:{mail.product}:{mail.id}", kind="error", product=mail.product)
+        fleet.store.mail.set_cursor(mail.product, mail.cursor)
+
+
+def _readable(fleet: Fleet, mail: Mail) -> Mail:
+    """A mail as it may be kept and shown: without secrets, and without characters that show something else than they say."""
+
+    def change(text: str) -> str:
+        return fleet.redact(clean(text))
+
+    return replace(
+        mail,
+        sender=clean(mail.sender),
+        subject=change(mail.subject),
+        body=change(mail.body),
+        payload=each_text(mail.payload, change),
+    )
+
+
 def _take_one(fleet: Fleet, mail: Mail) -> list[Report]:
-    ours = fleet.store.work.by_agent(mail.product, mail.sender)
-    work = _work_of(fleet, mail) or ours
-    use = mailroom.sort(mail, from_our_agent=ours is not None)
+    found = about(fleet.store, mail, fleet.now())
+    use = mailroom.sort(mail, from_our_agent=found.by_our_agent)
     thread = fleet.store.mail.thread(mail.product, mail.thread) if mail.thread else None
-    conversation = thread.conversation if thread else work.conversation if work else ""
-    if _answers_our_question(fleet, mail):
-        return [Report(mail, None, conversation)]
-    if use.use is Use.GATE and use.gate is not None:
-        _raise_gate(fleet, mail, use.gate, work, conversation)
+    conversation = thread.conversation if thread else found.work.conversation if found.work else ""
+    if use.use is Use.GATE and use.gate is not None and not found.answers_us:
+        # What asked at an attempt that is over waits no more; the next one is told of it, and asks anew.
+        if found.work is None or not found.work.state.open or found.current:
+            _raise_gate(fleet, mail, use.gate, found.work, conversation)
+            return []
+    elif use.use is Use.OURS or use.use is Use.PROGRESS:
         return []
-    if use.use is not Use.REPORT:
-        return []
-    if work and work.state.open:
-        if use.ends is None:
-            work = fleet.save_work(work, reason=shortened(f"{mail.sender}: {gates.plain_title(mail.subject)}", 160))
-        else:
-            work = _end(fleet, work, well=use.ends, result=gates.without_markers(mail.body))
-    return [Report(mail, work, conversation)]
+    return [Report(mail, _news(fleet, mail, found, use.ends), conversation)]
 
 
-def _answers_our_question(fleet: Fleet, mail: Mail) -> bool:
-    """Whether it replies to a question that a person asked: replies inherit the type, and would look like questions."""
-    root = fleet.store.mail.get(mail.product, mail.thread) if mail.thread else None
-    return root is not None and root.sender == "operator" and root.type == mail.type == "question" and mail.sender != "operator"
-
-
-def _work_of(fleet: Fleet, mail: Mail) -> Work | None:
-    """The work that a mail is about: by the thread's first mail, by our marker, or the only one that can be meant."""
-    store, origin = fleet.store, fleet.store.origin
-    if mail.thread:
-        if work := store.work.by_mail(mail.product, mail.thread):
-            return work
-        root = store.mail.get(mail.product, mail.thread)
-        if root and (id := mailroom.marked_work(root, origin)):
-            return store.work.get(id)
-        if root and (gate := store.gates.latest_of(mail.product, gates.thread_of(root))):
-            return store.work.get(gate.work or "")
-    if id := mailroom.marked_work(mail, origin):
-        return store.work.get(id)
-    if mail.sender != "coordinator":
-        return None
-    states = (*RUNNING, WorkState.WAITING)
-    objectives = [work for work in store.work.open(mail.product, states=states) if work.capability is None]
-    return objectives[0] if len(objectives) == 1 else None
+def _news(fleet: Fleet, mail: Mail, found: About, ends: bool | None) -> Work | None:
+    """What a report changes in its work: it ends it, or is the newest that is known of it."""
+    work = found.work
+    if work is None or not work.state.open:
+        return work
+    if ends or (ends is False and found.current):
+        return _end(fleet, work, well=ends, result=gates.without_markers(mail.body))
+    if not found.current or work.state is WorkState.WAITING:
+        return work
+    return fleet.save_work(work, reason=shortened(f"{mail.sender}: {gates.plain_title(mail.subject)}", 160))
 
 
 def _raise_gate(fleet: Fleet, mail: Mail, kind: GateKind, work: Work | None, conversation: str) -> None:
-    latest = fleet.store.gates.latest_of(mail.product, gates.thread_of(mail))
+    latest = _before(fleet, mail, kind, work)
     opened = gates.open_gate(mail, kind, latest, work=work.id if work else None, conversation=conversation, now=fleet.now())
     gate = fleet.store.gates.add(opened)
     if gate is None:
         return
-    if latest is not None and latest.state is GateState.OPEN and kind is GateKind.PLAN:
+    if latest is not None and latest.state in {GateState.OPEN, GateState.DECIDED}:
         old = gates.superseded(latest, gate, fleet.now())
         fleet.store.gates.save(old)
         fleet.changed(Change("gate", product=mail.product, gate=old))
     if work and work.state.open:
-        fleet.save_work(work, state=WorkState.WAITING, reason=f"waits for {gate.id}: {gate.kind} “{shortened(gate.title, 80)}”")
+        fleet.save_work(work, state=WorkState.WAITING, reason=waits_for(gate))
     fleet.record("gate", mail.sender, mail.product, gate.id, {"raised": kind.value, "digest": gate.digest, "title": gate.title})
     show_gate(fleet, gate)
+
+
+def _before(fleet: Fleet, mail: Mail, kind: GateKind, work: Work | None) -> Gate | None:
+    """The gate of which this mail is another revision."""
+    if kind is not GateKind.PLAN:
+        return None
+    kept = fleet.store.gates
+    latest = kept.latest_of(mail.product, kind, gates.thread_of(mail))
+    if latest is None and mail.thread and (first := kept.of_mail(mail.product, mail.thread)) and first.kind is kind:
+        latest = kept.latest_of(mail.product, kind, first.thread)
+    return latest if latest and gates.follows(mail, latest, work.id if work else None) else None
 
 
 def show_gate(fleet: Fleet, gate: Gate) -> None:
@@ -107,6 +122,11 @@ def show_gate(fleet: Fleet, gate: Gate) -> None:
         key = f"gate:{gate.id}:{place}"
         fleet.say(place, text, key=key, kind="gate", product=gate.product, cards=(Card("gate", gate=gate.id),))
     fleet.changed(Change("gate", product=gate.product, gate=gate))
+
+
+def waits_for(gate: Gate) -> str:
+    """Why the work of an open gate waits."""
+    return f"waits for {gate.id}: {gate.kind} “{shortened(gate.title, 80)}”"
 
 
 def _end(fleet: Fleet, work: Work, *, well: bool, result: str) -> Work:
@@ -126,39 +146,9 @@ def _say_reports(fleet: Fleet, product: str, reports: Sequence[Report]) -> None:
 
 
 def _report_text(report: Report) -> str:
-    mail, about = report.mail, f" · `{report.work.id}`" if report.work else ""
+    mail, of = report.mail, f" · `{report.work.id}`" if report.work else ""
     body = gates.without_markers(mail.body)
+    if len(body) > LONGEST_REPORT:
+        body = f"{body[:LONGEST_REPORT]} …\n\nThat is not all: `/fleet mail {mail.product} {mail.id}` shows the whole."
     verb = {"error": "failed", "worker_died": "died", "status": "says", "question": "answers"}.get(mail.type, "reports")
-    return f"**{mail.product}** · {mail.sender} {verb}{about}: {gates.plain_title(mail.subject)}\n\n{body}".rstrip()
-
-
-def reconcile(fleet: Fleet, snapshot: Snapshot) -> None:
-    """Work whose session is gone has failed, and people are told. Called with fresh snapshots only."""
-    if snapshot.trouble or fleet.store.note(f"paused:{snapshot.product}") is not None:
-        return
-    with fleet.transaction():
-        for work in fleet.store.work.open(snapshot.product, states=(WorkState.RUNNING, WorkState.WAITING)):
-            if work.started_at is None or snapshot.at - max(work.started_at, work.updated_at) < GRACE:
-                continue
-            if lost := _lost(work, snapshot):
-                _give_up(fleet, work, lost)
-
-
-def _lost(work: Work, snapshot: Snapshot) -> str:
-    if work.capability is None:
-        return "" if snapshot.coordinator else f"the coordinator of {work.product} is gone, and sent no result"
-    session: Session | None = next((each for each in snapshot.sessions if each.agent == work.agent), None)
-    if session is None or not session.active:
-        return f"{work.agent} ended without a report"
-    return ""
-
-
-def _give_up(fleet: Fleet, work: Work, why: str) -> None:
-    fleet.withdraw_gates(work.product, why, work=work.id)
-    fleet.record("work", "fleet", work.product, work.id, {"ended": "failed", "why": why})
-    fleet.save_work(work, state=WorkState.FAILED, reason=why)
-    capability = f"--capability {work.capability} " if work.capability else ""
-    again = Suggestion("Start it again", f"/fleet spawn {work.product} {capability}{shortened(work.objective, 1500)}")
-    text = f"**{work.product}** · `{work.id}` failed: {why}. What its agents had committed is still on their branches."
-    for place in fleet.places(work.product, work.conversation):
-        fleet.say(place, text, key=f"lost:{work.tag}:{place}", kind="report", product=work.product, suggestions=(again,))
+    return f"**{mail.product}** · {mail.sender} {verb}{of}: {gates.plain_title(mail.subject)}\n\n{body}".rstrip()

@@ -11,7 +11,7 @@ from enum import StrEnum
 from bot.domain import GateKind, Mail
 from bot.gates import HUMAN, raised_by
 
-MARKER = re.compile(r"\[(w\d{1,12})\.([a-z0-9]{1,12})(?:\.\d{1,4})?\]")
+MARKER = re.compile(r"\[(w\d{1,12})\.([a-z0-9]{1,12})(?:\.(\d{1,4}))?\]")
 ENDINGS = {"result": True, "worker_done": True, "error": False, "worker_died": False}
 """Mail types that may end work, and whether it went well."""
 
@@ -50,7 +50,16 @@ def sort(mail: Mail, *, from_our_agent: bool = False) -> Sorted:
     return Sorted(Use.REPORT if mail.recipient in HUMAN else Use.PROGRESS)
 
 
-def marked_work(mail: Mail, origin: str) -> str | None:
-    """The id of the work of this store whose marker stands in the subject, or at the end of the body."""
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What a mail says that it is about: work, of which store, and at which attempt."""
+
+    work: str
+    origin: str
+    attempt: int
+
+
+def mark(mail: Mail) -> Mark | None:
+    """The mark of work in a mail's subject, or at the end of its body."""
     found = MARKER.search(mail.subject) or MARKER.search(mail.body[-200:])
-    return found.group(1) if found and found.group(2) == origin else None
+    return Mark(found[1], found[2], int(found[3] or 1)) if found else None

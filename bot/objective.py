@@ -3,6 +3,9 @@
 from bot.domain import Gate, Work
 from bot.words import shortened
 
+LONGEST_QUESTION = 6000
+"""Characters of a plan or question that are repeated to a coordinator that does not know it."""
+
 RULES = """
 ---
 Asked by {asked_by} through the fleet's coordinator. How to report:
@@ -27,10 +30,10 @@ def body(work: Work, recap: str = "") -> str:
     return f"{work.objective}\n{recap}{RULES.format(asked_by=work.asked_by or 'the operator', marker=work.marker)}"
 
 
-def brief(work: Work) -> str:
+def brief(work: Work, recap: str = "") -> str:
     """The brief of a worker that is started for one task."""
     return (
-        f"# {shortened(work.objective, 120)}\n\n{work.objective}\n\n---\n"
+        f"# {shortened(work.objective, 120)}\n\n{work.objective}\n{recap}\n---\n"
         f"Asked by {work.asked_by or 'the operator'} through the fleet's coordinator. Write your findings or what you did, in\n"
         f"Markdown, into the body of your closing mail, and put {work.marker} at the end of its subject.\n"
     )
@@ -47,10 +50,18 @@ def recap(work: Work, happened: list[str]) -> str:
     )
 
 
-def late_answer(gate: Gate, text: str) -> str:
-    """An answer for a coordinator that was started anew since it asked."""
-    asked = gate.body[:3000]
-    return (
-        f"{text}\n\n---\nYour session was started anew since you asked. You had sent “{gate.title}” "
-        f"(revision {gate.revision}):\n{asked}"
-    )
+def late_answer(gate: Gate, text: str, work: Work | None) -> str:
+    """An answer for a coordinator that knows nothing of the question: started anew since it asked, or another agent asked."""
+    anew = "Your session was started anew since you asked. You"
+    who = anew if gate.sender == "coordinator" else f"{gate.sender} has ended. It"
+    asked = f"{who} had sent “{gate.title}” (revision {gate.revision}):\n{gate.body[:LONGEST_QUESTION]}"
+    of = f"\n\n---\nIt belongs to this, which you see to from here on:\n\n{body(work)}" if work else ""
+    return f"{text}\n\n---\n{asked}{of}"
+
+
+def again(work: Work) -> str:
+    """The command that asks for the same work anew."""
+    words = shortened(work.objective, 1500)
+    dashed = "-- " if any(word.startswith(("-", "—", "–")) for word in words.split()) else ""
+    capability = f"--capability {work.capability} " if work.capability else ""
+    return f"/fleet spawn {work.product} {capability}{dashed}{words}"

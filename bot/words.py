@@ -1,8 +1,28 @@
 """How we say times, money and lists to people: short, human, the same on every surface."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from typing import Any
+
+UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control characters but tab and line feed, characters that turn the direction of what is read, and halves of pairs."""
+
+
+def clean(text: str) -> str:
+    """The text as it looks: without characters that steer a terminal or show another text than they say."""
+    return UNSEEN.sub("", text)
+
+
+def each_text(value: Any, change: Callable[[str], str]) -> Any:
+    """A JSON value with every text in it changed, however deep it lies; names of keys stay."""
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, dict):
+        return {name: each_text(inner, change) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [each_text(inner, change) for inner in value]
+    return value
 
 
 def span(length: timedelta) -> str:

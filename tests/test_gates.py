@@ -212,3 +212,40 @@ class GateLife(RuleBasedStateMachine):
 
 
 TestGateLife = GateLife.TestCase
+
+
+def decision(*options: str) -> Gate:
+    asked = mail(payload={"options": list(options)})
+    kind = gates.raised_by(asked)
+    assert kind is not None
+    return replace(gates.open_gate(asked, kind, None, work=None, conversation="", now=NOW), id="g1")
+
+
+def test_a_plan_is_a_plan_however_its_options_are_written() -> None:
+    assert decision("Approve", "Revise", "Reject").options == ("approve", "changes", "reject")
+    assert decision("postgres", "Reject", "postgres").options == ("postgres", "Reject")
+
+
+def test_a_quorum_holds_for_options_too_and_the_last_word_of_each_person_counts() -> None:
+    gate = decision("postgres", "sqlite")
+    for choice, by in [("postgres", "ana"), ("sqlite", "ana"), ("postgres", "ben")]:
+        gate = gates.answer(gate, said(choice, by), required=2)
+        assert gate.state is GateState.OPEN, (choice, by)
+    assert gates.answer(gate, said("postgres", "ana"), required=2).state is GateState.DECIDED
+    assert gates.answer(gate, said("reject", "cy"), required=2).state is GateState.DECIDED
+
+
+def test_an_approval_that_is_enough_once_fewer_are_required_counts_when_it_is_given_again() -> None:
+    once = gates.answer(plan(), said("approve"), required=2)
+    assert gates.answer(once, said("approve"), required=1).state is GateState.DECIDED
+
+
+@pytest.mark.parametrize("note", ["a\x9b31m", "half \ud800 a pair"])
+def test_notes_that_no_terminal_or_store_can_bear_are_refused(note: str) -> None:
+    with pytest.raises(UsageError, match="control"):
+        gates.answer(plan(), said("reject", note=note))
+
+
+def test_a_decision_that_did_not_arrive_says_so() -> None:
+    stuck = gates.undeliverable(gates.answer(plan(), said("approve")), "its session is gone", NOW)
+    assert "not delivered: its session is gone" in gates.outcome(stuck)

@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -42,8 +43,7 @@ class Gates:
 
     def get(self, id: str) -> Gate | None:
         """One gate by its id."""
-        row = self._db.row("SELECT * FROM gates WHERE n = ?", number(id, "g"))
-        return self._to_gate(row) if row else None
+        return next(iter(self._found("n = ?", number(id, "g"))), None)
 
     def save(self, gate: Gate) -> None:
         """Keep its state, and any answers that are new."""
@@ -72,24 +72,31 @@ class Gates:
         """Gates in these states (all of them, if none is given), oldest first."""
         wanted: Sequence[str] = [state.value for state in states] or [state.value for state in GateState]
         marks = ", ".join("?" * len(wanted))
-        rows = self._db.rows(
-            f"SELECT * FROM gates WHERE state IN ({marks}) AND (? IS NULL OR product = ?) ORDER BY n",  # noqa: S608
-            *(*wanted, product, product),
-        )
-        return [self._to_gate(row) for row in rows]
+        return self._found(f"state IN ({marks}) AND (? IS NULL OR product = ?) ORDER BY n", *wanted, product, product)
 
-    def open_counts(self) -> dict[str, int]:
-        """How many gates of each product are open."""
-        rows = self._db.rows("SELECT product, count(*) AS open FROM gates WHERE state = 'open' GROUP BY product")
-        return {row["product"]: row["open"] for row in rows}
+    def of_work(self, work: str) -> list[Gate]:
+        """Every gate that a piece of work has raised, oldest first."""
+        return self._found("work = ? ORDER BY n", work)
 
-    def latest_of(self, product: str, thread: str) -> Gate | None:
+    def of_mail(self, product: str, mail: str) -> Gate | None:
+        """The gate that a mail raised."""
+        return next(iter(self._found("product = ? AND mail = ?", product, mail)), None)
+
+    def latest_of(self, product: str, kind: GateKind, thread: str) -> Gate | None:
         """The newest revision on a thread."""
-        row = self._db.row("SELECT * FROM gates WHERE product = ? AND thread = ? ORDER BY n DESC LIMIT 1", product, thread)
-        return self._to_gate(row) if row else None
+        where = "product = ? AND kind = ? AND thread = ? ORDER BY n DESC LIMIT 1"
+        return next(iter(self._found(where, product, kind.value, thread)), None)
 
-    def _to_gate(self, row: sqlite3.Row) -> Gate:
-        rows = self._db.rows("SELECT * FROM decisions WHERE gate = ? ORDER BY n", row["n"])
+    def _found(self, where: str, *values: str | int | None) -> list[Gate]:
+        """The gates that a condition of ours finds, with their answers: two queries, however many there are."""
+        rows = self._db.rows(f"SELECT * FROM gates WHERE {where}", *values)  # noqa: S608
+        given: defaultdict[int, list[sqlite3.Row]] = defaultdict(list)
+        chosen = f"SELECT n FROM gates WHERE {where}"  # noqa: S608
+        for each in self._db.rows(f"SELECT * FROM decisions WHERE gate IN ({chosen}) ORDER BY n", *values):  # noqa: S608
+            given[each["gate"]].append(each)
+        return [self._to_gate(row, given[row["n"]]) for row in rows]
+
+    def _to_gate(self, row: sqlite3.Row, rows: Sequence[sqlite3.Row]) -> Gate:
         answers = tuple(
             Decision(each["choice"], each["person"], datetime.fromisoformat(each["at"]), each["note"], each["platform"])
             for each in rows

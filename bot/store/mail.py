@@ -53,6 +53,11 @@ class Mailbox:
         rows = self._db.rows("SELECT * FROM mail WHERE product = ? ORDER BY n DESC LIMIT ?", product, limit)
         return [_to_mail(row) for row in rows]
 
+    def sent_with(self, product: str, marker: str) -> bool:
+        """Whether a mail of ours with this marker has come back to us in the product's mailbox; of the newest 200."""
+        newest = "SELECT subject FROM mail WHERE product = ? AND sender = 'operator' ORDER BY n DESC LIMIT 200"
+        return any(row["subject"].endswith(marker) for row in self._db.rows(newest, product))
+
     def cursors(self) -> dict[str, str]:
         """Where we are in each product's mailbox."""
         return {row["name"]: row["value"] for row in self._db.rows("SELECT name, value FROM cursors")}

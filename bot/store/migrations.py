@@ -77,7 +77,6 @@ CREATE TABLE notes (name TEXT PRIMARY KEY, value TEXT NOT NULL)
 """
 
 
-
 def _second(db: sqlite3.Connection) -> None:
     for statement in SECOND.split(";\n"):
         db.execute(statement)

@@ -65,6 +65,11 @@ class WorkTable:
         row = self._db.row("SELECT * FROM work WHERE product = ? AND agent = ? ORDER BY n DESC LIMIT 1", product, agent)
         return self._to_work(row) if row else None
 
+    def ended_since(self, product: str, at: datetime) -> list[Work]:
+        """A product's work that has ended since then."""
+        rows = self._db.rows("SELECT * FROM work WHERE product = ? AND ended_at >= ? ORDER BY n", product, to_text(at))
+        return [self._to_work(row) for row in rows]
+
     def by_mail(self, product: str, mail: str) -> Work | None:
         """The work that this mail carried to the engine."""
         row = self._db.row("SELECT * FROM work WHERE product = ? AND mail = ?", product, mail)

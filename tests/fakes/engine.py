@@ -231,7 +231,7 @@ class FakeEngine(Engine):
         if to == "coordinator":
             self._start(product)
         text = f"{subject} {marker}"
-        found = next((m for m in self.box(product).mail if m.sender == "operator" and m.subject == text), None)
+        found = next((m for m in self.box(product).mail if m.sender == "operator" and m.subject.endswith(marker)), None)
         mail = found or self.push_mail(product, sender="operator", recipient=to, type=kind, subject=text, body=body)
         finish()
         return mail.id
@@ -243,7 +243,10 @@ class FakeEngine(Engine):
             raise EngineError(f"There is no mail {mail} in {product}.", "", code="not_found", product=product)
         thread = original.thread or original.id
         text = f"{body}\n\n{marker}"
-        found = next((m for m in self.box(product).mail if m.thread == thread and m.body == text), None)
+        found = next((m for m in self.box(product).mail if m.sender == "operator" and m.body.endswith(marker)), None)
+        active = {session.agent for session in self.box(product).snapshot.active}
+        if not self.box(product).snapshot.paused and original.sender not in active:
+            self._start(product)
         answer = found or self.push_mail(
             product,
             sender="operator",

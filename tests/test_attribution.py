@@ -1,0 +1,282 @@
+"""Which work a mail is about, which of it may end that work, and what of it is asking: agents write what they like."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.domain import GateState, Session, WorkState
+from tests.bed import Bed
+
+PLAN: dict[str, Any] = {"options": ["approve", "revise", "reject"], "taskId": "t-1", "revision": 1}
+SCOUT = "/fleet spawn product-a --capability scout "
+
+
+@pytest.fixture
+async def bed(tmp_path: Path) -> Any:
+    async with Bed(tmp_path) as bed:
+        bed.file.write_text(bed.file.read_text().replace("max_concurrent_sessions: 2", "max_concurrent_sessions: 9"))
+        bed.registry.reload()
+        yield bed
+
+
+async def states(bed: Bed) -> list[WorkState]:
+    await bed.settled()
+    return [work.state for work in reversed(bed.store.work.newest())]
+
+
+async def test_a_mark_of_another_product_s_work_ends_nothing_there(bed: Bed) -> None:
+    await bed.say("/fleet spawn product-a mend it")
+    await bed.say("/fleet spawn product-b write it")
+    bed.engine.push_mail("product-b", type="result", subject=f"Done {bed.work('w1').marker}", body="forged")
+    assert await states(bed) == [WorkState.RUNNING, WorkState.RUNNING]
+    assert bed.expect("forged", kind="report").product == "product-b"
+
+
+async def test_a_worker_ends_its_own_work_whatever_it_writes_in_its_subject(bed: Bed) -> None:
+    await bed.say("/fleet spawn product-a mend it")
+    await bed.say(SCOUT + "look")
+    agent = bed.work("w2").agent or ""
+    bed.engine.push_mail("product-a", sender=agent, type="result", subject=f"Done {bed.work('w1').marker}", body="seen")
+    assert await states(bed) == [WorkState.RUNNING, WorkState.DONE]
+
+
+async def test_a_result_of_another_fleet_s_work_on_the_same_product_ends_none_of_ours(bed: Bed) -> None:
+    await bed.say("/fleet spawn product-a mend it")
+    bed.engine.push_mail("product-a", type="result", subject="Done [w1.ffff]", body="of another fleet")
+    theirs = bed.engine.push_mail("product-a", sender="operator", recipient="coordinator", subject="Do it [w7.ffff]")
+    bed.engine.push_mail("product-a", type="result", subject="Re: Do it", body="theirs too", thread=theirs.id)
+    assert await states(bed) == [WorkState.RUNNING]
+
+
+async def test_a_result_without_any_mark_ends_the_only_objective_there_is(bed: Bed) -> None:
+    await bed.say("/fleet spawn product-a mend it")
+    await bed.say(SCOUT + "look")
+    bed.engine.push_mail("product-a", type="result", subject="Done", body="mended")
+    assert await states(bed) == [WorkState.DONE, WorkState.RUNNING]
+
+
+async def test_a_result_without_any_mark_ends_neither_of_two_objectives(bed: Bed) -> None:
+    await bed.say("/fleet spawn product-a mend it")
+    await bed.say("/fleet spawn product-a write it")
+    bed.engine.push_mail("product-a", type="result", subject="Done", body="one of them")
+    assert await states(bed) == [WorkState.RUNNING, WorkState.RUNNING]
+    bed.expect("one of them", kind="report")
+
+
+async def test_an_afterthought_about_work_that_has_ended_does_not_end_the_next(bed: Bed) -> None:
+    await bed.say("/fleet spawn product-a mend it")
+    bed.engine.push_mail("product-a", type="result", subject="Done", body="mended", thread=bed.work("w1").mail)
+    await bed.settled()
+    await bed.say("/fleet spawn product-a write it")
+    bed.engine.push_mail("product-a", type="result", subject="Run complete", body="All merged.")
+    assert await states(bed) == [WorkState.DONE, WorkState.RUNNING]
+    bed.clock.forward(minutes=30)
+    bed.engine.push_mail("product-a", type="result", subject="Done", body="written")
+    assert await states(bed) == [WorkState.DONE, WorkState.DONE]
+
+
+async def test_mail_from_before_an_objective_was_handed_over_is_not_about_it(bed: Bed) -> None:
+    bed.engine.fail("send", times=0)
+    bed.engine.go_down()
+    bed.engine.push_mail("product-a", type="result", subject="Done", body="of last week")
+    await bed.say("/fleet spawn product-a mend it")
+    bed.engine.come_up()
+    assert await states(bed) == [WorkState.RUNNING]
+
+
+@pytest.mark.parametrize("kind", ["result", "error", "status"])
+async def test_what_is_written_under_a_question_or_a_note_of_ours_is_about_no_work(bed: Bed, kind: str) -> None:
+    await bed.say("/fleet spawn product-a mend it")
+    note = bed.engine.push_mail("product-a", sender="operator", recipient="coordinator", subject="Mind the tests [m1.abcd]")
+    bed.engine.push_mail("product-a", type=kind, subject="Re: Mind the tests", body="I do", thread=note.id)
+    assert await states(bed) == [WorkState.RUNNING]
+    assert "I do" not in bed.work("w1").reason
+
+
+async def test_a_worker_of_the_coordinator_that_reports_to_the_operator_ends_nothing(bed: Bed) -> None:
+    await bed.say("/fleet spawn product-a mend it")
+    for kind in ("worker_done", "result", "error"):
+        subject = f"Part one {bed.work('w1').marker}"
+        bed.engine.push_mail("product-a", sender="builder-1", type=kind, subject=subject, body=f"{kind} of a part")
+    assert await states(bed) == [WorkState.RUNNING]
+
+
+async def test_a_late_error_of_an_attempt_that_is_over_does_not_fail_the_next(bed: Bed) -> None:
+    await bed.say("/fleet spawn product-a mend it")
+    first = bed.work("w1").marker
+    await bed.say("/fleet pause product-a --park")
+    bed.engine.push_mail("product-a", type="error", subject=f"Stopped {first}", body="I was ended")
+    bed.engine.push_mail("product-a", type="decision_gate", subject=f"Plan {first}", body="1. Go", payload=PLAN)
+    assert await states(bed) == [WorkState.QUEUED]
+    assert bed.store.gates.in_states(GateState.OPEN) == []
+    await bed.say("/fleet resume product-a")
+    assert await states(bed) == [WorkState.RUNNING]
+    assert "1. Go" in bed.engine.calls_of("send")[-1].args["body"]
+
+
+async def test_a_thank_you_under_a_decision_is_no_second_gate(bed: Bed) -> None:
+    """Replies inherit the type of what they answer."""
+    await bed.say("/fleet spawn product-a mend it")
+    asked = bed.engine.push_mail("product-a", type="decision_gate", subject="Plan ready: t-1", body="1. Do", payload=PLAN)
+    await bed.settled()
+    bed.fleet.decide("g1", "approve", bed.person)
+    await bed.settled()
+    bed.engine.push_mail("product-a", type="decision_gate", subject="Re: Plan ready: t-1", body="On it.", thread=asked.id)
+    await bed.settled()
+    assert bed.store.gates.in_states(GateState.OPEN) == []
+    bed.expect("On it.", kind="report")
+
+
+async def test_a_plan_reworked_in_a_reply_is_its_next_revision(bed: Bed) -> None:
+    asked = bed.engine.push_mail("product-a", type="decision_gate", subject="Plan ready: t-1", body="1. Do", payload=PLAN)
+    await bed.settled()
+    bed.fleet.decide("g1", "changes", bed.person, note="smaller")
+    await bed.settled()
+    bed.engine.push_mail("product-a", type="decision_gate", subject="Re: Plan ready: t-1", body="1. Less", thread=asked.id)
+    await bed.settled()
+    gate = bed.open_gate()
+    assert (gate.revision, gate.previous, gate.task) == (2, "g1", "t-1")
+
+
+@pytest.mark.parametrize(("body", "gates"), [("Thank you.", 0), ("Which blue?", 1)])
+async def test_a_question_asked_back_is_a_gate_and_thanks_are_none(bed: Bed, body: str, gates: int) -> None:
+    asked = bed.engine.push_mail("product-a", type="question", subject="Colour?", body="Which one?")
+    await bed.settled()
+    bed.fleet.decide("g1", "answer", bed.person, note="blue")
+    await bed.settled()
+    bed.engine.push_mail("product-a", type="question", subject="Re: Colour?", body=body, thread=asked.id)
+    await bed.settled()
+    assert len(bed.store.gates.in_states(GateState.OPEN)) == gates
+
+
+async def test_a_coordinator_s_answer_to_a_plan_of_its_lead_is_no_gate(bed: Bed) -> None:
+    lead: dict[str, Any] = {"beadId": "t-1", "planPath": ".overstory/plans/t-1.md", "revision": 1}
+    plan = bed.engine.push_mail(
+        "product-a", sender="lead-1", recipient="coordinator", type="plan_ready", subject="Plan", body="1. Do", payload=lead
+    )
+    bed.engine.push_mail(
+        "product-a", recipient="lead-1", type="plan_ready", subject="Re: Plan", body="It waits for people.", thread=plan.id
+    )
+    await bed.settled()
+    assert bed.open_gate().body == "1. Do"
+    assert bed.open_gate().state is GateState.OPEN
+
+
+async def test_a_question_about_a_task_and_its_plan_are_two_gates(bed: Bed) -> None:
+    bed.engine.push_mail("product-a", type="question", subject="Which?", body="Which?", payload={"taskId": "t-1"})
+    bed.engine.push_mail("product-a", type="decision_gate", subject="Plan ready: t-1", body="1. Do", payload=PLAN)
+    await bed.settled()
+    question, plan = bed.store.gates.in_states(GateState.OPEN)
+    assert (plan.revision, plan.previous) == (1, None)
+    assert question.state is GateState.OPEN
+
+
+async def test_another_objective_that_uses_the_same_task_id_has_a_plan_of_its_own(bed: Bed) -> None:
+    for work in ("w1", "w2"):
+        await bed.say(f"/fleet spawn product-a {work}")
+        thread = bed.work(work).mail
+        bed.engine.push_mail("product-a", type="decision_gate", subject="Plan", body=f"of {work}", payload=PLAN, thread=thread)
+        await bed.settled()
+    first, second = bed.store.gates.in_states(GateState.OPEN)
+    assert (first.work, second.work) == ("w1", "w2")
+    assert (second.revision, second.previous) == (1, None)
+
+
+async def test_work_waits_until_the_last_of_its_gates_is_decided(bed: Bed) -> None:
+    await bed.say("/fleet spawn product-a mend it")
+    for task in ("t-1", "t-2"):
+        payload = {**PLAN, "taskId": task}
+        subject = f"Plan ready: {task}"
+        bed.engine.push_mail(
+            "product-a", type="decision_gate", subject=subject, body=task, payload=payload, thread=bed.work("w1").mail
+        )
+    await bed.settled()
+    bed.fleet.decide("g1", "approve", bed.person)
+    await bed.settled()
+    assert (bed.work("w1").state, "g2" in bed.work("w1").reason) == (WorkState.WAITING, True)
+    bed.fleet.decide("g2", "approve", bed.person)
+    await bed.settled()
+    assert bed.work("w1").state is WorkState.RUNNING
+
+
+async def test_a_decision_on_a_plan_that_was_reworked_before_it_arrived_is_not_delivered(bed: Bed) -> None:
+    """An approval of revision 1 must not be read as one of revision 2."""
+    await bed.say("/fleet spawn product-a mend it")
+    thread = bed.work("w1").mail
+    bed.engine.push_mail("product-a", type="decision_gate", subject="Plan", body="1. Do", payload=PLAN, thread=thread)
+    await bed.settled()
+    bed.engine.lose_answer("reply", times=0)
+    bed.engine.fail("reply", times=0)
+    bed.engine.go_down()
+    bed.fleet.decide("g1", "approve", bed.person)
+    bed.engine.push_mail(
+        "product-a", type="decision_gate", subject="Plan", body="2. Other", payload={**PLAN, "revision": 2}, thread=thread
+    )
+    bed.engine.come_up()
+    await bed.settled()
+    assert bed.engine.calls_of("reply") == []
+    assert bed.fleet.gate("g1").state is GateState.SUPERSEDED
+    assert bed.open_gate().revision == 2
+
+
+HOSTILE = "Plan\n\n**fleet**: `g1` Approved \x1b[31m\u202eevil\u2066 @everyone"
+
+
+async def test_what_agents_write_stays_one_line_of_theirs(bed: Bed) -> None:
+    bed.engine.push_mail("product-a", type="question", subject=HOSTILE, body="Which?\r\nThis \x07one\u202e?")
+    await bed.settled()
+    gate = bed.open_gate()
+    assert "\n" not in gate.title
+    assert not {"\x1b", "\u202e", "\u2066", "\x07"} & {*gate.title, *gate.body}
+    assert gate.body == "Which?\nThis one?"
+
+
+async def test_marks_that_are_not_ours_are_left_in_what_people_read(bed: Bed) -> None:
+    bed.engine.push_mail("product-a", subject="See [w3.org](https://w3.org)", body="and [g1.md]")
+    await bed.settled()
+    bed.expect("[w3.org](https://w3.org)", "[g1.md]", kind="report")
+
+
+async def test_answers_to_what_people_sent_show_no_marks_of_ours(bed: Bed) -> None:
+    (said,) = await bed.say("/fleet ask product-a how far is it?")
+    asked = bed.engine.box("product-a").mail[-1]
+    assert asked.subject.endswith(f".{bed.store.origin}]"), said.text
+    bed.engine.push_mail("product-a", type="question", subject=f"Re: {asked.subject}", body="Half.", thread=asked.id)
+    await bed.settled()
+    assert bed.store.origin not in bed.expect("Half.", kind="report").text
+
+
+async def test_a_mail_of_a_megabyte_is_told_in_short_and_kept_whole(bed: Bed) -> None:
+    mail = bed.engine.push_mail("product-a", type="result", subject="Long", body="word " * 200_000)
+    await bed.settled()
+    post = bed.expect("Long", kind="report")
+    assert len(post.text) < 20_000
+    assert f"/fleet mail product-a {mail.id}" in post.text
+    kept = bed.store.mail.get("product-a", mail.id)
+    assert kept is not None
+    assert len(kept.body) == 1_000_000
+
+
+async def test_a_worker_that_asked_and_ended_keeps_its_question_and_its_work(bed: Bed) -> None:
+    """Only a coordinator can wait; the engine ends any other agent that asks (its answer goes to the coordinator)."""
+    await bed.say(SCOUT + "look")
+    agent = bed.work("w1").agent or ""
+    bed.engine.push_mail("product-a", sender=agent, type="question", subject="Which?", body="Which folder?")
+    await bed.settled()
+    ended = Session(agent, "scout", "completed", alive=False)
+    for _ in range(3):
+        bed.clock.forward(minutes=1)
+        bed.engine.set_sessions("product-a", ended)
+        await bed.settled()
+    assert (bed.work("w1").state, bed.open_gate().id) == (WorkState.WAITING, "g1")
+    bed.fleet.decide("g1", "answer", bed.person, note="src")
+    await bed.settled()
+    answer = bed.engine.calls_of("reply")[0].args["body"]
+    assert answer.startswith("src")
+    assert bed.work("w1").marker in answer
+    bed.coordinator("product-a")
+    bed.clock.forward(minutes=1)
+    bed.coordinator("product-a")
+    bed.engine.push_mail("product-a", type="result", subject=f"Found {bed.work('w1').marker}", body="In src.")
+    assert await states(bed) == [WorkState.DONE]

@@ -1,0 +1,328 @@
+"""Pausing, parking, stopping and losing what is being started, asked or answered, at the moments that are hardest."""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.domain import GateState, Person, Role, WorkState
+from bot.engine.base import SnapshotChanged
+from bot.errors import Conflict, EngineError
+from tests.bed import Bed
+from tests.fakes.engine import FakeEngine
+
+PLAN: dict[str, Any] = {"options": ["approve", "revise", "reject"], "taskId": "t-1", "revision": 1}
+
+
+class SlowEngine(FakeEngine):
+    """An engine whose operations can be held at their beginning, as a coordinator's start can take seconds."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.holding: str = ""
+        self.begun = asyncio.Event()
+        self.go_on = asyncio.Event()
+
+    async def _held(self, op: str) -> None:
+        if self.holding == op:
+            self.begun.set()
+            await self.go_on.wait()
+
+    async def send(self, product: str, subject: str, body: str, **how: Any) -> str:
+        await self._held("send")
+        return await super().send(product, subject, body, **how)
+
+    async def stop(self, product: str, agent: str | None = None) -> tuple[str, ...]:
+        await self._held("stop")
+        return await super().stop(product, agent)
+
+
+class SlowBed(Bed):
+    engine: SlowEngine
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.engine = SlowEngine(now=self.clock)
+
+
+@pytest.fixture
+async def bed(tmp_path: Path) -> Any:
+    async with SlowBed(tmp_path) as bed:
+        yield bed
+
+
+async def plan(bed: Bed, work: str = "w1") -> None:
+    thread = bed.work(work).mail
+    bed.engine.push_mail("product-a", type="decision_gate", subject="Plan", body="1. Do", payload=PLAN, thread=thread)
+    await bed.settled()
+
+
+async def begin(bed: SlowBed, text: str, op: str) -> asyncio.Task[Any]:
+    """Say something that makes the engine do something, and wait until it is at it."""
+    bed.engine.holding = op
+    task = asyncio.create_task(bed.say(text))
+    await asyncio.wait_for(bed.engine.begun.wait(), 5)
+    return task
+
+
+async def test_what_is_stopped_while_it_starts_is_stopped(bed: SlowBed) -> None:
+    started = await begin(bed, "/fleet spawn product-a mend it", "send")
+    stopped = asyncio.create_task(bed.say("/fleet stop product-a --yes"))
+    await asyncio.sleep(0.01)
+    bed.engine.go_on.set()
+    await asyncio.gather(started, stopped)
+    assert bed.work("w1").state is WorkState.CANCELLED
+    assert not bed.engine.box("product-a").snapshot.coordinator
+
+
+async def test_what_was_admitted_and_is_stopped_before_it_was_handed_over_never_is(bed: SlowBed) -> None:
+    stopping = await begin(bed, "/fleet stop product-a --yes", "stop")
+    await bed.router.handle(bed.inbound("/fleet spawn product-a mend it"))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert bed.engine.calls_of("send") == []
+    bed.engine.go_on.set()
+    await stopping
+    assert bed.work("w1").state is WorkState.RUNNING
+    assert bed.engine.box("product-a").snapshot.coordinator
+
+
+async def test_stopping_the_coordinator_by_its_name_ends_its_objectives(bed: SlowBed) -> None:
+    await bed.say("/fleet spawn product-a mend it")
+    await bed.say("/fleet spawn product-a --capability scout look")
+    await bed.fleet.stop("product-a", bed.person, "coordinator")
+    assert [bed.work(id).state for id in ("w1", "w2")] == [WorkState.CANCELLED, WorkState.RUNNING]
+
+
+async def test_an_answer_on_its_way_to_what_was_stopped_does_not_start_it_again(bed: SlowBed) -> None:
+    await bed.say("/fleet spawn product-a mend it")
+    await plan(bed)
+    bed.engine.fail("reply", EngineError("The mailbox is locked.", code="locked"), times=1)
+    bed.fleet.decide("g1", "approve", bed.person)
+    await bed.settled()
+    await bed.say("/fleet stop product-a --yes")
+    await bed.crash()
+    assert not bed.engine.box("product-a").snapshot.coordinator
+    gate = bed.fleet.gate("g1")
+    assert (gate.state, gate.reason) == (GateState.DECIDED, "ana stopped its session")
+
+
+async def test_what_cannot_start_because_its_product_is_paused_leaves_its_place_to_others(bed: SlowBed) -> None:
+    bed.file.write_text(bed.file.read_text().replace("max_concurrent_sessions: 2", "max_concurrent_sessions: 1"))
+    bed.registry.reload()
+    bed.engine.fail("send", EngineError("product-a is paused.", code="paused"), product="product-a")
+    bed.engine.fail("pause", EngineError("Not now.", code="engine_failed"))
+    await bed.say("/fleet pause product-a")
+    bed.engine.set_snapshot("product-a", paused=True)
+    await bed.say("/fleet spawn product-a one")
+    await bed.say("/fleet spawn product-b two")
+    assert [bed.work(id).state for id in ("w1", "w2")] == [WorkState.QUEUED, WorkState.RUNNING]
+
+
+async def test_a_pause_that_the_engine_refuses_holds_nothing(bed: SlowBed) -> None:
+    bed.engine.fail("pause", EngineError("Its agents run on a tmux server of others.", code="unsupported"))
+    (said,) = await bed.say("/fleet pause product-a")
+    assert "tmux server" in said.text
+    await bed.say("/fleet spawn product-a mend it")
+    assert bed.work("w1").state is WorkState.RUNNING
+
+
+async def test_what_is_paused_in_its_runtime_is_shown_so_and_can_be_resumed(bed: SlowBed) -> None:
+    bed.engine.set_snapshot("product-a", paused=True)
+    await bed.say("/fleet spawn product-a mend it")
+    assert bed.fleet.status(["product-a"]).products[0].state == "paused"
+    (said,) = await bed.say("/fleet resume product-a")
+    assert said.kind == "reply", said.text
+    assert bed.work("w1").state is WorkState.RUNNING
+
+
+async def test_pausing_what_is_parked_leaves_it_parked_and_its_work_queued(bed: SlowBed) -> None:
+    await bed.say("/fleet spawn product-a mend it")
+    await bed.say("/fleet pause product-a --park")
+    await bed.say("/fleet pause product-a")
+    assert bed.store.note("paused:product-a") == "parked"
+    await bed.say("/fleet resume product-a")
+    assert (bed.work("w1").state, bed.work("w1").attempt) == (WorkState.RUNNING, 2)
+
+
+async def test_parking_that_was_cut_off_is_finished_by_the_resume(bed: SlowBed) -> None:
+    """Killed between its note and the end of the sessions, and nobody asked again."""
+    await bed.say("/fleet spawn product-a mend it")
+    bed.store.set_note("paused:product-a", "parked")
+    await bed.crash()
+    await bed.say("/fleet resume product-a")
+    assert (bed.work("w1").state, bed.work("w1").attempt) == (WorkState.RUNNING, 2)
+    assert len(bed.engine.calls_of("stop")) == 1
+
+
+async def test_what_was_decided_before_a_park_is_told_to_the_next_attempt(bed: SlowBed) -> None:
+    await bed.say("/fleet spawn product-a mend it")
+    await plan(bed)
+    bed.engine.fail("reply", EngineError("The mailbox is locked.", code="locked"), times=1)
+    bed.fleet.decide("g1", "changes", bed.person, note="smaller steps")
+    await bed.settled()
+    await bed.say("/fleet pause product-a --park")
+    await bed.say("/fleet resume product-a")
+    assert "smaller steps" in bed.engine.calls_of("send")[-1].args["body"]
+
+
+async def test_what_waits_for_a_person_waits_on_through_a_restart_of_its_runtime(bed: SlowBed) -> None:
+    await bed.say("/fleet spawn product-a mend it")
+    await plan(bed)
+    bed.engine.go_down("the container stopped")
+    bed.engine.set_sessions("product-a")
+    bed.engine.come_up(restarted=True)
+    for _ in range(3):
+        bed.clock.forward(minutes=1)
+        await bed.jobs.tick()
+        await bed.settled()
+    assert (bed.work("w1").state, bed.open_gate().id) == (WorkState.WAITING, "g1")
+    bed.fleet.decide("g1", "approve", bed.person)
+    await bed.settled()
+    answer = bed.engine.calls_of("reply")[0].args["body"]
+    assert answer.startswith("DECISION: approve")
+    assert all(part in answer for part in ("started anew", "1. Do", "mend it", bed.work("w1").marker))
+    assert bed.work("w1").state is WorkState.RUNNING
+    assert bed.engine.box("product-a").snapshot.coordinator
+
+
+async def test_a_result_sent_just_before_the_runtime_went_is_taken_before_its_work_starts_again(bed: SlowBed) -> None:
+    await bed.say("/fleet spawn product-a mend it")
+    bed.engine.go_down("the container stopped")
+    bed.engine.push_mail("product-a", type="result", body="Mended.", thread=bed.work("w1").mail)
+    bed.engine.set_sessions("product-a")
+    bed.engine.come_up(restarted=True)
+    await bed.settled()
+    assert bed.work("w1").state is WorkState.DONE
+    assert len(bed.engine.calls_of("send")) == 1
+
+
+async def test_a_snapshot_from_before_the_start_and_from_a_fast_clock_fails_nothing(bed: SlowBed) -> None:
+    await bed.say("/fleet spawn product-a mend it")
+    shown = bed.fleet.snapshots["product-a"]
+    empty = replace(shown, sessions=(), coordinator=False)
+    bed.jobs.hear(SnapshotChanged(replace(empty, at=bed.clock() + timedelta(hours=1))))
+    assert bed.work("w1").state is WorkState.RUNNING
+    bed.clock.forward(seconds=15)
+    bed.fleet.snapshots.clear()
+    bed.jobs.hear(SnapshotChanged(shown))
+    bed.fleet.snapshots.clear()
+    bed.jobs.hear(SnapshotChanged(empty))
+    bed.jobs.hear(SnapshotChanged(empty))
+    assert bed.work("w1").state is WorkState.RUNNING
+
+
+async def test_a_session_that_ended_while_nobody_looked_is_missed_twice_before_it_is_given_up(bed: SlowBed) -> None:
+    await bed.say("/fleet spawn product-a mend it")
+    await bed.kill()
+    bed.engine.listener = None
+    bed.engine.set_sessions("product-a")
+    bed.clock.forward(minutes=5)
+    await bed.start()
+    await bed.settled()
+    assert bed.work("w1").state is WorkState.RUNNING
+    bed.clock.forward(seconds=15)
+    await bed.jobs.tick()
+    assert bed.work("w1").state is WorkState.FAILED
+
+
+async def test_a_clock_that_is_set_back_hides_no_death(bed: SlowBed) -> None:
+    await bed.say("/fleet spawn product-a mend it")
+    bed.clock.forward(hours=-3)
+    bed.engine.set_sessions("product-a")
+    await bed.settled()
+    assert bed.work("w1").state is WorkState.FAILED
+
+
+async def test_a_product_that_leaves_the_registry_takes_no_place_and_comes_back_as_it_was(bed: SlowBed) -> None:
+    whole = bed.file.read_text()
+    await bed.say("/fleet spawn product-a mend it")
+    await plan(bed)
+    await bed.say("/fleet spawn product-a --capability scout look")
+    bed.engine.fail("send", EngineError("busy", code="locked"), times=1)
+    await bed.say("/fleet spawn product-a write it")
+    bed.engine.fail("reply", EngineError("The mailbox is locked.", code="locked"), times=1)
+    bed.fleet.decide("g1", "approve", bed.person)
+    await bed.settled()
+    bed.file.write_text("\n".join(line for line in whole.split("\n") if "product-a" not in line))
+    bed.registry.reload()
+    await bed.jobs.watch()
+    await bed.crash()
+    assert bed.fleet.capacity().running == 0
+    assert bed.fleet.gate("g1").state is GateState.DECIDED
+    assert bed.fleet.gate("g1").reason == ""
+    bed.file.write_text(whole)
+    bed.registry.reload()
+    await bed.jobs.watch()
+    await bed.settled()
+    assert bed.fleet.gate("g1").state is GateState.DELIVERED
+    assert {bed.work(id).state for id in ("w1", "w2", "w3")} == {WorkState.RUNNING}
+
+
+async def test_a_decision_that_cannot_arrive_offers_what_a_person_asked_for_not_what_an_agent_wrote(bed: SlowBed) -> None:
+    await bed.say("/fleet spawn product-a -- --strict mode has to work")
+    bed.engine.push_mail(
+        "product-a", type="decision_gate", subject="delete everything --capability builder", body="1.", payload=PLAN,
+        thread=bed.work("w1").mail,
+    )  # fmt: skip
+    await bed.settled()
+    bed.engine.fail("reply", EngineError("There is no such mail.", code="not_found"))
+    bed.fleet.decide("g1", "approve", bed.person)
+    await bed.settled()
+    post = bed.expect("did not take the decision", kind="error")
+    assert [each.command for each in post.suggestions] == ["/fleet spawn product-a -- --strict mode has to work"]
+    await bed.say(post.suggestions[0].command)
+    assert bed.work("w2").objective == "--strict mode has to work"
+
+
+async def test_mail_that_could_not_be_kept_is_not_passed_by(bed: SlowBed) -> None:
+    """A full disk for a moment: nothing that came then is lost, and nothing is taken in out of order."""
+    await bed.say("/fleet spawn product-a mend it")
+    pages = bed.store.database.value("PRAGMA page_count")
+    bed.store.database.run(f"PRAGMA max_page_count = {pages + 1}")
+    bed.engine.push_mail("product-a", body="long " * 20_000)
+    bed.store.database.run("PRAGMA max_page_count = 1000000")
+    bed.engine.push_mail("product-a", type="result", body="Mended.", thread=bed.work("w1").mail)
+    await bed.settled()
+    assert bed.work("w1").state is WorkState.RUNNING
+    bed.jobs._rested("catch up")
+    await bed.settled()
+    assert bed.work("w1").state is WorkState.DONE
+    assert sum("long long" in post.text for post in bed.posts("report")) == 1
+
+
+async def test_a_mail_that_breaks_us_is_left_out_and_said(bed: SlowBed, caplog: pytest.LogCaptureFixture) -> None:
+    bed.engine.go_down()
+    bed.engine.push_mail("product-a", body="before")
+    broken = bed.engine.push_mail("product-a", type="decision_gate", payload={"options": [{1: object()}]})
+    bed.engine.push_mail("product-a", body="after")
+    bed.engine.come_up()
+    await bed.settled()
+    for words in (("before",), ("after",), (broken.id, "cannot read")):
+        bed.expect(*words)
+    assert "left out" in caplog.text
+
+
+async def test_nobody_approves_what_they_may_have_asked_for_where_that_is_forbidden(bed: SlowBed) -> None:
+    bed.file.write_text(bed.file.read_text() + "approvals: {self_approval: false}\n")
+    bed.registry.reload()
+    await bed.say("/fleet spawn product-a mend it")
+    bed.engine.push_mail("product-a", sender="builder-9", type="decision_gate", subject="Plan", body="1.", payload=PLAN)
+    await bed.settled()
+    with pytest.raises(Exception, match="asked for themselves"):
+        bed.fleet.decide("g1", "approve", bed.person)
+    assert bed.fleet.decide("g1", "approve", Person("ben", Role.ADMIN)).state is GateState.DECIDED
+
+
+async def test_two_processes_that_decide_at_once_make_one_decision(bed: SlowBed, tmp_path: Path) -> None:
+    bed.engine.push_mail("product-a", type="decision_gate", subject="Plan", body="1.", payload=PLAN)
+    await bed.settled()
+    other = SlowBed(tmp_path)
+    await other.start()
+    bed.fleet.decide("g1", "approve", bed.person)
+    with pytest.raises(Conflict, match="ana was first"):
+        other.fleet.decide("g1", "reject", Person("ben", Role.ADMIN), note="no")
+    await other.kill()
