@@ -7,6 +7,7 @@ is no) and at the question whether a folder is trusted.
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 PROJECTS = Path("/projects")
@@ -14,13 +15,13 @@ KEY_TAIL = 20
 """Characters by which Claude Code remembers that an API key was approved: the last 20 of it."""
 
 
-def seeded(config: dict[str, object], api_key: str, products: list[Path]) -> dict[str, object]:
+def seeded(config: Mapping[str, object], api_key: str, products: list[Path]) -> dict[str, object]:
     """The configuration with the answers added; what is there already stays."""
     projects = config.get("projects")
     known = dict(projects) if isinstance(projects, dict) else {}
     for product in products:
         known[str(product)] = {"hasTrustDialogAccepted": True} | dict(known.get(str(product), {}))
-    answers: dict[str, object] = {"hasCompletedOnboarding": True, "theme": "dark"} | config | {"projects": known}
+    answers: dict[str, object] = {"hasCompletedOnboarding": True, "theme": "dark", **config, "projects": known}
     if api_key:
         answers["customApiKeyResponses"] = {"approved": [api_key[-KEY_TAIL:]], "rejected": []}
     return answers

@@ -1,0 +1,38 @@
+"""What Claude Code would ask in a terminal, answered beforehand."""
+
+from pathlib import Path
+
+from seed_home import seeded
+
+KEY = "sk-ant-api03-" + "k" * 60 + "the-last-twenty-char"
+
+
+def test_a_new_home_asks_nothing() -> None:
+    config = seeded({}, KEY, [Path("/projects/product-a")])
+    assert config["hasCompletedOnboarding"] is True
+    assert config["customApiKeyResponses"] == {"approved": ["the-last-twenty-char"], "rejected": []}
+    assert config["projects"] == {"/projects/product-a": {"hasTrustDialogAccepted": True}}
+
+
+def test_what_the_agent_has_there_stays() -> None:
+    before = {
+        "theme": "light",
+        "userID": "u1",
+        "projects": {"/projects/product-a": {"lastCost": 2}, "/other": {"hasTrustDialogAccepted": False}},
+    }
+    config = seeded(before, "", [Path("/projects/product-a")])
+    assert config["theme"] == "light"
+    assert config["userID"] == "u1"
+    assert config["projects"] == {
+        "/projects/product-a": {"hasTrustDialogAccepted": True, "lastCost": 2},
+        "/other": {"hasTrustDialogAccepted": False},
+    }
+
+
+def test_without_a_key_nothing_is_approved() -> None:
+    assert "customApiKeyResponses" not in seeded({}, "", [])
+
+
+def test_seeding_twice_changes_nothing() -> None:
+    once = seeded({}, KEY, [Path("/projects/product-a")])
+    assert seeded(once, KEY, [Path("/projects/product-a")]) == once
