@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.domain import Mail, Product, Snapshot
-from bot.engine.base import EngineEvent, MailArrived, SnapshotChanged
+from bot.engine.base import EngineEvent, MailArrived, RuntimeUp, SnapshotChanged
 from bot.engine.overstory import OverstoryEngine
 from bot.engine.transport import Transport
 from bot.engine.unix import UnixTransport
@@ -118,6 +118,10 @@ class Ear:
         """The newest snapshot of a product."""
         found = [event.snapshot for event in self.of(SnapshotChanged) if event.snapshot.product == product]
         return found[-1] if found else None
+
+    async def up(self, times: int) -> None:
+        """Wait until the runtime has come up so many times."""
+        await until(lambda: len(self.of(RuntimeUp)) >= times)
 
     async def letter(self, product: str, **fields: str) -> Mail:
         """Wait for the first mail with these fields."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from . import times, transcripts
-from .database import columns, reading
+from .database import Kept, columns, reading
 from .sessions import Row
 from .state import State
 
@@ -42,6 +42,7 @@ class Costs:
 
     def __init__(self, product: Path, database: Path, state: State) -> None:
         self._key, self._state, self._database = str(product), state, database
+        self._recorded: Kept[dict[Key, Spent]] = Kept(database)
         self._meters: dict[Path, transcripts.Meter] = {}
         self._ledger: dict[Key, tuple[str, float, float]] = {}
         for key, entry in ((state.get("spent", self._key) or {}).get("sessions") or {}).items():
@@ -51,7 +52,7 @@ class Costs:
     def read(self, rows: Sequence[Row]) -> Spent:
         """What was spent, given the product's sessions as they stand now."""
         day = times.now().date()
-        seen = _recorded(self._database, day)
+        seen = dict(self._recorded.get(lambda: _recorded(self._database, day), day))
         for row in rows:
             if (path := transcripts.path_of(row)) is not None:
                 key = f"{row.started_at} {row.agent}"

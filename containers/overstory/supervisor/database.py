@@ -3,16 +3,61 @@
 `mode=ro` on the same kernel sees every commit at once and never blocks a writer; a snapshot copy would miss the WAL.
 """
 
+import os
 import sqlite3
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Generic, TypeVar
 from urllib.parse import quote
 
 from . import troubles
 
 BUSY_SECONDS = 1.0
 """How long a read waits where even readers must (recovery of a WAL)."""
+
+SETTLED = 2.0
+"""Seconds after its last change from which a file that looks the same is the same: file systems' clocks tick that slowly."""
+
+T = TypeVar("T")
+Stamp = tuple[tuple[int, int, int, int], ...]
+
+
+class Kept(Generic[T]):
+    """What was read from a database, kept as long as nothing is written to it."""
+
+    def __init__(self, path: Path) -> None:
+        self._paths = (str(path), f"{path}-wal")
+        self._stamp: Stamp | None = None
+        self._key: object = None
+        self._value: T
+
+    def get(self, read: Callable[[], T], key: object = None) -> T:
+        """What `read` gave since the last change of the database and for this key; read again while the change is fresh.
+
+        Failures are not kept."""
+        now, stamp = time.time_ns(), tuple(map(_stamp, self._paths))
+        if stamp == self._stamp and key == self._key:
+            return self._value
+        self.forget()
+        self._value, self._key = read(), key
+        if all(now - max(modified, changed) > SETTLED * 1e9 for _, modified, changed, _ in stamp):
+            self._stamp = stamp
+        return self._value
+
+    def forget(self) -> None:
+        """Read again next time."""
+        self._stamp = None
+
+
+def _stamp(path: str) -> tuple[int, int, int, int]:
+    """What changes with every write to a file, and with its rights: number, times in nanoseconds, size; zeros without one."""
+    try:
+        found = os.stat(path)  # noqa: PTH116
+    except OSError:
+        return (0, 0, 0, 0)
+    return (found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size)
 
 
 @contextmanager

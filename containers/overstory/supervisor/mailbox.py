@@ -14,7 +14,7 @@ from typing import Any
 from bot.engine.channel import MAX_TEXT
 
 from . import times
-from .database import columns, reading
+from .database import Kept, columns, reading
 
 PAGE_MAILS = 100
 PAGE_CHARACTERS = 400_000
@@ -81,9 +81,16 @@ class Mailbox:
     def __init__(self, database: Path, enrich: Enrich = lambda letter: letter) -> None:
         self.database = database
         self._enrich = enrich
+        self._at_end: Kept[Page] = Kept(database)
 
     def after(self, cursor: str) -> Page:
         """The next page of mail after a cursor ("" is the beginning)."""
+        page = self._at_end.get(lambda: self._after(cursor), cursor)
+        if page.mail:
+            self._at_end.forget()
+        return page
+
+    def _after(self, cursor: str) -> Page:
         with reading(self.database) as connection:
             if connection is None or not _usable(connection):
                 return Page((), "")

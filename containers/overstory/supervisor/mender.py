@@ -47,6 +47,7 @@ class Mender:
     def __init__(self, site: Site) -> None:
         self._site = site
         self._tried: list[float] = []
+        self._at_it = False
 
     def _started(self, row: Row | None) -> None:
         """Remember that this coordinator was started from here."""
@@ -68,9 +69,13 @@ class Mender:
         self._tried = [at for at in self._tried if time.monotonic() - at < WINDOW]
         return len(self._tried) < ATTEMPTS and (row.began or 0.0) > processes.life_began()
 
-    async def look(self, dialect: Dialect) -> bool:
-        """Start it again if that is due; whether it was."""
-        if not self.due(await self._site.row(COORDINATOR), await self._site.table()):
+    def mending(self, row: Row | None, table: processes.Table) -> bool:
+        """Whether it is dead only for the moment."""
+        return self._at_it or self.due(row, table)
+
+    async def look(self, dialect: Dialect, row: Row | None, table: processes.Table) -> bool:
+        """Start it again if that is due by its row and the processes as last seen, and still is; whether it was."""
+        if not self.due(row, table):
             return False
         async with self._site.changing:
             return await self.start(dialect)
@@ -78,13 +83,17 @@ class Mender:
     async def start(self, dialect: Dialect) -> bool:
         """See that the coordinator runs, with a recap if it died; whether it had to be started. The site's lock is held."""
         row = await self._site.row(COORDINATOR)
-        if row is not None and self.due(row, await self._site.table()):
-            self._tried.append(time.monotonic())
-            log.warning("the coordinator of %s is gone; starting it again", self._site.path)
-            await self._recap(dialect, row)
-        started = await dialect.start()
-        if started:
-            self._started(await self._site.row(COORDINATOR))
+        try:
+            if row is not None and self.due(row, await self._site.table()):
+                self._at_it = True
+                self._tried.append(time.monotonic())
+                log.warning("the coordinator of %s is gone; starting it again", self._site.path)
+                await self._recap(dialect, row)
+            started = await dialect.start()
+            if started:
+                self._started(await self._site.row(COORDINATOR))
+        finally:
+            self._at_it = False
         return started
 
     async def _recap(self, dialect: Dialect, row: Row) -> None:

@@ -19,7 +19,7 @@ REUSE_TOLERANCE = 120.0
 SPAN = 1.0
 """Least time between two samples in seconds; over less, the clock's ticks of 10 ms say nothing."""
 
-HALT_ROUNDS = 20
+HALT_ROUNDS = 50
 """Most rounds of stopping a tree that goes on to spawn while it is being stopped."""
 
 
@@ -198,15 +198,17 @@ def send(pid: int, sign: signal.Signals) -> bool:
 
 
 def halt(roots: Iterable[int]) -> tuple[int, ...]:
-    """Stop the trees of these processes, parents first, until nothing in them runs. Returns what was stopped."""
+    """Stop the trees of these processes, parents first, until nothing in them runs. Returns what was stopped.
+
+    A stopped process takes a moment to stop, and one that is being stopped may still start another."""
     roots, stopped = tuple(roots), set[int]()
     for _ in range(HALT_ROUNDS):
         processes = table()
         running = [pid for pid in tree(roots, processes) if not processes[pid].halted and pid != os.getpid()]
-        fresh = [pid for pid in running if pid not in stopped]
-        if not fresh:
+        if not running:
             break
-        stopped |= {pid for pid in fresh if send(pid, signal.SIGSTOP)}
+        stopped |= {pid for pid in running if send(pid, signal.SIGSTOP)}
+        time.sleep(0.01)
     return tuple(stopped)
 
 

@@ -4,15 +4,17 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from bot.engine.channel import ChannelError
 
 from . import plans, processes, sessions, times, troubles
-from .costs import Costs
+from .costs import Costs, Spent
 from .current import Current
+from .database import Kept
 from .dialects import Dialect
 from .hooks import Hooks
 from .mailbox import Letter
@@ -39,6 +41,16 @@ QUIET = 0.25
 DATABASES = ("mail.db", "sessions.db", "metrics.db")
 
 
+@dataclass(slots=True)
+class Seen:
+    """What one reading of a product's files gave; with `trouble`, as far as it came after the sessions."""
+
+    rows: tuple[Row, ...]
+    turns: Mapping[str, int] = field(default_factory=dict)
+    spent: Spent = field(default_factory=Spent)
+    trouble: ChannelError | None = None
+
+
 class Product:
     """One product."""
 
@@ -49,6 +61,8 @@ class Product:
         """Goes up whenever the snapshot says something new."""
         self.listeners: set[Callable[[bool], None]] = set()
         """Called with True when there may be new mail, with False when the snapshot changed."""
+        self._seen: Seen | None = None
+        self._mail: Kept[tuple[Letter, ...]] = Kept(site.folder / "mail.db")
         self._costs = Costs(site.path, site.folder / "metrics.db", site.state)
         self._meter = processes.Meter()
         self._hooks = Hooks()
@@ -98,6 +112,9 @@ class Product:
         """The product's engine, ready for use; raises what is wrong with either."""
         if (trouble := await self.site.read(self.health)) is not None:
             raise trouble
+        return await self._speak()
+
+    async def _speak(self) -> Dialect:
         await self.site.engine.version()
         kind = Planning if self.site.engine.planning else Current
         if not isinstance(self._dialect, kind):
@@ -118,20 +135,25 @@ class Product:
         if self.paused:
             raise troubles.paused()
 
-    async def alive(self, rows: tuple[Row, ...], max_age: float = 0.0) -> frozenset[str]:
-        """The agents whose sessions truly go on, by the processes as they were up to `max_age` seconds ago."""
-        table = await self.site.table(max_age)
+    async def alive(self, rows: tuple[Row, ...]) -> frozenset[str]:
+        """The agents whose sessions truly go on."""
+        table = await self.site.table()
+        return self._alive(rows, await self.site.read(self._turns, rows), table)
+
+    def _alive(self, rows: tuple[Row, ...], turns: Mapping[str, int], table: processes.Table) -> frozenset[str]:
         slinging = self.slings.running(table)
-        turns = await self.site.read(self._turns, rows)
         return frozenset(row.agent for row in rows if sessions.alive(row, turns.get(row.agent), row.agent in slinging, table))
 
-    async def roots(self, max_age: float = 0.0) -> tuple[int, ...]:
+    async def roots(self) -> tuple[int, ...]:
         """The processes at the top of the product's trees: serve first, then slings, coordinator, workers, turns."""
-        table = await self.site.table(max_age)
-        rows = await self.site.rows()
+        table, rows = await self.site.table(), await self.site.rows()
+        return await self._roots(rows, await self.site.read(self._turns, rows), table)
+
+    async def _roots(self, rows: tuple[Row, ...], turns: Mapping[str, int], table: processes.Table) -> tuple[int, ...]:
+        rows = tuple(row for row in rows if not row.ended)
         found = [*(await self._dialect.roots(rows, table) if self._dialect else ()), *self.slings.running(table).values()]
         found += [row.pid for row in rows if row.pid and processes.alive(row.pid, table, row.began)]
-        found += [pid for pid in (await self.site.read(self._turns, rows)).values() if pid in table]
+        found += [turns[row.agent] for row in rows if turns.get(row.agent) in table]
         return tuple(dict.fromkeys(found))
 
     async def settle_hooks(self, rows: tuple[Row, ...]) -> None:
@@ -150,13 +172,8 @@ class Product:
             busy = False
             try:
                 await self._refresh()
-                if self._dialect is not None and not self.paused:
-                    rows = await self.site.rows()
-                    await self.settle_hooks(rows)
-                    if await self.mender.look(self._dialect):
-                        rows = await self.site.rows()
-                    busy = bool(await self.alive(rows, RECENT))
-                    await self._dialect.tend(rows, busy=busy)
+                if self._dialect is not None and self._seen is not None and not self.paused:
+                    busy = await self._see_to(self._dialect, self._seen)
                     await self._retire(self._dialect)
             except ChannelError as error:
                 log.warning("%s: %s", self.site.path, error.message)
@@ -164,6 +181,18 @@ class Product:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(ROUND if busy or self.paused else IDLE_ROUND):
                     await self._dirty.wait()
+
+    async def _see_to(self, dialect: Dialect, seen: Seen) -> bool:
+        """What a round does beside looking; whether any session goes on."""
+        await self.settle_hooks(seen.rows)
+        table = await self._table_for(seen)
+        coordinator = next((row for row in seen.rows if row.agent == COORDINATOR), None)
+        if await self.mender.look(dialect, coordinator, table):
+            seen = await self.site.read(self._read)
+            table = await self._table_for(seen)
+        busy = bool(self._alive(seen.rows, seen.turns, table))
+        await dialect.tend(seen.rows, busy=busy)
+        return busy
 
     async def _retire(self, dialect: Dialect) -> None:
         """Let the engine's own processes end once nothing has needed them for long; looked at again when nothing can begin."""
@@ -194,30 +223,52 @@ class Product:
             "memory_mib": 0.0,
             "trouble": None,
         }
+        seen = None
         try:
-            await self.dialect()
+            seen = await self.site.read(self._read)
+            await self._speak()
             found["engine"] = self.site.engine.known_version
-            await self._fill(found)
+            await self._fill(found, seen)
+            if seen.trouble is not None:
+                raise seen.trouble
         except ChannelError as error:
             found["trouble"] = {"code": error.code, "message": error.message, "hint": error.hint}
+        self._seen = seen
         return found
 
-    async def _fill(self, found: dict[str, Any]) -> None:
-        rows = await self.site.rows()
+    def _read(self) -> Seen:
+        """Everything that is to be read, at one go: a thread of its own for each would cost more than the reading."""
+        if (trouble := self.health()) is not None:
+            raise trouble
+        rows = sessions.read(self.site.folder / "sessions.db")
+        seen = Seen(rows, self._turns(rows))
+        try:
+            self._mail.get(lambda: self.site.mailbox.newest(1))
+            seen.spent = self._costs.read(rows)
+        except ChannelError as error:
+            seen.trouble = error
+        return seen
+
+    async def _fill(self, found: dict[str, Any], seen: Seen) -> None:
+        rows, table = seen.rows, await self._table_for(seen)
         self._worktrees = {row.agent: row.worktree for row in rows}
-        alive = await self.alive(rows, RECENT)
+        alive = self._alive(rows, seen.turns, table)
         coordinator = next((row for row in rows if row.agent == COORDINATOR), None)
-        if self.mender.due(coordinator, await self.site.table(RECENT)):
+        if self.mender.mending(coordinator, table):
             # It is being started again: nobody has to be told that it is gone.
             alive |= {COORDINATOR}
         found["sessions"] = [row.as_json(row.agent in alive) for row in rows]
         found["coordinator"] = COORDINATOR in alive
-        table = await self.site.table(RECENT)
-        load = self._meter.sample(processes.tree(await self.roots(RECENT), table), table)
+        load = self._meter.sample(processes.tree(await self._roots(rows, seen.turns, table), table), table)
         found["cpu_percent"], found["memory_mib"] = load.cpu_percent, load.memory_mib
-        await self.site.read(self.site.mailbox.newest, 1)
-        spent = await self.site.read(self._costs.read, rows)
-        found["cost_usd_today"], found["cost_usd_total"] = spent.today, spent.total
+        found["cost_usd_today"], found["cost_usd_total"] = seen.spent.today, seen.spent.total
+
+    async def _table_for(self, seen: Seen) -> processes.Table:
+        """A recent table of processes; one of now if somebody seems to be missing in it, who may have just been started."""
+        table = await self.site.table(RECENT)
+        if all(processes.alive(row.pid, table, row.began) for row in seen.rows if row.pid and not row.ended):
+            return table
+        return await self.site.table()
 
     def _turns(self, rows: tuple[Row, ...] | list[Row]) -> dict[str, int]:
         found = {row.agent: sessions.turn_pid(self.site.folder, row) for row in rows if not row.ended}

@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import os
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -24,10 +25,11 @@ Signature = tuple[tuple[int, int, int], ...]
 
 def signature(folder: Path) -> Signature:
     """What stands for the state of the files: number, time and size of each; zeros for one that is missing."""
-    found = []
+    # Without pathlib, which costs four times as much as the looking: this is done hundreds of times a second.
+    found, base = [], f"{folder}/"
     for name in FILES:
         try:
-            stat = (folder / name).stat()
+            stat = os.stat(base + name)  # noqa: PTH116
             found.append((stat.st_ino, stat.st_mtime_ns, stat.st_size))
         except OSError:
             found.append((0, 0, 0))
