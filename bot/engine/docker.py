@@ -52,6 +52,11 @@ class Demux:
             del self._buffer[: HEADER + size]
         return bytes(out)
 
+    @property
+    def last_words(self) -> str:
+        """The last line of stderr."""
+        return (self.complaints.strip().splitlines() or [""])[-1]
+
 
 class ExecLine(Line):
     """A line through an exec: raw both ways below, stdout only above."""
@@ -64,8 +69,8 @@ class ExecLine(Line):
         while data := await self._below.read():
             if found := self._demux.feed(data):
                 return found
-        if words := self._demux.complaints.strip():
-            raise ConnectionError(words.splitlines()[-1])
+        if words := self._demux.last_words:
+            raise ConnectionError(words)
         return b""
 
     async def write(self, data: bytes) -> None:

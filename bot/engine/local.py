@@ -8,7 +8,6 @@ import asyncio
 import logging
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -129,45 +128,33 @@ class LocalTransport(Transport):
         raise ConnectionError("it ended the connection")
 
     async def _start(self) -> None:
-        process = await asyncio.to_thread(self._spawn)
+        pid = await asyncio.to_thread(self._spawn)
         deadline = time.monotonic() + START
         while not await self._answers():
-            code = process.poll()
+            code = _exit_code(pid)
             if code == OCCUPIED:
                 # One before it has not let go of the socket yet, or another bot was faster: then that one answers soon.
-                process = await asyncio.to_thread(self._spawn)
+                pid = await asyncio.to_thread(self._spawn)
             elif code is not None:
                 raise RuntimeUnreachable(f"The supervisor ended as soon as it was started: {self._last_words()}", self._hint())
             if time.monotonic() > deadline:
                 raise RuntimeUnreachable(f"The supervisor did not answer within {START:g} s.", self._hint())
             await asyncio.sleep(0.02)
 
-    def _spawn(self) -> "subprocess.Popen[bytes]":
+    def _spawn(self) -> int:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.socket.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         (self.folder / "socket").write_text(f"{self.socket}\n")
-        argv = [
-            sys.executable,
-            "-m",
-            "supervisor",
-            "--socket",
-            str(self.socket),
-            "--state",
-            str(self.folder),
-            "--make",
-            self._make,
-        ]
-        argv += ["--engine", *self._engine] if self._engine else []
-        with (self.folder / "supervisor.log").open("ab") as out:
-            return subprocess.Popen(
-                argv,
-                cwd=self.folder,
-                env=self._environment,
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=out,
-                start_new_session=True,
-            )
+        argv = [sys.executable, "-P", "-m", "supervisor", "--socket", str(self.socket), "--state", str(self.folder)]
+        argv += ["--make", self._make, *(["--engine", *self._engine] if self._engine else [])]
+        log_file = os.open(self.folder / "supervisor.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            outputs = [(os.POSIX_SPAWN_DUP2, log_file, number) for number in (1, 2)]
+            actions = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0), *outputs]
+            # Not subprocess: that takes it for a mistake when what it started lives on.
+            return os.posix_spawn(argv[0], argv, self._environment, file_actions=actions, setsid=True)
+        finally:
+            os.close(log_file)
 
     def _last_words(self) -> str:
         lines = (self.folder / "supervisor.log").read_text("utf-8", "replace").strip().splitlines()
@@ -175,6 +162,15 @@ class LocalTransport(Transport):
 
     def _hint(self) -> str:
         return f"See {self.folder / 'supervisor.log'}."
+
+
+def _exit_code(pid: int) -> int | None:
+    """The exit code of a process that we started, None while it runs."""
+    try:
+        ended, status = os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        return 0
+    return os.waitstatus_to_exitcode(status) if ended else None
 
 
 def _for_the_engine(environment: Mapping[str, str], key: str | None) -> dict[str, str]:
