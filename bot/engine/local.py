@@ -106,6 +106,8 @@ class LocalTransport(Transport):
                 if info.get("make") in (None, self._make) or not (await self._ask("shutdown")).get("stopping"):
                     return
                 log.info("the supervisor on %s was of another make and ends", self.socket)
+                while await self._answers():
+                    await asyncio.sleep(0.02)
         except (OSError, TimeoutError, ChannelError) as error:
             log.warning("the supervisor on %s could not be asked what it is: %s", self.socket, error)
 
