@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from bot import access, gates
@@ -40,6 +40,8 @@ from bot.words import each_text
 
 RUNNING = (WorkState.STARTING, WorkState.RUNNING)
 UNDER_WAY = (*RUNNING, WorkState.WAITING)
+REPEATED = timedelta(minutes=1)
+"""For so long the same request of the same person is the same request."""
 BOARD = "web:fleet"
 """The conversation that hears what nobody in particular asked for."""
 
@@ -298,9 +300,14 @@ class Fleet:
         return agents
 
     async def resume(self, product: str, person: Person) -> tuple[str, ...]:
-        """Let a paused product go on. Returns the agents that run on. Raises Conflict if it was not paused."""
+        """Let a paused product go on. Returns the agents that run on. Raises Conflict if it was not paused, unless the same
+        person resumed it just now: a click that is repeated, by them or by a crash, is no error."""
         name = self.product(product).name
         if not self.paused(name):
+            for row in self.store.audit.newest(20):
+                recent = self.now() - datetime.fromisoformat(row["at"]) < REPEATED
+                if recent and (row["kind"], row["subject"], row["person"]) == ("resume", name, person.name):
+                    return tuple(row["detail"]["agents"])
             raise Conflict(f"{name} is not paused.", "Nothing was changed.", code="not_paused")
         async with self.changing(name):
             left = self.store.work.open(name, states=UNDER_WAY) if self.store.note(f"paused:{name}") == "parked" else []

@@ -29,15 +29,14 @@ class Sightings:
             self._missed.pop(snapshot.product, None)
             return
         now, known, missed = fleet.now(), self._missed.get(snapshot.product, {}), {}
-        with fleet.transaction():
-            for work in fleet.store.work.open(snapshot.product, states=(WorkState.RUNNING, WorkState.WAITING)):
-                gates = fleet.store.gates.of_work(work.id)
-                if not (lost := _lost(work, snapshot, gates)):
-                    continue
-                first = missed[work.tag] = known.get(work.tag, now)
-                seen = before is not None and not _lost(work, before, gates)
-                if _long(now - max(work.started_at or work.updated_at, work.updated_at)) and (seen or _long(now - first)):
-                    _give_up(fleet, work, lost)
+        for work in fleet.store.work.open(snapshot.product, states=(WorkState.RUNNING, WorkState.WAITING)):
+            gates = fleet.store.gates.of_work(work.id)
+            if not (lost := _lost(work, snapshot, gates)):
+                continue
+            first = missed[work.tag] = known.get(work.tag, now)
+            seen = before is not None and not _lost(work, before, gates)
+            if _long(now - max(work.started_at or work.updated_at, work.updated_at)) and (seen or _long(now - first)):
+                _give_up(fleet, work, lost)
         self._missed[snapshot.product] = missed
 
 
@@ -64,10 +63,11 @@ def _waits(gate: Gate) -> bool:
 
 
 def _give_up(fleet: Fleet, work: Work, why: str) -> None:
-    fleet.withdraw_gates(work.product, why, work=work.id)
-    fleet.record("work", "fleet", work.product, work.id, {"ended": "failed", "why": why})
-    fleet.save_work(work, state=WorkState.FAILED, reason=why)
-    again = Suggestion("Start it again", objective.again(work))
-    text = f"**{work.product}** · `{work.id}` failed: {why}. What its agents had committed is still on their branches."
-    for place in fleet.places(work.product, work.conversation):
-        fleet.say(place, text, key=f"lost:{work.tag}:{place}", kind="report", product=work.product, suggestions=(again,))
+    with fleet.transaction():
+        fleet.withdraw_gates(work.product, why, work=work.id)
+        fleet.record("work", "fleet", work.product, work.id, {"ended": "failed", "why": why})
+        fleet.save_work(work, state=WorkState.FAILED, reason=why)
+        again = Suggestion("Start it again", objective.again(work))
+        text = f"**{work.product}** · `{work.id}` failed: {why}. What its agents had committed is still on their branches."
+        for place in fleet.places(work.product, work.conversation):
+            fleet.say(place, text, key=f"lost:{work.tag}:{place}", kind="report", product=work.product, suggestions=(again,))

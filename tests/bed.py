@@ -10,7 +10,7 @@ async with bed:
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -18,7 +18,7 @@ from typing import Self
 
 from bot import skillset
 from bot.agent.base import Model
-from bot.chat.base import Live
+from bot.chat.base import Chat, Live
 from bot.domain import Gate, GateState, Inbound, Person, Post, Press, Role, Session, Work
 from bot.fleet import Change, Fleet
 from bot.jobs import Jobs
@@ -55,13 +55,20 @@ class Clock:
 class Bed:
     """The fleet of `REGISTRY`, and the person who speaks."""
 
-    def __init__(self, folder: Path, registry: str = REGISTRY, model: Callable[[], Model] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        registry: str = REGISTRY,
+        model: Callable[[], Model] | None = None,
+        chats: Mapping[str, Chat] | None = None,
+    ) -> None:
         self.folder = folder
         self.file = folder / "products.yaml"
         self.file.write_text(registry)
         self.clock = Clock()
         self.engine = FakeEngine(now=self.clock)
         self.make_model = model
+        self.chats = dict(chats or {})
         self.person = ANA
         self.heard: list[Post] = []
         self.seen: list[Live] = []
@@ -78,19 +85,23 @@ class Bed:
 
     async def start(self) -> None:
         """What `fleet up` does, without surfaces."""
-        self.store = Store(self.folder / "fleet.db")
+        self.store = self.open_store()
         self.registry = RegistryFile(self.file)
-        self.fleet = Fleet(self.registry, self.store, self.engine, now=self.clock)
+        self.fleet = Fleet(self.registry, self.store, self.engine, platforms=("web", *self.chats), now=self.clock)
         skills = skillset.load()
         self.router = Router(self.fleet, skills, live=lambda _, event: self.seen.append(event))
         if self.make_model:
             self.router.turns = Turns(self.fleet, skills, self.make_model(), self.router.invoke, self.router.live)
-        self.jobs = Jobs(self.fleet)
+        self.jobs = Jobs(self.fleet, self.chats)
         self.fleet.subscribe(self._hear)
         await self.engine.open(self.jobs.hear)
         await self.jobs.watch()
         self.running = asyncio.create_task(self.jobs.run())
         self.router.take_up()
+
+    def open_store(self) -> Store:
+        """The store of this folder."""
+        return Store(self.folder / "fleet.db")
 
     async def kill(self) -> None:
         """End without a word: nothing is saved that was not saved."""

@@ -16,8 +16,8 @@ __all__ = ["Store"]
 class Store:
     """The whole store. `with store.transaction():` makes several changes one."""
 
-    def __init__(self, path: Path | str) -> None:
-        self.database = Database(path)
+    def __init__(self, path: Path | str, database: type[Database] = Database) -> None:
+        self.database = database(path)
         self.transaction = self.database.transaction
         self.origin = self.database.origin
         self.talk = Talk(self.database)

@@ -19,12 +19,12 @@ class WorkTable:
 
     def add(self, work: Work, request: str) -> tuple[Work, bool]:
         """Keep new work (its id is given here); the same request again returns what it made before, and False."""
-        values = {**_values(work), "request": request}
-        if (n := self._db.insert("work", **values)) is not None:
-            return replace(work, id=f"w{n}", origin=self._db.origin), True
-        row = self._db.row("SELECT * FROM work WHERE request = ?", request)
-        assert row is not None  # noqa: S101  the insert met it
-        return self._to_work(row), False
+        with self._db.transaction():
+            # An insert that meets an older row would use up a number all the same, and people would miss `w2`.
+            if (row := self._db.row("SELECT * FROM work WHERE request = ?", request)) is not None:
+                return self._to_work(row), False
+            n = self._db.insert("work", **_values(work), request=request)
+        return replace(work, id=f"w{n}", origin=self._db.origin), True
 
     def get(self, id: str) -> Work | None:
         """One piece of work by its id."""

@@ -1,0 +1,299 @@
+"""`kill -9` at every seam of the way from a request to its result, and the engine's channel cut at every one of its own.
+
+A seam is the moment before a commit, a call of the engine or a message to a chat platform, which is as well the moment after
+the one before it: between two of them nothing outlasts the process. A first run counts them; then each run dies at another
+one, starts anew, and must end as if nothing had happened. People send again what was not answered, as their platforms do,
+and agents act on what they get. The channel is cut on both sides of each call: what it did may be known to one side only.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.chat.base import Chat, Live
+from bot.domain import GateState, Mail, Post, Press, WorkState
+from bot.errors import RuntimeUnreachable
+from bot.store import Store
+from bot.store.database import Database
+from tests.bed import Bed
+from tests.fakes.engine import FakeEngine
+
+REGISTRY = """
+products:
+  - {name: product-a, path: /projects/product-a, priority: high, channels: ["slack:#a"]}
+  - {name: product-b, path: /projects/product-b}
+scheduling: {max_concurrent_sessions: 2}
+"""
+CUT = "The channel was cut."
+WRITES = ("INSERT", "UPDATE", "DELETE")
+
+
+class Killed(BaseException):
+    """The process is gone. Nothing catches it, and nothing that it did not do by then happens."""
+
+
+class Fate:
+    """Counts seams, and says at which of them to die, or to cut the channel."""
+
+    def __init__(self, at: int | None = None, cut: bool = False) -> None:
+        self.at, self.cut = at, cut
+        self.met: list[str] = []
+        self.dead = False
+
+    def meet(self, where: str, *, cut: bool = False) -> bool:
+        """Pass a seam; dies if it is the one. Whether it is where the channel is to be cut."""
+        if self.dead:
+            raise Killed(where)
+        if cut is not self.cut:
+            return False
+        self.met.append(where)
+        if len(self.met) != self.at:
+            return False
+        if not self.cut:
+            self.dead = True
+            raise Killed(where)
+        return True
+
+
+class Seamed(FakeEngine):
+    """An engine with a seam before each call; its channel can be cut on both sides of it."""
+
+    fate = Fate()
+
+    def _begin(self, op: str, product: str, args: dict[str, Any], **how: Any) -> Callable[[], None]:
+        self.fate.meet(f"engine: {op}")
+        self._cut(f"before {op}", product)
+        finish = super()._begin(op, product, args, **how)
+
+        def ended() -> None:
+            finish()
+            self._cut(f"after {op}", product)
+
+        return ended
+
+    def _cut(self, where: str, product: str) -> None:
+        if self.fate.meet(where, cut=True):
+            self.go_down(CUT)
+            raise RuntimeUnreachable(CUT, "", product=product)
+
+
+class Platform(Chat):
+    """A chat platform that outlives us, and shows each key once."""
+
+    platform = "slack"
+
+    def __init__(self) -> None:
+        self.fate = Fate()
+        self.shown: dict[str, Post] = {}
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+    async def post(self, post: Post, key: str) -> str:
+        self.fate.meet("chat: post")
+        self.shown.setdefault(key, post)
+        return key
+
+    async def update(self, message: str, post: Post) -> None: ...
+
+    def live(self, conversation: str, event: Live) -> None: ...
+
+
+class Life(Bed):
+    """A fleet whose every seam is counted."""
+
+    def __init__(self, folder: Path) -> None:
+        self.platform = Platform()
+        super().__init__(folder, REGISTRY, chats={"slack": self.platform})
+        self.engine: Seamed = Seamed(now=self.clock)
+        self.fate = Fate()
+
+    def open_store(self) -> Store:
+        fate = self.fate
+        self.engine.fate = self.platform.fate = fate
+
+        class Mortal(Database):
+            def __init__(self, path: Path | str) -> None:
+                super().__init__(path)
+                self._db.execute("PRAGMA synchronous = OFF")  # it is not the machine that dies here
+
+            def run(self, sql: str, *values: Any) -> Any:
+                kept = hasattr(self, "origin") and (sql == "COMMIT" or (not self._depth and sql.lstrip().startswith(WRITES)))
+                if kept or fate.dead:
+                    fate.meet(f"store: {sql[:40]}")
+                return super().run(sql, *values)
+
+        return Store(self.folder / "fleet.db", Mortal)
+
+    async def restart(self) -> None:
+        self.engine.listener = None
+        await self.kill()
+        self.fate = Fate()
+        await self.start()
+
+
+# -- what people and agents do, told again until it is done ------------------------------------------------------------------
+
+
+def sent(bed: Bed, product: str, words: str) -> Mail:
+    """What the operator wrote to this product's agents and begins so."""
+    return next(mail for mail in bed.engine.box(product).mail if mail.sender == "operator" and mail.body.startswith(words))
+
+
+def agent(bed: Bed, product: str, subject: str, **mail: Any) -> None:
+    """An agent sends a mail, once."""
+    if all(known.subject != subject for known in bed.engine.box(product).mail):
+        bed.engine.push_mail(product, subject=subject, **mail)
+
+
+def plan(bed: Bed, revision: int) -> None:
+    sent(bed, "product-a", "mend it" if revision == 1 else "DECISION: revise: smaller")
+    payload = {"options": ["approve", "revise", "reject"], "taskId": "t-1", "revision": revision}
+    agent(bed, "product-a", f"Plan {revision}", type="decision_gate", body=f"plan body {revision}", payload=payload)
+
+
+async def press(bed: Bed, event: str, revision: int, choice: str, note: str = "") -> None:
+    gate = next(gate for gate in bed.store.gates.in_states() if gate.revision == revision)
+    given = Press(gate.id, choice, note, revision, gate.digest)
+    await bed.router.handle(bed.inbound("", event=event, press=given))
+
+
+async def agents_begin(bed: Bed) -> None:
+    agent(bed, "product-a", "Began", type="status", body="status body", thread=bed.work("w1").mail)
+    plan(bed, 1)
+
+
+async def agents_rework(bed: Bed) -> None:
+    plan(bed, 2)
+
+
+async def agents_end(bed: Bed) -> None:
+    sent(bed, "product-a", "DECISION: approve")
+    agent(bed, "product-a", "Done", type="result", body="result body", thread=bed.work("w1").mail)
+
+
+async def scout_reports(bed: Bed) -> None:
+    (name,) = bed.engine.box("product-b").started.values()
+    agent(bed, "product-b", "Seen", sender=name, recipient="coordinator", type="worker_done", body="findings body")
+
+
+async def coordinator_asks(bed: Bed) -> None:
+    agent(bed, "product-b", "Which?", type="question", body="question body?")
+
+
+async def operator_answers(bed: Bed) -> None:
+    gate = next(gate for gate in bed.store.gates.in_states() if gate.product == "product-b")
+    await bed.say(f"/fleet approve-plan {gate.id} the blue one", event="answer")
+
+
+def says(event: str, text: str) -> Callable[[Bed], Awaitable[Any]]:
+    """A person says it, and says it again once the runtime answers that did not."""
+
+    async def step(bed: Bed) -> None:
+        (post,) = await bed.say(text, event=event)
+        if post.kind == "error":
+            assert CUT in post.text
+            bed.engine.come_up()
+            await bed.say(text, event=f"{event} again")
+
+    return step
+
+
+STEPS: tuple[Callable[[Bed], Awaitable[Any]], ...] = (
+    says("spawn", "/fleet spawn product-a mend it"),
+    agents_begin,
+    lambda bed: press(bed, "changes", 1, "changes", "smaller"),
+    agents_rework,
+    says("pause", "/fleet pause product-a"),
+    says("scout", "/fleet spawn product-b --capability scout look"),
+    lambda bed: press(bed, "approve", 2, "approve"),
+    says("resume", "/fleet resume product-a"),
+    scout_reports,
+    agents_end,
+    coordinator_asks,
+    operator_answers,
+    says("late", "/fleet spawn product-b tidy up"),
+    says("stop", "/fleet stop product-b --yes"),
+)
+
+
+async def live(bed: Life) -> None:
+    """Every step, again if it was cut off."""
+    for step in STEPS:
+        while True:
+            try:
+                await step(bed)
+                await bed.settled()
+            except Killed:
+                pass
+            if bed.fate.dead:
+                await bed.restart()
+                await bed.settled()
+                continue
+            if bed.engine.down is not None:
+                bed.engine.come_up()
+                await bed.settled()
+            break
+
+
+def check(bed: Life) -> None:
+    """All as if nothing had happened."""
+    assert [bed.work(id).state for id in ("w1", "w2", "w3")] == [WorkState.DONE, WorkState.DONE, WorkState.CANCELLED]
+    assert len(bed.store.work.newest()) == 3
+    gates = bed.store.gates.in_states()
+    assert [(gate.state, gate.revision) for gate in gates] == [(GateState.DELIVERED, n) for n in (1, 2, 1)]
+    wrote = Counter(mail.body for box in bed.engine.boxes.values() for mail in box.mail if mail.sender == "operator")
+    assert set(wrote.values()) == {1}, wrote
+    assert sorted(marks for body in wrote for marks in re.findall(r"\[(g\d)\.", body)) == ["g1", "g2", "g3"]
+    assert [len(box.started) for box in bed.engine.boxes.values()] == [0, 1]
+    posts = [post for place in ("web", "slack") for one in bed.store.talk.conversations(place) for post in _all(bed, one["id"])]
+    assert {post.text for post in posts if post.kind == "error"} <= {CUT}
+    for body in ("status body", "result body", "findings body"):
+        told = Counter(post.conversation for post in posts if post.kind == "report" and body in post.text)
+        assert set(told.values()) == {1}, (body, told)
+    cards = Counter((post.conversation, post.cards[0].gate) for post in posts if post.kind == "gate")
+    assert set(cards.values()) == {1}
+    assert {gate for _, gate in cards} == {"g1", "g2", "g3"}
+    assert len([post for post in posts if post.kind == "reply"]) == 9
+    on_slack = [post for post in posts if post.conversation == "slack:#a"]
+    assert Counter(post.id for post in bed.platform.shown.values()) == Counter(post.id for post in on_slack)
+    assert bed.store.talk.unhandled() == []
+    assert bed.store.audit.first_broken() is None
+    assert sum(row["kind"] == "decision" for row in bed.store.audit.newest(500)) == 3
+    assert not bed.store.database._db.in_transaction
+
+
+def _all(bed: Bed, conversation: str) -> list[Post]:
+    return bed.store.talk.posts(conversation, limit=500)
+
+
+async def run(folder: Path, at: int | None, *, cut: bool) -> list[str]:
+    """One life; the seams that its first process met."""
+    folder.mkdir()
+    bed = Life(folder)
+    bed.fate = fate = Fate(cut=cut)
+    await bed.start()
+    fate.at = at
+    try:
+        await live(bed)
+        await bed.settled()
+        check(bed)
+    finally:
+        await bed.kill()
+    return fate.met
+
+
+@pytest.mark.parametrize(("cut", "least"), [(False, 75), (True, 18)], ids=["killed", "cut"])
+async def test_nothing_is_lost_and_nothing_repeated_whatever_seam_it_breaks_at(tmp_path: Path, cut: bool, least: int) -> None:
+    seams = await run(tmp_path / "whole", None, cut=cut)
+    assert len(seams) >= least
+    for at, seam in enumerate(seams, 1):
+        try:
+            await run(tmp_path / f"{at}", at, cut=cut)
+        except Exception as error:
+            raise AssertionError(f"broken at seam {at} of {len(seams)}, {seam}: {error}") from error
