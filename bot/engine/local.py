@@ -27,6 +27,9 @@ log = logging.getLogger(__name__)
 START = 20.0
 """Seconds that a supervisor may take until it answers."""
 
+LOOK = 0.02
+"""Seconds between two looks whether one has come or gone."""
+
 TALK = 15.0
 """Seconds for asking a supervisor that is there already what it is, and to make room."""
 
@@ -106,10 +109,15 @@ class LocalTransport(Transport):
                 if info.get("make") in (None, self._make) or not (await self._ask("shutdown")).get("stopping"):
                     return
                 log.info("the supervisor on %s was of another make and ends", self.socket)
-                while await self._answers():
-                    await asyncio.sleep(0.02)
+                await self._until_silent()
         except (OSError, TimeoutError, ChannelError) as error:
             log.warning("the supervisor on %s could not be asked what it is: %s", self.socket, error)
+
+    async def _until_silent(self) -> None:
+        for _ in range(round(TALK / LOOK)):
+            if not await self._answers():
+                return
+            await asyncio.sleep(LOOK)
 
     async def _ask(self, op: str | None) -> dict[str, Any]:
         """The hello, or one operation's result, over a connection of its own."""
@@ -141,7 +149,7 @@ class LocalTransport(Transport):
                 raise RuntimeUnreachable(f"The supervisor ended as soon as it was started: {self._last_words()}", self._hint())
             if time.monotonic() > deadline:
                 raise RuntimeUnreachable(f"The supervisor did not answer within {START:g} s.", self._hint())
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(LOOK)
 
     def _spawn(self) -> int:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -190,8 +198,8 @@ def _make(engine: tuple[str, ...], environment: Mapping[str, str]) -> str:
     """What tells one supervisor from another: its code, its engine, how the rehearsal is set."""
     rehearsed = [environment.get(name, "") for name in ("REHEARSAL_DIALECT", "REHEARSAL_SECONDS")]
     digest = sha256("\0".join([*engine, *rehearsed]).encode("utf-8", "surrogateescape"))
-    channel = Path(bot.__file__).resolve().parent / "engine" / "channel.py"
-    for path in [*sorted((containers() / "overstory" / "supervisor").glob("*.py")), channel]:
+    shared = [Path(bot.__file__).resolve().parent / "engine" / name for name in ("channel.py", "adoption.py")]
+    for path in [*sorted((containers() / "overstory" / "supervisor").glob("*.py")), *shared]:
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 

@@ -5,6 +5,7 @@ import contextlib
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -69,10 +70,15 @@ class Supervisor:
         with (self.folder / "log").open("ab") as out:
             self.process = subprocess.Popen(argv, env=self._env, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
         deadline = time.monotonic() + PATIENCE
-        while self.check().returncode != 0:
+        while not self.listens():
             assert self.process.poll() is None, self.log
             assert time.monotonic() < deadline, self.log
-            time.sleep(0.02)
+            time.sleep(0.01)
+
+    def listens(self) -> bool:
+        """Whether somebody listens on its socket."""
+        with socket.socket(socket.AF_UNIX) as end:
+            return end.connect_ex(str(self.socket)) == 0
 
     def check(self) -> "subprocess.CompletedProcess[str]":
         """What `--check` says."""

@@ -18,6 +18,7 @@ import aiohttp
 from bot.engine.channel import ChannelError
 
 from . import processes, troubles
+from .background import keep
 from .site import Site
 
 log = logging.getLogger(__name__)
@@ -171,7 +172,7 @@ class Serve:
 
     def _tend(self) -> None:
         if self._tending is None or self._tending.done():
-            self._tending = asyncio.create_task(self._watch())
+            self._tending = keep(f"watch over the serve of {self._product}", self._watch)
 
     def _watch_no_more(self) -> None:
         if self._tending is not None and self._tending is not asyncio.current_task():
