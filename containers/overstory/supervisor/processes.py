@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 PROC = Path("/proc")
@@ -45,13 +46,22 @@ class Process:
         return self.state == "T"
 
 
-Table = Mapping[int, Process]
+class Table(dict[int, Process]):
+    """Processes by id, as they were at one moment."""
+
+    @cached_property
+    def children(self) -> Mapping[int, Sequence[int]]:
+        """The children of each process that has any."""
+        found: dict[int, list[int]] = {}
+        for process in self.values():
+            found.setdefault(process.parent, []).append(process.pid)
+        return found
 
 
 def table() -> Table:
     """Every process that lives now (those that only wait to be collected are left out)."""
     found = _from_proc() if PROC.joinpath("stat").exists() else _from_ps()
-    return {process.pid: process for process in found if not process.dead}
+    return Table({process.pid: process for process in found if not process.dead})
 
 
 def one(pid: int) -> Process | None:
@@ -175,16 +185,13 @@ def alive(pid: int | None, processes: Table, since: float | None = None) -> bool
 
 def tree(roots: Iterable[int], processes: Table) -> tuple[int, ...]:
     """The living processes among `roots` and all their descendants, parents before children."""
-    children: dict[int, list[int]] = {}
-    for process in processes.values():
-        children.setdefault(process.parent, []).append(process.pid)
     found: dict[int, None] = {}
     waiting = [pid for pid in roots if pid in processes]
     while waiting:
         pid = waiting.pop(0)
         if pid not in found:
             found[pid] = None
-            waiting += children.get(pid, [])
+            waiting += processes.children.get(pid, ())
     return tuple(found)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from . import processes, times
-from .database import columns, reading
+from .database import reading
 
 COORDINATOR = "coordinator"
 
@@ -69,11 +69,14 @@ def read(database: Path) -> tuple[Row, ...]:
     with reading(database) as connection:
         if connection is None:
             return ()
-        names = columns(connection, "sessions")
-        if "agent_name" not in names:
-            return ()
-        found = connection.execute("SELECT * FROM sessions ORDER BY started_at, rowid").fetchall()
-        return tuple(_row(row, names) for row in found)
+        try:
+            found = connection.execute("SELECT * FROM sessions ORDER BY started_at, rowid")
+        except sqlite3.OperationalError as error:
+            if "no such table" in str(error):
+                return ()
+            raise
+        names = frozenset(column[0] for column in found.description)
+        return tuple(_row(row, names) for row in found.fetchall()) if "agent_name" in names else ()
 
 
 def _row(row: sqlite3.Row, names: frozenset[str]) -> Row:

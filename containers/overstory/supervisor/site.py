@@ -37,7 +37,7 @@ class Census:
     def __init__(self) -> None:
         self._taking = asyncio.Lock()
         self._taken = float("-inf")
-        self._table: processes.Table = {}
+        self._table = processes.Table()
 
     async def table(self, threads: ThreadPoolExecutor, max_age: float) -> processes.Table:
         """The table, begun at most `max_age` seconds before this call."""
