@@ -126,7 +126,7 @@ def test_an_edited_registry_is_taken_up_and_a_broken_one_is_not(fleet: Fleet) ->
         replace(fleet, good.replace("priority: high", "priority: low"))
         until(lambda: fleet.product("product-a")["priority"] == "low", "the edit to be taken up")
         replace(fleet, good.replace("max_concurrent_sessions", "max_concurent_sessions"))
-        until(lambda: fleet.request("GET", "/readyz").body["parts"]["registry"]["state"] == "down", "the mistake to be seen")
+        until(lambda: "problem" in fleet.get("/readyz")["parts"]["registry"]["why"], "the mistake to be said")
         assert fleet.product("product-a")["priority"] == "low", "the last good registry stays"
     finally:
         replace(fleet, good)
