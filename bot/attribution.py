@@ -8,11 +8,11 @@ from bot import gates, mailroom
 from bot.domain import Gate, Mail, Work, WorkState
 from bot.mailroom import Mark
 from bot.store import Store
+from bot.store.work import UNDER_WAY
 
 AFTERTHOUGHT = timedelta(minutes=10)
 """After an objective's end its coordinator may still write about it, with no mark ("run complete"): so long nothing without a
 mark is taken for news of another one."""
-UNDER_WAY = (WorkState.STARTING, WorkState.RUNNING, WorkState.WAITING)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from bot import access, gates
+from bot import access, gates, holding
 from bot.admission import Capacity
 from bot.domain import (
     Card,
@@ -32,16 +32,14 @@ from bot.domain import (
     WorkState,
 )
 from bot.engine.base import Engine
-from bot.errors import Conflict, EngineError, FleetError, NotAllowed, NotFound, UsageError
+from bot.errors import Conflict, FleetError, NotAllowed, NotFound, UsageError
 from bot.registry import Registry, RegistryFile
 from bot.status import FleetStatus, product_status, urgent_first
 from bot.store import Store
+from bot.store.work import UNDER_WAY
 from bot.words import each_text
 
 RUNNING = (WorkState.STARTING, WorkState.RUNNING)
-UNDER_WAY = (*RUNNING, WorkState.WAITING)
-REPEATED = timedelta(minutes=1)
-"""For so long the same request of the same person is the same request."""
 BOARD = "web:fleet"
 """The conversation that hears what nobody in particular asked for."""
 
@@ -280,61 +278,23 @@ class Fleet:
         return self.store.note(f"paused:{product}") is not None or _halted(self.snapshots.get(product))
 
     async def pause(self, product: str, person: Person, *, park: bool = False) -> tuple[str, ...]:
-        """Hold a product. Its process trees are stopped as they are; with `park` its sessions end, and its open work is
-        queued again for `resume`. Returns the agents concerned. If the engine refuses, nothing is held."""
+        """Hold a product; see `holding.pause`."""
         name = self.product(product).name
-        before = self.store.note(f"paused:{name}")
-        self.store.set_note(f"paused:{name}", "parked" if park else before or "kept")
-        async with self.changing(name):
-            try:
-                agents = await (self.engine.stop(name) if park else self.engine.pause(name))
-            except EngineError:
-                self.store.set_note(f"paused:{name}", before)
-                raise
-            with self.transaction():
-                if park:
-                    self.queue_again(self.store.work.open(name, states=UNDER_WAY), "parked")
-                    self.withdraw_gates(name, "its session was parked")
-                self.record("pause", person.name, name, name, {"park": park, "agents": list(agents)})
+        agents = await holding.pause(self, name, person, park=park)
         self.changed(Change("status", product=name))
         return agents
 
-    async def resume(self, product: str, person: Person) -> tuple[str, ...]:
-        """Let a paused product go on. Returns the agents that run on. Raises Conflict if it was not paused, unless the same
-        person resumed it just now: a click that is repeated, by them or by a crash, is no error."""
+    async def resume(self, product: str, person: Person, request: str = "") -> tuple[str, ...]:
+        """Let a product go on; see `holding.resume`."""
         name = self.product(product).name
-        if not self.paused(name):
-            for row in self.store.audit.newest(20):
-                recent = self.now() - datetime.fromisoformat(row["at"]) < REPEATED
-                if recent and (row["kind"], row["subject"], row["person"]) == ("resume", name, person.name):
-                    return tuple(row["detail"]["agents"])
-            raise Conflict(f"{name} is not paused.", "Nothing was changed.", code="not_paused")
-        async with self.changing(name):
-            left = self.store.work.open(name, states=UNDER_WAY) if self.store.note(f"paused:{name}") == "parked" else []
-            if left:
-                await self.engine.stop(name)  # parking was cut off before it came to this
-            agents = await self.engine.resume(name)
-            with self.transaction():
-                self.queue_again(left, "parked")
-                self.store.set_note(f"paused:{name}", None)
-                self.record("resume", person.name, name, name, {"agents": list(agents)})
+        agents = await holding.resume(self, name, person, request)
         self.changed(Change("status", product=name))
         return agents
 
     async def stop(self, product: str, person: Person, agent: str | None = None) -> tuple[str, ...]:
-        """Stop one agent, or the product's coordinator and workers, with the work they do. Returns the agents stopped."""
+        """Stop a product, or one agent; see `holding.stop`."""
         name = self.product(product).name
-        async with self.changing(name):
-            ending = [work for work in self.store.work.open(name, states=UNDER_WAY) if agent is None or _does(work, agent)]
-            agents = await self.engine.stop(name, agent)
-            with self.transaction():
-                for work in ending:
-                    self.withdraw_gates(name, f"{person.name} stopped its session", work=work.id)
-                    if (now := self.work(work.id)).state.open:
-                        self.save_work(now, state=WorkState.CANCELLED, reason=f"stopped by {person.name}")
-                if agent is None:
-                    self.withdraw_gates(name, f"{person.name} stopped its session")
-                self.record("stop", person.name, name, agent or name, {"agents": list(agents)})
+        agents = await holding.stop(self, name, person, agent)
         self.changed(Change("status", product=name))
         return agents
 
@@ -489,11 +449,6 @@ def _by_product(found: Sequence[_Owned]) -> defaultdict[str, list[_Owned]]:
     for each in found:
         grouped[each.product].append(each)
     return grouped
-
-
-def _does(work: Work, agent: str) -> bool:
-    """Whether an agent does this work."""
-    return work.agent == agent or (work.capability is None and agent == "coordinator")
 
 
 def _halted(snapshot: Snapshot | None) -> bool:

@@ -11,20 +11,17 @@ from collections.abc import Callable, Coroutine, Mapping
 from datetime import timedelta
 from typing import Any
 
-from bot import admission, gates, intake, objective
+from bot import admission, handover, intake
 from bot.chat.base import Chat
-from bot.domain import Gate, GateKind, GateState, Suggestion, Work, WorkState
+from bot.domain import GateState, WorkState
 from bot.engine.base import EngineEvent, MailArrived, RuntimeDown, RuntimeUp, SnapshotChanged
 from bot.errors import DeliveryError, EngineError, StoreError
 from bot.fleet import BOARD, RUNNING, Change, Fleet
 from bot.sightings import Sightings
 from bot.store.outbox import Outgoing
-from bot.words import shortened
 
 log = logging.getLogger(__name__)
 
-AGAIN = frozenset({"unreachable", "locked", "timed_out", "paused", "limit_reached"})
-"""Engine errors that pass by themselves: what met them is tried again."""
 PAUSES = (0.5, 1.0, 2.0, 5.0, 15.0, 30.0)
 """Seconds before the next try, by how often it has failed; the last one for good."""
 CATCH_UP = "catch up"
@@ -220,141 +217,19 @@ class Jobs:
     def _start_all(self) -> None:
         for work in self.fleet.store.work.open(states=(WorkState.STARTING,)):
             if self._reachable(work.product):
-                self._once(f"start {work.tag}", lambda work=work: self._start(work))  # type: ignore[misc]
+                self._once(f"start {work.tag}", lambda work=work: handover.start(self.fleet, work))  # type: ignore[misc]
 
     def _reachable(self, product: str) -> bool:
         """Whether the engine can be asked for it: not while its product has left the registry, or no runtime answers."""
         known = self.fleet.products.get(product)
         return known is not None and known.overstory and bool(self.fleet.engine.runtimes())
 
-    async def _start(self, work: Work) -> None:
-        async with self.fleet.changing(work.product):
-            if not self._still_starts(work):
-                return
-            try:
-                carried = await self._hand_over(work)
-            except EngineError as error:
-                if self._still_starts(work):
-                    self._not_started(self.fleet.work(work.id), error)
-                return
-            now = self.fleet.work(work.id)
-            if now.attempt == work.attempt:
-                begun = {"state": WorkState.RUNNING, "reason": ""} if now.state is WorkState.STARTING else {}
-                self.fleet.save_work(now, started_at=now.started_at or self.fleet.now(), **begun, **carried)
-
-    def _still_starts(self, work: Work) -> bool:
-        now = self.fleet.work(work.id)
-        return now.state is WorkState.STARTING and now.attempt == work.attempt
-
-    async def _hand_over(self, work: Work) -> dict[str, str]:
-        """Hand work to the engine; what is known of it then."""
-        fleet = self.fleet
-        if work.capability is None:
-            text = objective.body(work, objective.recap(work, self._happened(work)))
-            return {"mail": await fleet.engine.send(work.product, objective.subject(work), text, marker=work.marker)}
-        task = work.tag.replace(".", "-")
-        agent = f"{work.capability}-{task}"
-        brief = objective.brief(work, objective.recap(work, self._happened(work)))
-        fleet.save_work(work, agent=agent)
-        await fleet.engine.sling(
-            work.product, agent=agent, capability=work.capability, task=task, brief=brief, marker=work.marker
-        )
-        return {"agent": agent}
-
-    def _not_started(self, work: Work, error: EngineError) -> None:
-        fleet = self.fleet
-        if error.code == "paused":
-            # It was not taken; while it waits for its product to go on, others may have its place.
-            fleet.save_work(work, state=WorkState.QUEUED, reason=error.message)
-            return
-        if error.code in AGAIN:
-            fleet.save_work(work, reason=error.message)
-            raise error
-        fleet.record("work", "fleet", work.product, work.id, {"failed": error.message, "code": error.code})
-        fleet.save_work(work, state=WorkState.FAILED, reason=error.message)
-        text = f"**{work.product}** · `{work.id}` could not start: {error.message} {error.hint}".rstrip()
-        for place in fleet.places(work.product, work.conversation):
-            fleet.say(place, text, key=f"unstarted:{work.tag}:{place}", kind="error", product=work.product)
-
-    def _happened(self, work: Work) -> list[str]:
-        """What is known of the attempts before this one: mail that bears their mark, and what people decided."""
-        if work.attempt == 1:
-            return []
-        mark = f"[{work.id}.{work.origin}"
-        about = [mail for mail in self.fleet.store.mail.newest(work.product, 200) if mark in mail.subject]
-        told = [
-            f"{mail.sender} ({mail.type}): {shortened(mail.body, 400)}" for mail in reversed(about) if mail.sender != "operator"
-        ]
-        decided = [gate for gate in self.fleet.store.gates.of_work(work.id) if gate.decision]
-        return told + [f"{gate.kind} “{gate.title}”, revision {gate.revision}: {gates.outcome(gate)}" for gate in decided]
-
     # -- delivering decisions ----------------------------------------------------------------------------------------
 
     def _deliver_all(self) -> None:
         for gate in self.fleet.store.gates.in_states(GateState.DECIDED):
             if not gate.reason and self._reachable(gate.product):
-                self._once(f"deliver {gate.id}", lambda gate=gate: self._deliver(gate.id))  # type: ignore[misc]
-
-    async def _deliver(self, id: str) -> None:
-        fleet = self.fleet
-        async with fleet.changing(fleet.gate(id).product):
-            gate = fleet.gate(id)
-            if gate.state is not GateState.DECIDED or gate.reason:
-                return
-            if gate.kind is GateKind.ACTION or gate.mail is None:
-                self._delivered(gate, "done")
-                return
-            approved = gate.body if gate.decision and gate.decision.choice == gates.APPROVE else None
-            try:
-                await fleet.engine.reply(gate.product, gate.mail, self._reply(gate), marker=gate.marker, plan=approved)
-            except EngineError as error:
-                if error.code in AGAIN:
-                    raise
-                self._undelivered(fleet.gate(id), error)
-                return
-            self._delivered(fleet.gate(id), f"{gate.sender} has it")
-
-    def _reply(self, gate: Gate) -> str:
-        """The answer; where it goes to a coordinator that does not know the question, with all that it has to know."""
-        fleet, snapshot = self.fleet, self.fleet.snapshots.get(gate.product)
-        asked = fleet.store.mail.get(gate.product, gate.mail or "")
-        knowing = {gate.sender} | ({asked.recipient} if asked else set())
-        active = {session.agent for session in snapshot.active} if snapshot else knowing
-        if knowing & (active | ({"coordinator"} if snapshot and snapshot.coordinator else set())):
-            return gates.reply(gate)
-        return objective.late_answer(gate, gates.reply(gate), fleet.store.work.get(gate.work) if gate.work else None)
-
-    def _delivered(self, gate: Gate, reason: str) -> None:
-        fleet = self.fleet
-        with fleet.transaction():
-            if gate.state is GateState.DECIDED:
-                gate = gates.delivered(gate, reason, fleet.now())
-                fleet.store.gates.save(gate)
-            fleet.record("gate", "fleet", gate.product, gate.id, {"delivered": reason})
-            work = fleet.store.work.get(gate.work) if gate.work else None
-            if work and work.state is WorkState.WAITING:
-                others = [each for each in fleet.store.gates.of_work(work.id) if each.state is GateState.OPEN]
-                then = {"reason": intake.waits_for(others[0])} if others else {"state": WorkState.RUNNING}
-                fleet.save_work(work, **{"reason": gates.outcome(gate), **then})
-            fleet.changed(Change("gate", product=gate.product, gate=gate))
-
-    def _undelivered(self, gate: Gate, error: EngineError) -> None:
-        """The engine will not take the answer: say so, and offer what can be done."""
-        fleet = self.fleet
-        with fleet.transaction():
-            gate = gates.undeliverable(gate, error.message, fleet.now())
-            fleet.store.gates.save(gate)
-            fleet.record("gate", "fleet", gate.product, gate.id, {"undelivered": error.message, "code": error.code})
-            said = f"**{gate.product}** did not take the decision on `{gate.id}`: {error.message} {error.hint}".rstrip()
-            work = fleet.store.work.get(gate.work) if gate.work else None
-            # What agents write is no command: the button asks for what a person asked for.
-            again = (Suggestion("Ask for it anew", objective.again(work)),) if work else ()
-            if work and work.state is WorkState.WAITING:
-                fleet.save_work(work, reason=f"the decision on {gate.id} did not arrive: {error.message}")
-            for place in fleet.places(gate.product, gate.conversation):
-                key = f"undelivered:{gate.id}:{place}"
-                fleet.say(place, said, key=key, kind="error", product=gate.product, suggestions=again)
-            fleet.changed(Change("gate", product=gate.product, gate=gate))
+                self._once(f"deliver {gate.id}", lambda gate=gate: handover.deliver(self.fleet, gate.id))  # type: ignore[misc]
 
     # -- the outbox --------------------------------------------------------------------------------------------------
 

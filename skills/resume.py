@@ -16,7 +16,7 @@ async def resume(args: Args, context: SkillContext) -> SkillResult:
     """Resume, and say what goes on."""
     fleet, name = context.fleet, context.fleet.product(args.product).name
     context.progress(f"resuming {name}")
-    agents = await fleet.resume(name, context.person)
+    agents = await fleet.resume(name, context.person, context.request)
     queued = len(fleet.status([name]).products[0].queued)
     parts = [f"{count(len(agents), 'agent')} {'runs' if len(agents) == 1 else 'run'} on"] if agents else []
     parts += [f"{count(queued, 'piece')} of work start{'s' if queued == 1 else ''} as soon as there is room"] if queued else []

@@ -9,6 +9,8 @@ from bot.domain import Work, WorkState
 from bot.store.database import Database, number, to_text, to_time
 
 OPEN = tuple(state.value for state in WorkState if state.open)
+UNDER_WAY = (WorkState.STARTING, WorkState.RUNNING, WorkState.WAITING)
+"""Handed to the engine, or about to be, and not ended."""
 
 
 class WorkTable:
