@@ -79,12 +79,15 @@ class Jobs:
                 fleet.down[runtime] = (reason, fleet.now())
                 log.warning("runtime %s does not answer: %s", runtime, reason)
                 fleet.changed(Change("runtime"))
-            case RuntimeUp(runtime, _, restarted):
+            case RuntimeUp(runtime, info, restarted):
                 fleet.down.pop(runtime, None)
                 self._resting.clear()
                 fleet.unheard |= {name for name in self._on(runtime) if fleet.products[name].overstory}
-                if restarted:
-                    self._restarted(runtime)
+                with fleet.transaction():
+                    known = fleet.store.note(f"life:{runtime}")
+                    fleet.store.set_note(f"life:{runtime}", info.life or None)
+                    if restarted or (known and info.life and known != info.life):
+                        self._restarted(runtime)
                 fleet.changed(Change("runtime"))
 
     def _on(self, runtime: str) -> list[str]:

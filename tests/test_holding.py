@@ -189,6 +189,23 @@ async def test_what_waits_for_a_person_waits_on_through_a_restart_of_its_runtime
     assert bed.engine.box("product-a").snapshot.coordinator
 
 
+async def test_a_runtime_that_was_started_anew_while_we_were_down_is_noticed(bed: SlowBed) -> None:
+    """A machine that restarts takes both with it."""
+    await bed.say("/fleet spawn product-a mend it")
+    await bed.crash()
+    assert bed.work("w1").attempt == 1
+    await bed.kill()
+    bed.engine.listener = None
+    bed.engine.set_sessions("product-a")
+    bed.engine.info = replace(bed.engine.info, boot="boot-9", life="life-9")
+    await bed.start()
+    await bed.settled()
+    assert (bed.work("w1").state, bed.work("w1").attempt) == (WorkState.RUNNING, 2)
+    await bed.crash()
+    assert bed.work("w1").attempt == 2
+    assert len([post for post in bed.posts("report") if "started anew" in post.text]) == 1
+
+
 async def test_a_result_sent_just_before_the_runtime_went_is_taken_before_its_work_starts_again(bed: SlowBed) -> None:
     await bed.say("/fleet spawn product-a mend it")
     bed.engine.go_down("the container stopped")

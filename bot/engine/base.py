@@ -35,6 +35,8 @@ class RuntimeInfo:
     rehearsal: bool = False
     boot: str = ""
     """Changes whenever the supervisor is started anew."""
+    life: str = ""
+    """Changes whenever the machine or container it runs on is started anew; empty where that is not known."""
     cpu_percent: float = 0.0
     memory_mib: float = 0.0
     memory_limit_mib: float | None = None

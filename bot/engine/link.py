@@ -204,6 +204,7 @@ class Link:
             engine=str(info.get("engine", "")),
             rehearsal=bool(info.get("rehearsal")),
             boot=str(info.get("boot", "")),
+            life=self._greeting,
             cpu_percent=float(info.get("cpu_percent") or 0.0),
             memory_mib=float(info.get("memory_mib") or 0.0),
             memory_limit_mib=None if limit is None else float(limit),

@@ -89,7 +89,7 @@ class FakeEngine(Engine):
         self.now = now
         self.calls: list[Call] = []
         self.boxes: dict[str, Box] = sharing.boxes if sharing else {}
-        self.info = RuntimeInfo(runtime, "rehearsal", engine="0.11.0 (fake)", rehearsal=True, boot="boot-1")
+        self.info = RuntimeInfo(runtime, "rehearsal", engine="0.11.0 (fake)", rehearsal=True, boot="boot-1", life="life-1")
         self.listener: Listener | None = None
         self.closed = False
         self.down: str | None = None
@@ -174,7 +174,7 @@ class FakeEngine(Engine):
         """Restore the connection."""
         self.down = None
         if restarted:
-            self.info = replace(self.info, boot=self._number("boot-2."))
+            self.info = replace(self.info, boot=self._number("boot-2."), life=self._number("life-2."))
         self._tell(RuntimeUp(self.info.name, self.info, restarted))
         for name in self._watched:
             self._replay(name)
