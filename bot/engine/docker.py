@@ -1,7 +1,7 @@
 """The way to a supervisor in a container: one `docker exec -i` that stays open, on this machine or another (DOCKER_HOST).
 
 Docker's own client blocks, so what is rare (looking at the container, starting the exec) runs in threads; the stream itself is
-asyncio's, except over TLS and ssh, whose sockets asyncio cannot take over: those are read in a thread.
+asyncio's, except over TLS, whose sockets asyncio cannot take over: those are read in a thread. `ssh://` goes by `ssh`.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from bot.engine import ssh
 from bot.engine.transport import Line, StreamLine, Transport
 from bot.errors import RuntimeUnreachable
 
@@ -19,6 +20,9 @@ PATIENCE = 30
 
 SOCKET = "/run/fleet/supervisor.sock"
 """The supervisor's socket inside the image."""
+
+ATTACH = ("python3", "-m", "supervisor", "--attach", SOCKET)
+"""What is run in the container."""
 
 HEADER = 8
 """Bytes before each chunk of an exec without a terminal: the stream's number, three zeros, its length (big-endian)."""
@@ -149,6 +153,9 @@ class DockerTransport(Transport):
 
     async def open(self) -> Line:
         """See `Transport`."""
+        if self.place.host and self.place.host.startswith("ssh://"):
+            remote = ("docker", "exec", "-i", "-u", self.place.user, self.place.container, *ATTACH)
+            return await ssh.opened(self.place.host, remote)
         try:
             async with asyncio.timeout(2 * PATIENCE):
                 client, end = await asyncio.to_thread(self._enter)
@@ -172,8 +179,9 @@ class DockerTransport(Transport):
             client = self._client(self.place.host)
             found = client.api.inspect_container(self.place.container)
             check(found, self.place)
-            argv = ["python3", "-m", "supervisor", "--attach", SOCKET]
-            begun = client.api.exec_create(found["Id"], argv, stdin=True, stdout=True, stderr=True, user=self.place.user)
+            begun = client.api.exec_create(
+                found["Id"], list(ATTACH), stdin=True, stdout=True, stderr=True, user=self.place.user
+            )
             return client, client.api.exec_start(begun["Id"], socket=True)
         except BaseException as error:
             if client is not None:
@@ -193,23 +201,26 @@ def check(found: dict[str, Any], place: Place) -> None:
     state = found.get("State") or {}
     status, name = str(state.get("Status", "")), place.container
     if status == "paused":
-        raise RuntimeUnreachable(f"The container {name} is paused.", f"docker unpause {name}")
+        raise RuntimeUnreachable(f"The container {name} is paused.", f"Run `docker unpause {name}`.")
     if status == "restarting":
-        raise RuntimeUnreachable(f"The container {name} ends again and again.", f"docker logs {name}")
+        raise RuntimeUnreachable(f"The container {name} ends again and again.", f"Read `docker logs {name}`.")
     if not state.get("Running"):
         code = state.get("ExitCode")
-        raise RuntimeUnreachable(f"The container {name} is not running ({status}, exit code {code}).", f"docker start {name}")
+        raise RuntimeUnreachable(
+            f"The container {name} is not running ({status}, exit code {code}).", f"Run `docker start {name}`."
+        )
     health = (state.get("Health") or {}).get("Status")
     if health == "unhealthy":
         last = ((state["Health"].get("Log") or [{}])[-1]).get("Output", "").strip()
         raise RuntimeUnreachable(
-            f"The container {name} is unhealthy: {last or 'no words'}", f"docker logs {name}; docker restart {name}"
+            f"The container {name} is unhealthy: {last or 'no words'}",
+            f"Read `docker logs {name}`, then `docker restart {name}`.",
         )
 
 
 def missing(place: Place) -> RuntimeUnreachable:
     """There is no such container."""
-    return RuntimeUnreachable(f"There is no container {place.container} on {place.where}.", "docker compose up -d")
+    return RuntimeUnreachable(f"There is no container {place.container} on {place.where}.", "Run `docker compose up -d`.")
 
 
 def no_docker(place: Place, error: BaseException) -> RuntimeUnreachable:

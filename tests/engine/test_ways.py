@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -14,12 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain import Product
-from bot.engine import docker, local
+from bot.engine import docker, local, ssh
 from bot.engine.base import RuntimeDown, RuntimeUp, SnapshotChanged
 from bot.engine.channel import PROTOCOL, ChannelError, Decoder, Event, Hello, Request, Response, encode
 from bot.engine.docker import Demux, DockerTransport
 from bot.engine.local import LocalTransport
 from bot.engine.overstory import OverstoryEngine
+from bot.engine.transport import Line, Transport
 from bot.engine.unix import UnixTransport
 from bot.errors import EngineError, RuntimeUnreachable
 from tests.engine.yard import Ear, Yard, environment, mailed, until
@@ -434,8 +436,8 @@ async def test_no_container_and_no_docker_are_told_apart() -> None:
         def inspect_container(self, name: str) -> dict[str, Any]:
             raise NotFound("No such container")
 
-    with pytest.raises(RuntimeUnreachable, match="There is no container fleet-1 on the Docker host ssh://far"):
-        await DockerTransport("fleet-1", host="ssh://far", client=lambda host: Without({})).open()
+    with pytest.raises(RuntimeUnreachable, match="There is no container fleet-1 on the Docker host tcp://far"):
+        await DockerTransport("fleet-1", host="tcp://far", client=lambda host: Without({})).open()
 
     def none(host: str | None) -> Any:
         raise DockerException("Error while fetching server API version: no such file")
@@ -455,3 +457,44 @@ async def test_an_exec_that_ends_with_words_is_quoted() -> None:
     assert "No supervisor answers" in ear.of(RuntimeDown)[0].reason
     await engine.close()
     far.close()
+
+
+def test_ssh_addresses_become_one_quoted_command_and_nothing_else() -> None:
+    argv = ssh.command("ssh://ana@far:2222", ("docker", "exec", "a; rm -rf /"))
+    assert argv[0] == "ssh"
+    assert argv[-5:] == ("-p", "2222", "--", "ana@far", "docker exec 'a; rm -rf /'")
+    for host in ("ssh://-oProxyCommand=x", "ssh://", "ssh://far:notaport", "ssh://-x@far"):
+        with pytest.raises(RuntimeUnreachable, match="is no address"):
+            ssh.command(host, ("docker",))
+
+
+async def test_docker_on_another_machine_is_entered_by_ssh(yard: Yard) -> None:
+    supervisor, product = yard.supervisor(), yard.product("one")
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "supervisor", "--attach", str(supervisor.socket)),
+        env=environment(),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+    class Far(Transport):
+        name, kind = "far", "docker"
+
+        async def open(self) -> Line:
+            return ssh.SshLine(process)
+
+    engine, ear = await yard.engine(Far(), product)
+    await ear.up(1)
+    await engine.start("one")
+    await engine.close()
+    assert process.returncode is not None
+
+
+async def test_what_a_remote_command_says_as_it_ends_is_quoted() -> None:
+    pipe = asyncio.subprocess.PIPE
+    argv = ("sh", "-c", "echo 'Error: No such container: overstory-runtime' >&2; exit 1")
+    line = ssh.SshLine(await asyncio.create_subprocess_exec(*argv, stdin=pipe, stdout=pipe, stderr=pipe))
+    with pytest.raises(ConnectionError, match="No such container"):
+        await line.read()
+    await line.close()

@@ -236,4 +236,5 @@ def template(folder: Path, dialect: str) -> Path:
     if "beads:" in text:
         head, _, tail = text.partition("beads:\n")
         config.write_text(f"{head}beads:\n{tail.replace('enabled: true', 'enabled: false', 1)}")
+        subprocess.run(["git", "-C", str(folder), *identity, "commit", "-q", "-a", "-m", "no tracker"], check=True)
     return folder
