@@ -21,15 +21,14 @@ SETTLED = 2.0
 """Seconds after its last change from which a file that looks the same is the same: file systems' clocks tick that slowly."""
 
 T = TypeVar("T")
-Stamp = tuple[tuple[int, int, int, int], ...]
 
 
 class Kept(Generic[T]):
     """What was read from a database, kept as long as nothing is written to it."""
 
     def __init__(self, path: Path) -> None:
-        self._paths = (str(path), f"{path}-wal")
-        self._stamp: Stamp | None = None
+        self._path = str(path)
+        self._state: tuple[int, ...] | None = None
         self._key: object = None
         self._value: T
 
@@ -37,22 +36,31 @@ class Kept(Generic[T]):
         """What `read` gave since the last change of the database and for this key; read again while the change is fresh.
 
         Failures are not kept."""
-        now, stamp = time.time_ns(), tuple(map(_stamp, self._paths))
-        if stamp == self._stamp and key == self._key:
+        now, (written, state) = time.time_ns(), _look(self._path)
+        if state == self._state and key == self._key:
             return self._value
         self.forget()
         self._value, self._key = read(), key
-        if all(now - max(modified, changed) > SETTLED * 1e9 for _, modified, changed, _ in stamp):
-            self._stamp = stamp
+        if now - written > SETTLED * 1e9:
+            self._state = state
         return self._value
 
     def forget(self) -> None:
         """Read again next time."""
-        self._stamp = None
+        self._state = None
+
+
+def _look(path: str) -> tuple[int, tuple[int, ...]]:
+    """When a database was last written to, in nanoseconds, and what tells its state from that after any other write.
+
+    Without the time at which the log's rights were last changed: SQLite sets them whenever root reads."""
+    number, modified, changed, size = _stamp(path)
+    log_number, log_modified, _, log_size = _stamp(f"{path}-wal")
+    state = (number, modified, changed, size, log_number, log_modified, log_size)
+    return max(modified, changed, log_modified), state
 
 
 def _stamp(path: str) -> tuple[int, int, int, int]:
-    """What changes with every write to a file, and with its rights: number, times in nanoseconds, size; zeros without one."""
     try:
         found = os.stat(path)  # noqa: PTH116
     except OSError:
