@@ -78,8 +78,8 @@ class Core:
 async def open_core(settings: Settings, live: Callable[[str, Live], None] = lambda *_: None) -> AsyncIterator[Core]:
     """The fleet, connected to its engine. Raises RegistryError, StoreError or SettingsError when it cannot be."""
     registry = RegistryFile(settings.products)
-    store = Store(settings.state / "fleet.db")
     place = await find(settings, registry.current)
+    store = Store(settings.state / "fleet.db")
     engine = place.engine()
     fleet = Fleet(registry, store, engine, platforms=("web",), redact=settings.redact)
     jobs = Jobs(fleet)

@@ -71,6 +71,13 @@ class Process:
             self.process.wait()
             self.process = None
 
+    def end(self) -> None:
+        """Ask it to end, as `docker stop` does, and wait until it has."""
+        if self.process is not None:
+            self.process.terminate()
+            assert self.process.wait(PATIENCE) == 0
+            self.process = None
+
     def supervisors(self) -> list[int]:
         """The supervisors that run on this state folder."""
         found = []

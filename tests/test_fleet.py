@@ -1,5 +1,6 @@
 """The spine as its people meet it: asked, started, planned, decided, delivered, reported; with crashes at every seam."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -246,6 +247,25 @@ async def test_status_puts_what_hurts_first(bed: Bed) -> None:
     bed.engine.push_mail("product-a", type="question", subject="Which?", body="Which one?")
     await bed.settled()
     assert [each.name for each in bed.fleet.status().products] == ["product-b", "product-a", "product-c"]
+
+
+async def test_a_thousand_open_gates_take_no_more_questions_to_the_store_than_one(bed: Bed) -> None:
+    def asked() -> int:
+        said: list[str] = []
+        bed.store.database._db.set_trace_callback(said.append)
+        bed.fleet.status()
+        bed.fleet.held()
+        bed.store.database._db.set_trace_callback(None)
+        return len(said)
+
+    bed.engine.push_mail("product-a", type="question", subject="Which?", body="Which one?")
+    await bed.settled()
+    few = asked()
+    with bed.store.transaction():
+        for number in range(1000):
+            bed.store.gates.add(replace(bed.fleet.gate("g1"), mail=f"m{number}"))
+    assert len(bed.store.gates.in_states(GateState.OPEN)) == 1001
+    assert asked() == few
 
 
 async def test_an_engine_event_that_cannot_be_kept_is_logged_and_stops_nothing(

@@ -79,6 +79,24 @@ async def test_a_scout_asked_for_in_plain_words_reports_although_the_coordinator
             await asyncio.to_thread(day)
 
 
+async def test_told_to_end_during_a_turn_it_ends_at_once_and_the_next_one_finishes_the_turn(tmp_path: Path) -> None:
+    hold = asyncio.Event()
+    look = call("spawn", product="product-a", capability="scout", objective="read the code")
+    script = Script([Rule(look, text="run a scout"), Rule(say("It is on its way.", hold=hold), after="spawn")])
+    async with MessagesApi(script) as api:
+        with Process(tmp_path, ANTHROPIC_API_KEY="sk-ant-test-0123456789", ANTHROPIC_BASE_URL=api.url) as fleet:
+            await asyncio.to_thread(fleet.start)
+            asked = asyncio.create_task(asyncio.to_thread(fleet.say, "run a scout on product-a", id="scout-1"))
+            await asyncio.to_thread(fleet.until, fleet.work, "the scout is asked for")
+            await asyncio.to_thread(fleet.end)
+            await asyncio.gather(asked, return_exceptions=True)
+            hold.set()
+            await asyncio.to_thread(fleet.start)
+            replies = await asyncio.to_thread(fleet.say, "run a scout on product-a", id="scout-1")
+            assert replies[-1]["text"] == "It is on its way."
+            assert len(await asyncio.to_thread(fleet.work)) == 1
+
+
 def test_five_agents_that_finish_at_once_while_it_is_down_are_told_once(tmp_path: Path) -> None:
     with Process(tmp_path) as fleet:
         fleet.start()
