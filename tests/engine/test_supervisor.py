@@ -180,18 +180,31 @@ async def test_a_sling_that_fails_says_why_and_can_be_tried_again(yard: Yard) ->
     assert not started.already
 
 
-async def test_ending_a_supervisor_leaves_sessions_and_takes_idle_serves_along(yard: Yard) -> None:
-    supervisor, busy, idle = yard.supervisor(), yard.product("busy"), yard.product("idle")
-    engine, _ = await yard.engine(supervisor, busy, idle)
-    for name in ("busy", "idle"):
-        await engine.start(name)
-    await engine.stop("idle")
-    facts = {json.loads(path.read_text())["product"]: path for path in supervisor.state.glob("serve-*.json")}
-    pids = {product: int(json.loads(path.read_text())["pid"]) for product, path in facts.items()}
+def serves(state: Path) -> dict[str, int]:
+    """The pid of each product's `ov serve`, as the supervisor remembers it."""
+    facts = [json.loads(path.read_text()) for path in state.glob("serve-*.json")]
+    return {str(fact["product"]): int(fact["pid"]) for fact in facts}
+
+
+async def test_a_serve_ends_with_the_coordinator_it_stopped_and_the_next_one_gets_a_fresh_serve(yard: Yard) -> None:
+    supervisor, product = yard.supervisor(), yard.product("one")
+    engine, _ = await yard.engine(supervisor, product)
+    await engine.start("one")
+    first = serves(supervisor.state)[product.path]
+    await engine.stop("one")
+    await until(lambda: not lives(first))
+    await engine.start("one")
+    assert serves(supervisor.state)[product.path] != first
+
+
+async def test_ending_a_supervisor_leaves_sessions(yard: Yard) -> None:
+    supervisor, busy = yard.supervisor(), yard.product("busy")
+    engine, _ = await yard.engine(supervisor, busy)
+    await engine.start("busy")
+    pid = serves(supervisor.state)[busy.path]
     supervisor.end(signal.SIGTERM)
     assert not supervisor.socket.exists()
-    await until(lambda: not lives(pids[idle.path]))
-    assert lives(pids[busy.path])
+    assert lives(pid)
 
 
 async def test_an_idle_serve_is_ended_and_started_again_when_needed(yard: Yard) -> None:

@@ -32,7 +32,8 @@ class Current(Dialect):
         if state.get("running"):
             if await self._truly_runs(state):
                 return False
-            await self.serve.call("POST", "/api/coordinator/stop", {})
+            await self._stop_with_serve()
+            await self._ensure_serve()
         found = await self.serve.call("POST", "/api/coordinator/start", {}, deadline=60.0)
         if found.get("started"):
             return True
@@ -51,8 +52,7 @@ class Current(Dialect):
         if row is None:
             return False
         if not row.tmux and await self.serve.adopt():
-            stopped = await self.serve.call("POST", "/api/coordinator/stop", {}, deadline=30.0)
-            return bool(stopped.get("stopped"))
+            return await self._stop_with_serve()
         try:
             await self.site.command("coordinator", "stop", "--json", deadline=45.0)
         except ChannelError as error:
@@ -60,6 +60,13 @@ class Current(Dialect):
                 raise
             return False
         return True
+
+    async def _stop_with_serve(self) -> bool:
+        """Stop the coordinator, and its serve with it: a serve that has lost a coordinator may never read mail to the next
+        one, because it keeps the mail loop that has ended as a living one."""
+        stopped = await self.serve.call("POST", "/api/coordinator/stop", {}, deadline=30.0)
+        await self.serve.stop()
+        return bool(stopped.get("stopped"))
 
     async def stop_worker(self, row: Row) -> None:
         """By command: ends its turn and closes its record."""
