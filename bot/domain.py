@@ -135,6 +135,8 @@ class Snapshot:
     cpu_percent: float = 0.0
     memory_mib: float = 0.0
     trouble: Trouble | None = None
+    notice: Trouble | None = None
+    """Something to be known that stops no work: `not_adopted`, `overwritten`, `outdated`."""
 
     @property
     def active(self) -> tuple[Session, ...]:

@@ -104,6 +104,42 @@ class Uptake(StrEnum):
     """Marked as read by a hook, yet never shown to the model: send it again, with another marker."""
 
 
+@dataclass(frozen=True, slots=True)
+class FileChange:
+    """One file that an adoption changes, or changes back."""
+
+    path: str
+    """Within the product."""
+    why: tuple[str, ...]
+    diff: str
+    """As `diff -u` shows it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Adoption:
+    """What a product lacks for the fleet (or what undoing an adoption takes back), and whether that was done now."""
+
+    done: bool
+    initialises: bool = False
+    """Whether the engine prepares (or has prepared) the repository first, which it does once and never again."""
+    changes: tuple[FileChange, ...] = ()
+    digest: str = ""
+    """Names exactly these changes; empty when there is nothing to do."""
+    notes: tuple[str, ...] = ()
+    """What a person should know beside them."""
+    obstacles: tuple[str, ...] = ()
+    """What stands against doing it now, in words: changes that are not committed, agents at work."""
+    commit: str = ""
+    """Short id of the commit that was made; empty when git keeps none of these files."""
+    backup: str = ""
+    """Folder, in the runtime, with the files as they were."""
+
+    @property
+    def needed(self) -> bool:
+        """Whether there is anything to do, or was."""
+        return bool(self.changes) or self.initialises
+
+
 class Engine(ABC):
     """The engine of every product, behind one object."""
 
@@ -177,6 +213,15 @@ class Engine(ABC):
     @abstractmethod
     async def mail(self, product: str, *, limit: int = 50, agent: str | None = None) -> tuple[Mail, ...]:
         """The product's newest mail, newest first; of one agent (as sender or recipient) if named."""
+
+    @abstractmethod
+    async def adopt(self, product: Product, *, undo: bool = False, apply: bool = False, shown: str = "") -> Adoption:
+        """Make a product ready for the fleet, or undo the newest adoption that stands; without `apply` only say how.
+
+        The product need not be watched. With `shown`, the digest of what a person saw, nothing else than that is done:
+        EngineError `changed`. Refuses a repository with changes of its own (`dirty`) and one with agents at work
+        (`at_work`); changes files of the engine only, keeps them as they were, makes one commit. Done twice it is as if
+        done once; `undo` restores exactly, and refuses (`changed`) what somebody has changed since."""
 
     @abstractmethod
     async def inspect(self, product: str, agent: str) -> dict[str, Any]:

@@ -35,7 +35,8 @@ Shapes
     Session    `{"agent", "capability", "state", "task", "parent", "branch", "worktree", "started_at", "last_activity", "pid",
                "alive"}`
     Snapshot   `{"product", "at", "engine", "sessions": [Session …], "coordinator", "paused", "cost_usd_today",
-               "cost_usd_total", "cpu_percent", "memory_mib", "trouble": {"code", "message", "hint"} | null}`
+               "cost_usd_total", "cpu_percent", "memory_mib", "trouble": {"code", "message", "hint"} | null,
+               "notice": {"code", "message"} | null}`; a notice stops nothing (see the module `adoption`)
 
 Operations (product ones need the product to be watched by this connection)
     ping       {} → {}
@@ -54,6 +55,10 @@ Operations (product ones need the product to be watched by this connection)
     mail       {"limit", "agent": name | null} → [Mail …], newest first
     inspect    {"agent"} → {"session", "events": [{"at", "kind", "tool", "text"} …] newest first, "output"}
     init       {} → {"initialised": bool}; false when it was already
+    adopt      {"path", "type", "undo", "apply", "shown"} → {"done", "initialises", "changes": [{"path", "why", "diff"} …],
+               "digest", "notes", "obstacles", "commit", "backup"}; `why`, `notes`, `obstacles` are lists of texts. The
+               product (its `path`, absolute) need not be watched; without `apply` nothing is changed; `shown` is the digest
+               of what a person saw, or ""
     cli        {"argv": [word …]} → {"code", "json", "text"}; only commands that read, see the supervisor's `cli` module
     shutdown   {"force": bool} → {"stopping": bool}; without force only while no session runs
 """
@@ -93,6 +98,7 @@ OPS: Final[Mapping[str, float]] = {
     "mail": 15.0,
     "inspect": 20.0,
     "init": 60.0,
+    "adopt": 180.0,
     "cli": 60.0,
     "shutdown": 30.0,
 }
@@ -127,6 +133,9 @@ ERROR_CODES: Final[Mapping[str, str]] = {
     "timed_out": "It took longer than the deadline; what was begun may still happen.",
     "output_too_large": "A command printed more than the supervisor keeps.",
     "paused": "The product is paused; resume it first.",
+    "dirty": "The product's repository has changes that are not committed.",
+    "at_work": "Agents are at work in the product; what was asked for has to wait until none is.",
+    "changed": "The files are no longer what was shown, or what was written by us.",
     "engine_failed": "The engine failed in a way that has no word of its own; its own words are in the message.",
 }
 """Every code that an error may carry, and what it means."""

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from bot.domain import Mail, Product, Snapshot
 from bot.engine.base import (
+    Adoption,
     Engine,
     EngineEvent,
     Listener,
@@ -23,7 +24,7 @@ from bot.engine.base import (
 from bot.engine.channel import Event
 from bot.engine.link import Link
 from bot.engine.transport import Transport
-from bot.engine.wire import to_mail, to_session, to_snapshot, troubled
+from bot.engine.wire import to_adoption, to_mail, to_session, to_snapshot, troubled
 from bot.errors import EngineError, RuntimeUnreachable
 
 log = logging.getLogger(__name__)
@@ -144,6 +145,14 @@ class OverstoryEngine(Engine):
         """See `Engine`. `session` is a `Session`; an event is `{"at", "kind", "tool", "text"}`."""
         found = await self._ask(product, "inspect", {"agent": agent})
         return {**found, "session": to_session(found["session"])}
+
+    async def adopt(self, product: Product, *, undo: bool = False, apply: bool = False, shown: str = "") -> Adoption:
+        """See `Engine`."""
+        link = self._link_of(product)
+        if link is None:
+            raise self._no_runtime(product)
+        args = {"path": product.path, "type": product.type, "undo": undo, "apply": apply, "shown": shown}
+        return to_adoption(await link.request("adopt", product.name, args))
 
     async def command(self, product: str, *words: str) -> dict[str, Any]:
         """Run one of the engine's commands that only read (`doctor`, `costs` …): `{"code", "json", "text"}`."""

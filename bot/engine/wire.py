@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import AwareDatetime, BaseModel
 
 from bot.domain import Mail, Session, Snapshot, Trouble
+from bot.engine.base import Adoption, FileChange
 
 
 class WireMail(BaseModel):
@@ -62,6 +63,28 @@ class WireSnapshot(BaseModel):
     cpu_percent: float = 0.0
     memory_mib: float = 0.0
     trouble: WireTrouble | None = None
+    notice: WireTrouble | None = None
+
+
+class WireChange(BaseModel):
+    """One file of an adoption on the channel."""
+
+    path: str
+    why: tuple[str, ...] = ()
+    diff: str = ""
+
+
+class WireAdoption(BaseModel):
+    """An adoption on the channel."""
+
+    done: bool
+    initialises: bool = False
+    changes: tuple[WireChange, ...] = ()
+    digest: str = ""
+    notes: tuple[str, ...] = ()
+    obstacles: tuple[str, ...] = ()
+    commit: str = ""
+    backup: str = ""
 
 
 def to_mail(product: str, value: object) -> Mail:
@@ -77,9 +100,19 @@ def to_session(value: object) -> Session:
 def to_snapshot(value: object) -> Snapshot:
     """A snapshot. Raises pydantic's ValidationError."""
     wire = WireSnapshot.model_validate(value)
-    plain = wire.model_dump(exclude={"sessions", "trouble"})
+    plain = wire.model_dump(exclude={"sessions", "trouble", "notice"})
     trouble = Trouble(wire.trouble.code, wire.trouble.message, wire.trouble.hint) if wire.trouble else None
-    return Snapshot(**plain, sessions=tuple(Session(**session.model_dump()) for session in wire.sessions), trouble=trouble)
+    sessions = tuple(Session(**session.model_dump()) for session in wire.sessions)
+    cure = f"Say `/fleet adopt {wire.product}`."
+    notice = Trouble(wire.notice.code, wire.notice.message, wire.notice.hint or cure) if wire.notice else None
+    return Snapshot(**plain, sessions=sessions, trouble=trouble, notice=notice)
+
+
+def to_adoption(value: object) -> Adoption:
+    """An adoption. Raises pydantic's ValidationError."""
+    wire = WireAdoption.model_validate(value)
+    changes = tuple(FileChange(change.path, change.why, change.diff) for change in wire.changes)
+    return Adoption(**wire.model_dump(exclude={"changes"}), changes=changes)
 
 
 def troubled(product: str, code: str, message: str, hint: str) -> Snapshot:

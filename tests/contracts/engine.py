@@ -205,6 +205,44 @@ class EngineContract(ABC):
         assert delivered
         assert not await engine.nudge("one", "nobody", "Hello?")
 
+    async def test_an_adoption_is_shown_first_and_done_once(self, world: World) -> None:
+        engine, _ = await world.client()
+        shown = await engine.adopt(world.one)
+        assert shown.needed
+        assert not shown.done
+        assert [change.path for change in shown.changes if "coordinator.md" in change.path]
+        assert all(change.diff and change.why for change in shown.changes)
+        with pytest.raises(EngineError) as caught:
+            await engine.adopt(world.one, apply=True, shown="something else")
+        assert caught.value.code == "changed"
+        done = await engine.adopt(world.one, apply=True, shown=shown.digest)
+        assert (done.done, done.changes) == (True, shown.changes)
+        assert not (await engine.adopt(world.one)).needed
+        assert not (await engine.adopt(world.one, apply=True)).needed
+        undone = await engine.adopt(world.one, undo=True, apply=True)
+        assert undone.done
+        assert (await engine.adopt(world.one)).digest == shown.digest
+        with pytest.raises(EngineError) as caught:
+            await engine.adopt(world.one, undo=True)
+        assert caught.value.code == "not_found"
+
+    async def test_nothing_is_adopted_while_agents_work(self, world: World) -> None:
+        engine, ear = await world.client()
+        await engine.start("one")
+        await ear.state("one", lambda snapshot: snapshot.coordinator)
+        assert "coordinator" in " ".join((await engine.adopt(world.one)).obstacles)
+        with pytest.raises(EngineError) as caught:
+            await engine.adopt(world.one, apply=True)
+        assert caught.value.code == "at_work"
+
+    async def test_a_product_that_nobody_watches_can_be_adopted(self, world: World) -> None:
+        engine, _ = await world.client()
+        await engine.watch([world.two], {})
+        assert (await engine.adopt(world.one, apply=True)).done
+        with pytest.raises(EngineError) as caught:
+            await engine.adopt(world.lost)
+        assert caught.value.code == "path_missing"
+
     async def test_inspecting_an_agent(self, world: World) -> None:
         engine, ear = await world.client()
         await engine.start("one")

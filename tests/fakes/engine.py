@@ -19,8 +19,10 @@ from typing import Any
 
 from bot.domain import Mail, Product, Session, Snapshot, Trouble
 from bot.engine.base import (
+    Adoption,
     Engine,
     EngineEvent,
+    FileChange,
     Listener,
     MailArrived,
     RuntimeDown,
@@ -61,6 +63,9 @@ class Box:
     nudges: list[tuple[str, str]] = field(default_factory=list)
     uptake: dict[str, Uptake] = field(default_factory=dict)
     """What `consumed` answers by mail id; `taken` for those not named."""
+    adopted: bool = False
+    dirty: tuple[str, ...] = ()
+    """Files with changes that nobody has committed."""
 
 
 @dataclass(slots=True)
@@ -323,7 +328,36 @@ class FakeEngine(Engine):
             raise EngineError(f"{product} has no agent {agent}.", "", code="unknown_agent", product=product)
         return {"session": session, "events": [], "output": ""}
 
+    async def adopt(self, product: Product, *, undo: bool = False, apply: bool = False, shown: str = "") -> Adoption:
+        box, args = self.box(product.name), {"path": product.path, "undo": undo, "apply": apply, "shown": shown}
+        finish = self._begin("adopt", product.name, {**args, "type": product.type})
+        if undo and not box.adopted:
+            raise EngineError(f"There is no adoption of {product.name} to undo.", "", code="not_found", product=product.name)
+        if box.adopted and not undo:
+            return Adoption(done=False)
+        digest, diff = ("u1", "-asks first") if undo else ("a1", "+asks first")
+        change = FileChange(".overstory/agent-defs/coordinator.md", ("asks first",), diff)
+        against = self._against_adoption(box)
+        if apply and shown not in ("", digest):
+            raise EngineError("It is no longer what was shown.", "Look again.", code="changed", product=product.name)
+        if apply and against is not None:
+            raise against
+        if apply:
+            box.adopted = not undo
+            self.set_snapshot(product.name, notice=None)
+        finish()
+        obstacles = () if apply or against is None else (str(against),)
+        commit, backup = ("c0ffee1", "/backup") if apply else ("", "")
+        return Adoption(apply, False, (change,), digest, obstacles=obstacles, commit=commit, backup=backup)
+
     # Inside
+
+    def _against_adoption(self, box: Box) -> EngineError | None:
+        if box.snapshot.active:
+            return EngineError("coordinator at work there.", "Stop the product first.", code="at_work", product=box.name)
+        if box.dirty:
+            return EngineError(f"Not committed: {', '.join(box.dirty)}.", "Commit them.", code="dirty", product=box.name)
+        return None
 
     def _begin(self, op: str, product: str, args: dict[str, Any], *, reach_trouble: bool = False) -> Callable[[], None]:
         """Record the call and meet what a test prepared; the returned function ends it, losing its answer if asked."""

@@ -15,6 +15,9 @@ from .sessions import COORDINATOR, Row
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,80}")
 """What may be an agent's name, a task's id or a capability: they become paths, branches and arguments."""
 
+INIT_SKIPS = ("--skip-mulch", "--skip-canopy", "--skip-onboard")
+"""What else the engine would set up in a repository; nothing here needs it."""
+
 
 async def start(product: Product) -> dict[str, Any]:
     """See that the coordinator runs."""
@@ -192,23 +195,22 @@ async def init(product: Product, name: str | None) -> dict[str, Any]:
             return {"initialised": False}
         if trouble.code != "not_initialised":
             raise trouble
-        await product.site.engine.version()
-        words = ["init"]
-        if not product.site.engine.planning:
-            words += [
-                "--yes",
-                "--name",
-                name or product.site.path.name,
-                "--skip-mulch",
-                "--skip-canopy",
-                "--skip-onboard",
-                "--json",
-            ]
-        await product.site.command(*words, deadline=60.0)
-        if (trouble := product.health()) is not None:
-            raise trouble
+        await initialise(product, name or product.site.path.name)
     product.changed()
     return {"initialised": True}
+
+
+async def initialise(product: Product, name: str) -> None:
+    """Let the engine prepare a repository that it has not prepared before, which the caller has made sure of."""
+    await product.site.engine.version()
+    await product.site.command(*init_words(planning=product.site.engine.planning, name=name), deadline=60.0)
+    if (trouble := product.health()) is not None:
+        raise trouble
+
+
+def init_words(*, planning: bool, name: str) -> tuple[str, ...]:
+    """The words of the command that prepares a repository; 0.5.8 calls the project like its folder."""
+    return ("init",) if planning else ("init", "--yes", "--name", name, *INIT_SKIPS, "--json")
 
 
 async def _marked(product: Product, field: str, marker: str) -> Letter | None:

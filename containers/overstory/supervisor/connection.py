@@ -178,6 +178,8 @@ class Connection:
             return await self._snapshots(request.args)
         if request.op == "shutdown":
             return await self._daemon.shutdown(bool(request.args.get("force")))
+        if request.op == "adopt":
+            return await self._daemon.adopt(request.product, request.args)
         if request.op not in OPERATIONS:
             known = ", ".join(sorted(OPS))
             raise ChannelError("unknown_op", f"This supervisor knows no operation {request.op!r}.", f"It knows {known}.")

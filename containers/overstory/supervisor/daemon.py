@@ -21,8 +21,10 @@ import aiohttp
 from bot.engine.channel import ChannelError
 
 from . import VERSION, processes
+from .adopt import Wish, adopt
 from .connection import Connection
 from .engine import Engine
+from .operations import absolute, flag, text
 from .product import Product
 from .runtime import Gauge
 from .site import IDLE_AFTER, Shared, Site
@@ -75,6 +77,7 @@ class Daemon:
         self._wanted: dict[Connection, frozenset[Path]] = {}
         self._closing: set[asyncio.Task[None]] = set()
         self._connections: set[asyncio.Task[None]] = set()
+        self._adopting = asyncio.Lock()
 
     async def info(self) -> dict[str, Any]:
         """What the hello says."""
@@ -103,6 +106,15 @@ class Daemon:
         for path in [path for path in self._products if not self._needed(path)]:
             self._drop(path)
         return {name: self._products[path] for name, path in paths.items()}
+
+    async def adopt(self, name: str, args: Mapping[str, Any]) -> dict[str, Any]:
+        """Show or make what a product lacks for the fleet; one at a time, for none may take another's project name."""
+        path = absolute(args)
+        kind = text(args, "type", "code")
+        wish = Wish(name, kind, flag(args, "undo"), flag(args, "apply"), text(args, "shown", ""))
+        async with self._adopting:
+            product = self._products.get(path) or Product(Site(path, self.shared))
+            return await adopt(product, wish, tuple(self._products))
 
     def _needed(self, path: Path) -> bool:
         """Whether a bot watches it, or engine processes of ours run there that somebody has to see to."""

@@ -1,6 +1,7 @@
 """What the names of the channel's operations do."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from bot.engine.channel import ChannelError
@@ -31,6 +32,22 @@ def number(args: Args, name: str, default: int) -> int:
     if isinstance(found, bool) or not isinstance(found, int):
         raise ChannelError("bad_request", f"`{name}` must be a whole number.")
     return found
+
+
+def flag(args: Args, name: str) -> bool:
+    """A truth value, false if it is missing."""
+    found = args.get(name, False)
+    if not isinstance(found, bool):
+        raise ChannelError("bad_request", f"`{name}` must be true or false.")
+    return found
+
+
+def absolute(args: Args) -> Path:
+    """The absolute path in `path`."""
+    found = text(args, "path")
+    if not Path(found).is_absolute() or "\0" in found:
+        raise ChannelError("bad_request", f"{found!r} is no absolute path.", "The registry makes it absolute.")
+    return Path(found)
 
 
 def words(args: Args, name: str) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Any
 from bot.engine.channel import ChannelError
 
 from . import plans, processes, sessions, times, troubles
+from .adopt_notice import Adoption
 from .costs import Costs, Spent
 from .current import Current
 from .database import Kept
@@ -49,6 +50,7 @@ class Seen:
     turns: Mapping[str, int] = field(default_factory=dict)
     spent: Spent = field(default_factory=Spent)
     trouble: ChannelError | None = None
+    notice: dict[str, str] | None = None
 
 
 class Product:
@@ -66,6 +68,7 @@ class Product:
         self._costs = Costs(site.path, site.folder / "metrics.db", site.state)
         self._meter = processes.Meter()
         self._hooks = Hooks()
+        self._adoption = Adoption(site.folder)
         self.mender = Mender(site)
         self._dialect: Dialect | None = None
         self._worktrees: dict[str, str] = {}
@@ -222,12 +225,13 @@ class Product:
             "cpu_percent": 0.0,
             "memory_mib": 0.0,
             "trouble": None,
+            "notice": None,
         }
         seen = None
         try:
             seen = await self.site.read(self._read)
             await self._speak()
-            found["engine"] = self.site.engine.known_version
+            found["engine"], found["notice"] = self.site.engine.known_version, seen.notice
             await self._fill(found, seen)
             if seen.trouble is not None:
                 raise seen.trouble
@@ -241,7 +245,7 @@ class Product:
         if (trouble := self.health()) is not None:
             raise trouble
         rows = sessions.read(self.site.folder / "sessions.db")
-        seen = Seen(rows, self._turns(rows))
+        seen = Seen(rows, self._turns(rows), notice=self._adoption.notice())
         try:
             self._mail.get(lambda: self.site.mailbox.newest(1))
             seen.spent = self._costs.read(rows)
