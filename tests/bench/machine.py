@@ -4,6 +4,7 @@ import os
 import platform
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -25,16 +26,25 @@ def load() -> float:
     return os.getloadavg()[0]
 
 
-def busy_seconds() -> float:
-    """CPU that the whole machine has used since it was started: all but idle and waiting for disks (proc_stat(5))."""
-    fields = [int(word) for word in (PROC / "stat").read_text().splitlines()[0].split()[1:9]]
-    return sum(fields[:3] + fields[5:]) / TICKS
-
-
-def cpu_seconds(pid: int) -> float:
-    """CPU that a process has used."""
+def cpu_seconds(pid: int, *, children: bool = False) -> float:
+    """CPU that a process has used; with that of its children which have ended (proc_pid_stat(5)), if asked for."""
     fields = (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
+    return sum(map(int, fields[11 : 15 if children else 13])) / TICKS
+
+
+def parent(pid: int) -> int:
+    """The process that started a process, or took it over."""
+    return int((PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[1])
+
+
+def named(*names: str) -> list[int]:
+    """The processes of programs of these names."""
+    found = []
+    for folder in PROC.glob("[0-9]*"):
+        with suppress(OSError):
+            if (folder / "comm").read_text().strip() in names:
+                found.append(int(folder.name))
+    return found
 
 
 def resident_mib(pid: int) -> float:

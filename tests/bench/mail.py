@@ -75,8 +75,8 @@ def _number(text: str) -> int:
 
 def _section(shown: list[float], whole: list[float]) -> Section:
     method = (
-        f"{MAILS} times `ov mail send` to the operator inside products of the container in which 50 products work, at random "
-        "moments. The time is from the mail's own `created_at`, which the engine writes as it keeps the mail in its database, to "
+        f"{MAILS} times `ov mail send` to the operator in the container in which 50 products work, at random "
+        "moments. The time is from the mail's own `created_at`, which the engine writes as it stores the mail, to "
         "the frame with the report on the page's WebSocket; both clocks are this machine's. On the way: supervisor, stream, "
         "store, report."
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tests.bench import machine
 from tests.bench.coordinator import Coordinator, until, write_registry
 from tests.bench.figures import Unavailable
 from tests.e2e.bed import ROOT, take_certificates
@@ -109,13 +110,15 @@ class Runtime:
                 await fleet.say(f"/fleet spawn {name} {OBJECTIVE}")
             await until(lambda batch=batch: _work(fleet, batch), f"agents work in {', '.join(batch)}", pause=0.1)  # type: ignore[misc]
 
-    async def supervisor_pid(self) -> int:
-        """The supervisor, as this machine numbers it."""
-        for line in (await docker("top", self.container, "-eo", "pid,args")).splitlines()[1:]:
-            pid, _, argv = line.strip().partition(" ")
-            if " -m supervisor --socket" in argv and "docker-init" not in argv:
-                return int(pid)
-        raise RuntimeError("no supervisor runs in the container")
+    async def processes(self, *words: str) -> list[int]:
+        """The Python processes in the container whose command line begins with these words, as this machine numbers them."""
+        wanted = " ".join(("python3", *words))
+        lines = (await docker("top", self.container, "-eo", "pid,args")).splitlines()[1:]
+        return [int(line.split()[0]) for line in lines if line.strip().partition(" ")[2].startswith(wanted)]
+
+    async def keeper(self) -> int:
+        """Docker's process that holds the container, and is the parent of all that is run in it by exec."""
+        return machine.parent(int(await docker("inspect", "--format", "{{.State.Pid}}", self.container)))
 
 
 async def _work(fleet: Coordinator, names: Sequence[str]) -> bool:

@@ -46,7 +46,7 @@ async def measure(bench: Bench) -> Section:
     method = (
         f"`admit` is the plain function that decides for every piece of queued work, {WAITING:,} for {PRODUCTS} products. "
         "The step is the whole job: the store read, the decisions made, those kept that changed, while nothing is free. The "
-        f"inbox is asked over HTTP of a coordinator in whose store {GATES:,} plans wait; each gate comes with its plan rendered."
+        f"inbox is asked over HTTP of a coordinator in whose store {GATES:,} plans wait; each comes with its plan rendered."
     )
     return Section("Large fleets", method, tuple(figures))
 

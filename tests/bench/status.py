@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import resource
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,10 +23,9 @@ COUNTS = (4, 20, 50)
 AT_ONCE = 8
 """Execs under way at the same time: a sensible program would not run them one by one."""
 ARGV = ("overstory", "status", "--json")
-QUIET = 2.0
-"""Seconds over which the machine's own CPU is measured, before and after."""
-BURST = 1.5
-"""Seconds for which the channel is asked again and again."""
+BURST, LEAST = 1000, 20
+"""Products asked about, in all, through the channel and by each other way."""
+WE = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
 
 Sweep = Callable[[Sequence[str]], Awaitable[dict[str, int]]]
 """Asks for the status of these products; how many agents each one has."""
@@ -108,28 +108,42 @@ def _agents(printed: bytes) -> int:
     return len(found["agents"])
 
 
+@dataclass(frozen=True, slots=True)
+class Parties:
+    """The processes that take part in a sweep beside this one and the commands that it runs."""
+
+    docker: tuple[int, ...]
+    keeper: int
+    """Docker's process that runs commands in the container; what they have used is booked to it when they end."""
+    supervisor: tuple[int, ...]
+    """The supervisor with the streams to it; nobody for the ways without a channel."""
+
+    @classmethod
+    async def of(cls, runtime: Runtime, way: str) -> "Parties":
+        """Those of a runtime, as they are now."""
+        inside = await runtime.processes("-m", "supervisor") if way == "channel" else []
+        return cls(tuple(machine.named("dockerd", "containerd")), await runtime.keeper(), tuple(inside))
+
+    def used(self) -> float:
+        """CPU seconds so far, of all of them."""
+        own = sum(resource.getrusage(who).ru_utime + resource.getrusage(who).ru_stime for who in WE)
+        others = sum(machine.cpu_seconds(pid) for pid in (*self.docker, *self.supervisor))
+        return own + others + machine.cpu_seconds(self.keeper, children=True)
+
+
 async def _cost(sweep: Sweep, runtime: Runtime, count: int, way: str) -> Cost:
     names = list(runtime.products)[:count]
-    told = await sweep(names)
-    if wrong := [name for name in names if told.get(name) != 2]:
-        raise RuntimeError(f"{way} did not tell of two agents in {', '.join(wrong)}")
-    before = await _background()
+    parties = await Parties.of(runtime, way)
     times: list[float] = []
-    cpu, began = machine.busy_seconds(), time.perf_counter()
-    while not times or (way == "channel" and time.perf_counter() - began < BURST) or (len(times) * count < 20):
+    least = BURST if way == "channel" else LEAST
+    cpu = parties.used()
+    while len(times) * count < least:
         started = time.perf_counter()
-        await sweep(names)
+        told = await sweep(names)
         times.append(time.perf_counter() - started)
-    cpu, took = machine.busy_seconds() - cpu, time.perf_counter() - began
-    own = cpu - took * (before + await _background()) / 2
-    return Cost(tuple(times), max(own, 0.0) / len(times) / count)
-
-
-async def _background() -> float:
-    """CPU that the machine uses without us, seconds per second: the products work on meanwhile."""
-    cpu, began = machine.busy_seconds(), time.perf_counter()
-    await asyncio.sleep(QUIET)
-    return (machine.busy_seconds() - cpu) / (time.perf_counter() - began)
+        if wrong := [name for name in names if told.get(name) != 2]:
+            raise RuntimeError(f"{way} did not tell of two agents in {', '.join(wrong)}")
+    return Cost(tuple(times), (parties.used() - cpu) / len(times) / count)
 
 
 def _section(costs: dict[tuple[str, int], Cost]) -> Section:
@@ -161,7 +175,7 @@ def _section(costs: dict[tuple[str, int], Cost]) -> Section:
         "Real Docker; a container of the rehearsal image, in which a coordinator and a builder work in each of 50 products all "
         "the while. The channel is one request over the open `docker exec -i` of a coordinator, answered from fresh looks at "
         f"every product. The other ways run `{' '.join(ARGV)}` once in each product, {AT_ONCE} at a time. All must tell of the "
-        "same agents. CPU is that of the whole machine (/proc/stat) less what the working products and everything else used in "
-        "the seconds before and after."
+        "same agents. CPU is what the kernel books for all that take part: the process that asks, Docker's, and the commands, "
+        "or for the channel the supervisor with all else that it does meanwhile."
     )
     return Section("Status of working products", method, tuple(figures))
