@@ -33,6 +33,9 @@ LOOK = 0.02
 TALK = 15.0
 """Seconds for asking a supervisor that is there already what it is, and to make room."""
 
+LOG_CAP = 8 * 1024 * 1024
+"""Size in bytes from which on the log of the supervisors before is put aside at a start."""
+
 OCCUPIED = 1
 """Exit code of a supervisor that finds another one on its socket."""
 
@@ -157,7 +160,10 @@ class LocalTransport(Transport):
         (self.folder / "socket").write_text(f"{self.socket}\n")
         argv = [sys.executable, "-P", "-m", "supervisor", "--socket", str(self.socket), "--state", str(self.folder)]
         argv += ["--make", self._make, *(["--engine", *self._engine] if self._engine else [])]
-        log_file = os.open(self.folder / "supervisor.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        path = self.folder / "supervisor.log"
+        if path.exists() and path.stat().st_size > LOG_CAP:
+            path.replace(path.with_suffix(".log.1"))
+        log_file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             outputs = [(os.POSIX_SPAWN_DUP2, log_file, number) for number in (1, 2)]
             actions = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0), *outputs]

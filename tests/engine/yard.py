@@ -59,7 +59,7 @@ class Supervisor:
         self.socket = folder / "s.sock"
         self.state = folder / "state"
         self._engine = tuple(engine) or (sys.executable, str(REHEARSAL))
-        self._idle, self._env = idle, environment(**env)
+        self._idle, self._env = idle, environment(TMPDIR=str(folder), **env)
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:

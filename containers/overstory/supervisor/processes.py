@@ -64,6 +64,11 @@ def table() -> Table:
     return Table({process.pid: process for process in found if not process.dead})
 
 
+def uncollected() -> frozenset[int]:
+    """Our children that have ended and wait to be collected."""
+    return frozenset(process.pid for process in _from_proc() if process.dead and process.parent == os.getpid())
+
+
 def one(pid: int) -> Process | None:
     """One process that lives now, without looking at all the others."""
     if not PROC.joinpath("stat").exists():

@@ -15,6 +15,9 @@ from . import cli, processes, troubles
 from .sessions import Row
 from .site import Site
 
+KEPT = 7 * 86400.0
+"""Seconds for which what a start printed is kept."""
+
 LOOK = 0.05
 """Seconds between two looks whether the worker's session has appeared."""
 
@@ -45,6 +48,7 @@ class Slings:
     async def start(self, agent: str, argv: tuple[str, ...]) -> Row:
         """Run `ov sling` until the worker's session is recorded; raises what it says if it fails before that."""
         before = await self._site.row(agent)
+        await self._site.work(self._site.state.forget_old, "sling", KEPT)
         log = self._site.state.path("sling", self._key, agent, suffix=".log")
         child = await self._site.work(processes.spawn, argv, self._site.path, log, log.with_suffix(".err"), self._site.env)
         self._children[agent] = child

@@ -6,6 +6,7 @@ One small JSON file for each fact, replaced whole, in a folder that only the run
 import contextlib
 import json
 import os
+import time
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -43,6 +44,13 @@ class State:
         """Forget a fact."""
         with contextlib.suppress(FileNotFoundError):
             self.path(kind, *key).unlink()
+
+    def forget_old(self, kind: str, age: float) -> None:
+        """Remove logs of a kind that were last written so many seconds ago."""
+        for path in self.folder.glob(f"{kind}-*"):
+            with contextlib.suppress(OSError):
+                if path.suffix != ".json" and time.time() - path.stat().st_mtime > age:
+                    path.unlink()
 
     def all(self, kind: str) -> list[dict[str, Any]]:
         """Every fact of one kind."""
