@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from bot.engine.channel import OPS, ChannelError, Decoder, Event, Hello, Message, Request, Response, encode
 
+from .background import keep
 from .operations import OPERATIONS
 from .product import Product
 
@@ -37,7 +38,7 @@ class Feed:
         self._wake = asyncio.Event()
         self._wake.set()
         self._sent = -1
-        self._task = asyncio.create_task(self._run())
+        self._task = keep(f"feed of {name}", self._run)
         product.listeners.add(self._hear)
 
     def end(self) -> asyncio.Task[None]:
@@ -45,11 +46,6 @@ class Feed:
         self.product.listeners.discard(self._hear)
         self._task.cancel()
         return self._task
-
-    def resume_at(self, cursor: str) -> None:
-        """Push again what comes after a cursor."""
-        self._cursor, self._sent = cursor, -1
-        self._wake.set()
 
     def _hear(self, mail: bool) -> None:
         self._wake.set()
@@ -63,10 +59,13 @@ class Feed:
             except ChannelError:
                 # The snapshot says what is wrong; when it is mended the databases change.
                 asyncio.get_running_loop().call_later(PATIENCE, self._wake.set)
+            except ConnectionError:
+                return
             if self._sent != self.product.version or self._sent < 0:
                 snapshot = await self.product.snapshot()
                 self._sent = self.product.version
-                await self._connection.write(Event("snapshot", {**snapshot, "product": self.name}))
+                with contextlib.suppress(ConnectionError):
+                    await self._connection.write(Event("snapshot", {**snapshot, "product": self.name}))
 
     async def _push_mail(self) -> None:
         more = True
@@ -102,6 +101,10 @@ class Connection:
             self._writer.close()
             with contextlib.suppress(ConnectionError):
                 await self._writer.wait_closed()
+
+    def hang_up(self) -> None:
+        """Let `run` come to its end."""
+        self._writer.close()
 
     async def write(self, message: Message) -> None:
         """Send a message and wait until the bot keeps up."""
@@ -194,13 +197,9 @@ class Connection:
         """Tend exactly these products; those that stay are replayed from the cursor that is given now."""
         wanted = _wanted(args)
         products = self._daemon.tend(self, {name: Path(path) for name, (path, _) in wanted.items()})
-        for name in [name for name, feed in self._feeds.items() if products.get(name) is not feed.product]:
-            self._feeds.pop(name).end()
-        for name, (_, cursor) in wanted.items():
-            if name in self._feeds:
-                self._feeds[name].resume_at(cursor)
-            else:
-                self._feeds[name] = Feed(self, name, products[name], cursor)
+        for feed in self._feeds.values():
+            feed.end()
+        self._feeds = {name: Feed(self, name, products[name], cursor) for name, (_, cursor) in wanted.items()}
         return {}
 
     async def _snapshots(self, args: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -20,8 +20,9 @@ import aiohttp
 
 from bot.engine.channel import ChannelError
 
-from . import VERSION, processes
+from . import VERSION, orphans, processes
 from .adopt import Wish, adopt
+from .background import keep
 from .connection import Connection
 from .engine import Engine
 from .operations import absolute, flag, text
@@ -32,6 +33,9 @@ from .state import State
 from .watch import Watched, watch
 
 log = logging.getLogger(__name__)
+
+FAREWELL = 3.0
+"""Seconds that the bots' connections may take to end."""
 
 THREADS = 16
 """Threads that read; each product uses one at a time."""
@@ -76,7 +80,7 @@ class Daemon:
         self._watched: dict[Path, Watched] = {}
         self._wanted: dict[Connection, frozenset[Path]] = {}
         self._closing: set[asyncio.Task[None]] = set()
-        self._connections: set[asyncio.Task[None]] = set()
+        self._connections: dict[Connection, asyncio.Event] = {}
         self._adopting = asyncio.Lock()
 
     async def info(self) -> dict[str, Any]:
@@ -153,31 +157,37 @@ class Daemon:
         for known in self.state.all("serve"):
             self._take_up(Path(str(known.get("product"))))
         server = await asyncio.start_unix_server(self._attach, sock=_listening(path), limit=2**20)
-        looking = asyncio.create_task(watch(lambda: self._watched.values()))
+        jobs = [keep("watch", lambda: watch(lambda: self._watched.values())), keep("orphans", orphans.collect)]
         for sign in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(sign, self.stopping.set)
         log.info("supervisor %s on %s", self.boot[:8], path)
         try:
             await self.stopping.wait()
         finally:
-            looking.cancel()
+            for job in jobs:
+                job.cancel()
             server.close()
             await self._end(path)
 
     async def _attach(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        if task is not None:
-            self._connections.add(task)
-            task.add_done_callback(self._connections.discard)
-        await Connection(self, reader, writer).run()
+        connection, ended = Connection(self, reader, writer), asyncio.Event()
+        self._connections[connection] = ended
+        try:
+            await connection.run()
+        finally:
+            del self._connections[connection]
+            ended.set()
 
     async def _end(self, path: Path) -> None:
         """Let go of everything. Sessions go on, with the serve that holds them; an idle serve has no more reason to be."""
         with contextlib.suppress(FileNotFoundError):
             path.unlink()
-        for task in tuple(self._connections):
-            task.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
+        ends = list(self._connections.values())
+        for connection in tuple(self._connections):
+            connection.hang_up()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FAREWELL):
+                await asyncio.gather(*(end.wait() for end in ends))
         for product in tuple(self._products.values()):
             await self._leave(product)
         await asyncio.gather(*self._closing, return_exceptions=True)

@@ -13,6 +13,7 @@ from bot.engine.channel import ChannelError
 
 from . import plans, processes, sessions, times, troubles
 from .adopt_notice import Adoption
+from .background import keep
 from .costs import Costs, Spent
 from .current import Current
 from .database import Kept
@@ -81,7 +82,7 @@ class Product:
 
     def open(self) -> None:
         """Begin to tend it."""
-        self._round = asyncio.create_task(self._tend())
+        self._round = keep(f"round of {self.site.path}", self._tend)
 
     async def close(self) -> None:
         """Stop tending it. What runs, runs on."""
