@@ -90,7 +90,7 @@ def _channel(given: object) -> ChannelRef:
 
 
 def _cron(text: str) -> str:
-    from apscheduler.triggers.cron import CronTrigger  # type: ignore[import-untyped]
+    from apscheduler.triggers.cron import CronTrigger
 
     fields = text.split()
     if len(fields) != 5:
