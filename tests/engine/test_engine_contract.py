@@ -1,4 +1,4 @@
-"""The contract of the Engine port, on the fake and on the real client over the rehearsal, in both dialects."""
+"""The contract of the Engine port, on the fake and on the real client over the rehearsal; its work in both dialects."""
 
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import replace
@@ -11,7 +11,7 @@ from bot.domain import Product, Trouble
 from bot.engine.base import Engine
 from bot.engine.overstory import OverstoryEngine
 from bot.engine.unix import UnixTransport
-from tests.contracts.engine import EngineContract, World
+from tests.contracts.engine import EngineContract, WorkContract, World
 from tests.engine.conftest import NEW, OLD
 from tests.engine.yard import Ear, Supervisor, Yard, end_everything_in, mailed
 from tests.fakes.engine import FakeEngine
@@ -100,7 +100,7 @@ class TestNewDialect(EngineContract):
             yield world
 
 
-class TestOldDialect(EngineContract):
+class TestOldDialect(WorkContract):
     @pytest.fixture
     async def world(self, old_yard: Yard, supervisors: dict[str, Supervisor]) -> AsyncIterator[Any]:
         async for world in real_world(old_yard, supervisors[OLD], OLD):
