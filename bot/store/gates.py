@@ -68,11 +68,12 @@ class Gates:
                     ),
                 )
 
-    def in_states(self, *states: GateState, product: str | None = None) -> list[Gate]:
-        """Gates in these states (all of them, if none is given), oldest first."""
+    def in_states(self, *states: GateState, product: str | None = None, limit: int = -1) -> list[Gate]:
+        """Gates in these states (in any, if none is given), oldest first; only the newest `limit` of them, if it is not -1."""
         wanted: Sequence[str] = [state.value for state in states] or [state.value for state in GateState]
         marks = ", ".join("?" * len(wanted))
-        return self._found(f"state IN ({marks}) AND (? IS NULL OR product = ?) ORDER BY n", *wanted, product, product)
+        where = f"state IN ({marks}) AND (? IS NULL OR product = ?) ORDER BY n DESC LIMIT ?"
+        return self._found(where, *wanted, product, product, limit)[::-1]
 
     def of_work(self, work: str) -> list[Gate]:
         """Every gate that a piece of work has raised, oldest first."""

@@ -114,7 +114,10 @@ class Runtime:
         """The Python processes in the container whose command line begins with these words, as this machine numbers them."""
         wanted = " ".join(("python3", *words))
         lines = (await docker("top", self.container, "-eo", "pid,args")).splitlines()[1:]
-        return [int(line.split()[0]) for line in lines if line.strip().partition(" ")[2].startswith(wanted)]
+        found = [int(pid) for pid, argv in (line.split(None, 1) for line in lines) if argv.startswith(wanted)]
+        if not found:
+            raise RuntimeError(f"no `{wanted}` runs in the container")
+        return found
 
     async def keeper(self) -> int:
         """Docker's process that holds the container, and is the parent of all that is run in it by exec."""

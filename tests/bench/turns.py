@@ -83,7 +83,7 @@ async def _plain(fleet: Coordinator, api: TimedApi, before: float) -> list[Figur
     return [
         middle("message to model request", to_model[1:], goal=20, openclaw="370 to 460 ms"),
         middle("last byte of the model to the reply", to_reply[1:], openclaw="30 to 37 ms"),
-        Figure("message to model request, the very first", to_model[0] * 1000, "ms", None, "about 3.5 s"),
+        Figure("message to model request, the very first", to_model[0] * 1000, "ms"),
         Figure("first request: system prompt", sizes[0], "tokens", None, "10,600 tokens"),
         Figure("first request: tools", sizes[1], "tokens", None, "3,900 tokens"),
         Figure("first request: the whole", sizes[2], "tokens", None, "14,800 tokens, and 2 side calls"),

@@ -76,7 +76,7 @@ async def gate_list(request: web.Request) -> web.Response:
     fleet, query = request.app[SITE].fleet, request.query
     name = fleet.product(query["product"]).name if query.get("product") else None
     states = _states(query.get("state", ""), {each.value: each is GateState.OPEN for each in GateState})
-    found = fleet.store.gates.in_states(*map(GateState, states), product=name)[-_limit(query.get("limit")) :]
+    found = fleet.store.gates.in_states(*map(GateState, states), product=name, limit=_limit(query.get("limit")))
     return answer({"gates": [views.gate_json(each, fleet) for each in found]})
 
 
