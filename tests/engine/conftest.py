@@ -1,9 +1,9 @@
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.engine.yard import Yard, template
+from tests.engine.yard import Supervisor, Yard, end_everything_in, template
 
 NEW, OLD = "0.11.0", "0.5.8"
 
@@ -20,10 +20,20 @@ def old_product(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return template(tmp_path_factory.mktemp("old") / "shop", OLD)
 
 
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Supervisor]:
+    """A supervisor of 0.11 for all tests that do nothing to it; started by the first."""
+    folder = tmp_path_factory.mktemp("shared")
+    supervisor = Supervisor(folder, idle=1.0)
+    yield supervisor
+    supervisor.end()
+    end_everything_in(folder)
+
+
 @pytest.fixture
-async def yard(tmp_path: Path, new_product: Path) -> AsyncIterator[Yard]:
+async def yard(tmp_path: Path, new_product: Path, shared: Supervisor) -> AsyncIterator[Yard]:
     """A yard with products of 0.11."""
-    made = Yard(tmp_path, new_product)
+    made = Yard(tmp_path, new_product, shared)
     yield made
     await made.close()
 

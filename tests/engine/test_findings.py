@@ -94,7 +94,7 @@ async def running(yard: Yard, **options: Any) -> tuple[OverstoryEngine, Ear, Pro
 
 @finding(1)
 async def test_the_coordinator_of_0_11_is_headless_and_held_by_a_serve(yard: Yard) -> None:
-    engine, _, product, supervisor = await running(yard)
+    engine, _, product, supervisor = await running(yard, own=True)
     await engine.start("one")
     with closing(sessions_db(product)) as connection:
         assert connection.execute("SELECT tmux_session, state FROM sessions").fetchone()[0] == ""
@@ -304,7 +304,7 @@ async def test_a_tmux_coordinator_is_woken_for_mail_of_the_operator_and_of_worke
 
 @finding(8)
 async def test_a_dead_serve_is_mended_with_the_coordinator_that_died_with_it(yard: Yard) -> None:
-    engine, ear, _, supervisor = await running(yard)
+    engine, ear, _, supervisor = await running(yard, own=True)
     await engine.send("one", "Dark mode", "[complex] please", marker="[w1]")
     gate = await ear.letter("one", type="decision_gate")
     first = next(session for session in (await engine.snapshot())[0].sessions if session.agent == "coordinator")
@@ -324,7 +324,7 @@ async def test_a_dead_serve_is_mended_with_the_coordinator_that_died_with_it(yar
 @finding(8)
 async def test_a_record_without_a_process_is_cleared_away_before_a_start(yard: Yard) -> None:
     """As after a restart of the container: the row says working, and nothing runs."""
-    engine, _, product, supervisor = await running(yard)
+    engine, _, product, supervisor = await running(yard, own=True)
     await engine.start("one")
     supervisor.end(signal.SIGKILL)
     (fact,) = supervisor.state.glob("serve-*.json")

@@ -41,7 +41,7 @@ def lives(pid: int) -> bool:
 
 
 async def test_sessions_outlive_a_supervisor_that_is_killed_and_the_next_one_adopts_them(yard: Yard) -> None:
-    supervisor, product = yard.supervisor(), yard.product("one")
+    supervisor, product = yard.supervisor(own=True), yard.product("one")
     engine, ear = await yard.engine(supervisor, product)
     await engine.send("one", "Dark mode", "[complex] please", marker="[w1]")
     gate = await ear.letter("one", type="decision_gate")
@@ -59,7 +59,7 @@ async def test_sessions_outlive_a_supervisor_that_is_killed_and_the_next_one_ado
 
 
 async def test_an_adopted_serve_that_dies_is_mended_like_ones_own(yard: Yard) -> None:
-    supervisor, product = yard.supervisor(), yard.product("one")
+    supervisor, product = yard.supervisor(own=True), yard.product("one")
     engine, ear = await yard.engine(supervisor, product)
     await engine.start("one")
     supervisor.end(signal.SIGKILL)
@@ -97,7 +97,7 @@ async def test_a_coordinator_that_was_stopped_stays_stopped(yard: Yard) -> None:
 
 
 async def test_a_request_that_was_cut_off_can_be_repeated(yard: Yard) -> None:
-    supervisor, product = yard.supervisor(), yard.product("one")
+    supervisor, product = yard.supervisor(own=True), yard.product("one")
     engine, ear = await yard.engine(supervisor, product)
     await engine.snapshot()
     sending = asyncio.create_task(engine.send("one", "Dark mode", "Please.", marker="[w1]"))
@@ -126,7 +126,7 @@ async def test_a_worker_goes_on_when_its_supervisor_is_killed(yard: Yard) -> Non
 
 
 async def test_a_paused_product_stays_paused_when_the_supervisor_is_killed(yard: Yard) -> None:
-    supervisor, product = yard.supervisor(), yard.product("one")
+    supervisor, product = yard.supervisor(own=True), yard.product("one")
     engine, ear = await yard.engine(supervisor, product)
     await engine.send("one", "Dark mode", "[complex] please", marker="[w1]")
     gate = await ear.letter("one", type="decision_gate")
@@ -187,7 +187,7 @@ def serves(state: Path) -> dict[str, int]:
 
 
 async def test_a_serve_ends_with_the_coordinator_it_stopped_and_the_next_one_gets_a_fresh_serve(yard: Yard) -> None:
-    supervisor, product = yard.supervisor(), yard.product("one")
+    supervisor, product = yard.supervisor(own=True), yard.product("one")
     engine, _ = await yard.engine(supervisor, product)
     await engine.start("one")
     first = serves(supervisor.state)[product.path]
@@ -198,7 +198,7 @@ async def test_a_serve_ends_with_the_coordinator_it_stopped_and_the_next_one_get
 
 
 async def test_ending_a_supervisor_leaves_sessions(yard: Yard) -> None:
-    supervisor, busy = yard.supervisor(), yard.product("busy")
+    supervisor, busy = yard.supervisor(own=True), yard.product("busy")
     engine, _ = await yard.engine(supervisor, busy)
     await engine.start("busy")
     pid = serves(supervisor.state)[busy.path]
@@ -291,7 +291,7 @@ async def test_two_bots_share_a_supervisor_each_with_its_own_cursor(yard: Yard) 
 
 
 async def test_only_one_supervisor_serves_a_socket_and_a_dead_ones_socket_is_replaced(yard: Yard) -> None:
-    supervisor = yard.supervisor()
+    supervisor = yard.supervisor(own=True)
     argv = [sys.executable, "-m", "supervisor", "--socket", str(supervisor.socket), "--state", str(supervisor.state)]
     argv += ["--engine", sys.executable, str(REHEARSAL)]
     second = subprocess.run(argv, env=environment(), capture_output=True, text=True, check=False, timeout=20)

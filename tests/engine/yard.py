@@ -93,6 +93,12 @@ class Supervisor:
             self.process.wait(PATIENCE)
             self.process = None
 
+    def forget(self, folder: Path) -> None:
+        """Let it lose sight of what it started for products in a folder, so that it does not mend what a test ends."""
+        for fact in self.state.glob("*-*.json"):
+            if str(folder) in fact.read_text():
+                fact.unlink()
+
     @property
     def log(self) -> str:
         """What it has logged."""
@@ -143,10 +149,12 @@ class Ear:
 
 
 class Yard:
-    """Everything under one folder; `close` ends every process that was started from it."""
+    """Everything under one folder; `close` ends every process that was started from it.
 
-    def __init__(self, folder: Path, template: Path) -> None:
-        self.folder, self._template = folder, template
+    `shared` is a supervisor for all tests that do nothing to it."""
+
+    def __init__(self, folder: Path, template: Path, shared: Supervisor | None = None) -> None:
+        self.folder, self._template, self._shared = folder, template, shared
         self._engines: list[OverstoryEngine] = []
         self._supervisors: list[Supervisor] = []
 
@@ -156,9 +164,13 @@ class Yard:
         shutil.copytree(self._template, path)
         return Product(name, str(path))
 
-    def supervisor(self, name: str = "r", **options: Any) -> Supervisor:
-        """A supervisor, running."""
-        found = Supervisor(self.folder / name, **options)
+    def supervisor(self, *, own: bool = False, **options: Any) -> Supervisor:
+        """A supervisor, running: the shared one, or one of the test's own to set up otherwise or to maltreat."""
+        if self._shared is not None and not own and not options:
+            if self._shared.process is None:
+                self._shared.start()
+            return self._shared
+        found = Supervisor(self.folder / "r", **options)
         self._supervisors.append(found)
         found.start()
         return found
@@ -176,6 +188,8 @@ class Yard:
 
     async def close(self) -> None:
         """End everything."""
+        if self._shared is not None:
+            self._shared.forget(self.folder)
         for engine in self._engines:
             await engine.close()
         for supervisor in self._supervisors:

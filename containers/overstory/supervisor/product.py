@@ -260,7 +260,8 @@ class Product:
         alive = self._alive(rows, seen.turns, table)
         coordinator = next((row for row in rows if row.agent == COORDINATOR), None)
         if self.mender.mending(coordinator, table):
-            # It is being started again: nobody has to be told that it is gone.
+            # It is started again in the next round, so nobody has to be told that it is gone.
+            self._dirty.set()
             alive |= {COORDINATOR}
         found["sessions"] = [row.as_json(row.agent in alive) for row in rows]
         found["coordinator"] = COORDINATOR in alive
