@@ -109,14 +109,14 @@ async def test_the_container_is_missing(folder: Path) -> None:
     async with docker(folder, None) as host:
         check = of(await examine(folder, FLEET_ENGINE="docker", DOCKER_HOST=host), "runtime")
     assert "There is no container overstory-runtime" in check.message
-    assert check.cure == "docker compose up -d"
+    assert check.cure == "Run `docker compose up -d`."
 
 
 async def test_the_container_has_stopped(folder: Path) -> None:
     async with docker(folder, {"Running": False, "Status": "exited", "ExitCode": 137}) as host:
         check = of(await examine(folder, FLEET_ENGINE="docker", DOCKER_HOST=host), "runtime")
     assert "is not running (exited, exit code 137)" in check.message
-    assert check.cure == "docker start overstory-runtime"
+    assert check.cure == "Run `docker start overstory-runtime`."
 
 
 async def test_bad_tokens(folder: Path) -> None:
