@@ -17,6 +17,7 @@ from bot import doctor
 from bot.checks import Check
 from bot.console import Console
 from bot.doctor import Findings
+from bot.engine.local import LocalTransport
 from bot.store import Store
 
 PRODUCTS = "products:\n  - {name: product-a, path: ./product-a}\n"
@@ -225,11 +226,25 @@ async def test_a_port_that_is_taken_and_by_whom(folder: Path) -> None:
     assert "FLEET_WEB_PORT" in check.cure
 
 
+async def test_a_product_that_was_never_adopted_or_was_overwritten_is_worth_a_look(folder: Path) -> None:
+    overstory = folder / "product-a" / ".overstory"
+    (overstory / "agent-defs").mkdir()
+    (overstory / "agent-defs" / "coordinator.md").write_text("# Coordinator\n")
+    found = await examine(folder)
+    check = of(found, "product", "warn")
+    assert (found.exit_code, check.cure) == (0, "fleet adopt product-a")
+    assert "not adopted" in check.message
+    record = overstory / "backup-fleet" / "20260301T120000Z" / "record.json"
+    record.parent.mkdir(parents=True)
+    record.write_text(json.dumps({"state": "done", "marks": []}))
+    assert "overwritten since" in of(await examine(folder), "product", "warn").message
+
+
 @pytest.mark.parametrize(
     ("breakage", "said", "cure"),
     [
         (".git", "is no git repository", "git init"),
-        (".overstory/config.yaml", "is not initialised", "ov init"),
+        (".overstory/config.yaml", "is not initialised", "fleet adopt product-a"),
         (".", "there is no folder", "`path`"),
     ],
 )
@@ -253,8 +268,10 @@ async def test_what_a_coordinator_left_behind_is_mended_on_request(folder: Path)
     state.chmod(0o755)
     (state / "web-token").write_text("token\n")
     (state / "bot.json").write_text(json.dumps({"pid": 2**22 + 1, "url": "http://127.0.0.1:1", "token": "t"}))
+    place = LocalTransport(state).socket
+    place.parent.mkdir(parents=True, exist_ok=True)
     with socket.socket(socket.AF_UNIX) as end:
-        end.bind(str(state / "runtime" / "supervisor.sock"))
+        end.bind(str(place))
     found = await examine(folder)
     assert "is left over from process" in of(found, "bot", "warn").message
     assert ".fleet, web-token, bot.json" in of(found, "state", "warn").message
