@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from bot import remote
+from bot.engine.local import LocalTransport
 from bot.errors import FleetError
 
 if TYPE_CHECKING:
@@ -199,7 +200,7 @@ def mend(folder: Path) -> list[str]:
     if left.exists() and bot(folder)[1][0].status == "warn":
         left.unlink()
         done.append(f"removed {left}")
-    end = folder / "runtime" / "supervisor.sock"
+    end = LocalTransport(folder).socket
     if end.is_socket() and not _answers(end):
         end.unlink()
         done.append(f"removed {end}, on which nobody answered")
