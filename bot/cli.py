@@ -7,6 +7,7 @@ because most commands only ask.
 
 import json
 import os
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -91,7 +92,7 @@ def _show(result: dict[str, Any], as_json: bool) -> int:
     if not confirm:
         return FINE
     if not as_json and sys.stdin.isatty() and sys.stdout.isatty() and input("Do it? [y/N] ").strip().lower() in {"y", "yes"}:
-        return _skill(spoken(str(confirm)).split()[1:], as_json)
+        return _skill(shlex.split(spoken(str(confirm)))[1:], as_json)
     return NO
 
 

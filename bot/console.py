@@ -141,11 +141,13 @@ def _off(words: str) -> str:
 
 def plain(text: str) -> str:
     """Markdown without its marks of emphasis and code; blocks of code, and all else, stay as they are."""
-    lines, inside = [], False
+    lines, inside = [], ""
     for line in text.split("\n"):
         fence = re.match(r"\s*(`{3,}|~{3,})", line)
-        inside = inside ^ bool(fence)
-        if not fence:
+        ends = inside and fence and fence[1].startswith(inside) and line.strip() == fence[1]
+        if fence and (ends or not inside):
+            inside = "" if ends else fence[1]
+        else:
             lines.append(line if inside else re.sub(r"\*\*(.+?)\*\*|`([^`]+)`", r"\1\2", line))
     return "\n".join(lines).strip("\n")
 

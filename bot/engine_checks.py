@@ -15,6 +15,7 @@ from typing import Any
 
 from bot.checks import Check
 from bot.domain import Product
+from bot.engine import adoption
 from bot.engine.channel import PROTOCOL, ChannelError, Decoder, Hello, Request, Response, encode
 from bot.engine.local import LocalTransport, engine_on_path
 from bot.engine.transport import Line, Transport
@@ -102,6 +103,8 @@ def _product(snapshot: dict[str, Any]) -> Check:
     name, trouble = str(snapshot["product"]), snapshot.get("trouble")
     if trouble:
         return Check("product", "fail", f"{name}: {trouble['message']}", str(trouble.get("hint", "")))
+    if notice := snapshot.get("notice"):
+        return Check("product", "warn", f"{name}: {notice['message']}", f"fleet adopt {name}")
     sessions = sum(1 for each in snapshot["sessions"] if each.get("alive"))
     return Check("product", "ok", f"{name}: initialised, {count(sessions, 'session')}")
 
@@ -129,7 +132,7 @@ def _on_this_machine(product: Product) -> Check:
         return Check("product", "fail", f"{product.name}: {folder} is no git repository.", f"git init {folder}")
     config = folder / ".overstory" / "config.yaml"
     if not config.exists():
-        return Check("product", "fail", f"{product.name} is not initialised for the engine.", f"cd {folder} && ov init --yes")
+        return Check("product", "fail", f"{product.name} is not initialised for the engine.", f"fleet adopt {product.name}")
     import yaml
 
     try:
@@ -139,6 +142,8 @@ def _on_this_machine(product: Product) -> Check:
         place = f":{where.line + 1}:{where.column + 1}" if where else ""
         why = getattr(error, "problem", None) or error
         return Check("product", "fail", f"{product.name}: {config}{place} cannot be read: {why}.", "Correct that file.")
+    if notice := adoption.notice(config.parent):
+        return Check("product", "warn", f"{product.name}: {notice.message}", f"fleet adopt {product.name}")
     return Check("product", "ok", f"{product.name}: initialised")
 
 

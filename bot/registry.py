@@ -4,10 +4,11 @@
 good change is taken up, a broken one keeps the last good registry and is kept as `problems`.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from bot.domain import Approvals, Budget, ChannelRef, Person, Product
 from bot.errors import NotFound, Problem, RegistryError
@@ -81,6 +82,15 @@ class Registry:
                 return product
         listed = f" There are: {', '.join(self.names[:12])}." if self.products else " The registry lists none yet."
         raise NotFound(f'There is no product "{name[:64]}".', suggestion(name, self.names, listed).strip())
+
+    def at(self, path: str, type: str = "code") -> Product:
+        """The product in an absolute folder, under this machine's name of it or the runtime's. One that is not listed is
+        called like its folder."""
+        first = self.runtimes[0] if self.runtimes else None
+        inside = first.inside(path, self.file.absolute().parent) if first else path
+        known = next((product for product in self.products if product.path in {path, inside}), None)
+        name = re.sub(r"[^A-Za-z0-9._-]+", "-", PurePath(path).name).lstrip("._-")[:64] or "product"
+        return known or Product(name, inside, type=type, runtime=first.name if first else None)
 
     def channel(self, channel: ChannelRef) -> Product | None:
         """The product that is talked about in a channel."""

@@ -32,6 +32,8 @@ class ProductStatus:
     cost_usd_today: float
     trouble: Trouble | None
     last: Work | None
+    notice: Trouble | None = None
+    """What stops nothing and should yet be known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,7 @@ def product_status(
         cost_usd_today=snapshot.cost_usd_today if snapshot else 0.0,
         trouble=trouble,
         last=last,
+        notice=snapshot.notice if snapshot and trouble is None else None,
     )
 
 
@@ -156,6 +159,8 @@ def product_json(status: ProductStatus) -> dict[str, Any]:
         else None,
         "problem": f"{trouble.message} {trouble.hint}".strip() if trouble else None,
         "problem_code": trouble.code if trouble else None,
+        "notice": f"{status.notice.message} {status.notice.hint}".strip() if status.notice else None,
+        "notice_code": status.notice.code if status.notice else None,
     }
 
 
@@ -163,6 +168,7 @@ def as_text(status: FleetStatus) -> str:
     """The fleet in Markdown: a line of totals, then a line for each product."""
     lines = [totals(status), ""]
     lines += [f"- {product_line(each, status.at)}" for each in status.products]
+    lines += [f"- ⚠ {each.name}: {each.notice.message} {each.notice.hint}" for each in status.products if each.notice]
     if not status.products:
         lines.append("No product yet: add one to products.yaml, or run `fleet init`.")
     lines += [f"- ⚠ {problem}" for problem in status.registry_problems]

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
+from typing import TypeVar
 
 from bot.engine.adoption import COORDINATOR
 from bot.engine.channel import ChannelError
@@ -21,6 +22,7 @@ VERBATIM = (COORDINATOR, "agent-defs/monitor.md", "agent-defs/orchestrator.md")
 STOCK_GATES = ("bun test", "bun run lint", "bun run typecheck")
 """What the engine writes for every product, whatever it is made of, and assumes where nothing is written."""
 
+T = TypeVar("T")
 Files = Mapping[str, str]
 """Texts by their names below `.overstory/`; a file that is not there is not among them."""
 
@@ -88,14 +90,16 @@ class _Desk:
         self.before, self.now = dict(files), dict(files)
         self.why: dict[str, list[str]] = {}
 
-    def change(self, path: str, why: str, edit: Callable[[str], str]) -> None:
-        """Change a file that must be there. Raises config_broken when that cannot be done safely."""
-        if path not in self.now:
-            raise broken(path, "it is missing")
+    def read(self, path: str, look: Callable[[str], T]) -> T:
+        """Look at a file as it is now. Raises config_broken when it cannot be made out."""
         try:
-            after = edit(self.now[path])
+            return look(self.now[path])
         except words.Unclear as error:
             raise broken(path, str(error)) from error
+
+    def change(self, path: str, why: str, edit: Callable[[str], str]) -> None:
+        """Change a file. Raises config_broken when that cannot be done safely."""
+        after = self.read(path, edit)
         if after != self.now[path]:
             self.now[path] = after
             self.why.setdefault(path, []).append(why)
@@ -143,7 +147,7 @@ def _configure(desk: _Desk, facts: Facts, notes: list[str]) -> None:
         desk.change(CONFIG, why, lambda text: config.with_value(text, ("beads", "enabled"), False))
     if not facts.planning:
         _gate(desk, facts, notes)
-    models = manifest.models(desk.now[MANIFEST])
+    models = desk.read(MANIFEST, manifest.models)
     why = "agents without a terminal take their model from here alone"
     desk.change(CONFIG, why, lambda text: config.with_models(text, models))
 

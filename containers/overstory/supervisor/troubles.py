@@ -12,7 +12,7 @@ CATALOGUE: tuple[tuple[str, str, str], ...] = (
     (r"as root|root/sudo privileges", "wrong_user", "Run the supervisor as an ordinary user that owns the products."),
     (r"dubious ownership", "not_a_repository", "Give the folder to the runtime's user, or add it to git's safe.directory."),
     (r"requires a git repository", "not_a_repository", "Run `git init -b main` in the product's folder."),
-    (r"not an overstory project|unable to open database file", "not_initialised", "Adopt the product first."),
+    (r"not an overstory project|unable to open database file", "not_initialised", "Adopt it first (`fleet adopt`)."),
     (r'not found in \$PATH: "claude"|claude: (command )?not found', "claude_missing", "Install Claude Code in this runtime."),
     (r'not found in \$PATH: "tmux"|tmux.*(not found|not installed)', "tmux_missing", "Install tmux in this runtime."),
     (r"command too long", "tmux_missing", "The coordinator's definition is too long for tmux; shorten coordinator.md."),
@@ -87,7 +87,7 @@ def not_a_repository(path: Path) -> ChannelError:
 
 def not_initialised(path: Path) -> ChannelError:
     """The product has no engine folder."""
-    return ChannelError("not_initialised", f"{path} has no .overstory/config.yaml.", "Adopt the product first.")
+    return ChannelError("not_initialised", f"{path} has no .overstory/config.yaml.", "Adopt it first (`fleet adopt`).")
 
 
 def wrong_user(path: Path) -> ChannelError:

@@ -1,0 +1,141 @@
+"""Makes a real product ready for the fleet, or takes that back: its coordinator asks before large work, and reports.
+
+It lets the engine prepare the repository where nobody has (`ov init`, once and never again), tells the coordinator how to ask
+and to report, sets the models, gives marketing and support products their agents. It shows every change first; a person
+applies it, in one commit of its own, and the files as they were are kept. Use it when a product is new, when status or doctor
+say that one is not adopted or was overwritten, or to see whether one is ready. Called by the model it only shows.
+"""
+
+from os.path import abspath, expanduser
+from typing import Literal
+
+from pydantic import field_validator
+
+from bot import access
+from bot.domain import Product, Suggestion
+from bot.engine.base import Adoption
+from bot.errors import NotAllowed, UsageError
+from bot.fleet import Change
+from bot.skill import Role, SkillArgs, SkillContext, SkillResult, option, skill, words
+from bot.words import count
+
+FENCE = "~~~~~~"
+"""Longer than any fence in what is shown between two of them."""
+
+
+class Args(SkillArgs):
+    """What is to be adopted."""
+
+    product: str = words(
+        description="Name of the product, or path of a folder where the products are: `./shop`, `/projects/shop`."
+    )
+    yes: bool = option(False, description="Do it, without asking again.")
+    undo: bool = option(False, description="Take the newest adoption back: every file as it was.")
+    shown: str | None = option(None, pattern=r"^[0-9a-z]{1,40}$", description="Digest of what was shown: do that or nothing.")
+    type: Literal["code", "marketing", "support"] = option("code", description="Of a folder that is not in products.yaml yet.")
+
+    @field_validator("product")
+    @classmethod
+    def _from_here(cls, given: str) -> str:
+        """A path as it is typed begins where it is typed, not where the coordinator runs."""
+        return abspath(expanduser(given)) if "/" in given or given in {".", ".."} or given[:1] == "~" else given  # noqa: PTH100, PTH111
+
+
+@skill(
+    role=Role.ADMIN,
+    summary="Make a product ready for the fleet: shown first, one commit, undoable.",
+    examples=["adopt product-a", "adopt ./shop --type support", "adopt product-a --undo"],
+)
+async def adopt(args: Args, context: SkillContext) -> SkillResult:
+    """Show what it takes, and do it once a person has said so."""
+    fleet = context.fleet
+    product, listed = _meant(args, context)
+    apply = args.yes and not context.by_model
+    context.progress(f"{'undoing the adoption of' if args.undo else 'adopting' if apply else 'looking at'} {product.name}")
+    found = await fleet.engine.adopt(product, undo=args.undo, apply=apply, shown=args.shown or "")
+    if found.done:
+        detail = {"undo": args.undo, "commit": found.commit, "files": [change.path for change in found.changes]}
+        fleet.record("adopt", context.person.name, product.name, product.path, detail)
+        fleet.changed(Change("status", product=product.name))
+    data = _json(product, found)
+    if not found.needed:
+        return SkillResult(f"**{product.name}** is adopted: nothing to do.{_entry(product, listed)}", data=data)
+    if found.done:
+        return SkillResult(_done(product, found, undo=args.undo) + _entry(product, listed), data=data)
+    command = _command(args, product, found, listed=listed)
+    text = _shown(product, found, command, undo=args.undo, by_model=context.by_model)
+    if found.obstacles:
+        return SkillResult(text, data=data)
+    label = f"Undo the adoption of {product.name}" if args.undo else f"Adopt {product.name}"
+    return SkillResult(text, data={**data, "confirm": command}, suggestions=(Suggestion(label, command),))
+
+
+def _meant(args: Args, context: SkillContext) -> tuple[Product, bool]:
+    """The product that is meant, and whether the registry lists it."""
+    registry = context.fleet.registry
+    if "/" not in args.product:
+        product = context.fleet.product(args.product)
+        if not product.overstory:
+            raise UsageError(f"{product.name} has `overstory: false`: it runs no agents.", "Set it to true in products.yaml.")
+        return product, True
+    product = registry.at(args.product, args.type)
+    if reason := access.may(context.person, Role.ADMIN, product.name):
+        raise NotAllowed(reason)
+    return product, product in registry.products
+
+
+def _command(args: Args, product: Product, found: Adoption, *, listed: bool) -> str:
+    path = f'"{args.product}"' if " " in args.product else args.product
+    what = [product.name] if listed else [path, "--type", args.type]
+    return " ".join(["/fleet adopt", *what, *(["--undo"] if args.undo else []), "--yes", "--shown", found.digest])
+
+
+def _shown(product: Product, found: Adoption, command: str, *, undo: bool, by_model: bool) -> str:
+    lines = [f"Undoing the adoption of **{product.name}** changes:" if undo else f"To adopt **{product.name}**:", ""]
+    if found.initialises:
+        lines.append("- the engine prepares the repository (`ov init`), once and never again, in a commit of its own;")
+    lines += [f"- `{change.path}`: {'; '.join(change.why)}" for change in found.changes]
+    lines += [f"- ⚠ {note}" for note in found.notes]
+    lines += ["", f"{FENCE}diff", *(change.diff for change in found.changes), FENCE, ""]
+    if found.obstacles:
+        return "\n".join(
+            [*lines, "Nothing was changed, and it cannot be done now:", *(f"- ⚠ {each}" for each in found.obstacles)]
+        )
+    who = "A person has to" if by_model else "To do it,"
+    return "\n".join([*lines, f"Nothing was changed. {who} say `{command}`."])
+
+
+def _done(product: Product, found: Adoption, *, undo: bool) -> str:
+    files = count(len(found.changes), "file")
+    commit = f"commit `{found.commit}`" if found.commit else "no commit, for git keeps none of them"
+    if undo:
+        return f"The adoption of **{product.name}** is undone: {files} as before, {commit}."
+    begun = "The engine has prepared the repository. " if found.initialises else ""
+    notes = "".join(f"\n- ⚠ {note}" for note in found.notes)
+    kept = f"As they were, they are in `{found.backup}`; `/fleet adopt {product.name} --undo` puts them back."
+    return f"**{product.name}** is adopted: {files} changed, {commit}. {begun}{kept}{notes}"
+
+
+def _entry(product: Product, listed: bool) -> str:
+    """How to enter a product that the registry does not list."""
+    if listed:
+        return ""
+    kind = "" if product.type == "code" else f", type: {product.type}"
+    entry = f"  - {{name: {product.name}, path: {product.path}{kind}}}"
+    return f"\n\nEnter it under `products` in products.yaml:\n\n~~~yaml\n{entry}\n~~~"
+
+
+def _json(product: Product, found: Adoption) -> dict[str, object]:
+    return {
+        "product": product.name,
+        "path": product.path,
+        "done": found.done,
+        "needed": found.needed,
+        "initialises": found.initialises,
+        "changes": [{"path": change.path, "why": list(change.why), "diff": change.diff} for change in found.changes],
+        "digest": found.digest,
+        "notes": list(found.notes),
+        "obstacles": list(found.obstacles),
+        "commit": found.commit,
+        "backup": found.backup,
+    }

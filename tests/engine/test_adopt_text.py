@@ -1,0 +1,306 @@
+"""What an adoption makes of texts: pure functions, held to examples and to whatever hypothesis thinks of."""
+
+import json
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from supervisor import adopt_config as config
+from supervisor import adopt_edits as edits
+from supervisor import adopt_manifest as manifest
+from supervisor import adopt_words as words
+from supervisor.adopt_config import Gate
+from supervisor.adopt_edits import CONFIG, MANIFEST, Facts
+
+from bot.engine import adoption
+from bot.engine.channel import ChannelError
+from tests.engine.yard import ROOT
+
+CONFIG_011 = """# Overstory configuration
+
+project:
+  name: shop   # what people call it
+  canonicalBranch: main
+  qualityGates:
+    - name: Tests
+      command: bun test
+      description: all tests must pass
+    - name: Lint
+      command: bun run lint
+      description: zero errors
+    - name: Typecheck
+      command: bun run typecheck
+      description: no TypeScript errors
+agents:
+  maxConcurrent: 25
+taskTracker:
+  backend: auto
+  enabled: true
+models:
+logging:
+  verbose: false
+"""
+CONFIG_058 = "project:\n  name: shop\nbeads:\n  enabled: true\nmodels:\n  lead: haiku\n\nlogging:\n  verbose: false\n"
+MANIFEST_TEXT = json.dumps(
+    {
+        "version": "1.0",
+        "agents": {name: {"file": f"{name}.md", "model": "sonnet"} for name in ("lead", "coordinator")},
+        "capabilityIndex": {"coordinate": ["coordinator"]},
+    },
+    indent="\t",
+)
+DEFINITIONS = {name: f"# {name}\n" for name in manifest.AGENTS}
+FILES = {CONFIG: CONFIG_011, MANIFEST: MANIFEST_TEXT, adoption.COORDINATOR: "# Coordinator\n\n`{{TRACKER_CLI}} ready`\n"}
+FACTS = Facts("shop", definitions=DEFINITIONS, gates=(Gate("Tests", "make test", "passes"),))
+OLD = Facts("shop", planning=True, definitions=DEFINITIONS)
+
+
+def after(facts: Facts = FACTS, files: Mapping[str, str] = FILES) -> dict[str, str]:
+    """The files once they are adopted."""
+    before = {**FILES, **files}
+    return before | {edit.path: edit.after for edit in edits.draft(before, facts).edits}
+
+
+# -- the coordinator's instructions ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("planning", [False, True])
+def test_the_coordinator_is_told_what_every_objective_repeats(planning: bool) -> None:
+    said = words.section(planning=planning, tracker=True)
+    assert adoption.SECTION.fullmatch(said)
+    needed = ("subject", "--type status", "--type result", "--type error", "--to operator", "--from coordinator", "[w12")
+    gate = ("approve: <task-id>", "revise: <task-id>", "reject: <task-id>", "plan_ready", "execute-mode", "spec write")
+    current = ("decision_gate", "DECISION: approve", "DECISION: revise", "DECISION: reject", '"taskId"', '"revision":1')
+    assert [word for word in (*needed, *(gate if planning else current)) if word not in said] == []
+    payload = said.partition("--payload '")[2].partition("'")[0].replace("\n", "")
+    assert planning or json.loads(payload)["options"] == ["approve", "revise", "reject"]
+
+
+@given(st.text(alphabet=st.sampled_from("ab#<!-> \n`'"), max_size=300))
+def test_being_told_twice_is_being_told_once_and_can_be_taken_out(text: str) -> None:
+    lines = words.section(planning=False, tracker=True)
+    once = words.told(text, lines)
+    assert once.count(lines) == 1
+    assert words.told(once, lines) == once
+    assert words.untold(once).strip() == text.strip()
+
+
+def test_an_older_version_is_replaced_where_it_stands() -> None:
+    old = "before\n\n<!-- fleet adopt 0: begin. Old. -->\nold words\n<!-- fleet adopt: end -->\n\nafter\n"
+    lines = words.section(planning=False, tracker=True)
+    assert words.told(old, lines) == f"before\n\n{lines}\n\nafter\n"
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        "<!-- fleet adopt 1: begin. -->\nno end\n",
+        "no begin\n<!-- fleet adopt: end -->\n",
+        2 * "<!-- fleet adopt 1: begin. -->\n<!-- fleet adopt: end -->\n",
+    ],
+)
+def test_damaged_marks_are_refused_not_guessed(damaged: str) -> None:
+    with pytest.raises(ChannelError) as caught:
+        after(files={adoption.COORDINATOR: damaged})
+    assert (caught.value.code, "damaged" in caught.value.message) == ("config_broken", True)
+
+
+def test_line_ends_of_the_file_are_kept() -> None:
+    text = words.told("# One\r\ntwo\r\n", words.section(planning=False, tracker=True))
+    assert "\n" not in text.replace("\r\n", "")
+
+
+def definition(*sections: tuple[str, int]) -> str:
+    return "# Coordinator\n\n" + "".join(f"## {name}\n\n{'it’s long. ' * size}\n\n" for name, size in sections)
+
+
+def test_a_definition_too_long_for_tmux_loses_what_it_can_spare_and_no_more() -> None:
+    text = definition(("Workflow", 300), ("Overlay", 100), ("Cost Awareness", 700), ("Failure Modes", 100))
+    told = words.told(text, words.section(planning=True, tracker=True))
+    short = words.shortened(told)
+    assert words.quoted_bytes(short) <= words.LONGEST < words.quoted_bytes(told)
+    assert "## Workflow" in short
+    assert "## Failure Modes" in short
+    assert "## Cost Awareness" not in short
+    assert adoption.SECTION.search(short)
+    assert words.shortened(short) == short
+
+
+def test_one_that_cannot_be_shortened_is_refused_with_its_length() -> None:
+    with pytest.raises(ChannelError, match="shorten it by hand"):
+        after(OLD, {CONFIG: CONFIG_058, adoption.COORDINATOR: definition(("My own", 2000))})
+
+
+# -- config.yaml -------------------------------------------------------------------------------------------------------------
+
+
+def test_models_gates_and_name_are_set_and_the_rest_stays_to_the_letter() -> None:
+    text = after(Facts("my shop!", taken=frozenset({"shop"}), gates=FACTS.gates))[CONFIG]
+    found = yaml.safe_load(text)
+    assert found["project"]["name"] == "my-shop"
+    assert found["models"] == {"lead": "sonnet", "coordinator": "sonnet"}
+    assert found["project"]["qualityGates"] == [{"name": "Tests", "command": "make test", "description": "passes"}]
+    before = yaml.safe_load(CONFIG_011)
+    assert {key: found[key] for key in ("agents", "taskTracker", "logging")} == {
+        key: before[key] for key in ("agents", "taskTracker", "logging")
+    }
+    assert "  name: my-shop   # what people call it\n" in text
+    assert text.startswith("# Overstory configuration\n\nproject:\n")
+
+
+def test_what_somebody_has_chosen_stays() -> None:
+    chosen = CONFIG_011.replace("bun test", "make check").replace("models:\n", "models:\n  lead: opus\n")
+    found = yaml.safe_load(after(files={CONFIG: chosen})[CONFIG])
+    assert found["project"]["name"] == "shop"
+    assert found["project"]["qualityGates"][0]["command"] == "make check"
+    assert found["models"] == {"lead": "opus", "coordinator": "sonnet"}
+    bun = yaml.safe_load(after(Facts("shop", bun=True), {CONFIG: CONFIG_011})[CONFIG])
+    assert bun["project"]["qualityGates"] == yaml.safe_load(CONFIG_011)["project"]["qualityGates"]
+
+
+@pytest.mark.parametrize("none", ["", "  qualityGates: []\n", "  qualityGates:\n"])
+def test_no_gates_at_all_means_the_engines_own_so_some_are_written(none: str) -> None:
+    text = f"project:\n  name: shop\n{none}models:\n"
+    gates = yaml.safe_load(after(files={CONFIG: text})[CONFIG])["project"]["qualityGates"]
+    assert [gate["command"] for gate in gates] == ["make test"]
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        (CONFIG_011.replace("models:\n", "models: {lead: opus}\n"), "`models` is written on one line"),
+        ("project: {name: shop}\nmodels:\n", "`project` is written on one line"),
+    ],
+)
+def test_yaml_in_a_form_that_the_engine_does_not_read_either_is_refused(text: str, place: str) -> None:
+    with pytest.raises(ChannelError) as caught:
+        after(files={CONFIG: text})
+    assert caught.value.code == "config_broken"
+    assert place in caught.value.message
+
+
+def test_a_project_name_that_is_taken_twice_gets_a_number() -> None:
+    text = after(Facts("shop", taken=frozenset({"shop", "shop-2"}), gates=FACTS.gates))[CONFIG]
+    assert yaml.safe_load(text)["project"]["name"] == "shop-3"
+
+
+def test_without_bd_the_old_engine_must_not_ask_for_tasks() -> None:
+    found = yaml.safe_load(after(OLD, {CONFIG: CONFIG_058})[CONFIG])
+    assert found["beads"] == {"enabled": False}
+    assert found["models"] == {"lead": "haiku", "coordinator": "sonnet"}
+    assert "qualityGates" not in found["project"]
+    with_bd = Facts("shop", planning=True, programs=frozenset({"bd"}), definitions=DEFINITIONS)
+    assert yaml.safe_load(after(with_bd, {CONFIG: CONFIG_058})[CONFIG])["beads"] == {"enabled": True}
+    assert "keeps no task tracker" in after(OLD, {CONFIG: CONFIG_058})[adoption.COORDINATOR]
+
+
+KEYS = st.sampled_from(["project", "models", "agents", "beads"])
+VALUES: st.SearchStrategy[Any] = st.one_of(
+    st.booleans(), st.integers(0, 99), st.text("ab c#:'-", min_size=1, max_size=8), st.builds(dict), st.builds(list)
+)
+TREES = st.dictionaries(
+    KEYS, st.dictionaries(st.sampled_from(["name", "lead", "enabled", "x"]), VALUES, max_size=4), max_size=4
+)
+
+
+@given(TREES, st.sampled_from(["", "# a comment\n", "\n"]))
+def test_of_any_configuration_nothing_else_is_changed(tree: dict[str, Any], head: str) -> None:
+    text = head + (yaml.safe_dump(tree, default_flow_style=False, sort_keys=False) if tree else "")
+    models = {"lead": "opus", "scout": "haiku"}
+    told = config.with_models(config.with_value(text, ("project", "name"), "shop"), models)
+    expected = {key: dict(value) for key, value in tree.items()}
+    expected.setdefault("project", {})["name"] = "shop"
+    expected["models"] = models | expected.get("models", {})
+    assert yaml.safe_load(told) == expected
+    assert config.with_models(told, models) == told
+    assert config.value(told, "project", "name") == "shop"
+
+
+@given(st.text(max_size=40))
+def test_any_text_survives_as_a_scalar(text: str) -> None:
+    if text.isprintable():
+        assert yaml.safe_load(f"a: {config.scalar(text)}") == {"a": text}
+
+
+# -- the manifest and definitions --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["marketing", "support"])
+def test_a_kind_of_agent_that_the_engine_lacks_is_added_in_the_files_own_style(kind: str) -> None:
+    found = after(Facts("shop", kind, definitions=DEFINITIONS, gates=FACTS.gates))
+    entry = json.loads(found[MANIFEST])
+    assert set(entry["agents"][kind]) == {"file", "model", "tools", "capabilities", "canSpawn", "constraints"}
+    assert all(kind in entry["capabilityIndex"][does] for does in entry["agents"][kind]["capabilities"])
+    assert found[f"agent-defs/{kind}.md"] == DEFINITIONS[kind]
+    assert found[MANIFEST].startswith('{\n\t"version"')
+    assert yaml.safe_load(found[CONFIG])["models"][kind] == "sonnet"
+    without = {**entry, "agents": {name: agent for name, agent in entry["agents"].items() if name != kind}}
+    assert without["agents"] == json.loads(MANIFEST_TEXT)["agents"]
+
+
+def test_a_definition_of_the_products_own_is_left_and_ours_of_before_is_renewed() -> None:
+    path = "agent-defs/support.md"
+    facts = Facts("shop", "support", definitions=DEFINITIONS, gates=FACTS.gates)
+    draft = edits.draft({**FILES, path: "# My own\n"}, facts)
+    assert path not in [edit.path for edit in draft.edits]
+    assert any(path in note for note in draft.notes)
+    ours = {path: sha256(b"# Ours of before\n").hexdigest()}
+    renewed = Facts("shop", "support", definitions=DEFINITIONS, gates=FACTS.gates, ours=ours)
+    assert after(renewed, {path: "# Ours of before\n"})[path] == DEFINITIONS["support"]
+
+
+@pytest.mark.parametrize(("path", "text"), [(MANIFEST, "{"), (MANIFEST, "[]")])
+def test_what_cannot_be_read_is_refused(path: str, text: str) -> None:
+    with pytest.raises(ChannelError, match=path):
+        after(files={path: text})
+
+
+def test_a_missing_file_is_named() -> None:
+    with pytest.raises(ChannelError, match=r"coordinator\.md cannot be changed: it is missing"):
+        edits.draft({CONFIG: CONFIG_011, MANIFEST: MANIFEST_TEXT}, FACTS)
+
+
+# -- all of it ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("facts", [FACTS, OLD, Facts("shop", "marketing", definitions=DEFINITIONS, gates=FACTS.gates)])
+def test_adopting_twice_is_adopting_once(facts: Facts) -> None:
+    config_text = CONFIG_058 if facts.planning else CONFIG_011
+    once = after(facts, {CONFIG: config_text})
+    assert edits.draft(once, facts).edits == ()
+    assert edits.draft(once, facts).digest == edits.draft(once, facts).digest
+
+
+def test_placeholders_are_filled_in_where_the_engine_leaves_them() -> None:
+    monitor = {"agent-defs/monitor.md": "{{TRACKER_NAME}}"}
+    assert "`sd ready`" in after()[adoption.COORDINATOR]
+    assert after(files=monitor)["agent-defs/monitor.md"] == "seeds"
+    beads = Facts("shop", tracker="beads", definitions=DEFINITIONS, gates=FACTS.gates)
+    assert "`bd ready`" in after(beads)[adoption.COORDINATOR]
+
+
+@pytest.mark.parametrize(
+    ("tops", "texts", "command"),
+    [
+        (["Makefile"], {"Makefile": "all:\n\ntest: all\n\tpytest\n"}, "make test"),
+        (["package.json"], {"package.json": '{"scripts": {"test": "vitest", "dev": "vite"}}'}, "npm run test"),
+        (["Cargo.toml"], {}, "cargo test"),
+        (["go.mod"], {}, "go test ./..."),
+        (["pyproject.toml"], {"pyproject.toml": "[tool.pytest.ini_options]\n"}, "python3 -m pytest -q"),
+        (["a.py", "tests"], {}, "python3 -m unittest discover -s tests"),
+        (["a.py", "tests"], {"tests/__init__.py": ""}, "python3 -m unittest discover -s tests -t ."),
+        (["index.html"], {"package.json": "{"}, "git diff --check HEAD"),
+    ],
+)
+def test_quality_gates_suit_what_the_product_is_made_of(tops: list[str], texts: dict[str, str], command: str) -> None:
+    assert [gate.command for gate in edits.suitable(tops, texts)] == [command]
+
+
+@pytest.mark.parametrize("folder", sorted((ROOT / "test-products").iterdir()), ids=lambda folder: folder.name)
+def test_the_test_products_come_adopted(folder: Path) -> None:
+    assert adoption.notice(folder / ".overstory") is None

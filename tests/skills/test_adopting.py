@@ -1,0 +1,118 @@
+"""Adopting a product by chat and command line: what is shown, who may, what the button does."""
+
+from pathlib import Path
+
+import pytest
+
+from bot import grammar, skillset
+from bot.domain import Person, Role, Trouble
+from bot.errors import NotAllowed, NotFound, UsageError
+from tests.bed import Bed
+from tests.skills.speaking import answer, commands, data, refusal, run
+
+
+async def test_it_is_shown_first_and_the_button_does_exactly_that(bed: Bed) -> None:
+    shown = await answer(bed, "/fleet adopt product-a")
+    assert "+asks first" in shown.text
+    assert "Nothing was changed." in shown.text
+    (command,) = commands(shown)
+    assert command == "/fleet adopt product-a --yes --shown a1"
+    assert command in shown.text
+    assert not bed.engine.box("product-a").adopted
+    done = await answer(bed, command)
+    assert "product-a** is adopted: 1 file changed, commit `c0ffee1`" in done.text
+    assert "/backup" in done.text
+    assert bed.engine.calls_of("adopt")[-1].args["shown"] == "a1"
+    assert "nothing to do" in (await answer(bed, "/fleet adopt product-a")).text
+
+
+async def test_what_is_no_longer_as_shown_is_refused(bed: Bed) -> None:
+    assert "no longer what was shown" in await refusal(bed, "/fleet adopt product-a --yes --shown zz9")
+    assert not bed.engine.box("product-a").adopted
+
+
+async def test_undoing_asks_too(bed: Bed) -> None:
+    await bed.say("/fleet adopt product-a --yes")
+    (command,) = commands(await answer(bed, "/fleet adopt product-a --undo"))
+    assert bed.engine.box("product-a").adopted
+    assert "undone: 1 file as before" in (await answer(bed, command)).text
+    assert not bed.engine.box("product-a").adopted
+    assert "no adoption of product-a" in await refusal(bed, "/fleet adopt product-a --undo")
+
+
+async def test_what_stands_against_it_is_said_and_no_button_offered(bed: Bed) -> None:
+    bed.engine.box("product-a").dirty = ("src/a.py",)
+    shown = await answer(bed, "/fleet adopt product-a")
+    assert "src/a.py" in shown.text
+    assert not [command for command in commands(shown) if "--yes" in command]
+    assert "src/a.py" in await refusal(bed, "/fleet adopt product-a --yes")
+
+
+async def test_the_model_only_shows(bed: Bed) -> None:
+    result = await run(bed, "/fleet adopt product-a --yes", by_model=True)
+    assert not bed.engine.box("product-a").adopted
+    assert "A person has to say" in result.text
+    assert data(result)["confirm"].endswith("--yes --shown a1")
+
+
+async def test_it_takes_an_admin(bed: Bed) -> None:
+    bed.person = Person("olga", Role.OPERATOR)
+    assert "takes the role admin" in await refusal(bed, "/fleet adopt product-a")
+    bed.person = Person("ben", Role.ADMIN, products=("product-a",))
+    with pytest.raises(NotAllowed):
+        await run(bed, "/fleet adopt /projects/product-b")
+    assert not bed.engine.calls_of("adopt")
+
+
+async def test_what_was_done_is_in_the_journal(bed: Bed) -> None:
+    await bed.say("/fleet adopt product-a --yes")
+    rows = [row for row in bed.store.audit.newest(20) if row["kind"] == "adopt"]
+    assert [(row["person"], row["product"]) for row in rows] == [("ana", "product-a")]
+    assert rows[0]["detail"]["commit"] == "c0ffee1"
+
+
+async def test_a_folder_that_the_registry_does_not_list(bed: Bed) -> None:
+    shown = await run(bed, "/fleet adopt /projects/new-shop --type support")
+    assert data(shown)["product"] == "new-shop"
+    assert data(shown)["confirm"] == "/fleet adopt /projects/new-shop --type support --yes --shown a1"
+    done = await run(bed, data(shown)["confirm"])
+    assert "{name: new-shop, path: /projects/new-shop, type: support}" in done.text
+    call = bed.engine.calls_of("adopt")[-1]
+    assert (call.product, call.args["path"], call.args["type"]) == ("new-shop", "/projects/new-shop", "support")
+
+
+async def test_a_folder_of_a_product_is_that_product(bed: Bed) -> None:
+    await run(bed, "/fleet adopt /projects/product-c --yes")
+    assert bed.engine.calls_of("adopt")[-1].args["type"] == "marketing"
+    assert bed.engine.box("product-c").adopted
+
+
+def test_a_path_begins_where_it_is_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    known = skillset.load()
+    for typed, meant in (("./shop", tmp_path / "shop"), ("a/b", tmp_path / "a" / "b"), (".", tmp_path), ("~", Path.home())):
+        assert grammar.parse(f"adopt {typed}", known)[1]["product"] == str(meant)
+    assert grammar.parse("adopt shop", known)[1]["product"] == "shop"
+
+
+async def test_a_product_that_there_is_not_or_that_runs_no_agents(bed: Bed) -> None:
+    with pytest.raises(NotFound, match="product-a"):
+        await run(bed, "/fleet adopt product-aa")
+    bed.file.write_text(
+        bed.file.read_text().replace("path: /projects/product-b,", "path: /projects/product-b, overstory: false,")
+    )
+    assert bed.registry.reload()
+    with pytest.raises(UsageError, match="runs no agents"):
+        await run(bed, "/fleet adopt product-b")
+
+
+async def test_a_notice_is_shown_by_status_and_stops_nothing(bed: Bed) -> None:
+    bed.engine.set_snapshot("product-b", notice=Trouble("overwritten", "It was overwritten.", "Say `/fleet adopt product-b`."))
+    await bed.settled()
+    shown = await run(bed, "/fleet status")
+    assert "⚠ product-b: It was overwritten. Say `/fleet adopt product-b`." in shown.text
+    (product,) = [each for each in data(shown)["products"] if each["name"] == "product-b"]
+    assert (product["state"], product["notice_code"]) == ("idle", "overwritten")
+    await bed.say("/fleet spawn product-b fix it")
+    await bed.settled()
+    assert bed.engine.calls_of("send", "product-b")
