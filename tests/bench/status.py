@@ -152,7 +152,7 @@ def _section(costs: dict[tuple[str, int], Cost]) -> Section:
         channel, command, sdk = (costs[way, count] for way in ("channel", "CLI", "SDK"))
         largest = count == COUNTS[-1]
         ours = median(channel.times)
-        openclaw = "679 ms (parallel tool calls), 1,143 ms (one by one)" if count == 4 else ""
+        openclaw = "110 ms for each engine call" if count == 4 else ""
         spread = f"n = {len(channel.times)}"
         figures += [
             Figure(f"{count} products through the channel", ours * 1000, "ms", None, openclaw, spread),

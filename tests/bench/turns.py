@@ -10,6 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from bot import demo
+from bot.registry import AgentLimits
 from tests.bench import machine
 from tests.bench.bench import Bench
 from tests.bench.coordinator import Coordinator, end_supervisors
@@ -18,6 +19,8 @@ from tests.standins.messages_api import MessagesApi
 from tests.standins.script import Call, Reply, Rule, Script, calls, say
 
 TURNS = 20
+LIMIT = AgentLimits().max_steps
+"""Steps after which a turn is stopped, unless the registry says otherwise."""
 NAMES = ("product-a", "product-b", "product-c", "product-d")
 SCRIPT = [
     Rule(say("Here is the fleet.\n\n{result}"), text="how do they stand", after="*"),
@@ -87,7 +90,7 @@ async def _plain(fleet: Coordinator, api: TimedApi, before: float) -> list[Figur
         Figure("first request: system prompt", sizes[0], "tokens", None, "10,600 tokens"),
         Figure("first request: tools", sizes[1], "tokens", None, "3,900 tokens"),
         Figure("first request: the whole", sizes[2], "tokens", None, "14,800 tokens, and 2 side calls"),
-        Figure("memory before the first turn", before, "MiB", Goal(90)),
+        Figure("memory before the first turn", before, "MiB"),
         Figure(f"memory after {1 + TURNS} turns", after, "MiB", None, "1,293 MiB (3 processes, 20 turns)"),
     ]
 
@@ -120,7 +123,9 @@ async def _endless(fleet: Coordinator, api: TimedApi) -> list[Figure]:
     said = replies[-1]["text"].strip().splitlines()[-1] if replies else "nothing"
     openclaw = "3,191 calls in 9 minutes, not stopped"
     spread = f"after {amount(took, 's')}, and said: “{said}”"
-    return [Figure("a model that never stops is stopped after", len(api.bodies) - known, "calls", Goal(100), openclaw, spread)]
+    return [
+        Figure("a model that never stops is stopped after", len(api.bodies) - known, "calls", Goal(LIMIT + 1), openclaw, spread)
+    ]
 
 
 def _tokens(value: Any) -> int:
