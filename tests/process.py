@@ -8,7 +8,6 @@ with Process(tmp_path) as fleet:
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from bot import demo
+from tests.ending import end_everything_in
 
 ROOT = Path(__file__).parent.parent
 PATIENCE = 30.0
@@ -54,8 +54,7 @@ class Process:
         self.kill()
         if error is not None and self.log.exists():
             print(self.log.read_text())
-        for pid in self.supervisors():
-            os.kill(pid, signal.SIGTERM)
+        end_everything_in(self.state)
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
@@ -77,18 +76,6 @@ class Process:
             self.process.terminate()
             assert self.process.wait(PATIENCE) == 0
             self.process = None
-
-    def supervisors(self) -> list[int]:
-        """The supervisors that run on this state folder."""
-        found = []
-        for folder in Path("/proc").glob("[0-9]*"):
-            try:
-                words = (folder / "cmdline").read_bytes().split(b"\0")
-            except OSError:
-                continue
-            if b"supervisor" in words and str(self.state / "runtime").encode() in words:
-                found.append(int(folder.name))
-        return found
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         """One request of the API, signed in; the answer's JSON, whatever its status."""

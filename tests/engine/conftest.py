@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.yard import Supervisor, Yard, end_everything_in, template
+from tests.ending import end_everything_in
+from tests.engine.yard import Supervisor, Yard, template
 
 NEW, OLD = "0.11.0", "0.5.8"
 

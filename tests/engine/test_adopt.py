@@ -17,8 +17,9 @@ from bot.engine import adoption
 from bot.engine.base import Adoption
 from bot.engine.overstory import OverstoryEngine
 from bot.errors import EngineError
+from tests.ending import end_everything_in
 from tests.engine.conftest import NEW, OLD
-from tests.engine.yard import Ear, Supervisor, Yard, command, end_everything_in
+from tests.engine.yard import Ear, Supervisor, Yard, command
 
 
 def git(product: Product, *words: str) -> str:

@@ -12,8 +12,9 @@ from bot.engine.base import Engine
 from bot.engine.overstory import OverstoryEngine
 from bot.engine.unix import UnixTransport
 from tests.contracts.engine import EngineContract, WorkContract, World
+from tests.ending import end_everything_in
 from tests.engine.conftest import NEW, OLD
-from tests.engine.yard import Ear, Supervisor, Yard, end_everything_in, mailed
+from tests.engine.yard import Ear, Supervisor, Yard, mailed
 from tests.fakes.engine import FakeEngine
 
 

@@ -18,6 +18,7 @@ from bot.engine.base import EngineEvent, MailArrived, RuntimeUp, SnapshotChanged
 from bot.engine.overstory import OverstoryEngine
 from bot.engine.transport import Transport
 from bot.engine.unix import UnixTransport
+from tests.ending import end_everything_in
 
 ROOT = Path(__file__).resolve().parents[2]
 REHEARSAL = ROOT / "containers" / "rehearsal" / "ov"
@@ -195,29 +196,6 @@ class Yard:
         for supervisor in self._supervisors:
             supervisor.end(signal.SIGKILL)
         end_everything_in(self.folder)
-
-
-def end_everything_in(folder: Path) -> None:
-    """Kill the processes that work in a folder or name it on their command line."""
-    for _ in range(3):
-        for pid in processes_of(folder):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-                os.kill(pid, signal.SIGCONT)
-
-
-def processes_of(folder: Path) -> list[int]:
-    """The processes that work in a folder or name it on their command line, this one left out."""
-    found, text = [], os.fsencode(folder)
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and int(entry.name) != os.getpid():
-            with contextlib.suppress(OSError):
-                state = (entry / "stat").read_bytes().rpartition(b")")[2].split()[0]
-                if state not in b"ZX" and (
-                    text in (entry / "cmdline").read_bytes() or text in os.fsencode((entry / "cwd").readlink())
-                ):
-                    found.append(int(entry.name))
-    return found
 
 
 def command(product: Product, *words: str, dialect: str = "0.11.0") -> str:
