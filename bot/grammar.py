@@ -31,6 +31,7 @@ MEANT = {
     "mail": "send messages",
     "nudge": "poke",
     "inspect": "look show logs log",
+    "adopt": "init setup onboard prepare",
     "help": "commands usage",
 }
 """What people type who know other tools, by the skill that does it here."""

@@ -10,6 +10,7 @@
     slings     starts workers; `ov sling` runs on by itself
     waker      nudges tmux coordinators until they have read what was sent
     mailbox, sessions, costs, history, plans, transcripts    read what the engine wrote, never write
+    adopt      makes a product ready and takes that back; `adopt_*`: its texts, its edits, its backups, what it asks of git
     cli        runs engine commands: argv, deadline, output cap, whole process groups
     processes  trees, CPU, memory, halt and continue
     watch      sees databases change
