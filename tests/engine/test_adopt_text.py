@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from supervisor import adopt_config as config
 from supervisor import adopt_edits as edits
@@ -81,6 +81,7 @@ def test_the_coordinator_is_told_what_every_objective_repeats(planning: bool) ->
     assert planning or json.loads(payload)["options"] == ["approve", "revise", "reject"]
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=st.sampled_from("ab#<!-> \n`'"), max_size=300))
 def test_being_told_twice_is_being_told_once_and_can_be_taken_out(text: str) -> None:
     lines = words.section(planning=False, tracker=True)
@@ -208,6 +209,7 @@ TREES = st.dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(TREES, st.sampled_from(["", "# a comment\n", "\n"]))
 def test_of_any_configuration_nothing_else_is_changed(tree: dict[str, Any], head: str) -> None:
     text = head + (yaml.safe_dump(tree, default_flow_style=False, sort_keys=False) if tree else "")
@@ -221,6 +223,7 @@ def test_of_any_configuration_nothing_else_is_changed(tree: dict[str, Any], head
     assert config.value(told, "project", "name") == "shop"
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40))
 def test_any_text_survives_as_a_scalar(text: str) -> None:
     if text.isprintable():
