@@ -1,0 +1,31 @@
+"""The clock looks at the registry file: a good change is taken up, a broken one is said and changes nothing."""
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from bot import schedule
+from bot.fleet import Change
+from tests.bed import Bed
+
+
+async def test_changes_of_the_registry_are_taken_up_or_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="bot")
+    heard: list[Change] = []
+    async with Bed(tmp_path) as bed:
+        look = schedule.make(bed.jobs, bed.registry).get_job("registry").func
+        bed.fleet.subscribe(heard.append)
+        await look()
+        assert caplog.text == ""
+        assert heard == []
+        bed.file.write_text("products:\n  - {name: product-a, path: /a, prioritty: high}\n")
+        await look()
+        assert "stays in use" in caplog.text
+        assert "products.yaml:2:33" in caplog.text
+        assert [change.kind for change in heard] == ["registry"], "the page is told at once"
+        assert len(bed.fleet.status().products) == 3
+        bed.file.write_text("products:\n  - {name: product-z, path: /z}\n")
+        await look()
+        assert "was taken up: 1 product" in caplog.text
+        assert [each.name for each in bed.fleet.status().products] == ["product-z"]
