@@ -112,10 +112,11 @@ export class GateCard {
 
   #needs() {
     const { gate } = this;
-    const names = gate.may_decide.length ? gate.may_decide.join(", ") : "whoever holds the token";
+    const names = gate.may_decide.length ? gate.may_decide.join(gate.required > 1 ? ", " : " or ") : "whoever holds the token";
+    const most = gate.required > 1 ? `${gate.required} of ` : "";
     const sofar = gate.answers.length ? `; so far ${gate.answers.map((each) => each.by).join(", ")}` : "";
     const cost = gate.cost_usd_today ? ` · ${gate.product} has spent ${money(gate.cost_usd_today)} today` : "";
-    setText(this.needs, `Decided by ${gate.required > 1 ? `${gate.required} of: ` : ""}${names}${sofar}${cost}`);
+    setText(this.needs, `Waits for ${most}${names}${sofar}${cost}`);
   }
 
   #buttons() {
