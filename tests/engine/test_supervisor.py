@@ -75,15 +75,26 @@ async def test_an_adopted_serve_that_dies_is_mended_like_ones_own(yard: Yard) ->
 async def test_a_coordinator_that_keeps_dying_is_left_dead_and_said_to_be(yard: Yard) -> None:
     engine, ear = await yard.engine(yard.supervisor(), product := yard.product("one"))
     await engine.start("one")
-    seen: set[int] = set()
-    while (snapshot := (await engine.snapshot())[0]).coordinator:
-        pid = next(session.pid for session in snapshot.sessions if session.agent == "coordinator")
-        if pid is not None and pid not in seen and lives(pid):
-            seen.add(pid)
-            os.kill(pid, signal.SIGKILL)
-        await asyncio.sleep(0.02)
-    assert len(seen) == 4, "the first one, and three that were started in its place"
+    killed: set[int] = set()
+
+    async def kill_the_next() -> bool:
+        sessions = (await engine.snapshot())[0].sessions
+        pid = next((session.pid for session in sessions if session.agent == "coordinator"), None)
+        if pid is None or pid in killed or not lives(pid):
+            return False
+        killed.add(pid)
+        os.kill(pid, signal.SIGKILL)
+        return True
+
+    async with asyncio.timeout(30):
+        while len(killed) < 4:  # the first one, and three that are started in its place
+            await kill_the_next()
+            await asyncio.sleep(0.02)
     await ear.state("one", lambda snapshot: not snapshot.coordinator)
+    for _ in range(50):
+        assert not await kill_the_next(), "a fifth was started"
+        await asyncio.sleep(0.02)
+    assert not (await engine.snapshot())[0].coordinator
     await engine.start("one")
     assert lives(pid_of(product))
 
