@@ -6,6 +6,9 @@ from bot.words import listed
 NOBODY = Person("nobody", Role.VIEWER, products=("",))
 """Someone we do not know: covers no product, may do nothing."""
 
+OWNER = Person("owner", Role.ADMIN, ids={"web": "token"})
+"""Holder of the web token, where `people` names nobody as `web: token`."""
+
 
 def may(person: Person, role: Role, product: str | None = None) -> str | None:
     """None if the person may do what takes this role (on this product, if one is named); else the reason why not."""

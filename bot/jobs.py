@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from datetime import timedelta
 from typing import Any
 
-from bot import admission, handover, intake
+from bot import handover, intake, outlook
 from bot.chat.base import Chat
 from bot.domain import GateState, WorkState
 from bot.engine.base import EngineEvent, MailArrived, RuntimeDown, RuntimeUp, SnapshotChanged
@@ -209,8 +209,7 @@ class Jobs:
         queue = fleet.store.work.open(states=(WorkState.QUEUED,))
         if not queue:
             return
-        spent = {name: snapshot.cost_usd_today for name, snapshot in fleet.snapshots.items()}
-        for decision in admission.admit(queue, fleet.products, fleet.capacity(), fleet.held(), spent, fleet.now()):
+        for decision in outlook.decisions(fleet, queue):
             work = decision.work
             if decision.start:
                 fleet.save_work(work, state=WorkState.STARTING, reason=decision.reason)

@@ -1,5 +1,6 @@
 """What would happen now: whether queued work starts, or waits and for what. Changes nothing."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bot.admission import Admission, admit
@@ -12,9 +13,13 @@ if TYPE_CHECKING:
 def outlook(fleet: "Fleet", work: Work) -> Admission:
     """Whether this work starts as things stand, or waits, for what, and in which place."""
     queue = [each for each in fleet.store.work.open(states=(WorkState.QUEUED,)) if each.id != work.id]
+    return next(each for each in decisions(fleet, [*queue, work]) if each.work.id == work.id)
+
+
+def decisions(fleet: "Fleet", queue: Sequence[Work]) -> list[Admission]:
+    """What the guard says of each of these as things stand: what the jobs act on, and what people are told beforehand."""
     spent = {name: snapshot.cost_usd_today for name, snapshot in fleet.snapshots.items()}
-    decisions = admit([*queue, work], fleet.products, fleet.capacity(), fleet.held(), spent, fleet.now())
-    return next(each for each in decisions if each.work.id == work.id)
+    return admit(queue, fleet.products, fleet.capacity(), fleet.held(), spent, fleet.now())
 
 
 def expected(fleet: "Fleet", work: Work) -> str:

@@ -10,16 +10,15 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from bot import skillset
+from bot.access import OWNER
 from bot.chat.base import TERMINAL, Delta, Live
-from bot.domain import Inbound, Person, Role
+from bot.domain import Inbound, Person
 from bot.errors import FleetError
 from bot.remote import Remote
 from bot.settings import Settings
 from bot.skill import Skill, SkillContext, SkillResult
 
 Write = Callable[[str], None]
-OWNER = Person("owner", Role.ADMIN, ids={"web": "token"})
-"""Who may read the state folder holds the web token, and speaks as whoever that is."""
 
 
 async def run_skill(settings: Settings, name: str, arguments: dict[str, Any], *, progress: Write) -> dict[str, Any]:
@@ -168,6 +167,6 @@ def _on_interrupt(stop: Callable[[], object]) -> Iterator[None]:
 
 
 def _person(registry: Any) -> Person:
-    """Whoever goes by this machine's user name, or holds the web token."""
+    """Whoever goes by this machine's user name, or holds the web token, as all do who may read the state folder."""
     found: Person | None = registry.person("terminal", getpass.getuser()) or registry.person("web", "token")
     return found or OWNER

@@ -7,17 +7,16 @@ from typing import Any
 
 from aiohttp import web
 
+from bot.access import OWNER
 from bot.chat.web.auth import Login
 from bot.chat.web.clients import Clients
 from bot.chat.web.streams import Streams
-from bot.domain import Inbound, Person, Role
+from bot.domain import Inbound, Person
 from bot.errors import UsageError
 from bot.fleet import Fleet
 from bot.router import Router
 from bot.status import as_json
 
-OWNER = Person("owner", Role.ADMIN, ids={"web": "token"})
-"""Holder of the web token, where `people` names nobody as `web: token`."""
 PREFIX = "web:"
 NAME_SIGNS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:-")
 
