@@ -3,16 +3,21 @@
 from bot.domain import Approvals, Person, Product, Role
 from bot.words import listed
 
-NOBODY = Person("nobody", Role.VIEWER, products=("",))
-"""Someone we do not know: covers no product, may do nothing."""
+NOTHING = ("",)
+"""The products that somebody we do not know covers."""
 
 OWNER = Person("owner", Role.ADMIN, ids={"web": "token"})
 """Holder of the web token, where `people` names nobody as `web: token`."""
 
 
+def stranger(platform: str, known: str) -> Person:
+    """Someone who is not among `people`, by the platform's id: covers no product, may do nothing."""
+    return Person(f"{platform}:{known}", Role.VIEWER, products=NOTHING, ids={platform: known})
+
+
 def may(person: Person, role: Role, product: str | None = None) -> str | None:
     """None if the person may do what takes this role (on this product, if one is named); else the reason why not."""
-    if person == NOBODY:
+    if person.products == NOTHING:
         return "I do not know you. Ask an admin to add you under `people` in products.yaml."
     if not person.role.includes(role):
         return f"This takes the role {role}; {person.name} is {person.role}. An admin can change that under `people`."

@@ -13,7 +13,7 @@ import signal
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
@@ -21,11 +21,11 @@ from bot import log as logs
 from bot import schedule, skillset
 from bot.agent.base import Model
 from bot.agent.claude import Claude
-from bot.chat.base import Live
-from bot.chat.web import Part, WebChat
+from bot.chat.base import Chat, Live, Part
+from bot.chat.web import WebChat
 from bot.engine.base import Engine
 from bot.engine.where import Place, find
-from bot.errors import FleetError, StoreError
+from bot.errors import DeliveryError, FleetError, SettingsError, StoreError
 from bot.fleet import Change, Fleet
 from bot.jobs import Jobs
 from bot.registry import RegistryFile
@@ -72,6 +72,8 @@ class Core:
     fleet: Fleet
     jobs: Jobs
     router: Router
+    failures: dict[str, Part] = field(default_factory=dict)
+    """Platforms that could not be connected, and why."""
 
 
 @asynccontextmanager
@@ -81,7 +83,7 @@ async def open_core(settings: Settings, live: Callable[[str, Live], None] = lamb
     place = await find(settings, registry.current)
     store = Store(settings.state / "fleet.db")
     engine = place.engine()
-    fleet = Fleet(registry, store, engine, platforms=("web",), redact=settings.redact)
+    fleet = Fleet(registry, store, engine, platforms=("web", *configured(settings)), redact=settings.redact)
     jobs = Jobs(fleet)
     router = Router(fleet, skillset.load(), live=live)
     model = _model(settings, registry)
@@ -115,10 +117,10 @@ async def run(settings: Settings, report: Callable[[Report], None]) -> None:
     stopped = asyncio.Event()
     for each in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(each, stopped.set)
-    surfaces: dict[str, WebChat] = {}
+    surfaces: list[Chat] = []
 
     def live(conversation: str, event: Live) -> None:
-        for chat in surfaces.values():
+        for chat in surfaces:
             chat.live(conversation, event)
 
     with _only_one(settings.state):
@@ -128,22 +130,29 @@ async def run(settings: Settings, report: Callable[[Report], None]) -> None:
             web = WebChat(
                 core.fleet, core.router, token=token, ready=lambda: readiness(core), host=settings.web_host, ports=ports
             )
-            surfaces["web"] = web
+            core.jobs.chats.update(_chats(core))
+            surfaces += [web, *core.jobs.chats.values()]
             await web.start()
             clock = schedule.make(core.jobs, core.registry)
             jobs = asyncio.create_task(core.jobs.run(), name="jobs")
+            connecting = [
+                asyncio.create_task(_connect(chat, core.fleet, core.failures), name=f"connect {name}")
+                for name, chat in core.jobs.chats.items()
+            ]
             try:
                 clock.start()
                 core.router.take_up()
                 with _announced(settings.state, web.url, token):
                     await _contact(core)
+                    await asyncio.wait(connecting, timeout=FIRST_CONTACT) if connecting else None
                     report(Report(version("meta-coordinator"), lines(core), web.login_url, time.monotonic() - began))
                     await stopped.wait()
             finally:
                 clock.shutdown(wait=False)
-                jobs.cancel()
-                await asyncio.gather(jobs, return_exceptions=True)
-                await web.stop()
+                for task in (jobs, *connecting):
+                    task.cancel()
+                await asyncio.gather(jobs, *connecting, return_exceptions=True)
+                await asyncio.gather(*(chat.stop() for chat in surfaces), return_exceptions=True)
 
 
 def web_token(settings: Settings) -> str:
@@ -169,10 +178,17 @@ def readiness(core: Core) -> Mapping[str, Part]:
         "registry": Part("ok", f"{count(len(problems), 'problem')} in the file; an earlier one is in use" if problems else ""),
         "engine": Part("ok", reached) if reached and not down else Part("down", unreached or "not reached yet"),
         "claude": Part("ok") if core.router.turns else Part("off", "no ANTHROPIC_API_KEY; commands work"),
-        "slack": Part("off", "not set up"),
-        "discord": Part("off", "not set up"),
+        **{name: platform(core, name) for name in ("slack", "discord")},
         "web": Part("ok"),
     }
+
+
+def platform(core: Core, name: str) -> Part:
+    """How a chat platform does: connected, not set up, or down and why."""
+    chat = core.jobs.chats.get(name)
+    if chat is None:
+        return Part("off", f"no {name.upper()}_{'BOT_' if name == 'slack' else ''}TOKEN")
+    return core.failures.get(name) or chat.part()
 
 
 def lines(core: Core) -> tuple[Line, ...]:
@@ -190,9 +206,45 @@ def lines(core: Core) -> tuple[Line, ...]:
         Line("products", count > 0, f"{count} from {settings.products}"),
         Line("engine", bool(runtimes), f"{engine} ({core.place.why})"),
         Line("claude", core.router.turns is not None, claude),
-        Line("slack", False, "no SLACK_BOT_TOKEN" if settings.slack_bot_token is None else "not in this version"),
-        Line("discord", False, "no DISCORD_TOKEN" if settings.discord_token is None else "not in this version"),
+        *(_platform_line(name, platform(core, name)) for name in ("slack", "discord")),
     )
+
+
+def _platform_line(name: str, part: Part) -> Line:
+    words = {"ok": part.why or "connected", "down": f"down: {part.why}"}.get(part.state, part.why)
+    return Line(name, part.state != "off", words)
+
+
+def _chats(core: Core) -> dict[str, Chat]:
+    """The chat platforms that are set up; each is imported when it is wanted."""
+    return {}
+
+
+def configured(settings: Settings) -> tuple[str, ...]:
+    """The platforms that are set up, beside the web."""
+    known = {"slack": settings.slack_bot_token, "discord": settings.discord_token}
+    return tuple(name for name, token in known.items() if token is not None)
+
+
+async def _connect(chat: Chat, fleet: Fleet, failures: dict[str, Part]) -> None:
+    """Connect a platform, trying again until it works or only a person can mend it."""
+    pause = 1.0
+    while True:
+        try:
+            await chat.start()
+        except SettingsError as error:
+            log.error("%s stays off: %s", chat.platform, error)
+            failures[chat.platform] = Part("down", str(error))
+            return
+        except DeliveryError as error:
+            log.warning("%s cannot be reached, it is tried again: %s", chat.platform, error)
+            failures[chat.platform] = Part("down", f"{error.message} It is tried again.")
+        else:
+            failures.pop(chat.platform, None)
+            fleet.changed(Change("chat"))
+            return
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, 60.0)
 
 
 def _model(settings: Settings, registry: RegistryFile) -> Model | None:

@@ -328,8 +328,12 @@ class Post:
     cards: tuple[Card, ...] = ()
     suggestions: tuple[Suggestion, ...] = ()
     kind: str = "message"
-    """message, reply, report, gate, outcome or error."""
+    """message, reply, report, gate, note, outcome, reminder or error."""
     product: str | None = None
+    answers: str = ""
+    """The event that it answers, where it answers one."""
+    private: bool = False
+    """Whether only the person who caused that event should see it, where the platform can do that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,3 +362,4 @@ class Inbound:
     product: str | None = None
     """The product whose channel it was said in."""
     extra: dict[str, Any] = field(default_factory=dict)
+    """What the platform's adapter needs to answer: `user`, the platform's id of who spoke, and what is its own."""

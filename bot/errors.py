@@ -128,10 +128,14 @@ class ModelError(FleetError):
 
 
 class DeliveryError(FleetError):
-    """A chat platform did not take a message; `retry_after` in seconds, None when trying again is useless."""
+    """A chat platform did not take a message; `retry_after` in seconds, None when trying again is useless.
+
+    Codes: `malformed` (it refuses this form, plain text may pass), `gone` (nothing can be shown in this conversation any more),
+    `unknown` (the message went out and the answer was lost), `limited` (too much at once), `auth` (it no longer knows us),
+    `delivery` for all else."""
 
     code = "delivery"
 
-    def __init__(self, message: str, hint: str = "", *, retry_after: float | None = None) -> None:
-        super().__init__(message, hint)
+    def __init__(self, message: str, hint: str = "", *, code: str | None = None, retry_after: float | None = None) -> None:
+        super().__init__(message, hint, code=code)
         self.retry_after = retry_after

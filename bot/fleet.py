@@ -10,14 +10,13 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from bot import access, gates, holding
+from bot import access, deciding, holding
 from bot.admission import Capacity
 from bot.domain import (
     Card,
-    Decision,
     Gate,
     GateState,
     Mail,
@@ -32,21 +31,24 @@ from bot.domain import (
     WorkState,
 )
 from bot.engine.base import Engine
-from bot.errors import Conflict, FleetError, NotAllowed, NotFound, UsageError
+from bot.errors import Conflict, NotFound, UsageError
 from bot.registry import Registry, RegistryFile
 from bot.status import FleetStatus, product_status, urgent_first
 from bot.store import Store
-from bot.store.work import UNDER_WAY
 from bot.words import each_text
 
 RUNNING = (WorkState.STARTING, WorkState.RUNNING)
 BOARD = "web:fleet"
 """The conversation that hears what nobody in particular asked for."""
+BURST = timedelta(seconds=3)
+"""Reports of one product that follow each other within this time become one message."""
+DEAD = "dead:"
+"""Begins the note of a conversation in which nothing can be shown any more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Something that surfaces or jobs may care about. `kind`: status, work, gate, post, registry or runtime."""
+    """Something that surfaces or jobs may care about. `kind`: status, work, gate, post, registry, runtime or chat."""
 
     kind: str
     product: str | None = None
@@ -320,84 +322,21 @@ class Fleet:
             raise NotFound(f"There is no gate “{id[:40]}”.", "Say `/fleet gates` for those that are open.")
         return gate
 
-    def decide(
-        self,
-        id: str,
-        choice: str,
-        person: Person,
-        *,
-        note: str = "",
-        revision: int | None = None,
-        digest: str | None = None,
-        platform: str = "web",
-    ) -> Gate:
-        """One person's answer to a gate, checked, kept and told to everyone. The jobs deliver it to the engine.
+    def save_gate(self, gate: Gate) -> Gate:
+        """Keep a change of a gate. Every card that shows it is shown anew, and everyone is told."""
+        with self.transaction():
+            self.store.gates.save(gate)
+            self.store.outbox.outdate(gate=gate.id)
+            self.changed(Change("gate", product=gate.product, gate=gate))
+        return gate
 
-        Raises NotFound, NotAllowed, UsageError (an answer it does not take) or Conflict (too late, another revision)."""
-        given, product = Decision(choice, person.name, self.now(), note, platform), None
-        try:
-            with self.transaction():
-                gate = self.gate(id)
-                product = gate.product
-                decided = self._decided(gate, given, person, revision, digest)
-                if decided != gate:
-                    self._tell_decision(decided)
-        except FleetError as refusal:
-            detail = {"choice": choice[:200], "why": refusal.message, "platform": platform}
-            self.record("refused", person.name, product, id[:40], detail)
-            raise
-        return decided
-
-    def _decided(self, gate: Gate, given: Decision, person: Person, revision: int | None, digest: str | None) -> Gate:
-        product = self.products.get(gate.product)
-        if product is None:
-            raise UsageError(
-                f"{gate.product} is no longer in the registry.", "Put it back into products.yaml to decide its gates."
-            )
-        for asked_by in self._asked_by(gate):
-            if reason := access.may_decide(person, product, asked_by, self.registry.people):
-                raise NotAllowed(reason)
-        after = gates.answer(gate, given, required=product.approvals.required, revision=revision, digest=digest)
-        if after != gate:
-            self.store.gates.save(after)
-            self.record(
-                "decision", given.by, gate.product, gate.id, {"choice": given.choice, "note": given.note, "digest": gate.digest}
-            )
-        return after
-
-    def _asked_by(self, gate: Gate) -> tuple[str, ...]:
-        """Who asked for what a gate is about: of its work, or, where that is not known, of all that it may belong to."""
-        work = self.store.work.get(gate.work) if gate.work else None
-        having = [work] if work else self.store.work.open(gate.product, states=UNDER_WAY)
-        return tuple(dict.fromkeys(each.asked_by for each in having)) or ("",)
-
-    def _tell_decision(self, gate: Gate) -> None:
-        answers = len(gate.answers)
-        for place in self.store.talk.posts_with_gate(gate.id):
-            text = f"**{gate.product}** “{gate.title}” (`{gate.id}`): {gates.outcome(gate)}"
-            self.say(
-                place.conversation,
-                text,
-                key=f"outcome:{gate.id}:{answers}:{place.conversation}",
-                kind="outcome",
-                product=gate.product,
-            )
-        self.changed(Change("gate", product=gate.product, gate=gate))
+    def decide(self, id: str, choice: str, person: Person, **given: Any) -> Gate:
+        """One person's answer to a gate, checked, kept and told to everyone; see `deciding.decide`."""
+        return deciding.decide(self, id, choice, person, **given)
 
     def withdraw_gates(self, product: str, reason: str, work: str | None = None) -> None:
-        """Nobody waits for these gates of a product (of one work, if named) any more; answers on their way stay here."""
-        for gate in self.store.gates.in_states(GateState.OPEN, GateState.DECIDED, product=product):
-            if work is not None and gate.work != work:
-                continue
-            if gate.state is GateState.OPEN:
-                gate = gates.withdrawn(gate, reason, self.now())
-            elif not gate.reason:
-                gate = gates.undeliverable(gate, reason, self.now())
-            else:
-                continue
-            self.store.gates.save(gate)
-            self.record("gate", "fleet", product, gate.id, {"withdrawn": reason})
-            self.changed(Change("gate", product=product, gate=gate))
+        """Nobody waits for these gates of a product any more; see `deciding.withdraw`."""
+        deciding.withdraw(self, product, reason, work)
 
     # -- saying ------------------------------------------------------------------------------------------------------
 
@@ -412,26 +351,75 @@ class Fleet:
         product: str | None = None,
         cards: tuple[Card, ...] = (),
         suggestions: tuple[Suggestion, ...] = (),
+        answers: str = "",
+        private: bool = False,
+        hold: timedelta | None = None,
     ) -> Post | None:
-        """Say something in a conversation, once for each `key`; None if it has been said. Secrets are taken out here."""
+        """Say something in a conversation, once for each `key`; None if it has been said. Secrets are taken out here.
+
+        With `hold` a chat platform shows it so much later, so that what is added to it meanwhile comes with it."""
         platform = conversation.partition(":")[0]
         now = self.now()
-        hidden = tuple(Suggestion(self.redact(each.label), self.redact(each.command)) for each in suggestions)
-        post = Post(conversation, author, self.redact(text), now, cards=cards, suggestions=hidden, kind=kind, product=product)
+        post = Post(
+            conversation,
+            author,
+            self.redact(text),
+            now,
+            cards=cards,
+            suggestions=tuple(Suggestion(self.redact(each.label), self.redact(each.command)) for each in suggestions),
+            kind=kind,
+            product=product,
+            answers=answers,
+            private=private,
+        )
         with self.transaction():
             said = self.store.talk.say(post, key)
             if said and platform in self.platforms and platform != "web" and author == "fleet":
-                self.store.outbox.add(said.id, conversation, platform, now)
+                self.store.outbox.add(said.id, conversation, platform, now, hold=now + hold if hold else None)
             if said:
                 self.changed(Change("post", product=product, post=said))
         return said
 
+    def report(self, conversation: str, text: str, *, key: str, product: str, cards: tuple[Card, ...] = ()) -> None:
+        """Tell news of a product. What comes within `BURST` of the last such post there is added to it: five agents that finish
+        are one message."""
+        newest = next(iter(self.store.talk.posts(conversation, limit=1)), None)
+        added = None
+        if newest and (newest.kind, newest.product) == ("report", product) and timedelta() <= self.now() - newest.at < BURST:
+            added = self.store.talk.extend(newest.id, self.redact(text), cards)
+        if added is None:
+            self.say(conversation, text, key=key, kind="report", product=product, cards=cards, hold=BURST)
+            return
+        self.store.outbox.outdate(post=added.id)
+        self.changed(Change("post", product=product, post=added))
+
     def places(self, product: str, conversation: str) -> tuple[str, ...]:
-        """The conversations that hear of something: where it was asked, and the product's channels on platforms that are on."""
+        """The conversations that hear of something: where it was asked, and the product's channels on platforms that are on;
+        not a channel in a thread of which it was asked, and none that is dead."""
         known = self.products.get(product)
         channels = [str(channel) for channel in known.channels if channel.platform in self.platforms] if known else []
         asked = [conversation] if conversation.partition(":")[0] in self.platforms else []
-        return tuple(dict.fromkeys([*asked, *channels])) or (BOARD,)
+        found = [*asked, *(each for each in channels if not conversation.startswith(f"{each}:"))]
+        dead = self.store.notes(DEAD)
+        return tuple(dict.fromkeys(each for each in found if each not in dead)) or (BOARD,)
+
+    def bury(self, conversation: str, reason: str) -> None:
+        """Nothing can be shown in a conversation any more: what waits for it is given up, and people are told elsewhere."""
+        with self.transaction():
+            self.store.outbox.failed_in(conversation, reason, self.now())
+            if self.store.note(DEAD + conversation) is not None:
+                return
+            self.store.set_note(DEAD + conversation, reason)
+            self.record("chat", "fleet", None, conversation, {"dead": reason})
+            said = f"I can say nothing in `{conversation}` any more: {reason} What belongs there is shown here from now on."
+            self.say(BOARD, said, key=f"dead:{conversation}:{self.now().isoformat()}", kind="error")
+
+    def revive(self, conversation: str) -> None:
+        """Something was said in a conversation, or it was opened to us again: it is alive."""
+        if self.store.note(DEAD + conversation) is not None:
+            with self.transaction():
+                self.store.set_note(DEAD + conversation, None)
+                self.record("chat", "fleet", None, conversation, {"dead": False})
 
     def record(self, kind: str, person: str, product: str | None, subject: str, detail: dict[str, Any]) -> None:
         """Write a row of the audit journal; secrets are taken out first."""

@@ -4,7 +4,7 @@ often they are tried, and hold the product meanwhile, so that nothing is stopped
 from bot import gates, intake, objective
 from bot.domain import Gate, GateKind, GateState, Suggestion, Work, WorkState
 from bot.errors import EngineError
-from bot.fleet import Change, Fleet
+from bot.fleet import Fleet
 from bot.words import shortened
 
 AGAIN = frozenset({"unreachable", "locked", "timed_out", "paused", "limit_reached"})
@@ -108,22 +108,19 @@ def _reply(fleet: Fleet, gate: Gate) -> str:
 def _delivered(fleet: Fleet, gate: Gate, reason: str) -> None:
     with fleet.transaction():
         if gate.state is GateState.DECIDED:
-            gate = gates.delivered(gate, reason, fleet.now())
-            fleet.store.gates.save(gate)
+            gate = fleet.save_gate(gates.delivered(gate, reason, fleet.now()))
         fleet.record("gate", "fleet", gate.product, gate.id, {"delivered": reason})
         work = fleet.store.work.get(gate.work) if gate.work else None
         if work and work.state is WorkState.WAITING:
             others = [each for each in fleet.store.gates.of_work(work.id) if each.state is GateState.OPEN]
             then = {"reason": intake.waits_for(others[0])} if others else {"state": WorkState.RUNNING}
             fleet.save_work(work, **{"reason": gates.outcome(gate), **then})
-        fleet.changed(Change("gate", product=gate.product, gate=gate))
 
 
 def _undelivered(fleet: Fleet, gate: Gate, error: EngineError) -> None:
     """The engine will not take the answer: say so, and offer what can be done."""
     with fleet.transaction():
-        gate = gates.undeliverable(gate, error.message, fleet.now())
-        fleet.store.gates.save(gate)
+        gate = fleet.save_gate(gates.undeliverable(gate, error.message, fleet.now()))
         fleet.record("gate", "fleet", gate.product, gate.id, {"undelivered": error.message, "code": error.code})
         said = f"**{gate.product}** did not take the decision on `{gate.id}`: {error.message} {error.hint}".rstrip()
         work = fleet.store.work.get(gate.work) if gate.work else None
@@ -134,4 +131,3 @@ def _undelivered(fleet: Fleet, gate: Gate, error: EngineError) -> None:
         for place in fleet.places(gate.product, gate.conversation):
             key = f"undelivered:{gate.id}:{place}"
             fleet.say(place, said, key=key, kind="error", product=gate.product, suggestions=again)
-        fleet.changed(Change("gate", product=gate.product, gate=gate))

@@ -95,8 +95,7 @@ def _raise_gate(fleet: Fleet, mail: Mail, kind: GateKind, work: Work | None, con
         return
     if latest is not None and latest.state in {GateState.OPEN, GateState.DECIDED}:
         old = gates.superseded(latest, gate, fleet.now())
-        fleet.store.gates.save(old)
-        fleet.changed(Change("gate", product=mail.product, gate=old))
+        fleet.save_gate(old)
     if work and work.state.open:
         fleet.save_work(work, state=WorkState.WAITING, reason=waits_for(gate))
     fleet.record("gate", mail.sender, mail.product, gate.id, {"raised": kind.value, "digest": gate.digest, "title": gate.title})
@@ -142,7 +141,7 @@ def _say_reports(fleet: Fleet, product: str, reports: Sequence[Report]) -> None:
         here = [report for report in reports if place in fleet.places(product, report.conversation)]
         text = "\n\n".join(_report_text(report) for report in here)
         cards = tuple(Card("work", work=id) for id in dict.fromkeys(report.work.id for report in here if report.work))
-        fleet.say(place, text, key=f"mail:{product}:{here[0].mail.id}:{place}", kind="report", product=product, cards=cards)
+        fleet.report(place, text, key=f"mail:{product}:{here[0].mail.id}:{place}", product=product, cards=cards)
 
 
 def _report_text(report: Report) -> str:

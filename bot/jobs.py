@@ -8,25 +8,22 @@ logged and never stops another.
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Mapping
-from datetime import timedelta
+from datetime import datetime
 from typing import Any
 
-from bot import handover, intake, outlook
+from bot import delivery, handover, intake, outlook
 from bot.chat.base import Chat
 from bot.domain import GateState, WorkState
 from bot.engine.base import EngineEvent, MailArrived, RuntimeDown, RuntimeUp, SnapshotChanged
 from bot.errors import DeliveryError, EngineError, StoreError
 from bot.fleet import BOARD, RUNNING, Change, Fleet
 from bot.sightings import Sightings
-from bot.store.outbox import Outgoing
 
 log = logging.getLogger(__name__)
 
 PAUSES = (0.5, 1.0, 2.0, 5.0, 15.0, 30.0)
 """Seconds before the next try, by how often it has failed; the last one for good."""
 CATCH_UP = "catch up"
-MOST_ATTEMPTS = 8
-"""How often a message is offered to a platform before it is given up; with doubling pauses that is about an hour."""
 
 
 class Jobs:
@@ -40,6 +37,7 @@ class Jobs:
         self._failed: dict[str, int] = {}
         self._resting: set[str] = set()
         """Jobs that failed and wait for their next try."""
+        self._timer: asyncio.TimerHandle | None = None
         self._sightings = Sightings(fleet)
         self._behind: set[str] = set()
         """Products with mail that could not be taken in; what follows it is left until it is sent again."""
@@ -130,7 +128,7 @@ class Jobs:
         await self.watch()
 
     def _noticed(self, change: Change) -> None:
-        if change.kind in {"work", "gate", "status", "registry", "runtime", "post"}:
+        if change.kind in {"work", "gate", "status", "registry", "runtime", "post", "chat"}:
             self.wake()
 
     # -- the loop ----------------------------------------------------------------------------------------------------
@@ -148,6 +146,8 @@ class Jobs:
                 self._wake.clear()
                 self.step()
         finally:
+            if self._timer is not None:
+                self._timer.cancel()
             for task in self._tasks.values():
                 task.cancel()
             await asyncio.gather(*self._tasks.values(), return_exceptions=True)
@@ -183,7 +183,7 @@ class Jobs:
     async def _guarded(self, key: str, job: Callable[[], Coroutine[Any, Any, None]]) -> None:
         try:
             await job()
-        except EngineError as error:
+        except (EngineError, DeliveryError) as error:
             log.info("%s is tried again: %s", key, error.message)
         except Exception:
             log.exception("a job failed: %s", key)
@@ -236,28 +236,22 @@ class Jobs:
     # -- the outbox --------------------------------------------------------------------------------------------------
 
     def _send_all(self) -> None:
+        fleet = self.fleet
         for platform, chat in self.chats.items():
-            for row in self.fleet.store.outbox.due(platform, self.fleet.now()):
-                self._once(f"send {row.number}", lambda row=row, chat=chat: self._send(row, chat))  # type: ignore[misc]
+            if chat.part().state != "ok":
+                continue
+            for row in fleet.store.outbox.due(platform, fleet.now()):
+                self._once(f"send {row.number}", lambda row=row, chat=chat: delivery.send(fleet, chat, row))  # type: ignore[misc]
+            for row in fleet.store.outbox.stale(platform):
+                self._once(f"show {row.number}", lambda row=row, chat=chat: delivery.show_anew(fleet, chat, row))  # type: ignore[misc]
+        if self.chats and (due := fleet.store.outbox.next_due()) is not None and due > fleet.now():
+            self._wake_at(due)
 
-    async def _send(self, row: Outgoing, chat: Chat) -> None:
-        fleet, outbox = self.fleet, self.fleet.store.outbox
-        post = fleet.store.talk.post(row.post)
-        if post is None:
-            outbox.failed(row.number, "its post is gone", fleet.now(), None)
-            return
-        outbox.attempting(row.number, fleet.now())
-        try:
-            message = await chat.post(post, key=f"outbox:{fleet.store.origin}:{row.number}")
-        except DeliveryError as error:
-            pause = error.retry_after
-            last = pause is None or row.attempts + 1 >= MOST_ATTEMPTS
-            retry_at = None if last or pause is None else fleet.now() + timedelta(seconds=max(pause, 2**row.attempts))
-            outbox.failed(row.number, error.message, fleet.now(), retry_at)
-            log.warning("%s did not take message %s: %s", row.platform, row.number, error.message)
-            return
-        outbox.delivered(row.number, message, fleet.now())
-        self.wake()
+    def _wake_at(self, due: datetime) -> None:
+        """Look again at a time; only the nearest one is kept, for each look finds the next."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later((due - self.fleet.now()).total_seconds(), self.wake)
 
     # -- the net -----------------------------------------------------------------------------------------------------
 

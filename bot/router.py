@@ -155,6 +155,7 @@ class Router:
     async def _answer(self, inbound: Inbound) -> None:
         """Answer an event; the answer and that it was given are kept as one."""
         error, kind, answered_by = "", "reply", ""
+        private = inbound.press is not None
         result: SkillResult | None = None
         try:
             if inbound.press is not None:
@@ -168,13 +169,14 @@ class Router:
         except FleetError as refusal:
             hinted = skillset.suggestions(refusal.hint)
             error, kind, result = refusal.message, "error", SkillResult(str(refusal), suggestions=hinted)
+            private = private or isinstance(refusal, NotAllowed)
         except Exception:
             log.exception("event %s could not be handled", inbound.event)
             text = "Something broke inside me while I handled this; the log has the details. Nothing else was lost. Try again."
             error, kind, result = "internal error", "error", SkillResult(text)
         with self.fleet.transaction():
             if result is not None:
-                self._say(inbound, result, kind)
+                self._say(inbound, result, kind, private=private)
             self.fleet.store.talk.handled(inbound.event, error, answered_by)
 
     def _press(self, inbound: Inbound, press: Press) -> SkillResult:
@@ -233,7 +235,7 @@ class Router:
             return SkillResult(said, suggestions=tuple(suggestions)), ""
         return None, await self.turns.take(inbound, words)
 
-    def _say(self, inbound: Inbound, result: SkillResult, kind: str) -> None:
+    def _say(self, inbound: Inbound, result: SkillResult, kind: str, *, private: bool) -> None:
         self.fleet.say(
             inbound.conversation,
             result.text,
@@ -242,4 +244,6 @@ class Router:
             product=inbound.product,
             cards=result.cards,
             suggestions=result.suggestions,
+            answers=inbound.event,
+            private=private,
         )

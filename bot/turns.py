@@ -175,6 +175,7 @@ class Turns:
                     product=inbound.product,
                     cards=result.cards,
                     suggestions=result.suggestions,
+                    answers=inbound.event,
                 )
         if result.error is not None:
             raise result.error

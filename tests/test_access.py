@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot.access import NOBODY, deciders, may, may_decide
+from bot.access import deciders, may, may_decide, stranger
 from bot.domain import Approvals, Person, Product, Role
 
 ANA = Person("ana", Role.ADMIN)
@@ -15,7 +15,7 @@ PRODUCT = Product("product-a", "/projects/product-a")
 
 @pytest.mark.parametrize("role", list(Role))
 def test_someone_unknown_may_do_nothing(role: Role) -> None:
-    assert "I do not know you" in (may(NOBODY, role) or "")
+    assert "I do not know you" in (may(stranger("slack", "U0999"), role) or "")
 
 
 @pytest.mark.parametrize("have", list(Role))

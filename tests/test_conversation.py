@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.access import NOBODY
+from bot.access import stranger
 from bot.chat.base import Delta, Doing
 from bot.domain import Person, Press, Role
 from bot.errors import NotAllowed
@@ -59,7 +59,7 @@ async def test_without_a_key_plain_words_get_the_nearest_command_as_a_button(tmp
 
 async def test_a_stranger_is_told_so_and_nothing_happens(tmp_path: Path) -> None:
     async with Bed(tmp_path) as bed:
-        bed.person = NOBODY
+        bed.person = stranger("slack", "U0999")
         for text in ("/fleet status", "/fleet spawn product-a x", "hello"):
             (post,) = await bed.say(text)
             assert "I do not know you" in post.text

@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
-from bot.chat.base import Chat, Live
 from bot.domain import GateState, Mail, Post, Press, WorkState
 from bot.errors import RuntimeUnreachable
 from bot.store import Store
 from bot.store.database import Database
 from tests.bed import Bed
+from tests.fakes.chat import FakeChat
 from tests.fakes.engine import FakeEngine
 
 REGISTRY = """
@@ -81,27 +81,22 @@ class Seamed(FakeEngine):
             raise RuntimeUnreachable(CUT, "", product=product)
 
 
-class Platform(Chat):
-    """A chat platform that outlives us, and shows each key once."""
-
-    platform = "slack"
+class Platform(FakeChat):
+    """A chat platform that outlives us, with a seam on both sides of each post."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.fate = Fate()
-        self.shown: dict[str, Post] = {}
 
-    async def start(self) -> None: ...
-
-    async def stop(self) -> None: ...
-
-    async def post(self, post: Post, key: str) -> str:
+    async def post(self, post: Post, key: str, *, again: bool = False, plain: bool = False) -> str:
         self.fate.meet("chat: post")
-        self.shown.setdefault(key, post)
-        return key
+        message = await super().post(post, key, again=again, plain=plain)
+        self.fate.meet("chat: posted")
+        return message
 
-    async def update(self, message: str, post: Post) -> None: ...
-
-    def live(self, conversation: str, event: Live) -> None: ...
+    async def update(self, message: str, post: Post) -> None:
+        self.fate.meet("chat: update")
+        await super().update(message, post)
 
 
 class Life(Bed):
@@ -222,6 +217,12 @@ STEPS: tuple[Callable[[Bed], Awaitable[Any]], ...] = (
 )
 
 
+async def moment(bed: Life) -> None:
+    """A few seconds later: reports that were held back for those that might follow are shown."""
+    bed.clock.forward(seconds=5)
+    await bed.settled()
+
+
 async def live(bed: Life) -> None:
     """Every step, again if it was cut off."""
     for step in STEPS:
@@ -237,8 +238,12 @@ async def live(bed: Life) -> None:
                 continue
             if bed.engine.down is not None:
                 bed.engine.come_up()
-                await bed.settled()
-            break
+            try:
+                await moment(bed)
+            except Killed:
+                continue
+            if not bed.fate.dead:
+                break
 
 
 def check(bed: Life) -> None:
@@ -261,7 +266,12 @@ def check(bed: Life) -> None:
     assert {gate for _, gate in cards} == {"g1", "g2", "g3"}
     assert len([post for post in posts if post.kind == "reply"]) == 9
     on_slack = [post for post in posts if post.conversation == "slack:#a"]
-    assert Counter(post.id for post in bed.platform.shown.values()) == Counter(post.id for post in on_slack)
+    assert bed.platform.doubles() == []
+    assert bed.store.outbox.stale("slack") == []
+    assert {post.cards[0].gate for post in bed.platform.shown_in("slack:#a") if post.kind == "gate"} == {"g1", "g2"}
+    assert Counter(post.id for post in bed.platform.shown_in("slack:#a")) == Counter(
+        post.id for post in on_slack if post.author == "fleet"
+    )
     assert bed.store.talk.unhandled() == []
     assert bed.store.audit.first_broken() is None
     assert sum(row["kind"] == "decision" for row in bed.store.audit.newest(500)) == 3

@@ -119,7 +119,7 @@ def test_the_outbox_keeps_the_order_of_a_conversation(store: Store) -> None:
         assert said is not None
         store.outbox.add(said.id, "slack:C1", "slack", NOW)
     (first,) = store.outbox.due("slack", NOW)
-    store.outbox.failed(first.number, "busy", NOW, NOW + timedelta(minutes=1))
+    store.outbox.retry(first.number, "busy", NOW, NOW + timedelta(minutes=1))
     assert store.outbox.due("slack", NOW) == []
     (again,) = store.outbox.due("slack", NOW + timedelta(minutes=2))
     assert again.post == first.post
@@ -216,14 +216,16 @@ def test_an_event_taken_up_by_another_one_is_answered_by_it(store: Store) -> Non
         "SELECT * FROM gates WHERE product = 'p' AND kind = 'plan' AND thread = 't' ORDER BY n DESC LIMIT 1",
         "SELECT * FROM gates WHERE work = 'w1' AND state = 'open'",
         "SELECT * FROM gates WHERE product = 'p' AND mail = 'm'",
-        "SELECT * FROM posts WHERE kind = 'gate' AND cards LIKE '%g1%'",
+        "SELECT * FROM posts WHERE kind = 'gate' AND id IN (SELECT post FROM shown WHERE gate = 'g1')",
+        "UPDATE outbox SET stale = stale + 1 WHERE post IN (SELECT post FROM shown WHERE gate = 'g1') AND state != 'failed'",
+        "SELECT * FROM outbox WHERE platform = 'slack' AND stale > 0 AND state = 'delivered' ORDER BY n LIMIT 50",
         "SELECT * FROM inbound WHERE state != 'done' ORDER BY at, rowid",
         "SELECT * FROM mail WHERE product = 'p' AND sender = 'operator' ORDER BY n DESC LIMIT 200",
     ],
 )
 def test_what_is_asked_for_often_is_found_by_an_index(store: Store, sql: str) -> None:
     plan = " ".join(row["detail"] for row in store.database.rows(f"EXPLAIN QUERY PLAN {sql}"))
-    assert "INDEX" in plan
+    assert "USING INDEX" in plan or "PRIMARY KEY" in plan
     assert "SCAN" not in plan.replace("SCAN inbound USING INDEX", "")
 
 
@@ -233,9 +235,15 @@ def test_a_store_of_the_first_version_is_brought_up_to_date_with_what_it_holds(t
         MIGRATIONS[0](old)
         old.execute("PRAGMA user_version = 1")
         old.execute("INSERT INTO inbound VALUES ('e1', 'web', 'web:main', '{}', '', '', NULL, NULL, '{}', 'done', '')")
+        cards = '[{"kind":"gate","gate":"g7","work":null}]'
+        old.execute(
+            "INSERT INTO posts VALUES (1, 'web:main', 'fleet', 'a plan', ?, ?, '[]', 'gate', 'p', 'k')",
+            (NOW.isoformat(), cards),
+        )
     with closing(Store(path)) as store:
         assert store.database.value("PRAGMA user_version") == len(MIGRATIONS)
         assert store.talk.answered_by("e1") == "e1"
+        assert [post.text for post in store.talk.posts_with_gate("g7")] == ["a plan"]
 
 
 KILLED = """

@@ -1,5 +1,6 @@
 """The store's schema as numbered steps, each applied once and recorded in the same transaction. Never edit one: add one."""
 
+import json
 import secrets
 import sqlite3
 from collections.abc import Callable
@@ -93,4 +94,32 @@ CREATE INDEX gates_thread ON gates (product, kind, thread);
 CREATE INDEX gates_work ON gates (work, state)
 """
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first, _second)
+
+def _third(db: sqlite3.Connection) -> None:
+    for statement in THIRD.split(";\n"):
+        db.execute(statement)
+    for post, cards in db.execute("SELECT id, cards FROM posts WHERE cards != '[]'").fetchall():
+        for gate in dict.fromkeys(card["gate"] for card in json.loads(cards) if card.get("gate")):
+            db.execute("INSERT INTO shown VALUES (?, ?)", (gate, post))
+
+
+THIRD = """
+ALTER TABLE posts ADD COLUMN answers TEXT NOT NULL DEFAULT '';
+ALTER TABLE posts ADD COLUMN private INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE outbox ADD COLUMN plain INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE outbox ADD COLUMN stale INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX outbox_stale ON outbox (platform, n) WHERE stale > 0;
+CREATE INDEX outbox_waiting ON outbox (platform, conversation, n) WHERE state IN ('pending', 'attempting');
+CREATE TABLE shown (gate TEXT NOT NULL, post INTEGER NOT NULL REFERENCES posts (id), PRIMARY KEY (gate, post)) WITHOUT ROWID;
+DROP INDEX posts_of_gates;
+ALTER TABLE gates ADD COLUMN action TEXT;
+ALTER TABLE gates ADD COLUMN reply TEXT;
+ALTER TABLE gates ADD COLUMN sent_at TEXT;
+ALTER TABLE gates ADD COLUMN sendings INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE gates ADD COLUMN reminded_at TEXT;
+ALTER TABLE gates ADD COLUMN reminders INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE gates ADD COLUMN escalated_at TEXT;
+CREATE INDEX audit_about ON audit (subject, n)
+"""
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first, _second, _third)

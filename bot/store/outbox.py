@@ -1,5 +1,13 @@
-"""The outbox: what is to be shown on a platform, and how far that has come."""
+"""The outbox: what is to be shown on a platform, and how far that has come.
 
+    pending ──▶ attempting ──▶ delivered ──▶ (stale: to be shown anew, for a gate on it has changed)
+       ▲            ├─▶ failed       given up on, with the reason
+       └────────────┘  not taken: tried again at its time; what became of the attempt is known, or the platform is asked
+
+A process that dies, or an answer that is lost, leaves a row in `attempting`: whether the platform shows it is not known then.
+"""
+
+import sqlite3
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,7 +16,7 @@ from bot.store.database import Database, to_text
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """One post on its way to one platform. States: pending, attempting, delivered, failed."""
+    """One post on its way to one platform."""
 
     number: int
     post: int
@@ -18,6 +26,11 @@ class Outgoing:
     attempts: int
     message: str | None
     """The platform's id of the message, once delivered."""
+    plain: bool
+    """Whether the platform refused its form, so that only its text is sent."""
+    stale: int
+    """How often it has changed since it was shown."""
+    created_at: datetime
 
 
 class Outbox:
@@ -26,12 +39,25 @@ class Outbox:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    def add(self, post: int, conversation: str, platform: str, now: datetime) -> None:
-        """See that a post is shown on a platform, once."""
+    def add(self, post: int, conversation: str, platform: str, now: datetime, hold: datetime | None = None) -> None:
+        """See that a post is shown on a platform, once; not before `hold`, unless something else is said there."""
         at = to_text(now)
-        self._db.insert(
-            "outbox", post=post, conversation=conversation, platform=platform, state="pending", created_at=at, updated_at=at
-        )
+        with self._db.transaction():
+            self._db.run(
+                "UPDATE outbox SET not_before = NULL"
+                " WHERE platform = ? AND conversation = ? AND state = 'pending' AND attempts = 0",
+                *(platform, conversation),
+            )
+            self._db.insert(
+                "outbox",
+                post=post,
+                conversation=conversation,
+                platform=platform,
+                state="pending",
+                not_before=to_text(hold),
+                created_at=at,
+                updated_at=at,
+            )
 
     def due(self, platform: str, now: datetime, limit: int = 50) -> list[Outgoing]:
         """What may be attempted now: in each conversation the oldest first, none before one that still waits."""
@@ -43,15 +69,20 @@ class Outbox:
                ORDER BY n LIMIT ?""",
             *(platform, to_text(now), limit),
         )
-        return [
-            Outgoing(row["n"], row["post"], row["conversation"], row["platform"], row["state"], row["attempts"], row["message"])
-            for row in rows
-        ]
+        return [_to_outgoing(row) for row in rows]
+
+    def next_due(self) -> datetime | None:
+        """When the first of those that have to wait for their time is due."""
+        text = self._db.value(
+            "SELECT min(not_before) FROM outbox WHERE state IN ('pending', 'attempting') AND not_before IS NOT NULL"
+        )
+        return datetime.fromisoformat(text) if text else None
 
     def attempting(self, number: int, now: datetime) -> None:
-        """It is about to be sent: a crash from here on leaves an ambiguous attempt."""
+        """It is about to be sent, as it is now: a crash from here on leaves an ambiguous attempt."""
         self._db.run(
-            "UPDATE outbox SET state = 'attempting', attempts = attempts + 1, updated_at = ? WHERE n = ?", to_text(now), number
+            "UPDATE outbox SET state = 'attempting', attempts = attempts + 1, stale = 0, updated_at = ? WHERE n = ?",
+            *(to_text(now), number),
         )
 
     def delivered(self, number: int, message: str, now: datetime) -> None:
@@ -63,18 +94,77 @@ class Outbox:
             number,
         )
 
-    def failed(self, number: int, error: str, now: datetime, retry_at: datetime | None) -> None:
-        """It was not taken; tried again at `retry_at`, or given up on (None)."""
+    def retry(
+        self, number: int, error: str, now: datetime, at: datetime, *, unknown: bool = False, plain: bool = False
+    ) -> None:
+        """It was not taken, and is tried again at a time; with `unknown` the platform may show it all the same."""
         self._db.run(
-            "UPDATE outbox SET state = ?, error = ?, not_before = ?, updated_at = ? WHERE n = ?",
-            *("failed" if retry_at is None else "pending", error, to_text(retry_at), to_text(now), number),
+            "UPDATE outbox SET state = ?, error = ?, not_before = ?, plain = max(plain, ?), updated_at = ? WHERE n = ?",
+            *("attempting" if unknown else "pending", error, to_text(at), int(plain), to_text(now), number),
         )
+
+    def failed(self, number: int, error: str, now: datetime) -> None:
+        """It was not taken, and is given up on."""
+        self._db.run(
+            "UPDATE outbox SET state = 'failed', error = ?, stale = 0, updated_at = ? WHERE n = ?", error, to_text(now), number
+        )
+
+    def failed_in(self, conversation: str, error: str, now: datetime) -> None:
+        """Nothing that waits for a conversation is shown there any more."""
+        self._db.run(
+            "UPDATE outbox SET state = 'failed', error = ?, stale = 0, updated_at = ?"
+            " WHERE conversation = ? AND state IN ('pending', 'attempting')",
+            *(error, to_text(now), conversation),
+        )
+
+    # -- what is shown and has changed -------------------------------------------------------------------------------
+
+    def outdate(self, *, gate: str | None = None, post: int | None = None) -> None:
+        """Every message that shows a gate's card, or a post, is to be shown anew."""
+        posts = "SELECT post FROM shown WHERE gate = ?" if gate is not None else "?"
+        value = gate if gate is not None else post
+        self._db.run(f"UPDATE outbox SET stale = stale + 1 WHERE post IN ({posts}) AND state != 'failed'", value)  # noqa: S608
+
+    def stale(self, platform: str, limit: int = 50) -> list[Outgoing]:
+        """Messages of a platform that show something as it was."""
+        rows = self._db.rows(
+            "SELECT * FROM outbox WHERE platform = ? AND stale > 0 AND state = 'delivered' ORDER BY n LIMIT ?", platform, limit
+        )
+        return [_to_outgoing(row) for row in rows]
+
+    def fresh(self, row: Outgoing) -> None:
+        """A message was shown as it was when the row was read; what has changed since is still to be shown."""
+        self._db.run("UPDATE outbox SET stale = 0 WHERE n = ? AND stale = ?", row.number, row.stale)
 
     def messages(self, post: int) -> list[tuple[str, str]]:
         """(platform, message id) wherever a post is shown."""
         rows = self._db.rows("SELECT platform, message FROM outbox WHERE post = ? AND message IS NOT NULL", post)
         return [(row["platform"], row["message"]) for row in rows]
 
+    def cards(self, gate: str, platform: str) -> list[tuple[str, str]]:
+        """(conversation, message id) of each message of a platform that shows a gate's card, oldest first."""
+        rows = self._db.rows(
+            "SELECT conversation, message FROM outbox JOIN posts ON posts.id = outbox.post WHERE kind = 'gate' AND platform = ?"
+            " AND message IS NOT NULL AND post IN (SELECT post FROM shown WHERE gate = ?) ORDER BY n",
+            *(platform, gate),
+        )
+        return [(row["conversation"], row["message"]) for row in rows]
+
     def counts(self) -> dict[str, int]:
         """How many rows are in each state."""
         return {row["state"]: row["rows"] for row in self._db.rows("SELECT state, count(*) AS rows FROM outbox GROUP BY state")}
+
+
+def _to_outgoing(row: sqlite3.Row) -> Outgoing:
+    return Outgoing(
+        row["n"],
+        row["post"],
+        row["conversation"],
+        row["platform"],
+        row["state"],
+        row["attempts"],
+        row["message"],
+        bool(row["plain"]),
+        row["stale"],
+        datetime.fromisoformat(row["created_at"]),
+    )

@@ -48,6 +48,11 @@ class Talk:
         found: str | None = self._db.value("SELECT answered_by FROM inbound WHERE event = ?", event)
         return found or event
 
+    def inbound(self, event: str) -> Inbound | None:
+        """An event as it was received."""
+        row = self._db.row("SELECT * FROM inbound WHERE event = ?", event)
+        return _to_inbound(row) if row else None
+
     def unhandled(self) -> list[Inbound]:
         """Events received but not done with, oldest first: what a restart has to take up."""
         return [_to_inbound(row) for row in self._db.rows("SELECT * FROM inbound WHERE state != 'done' ORDER BY at, rowid")]
@@ -68,9 +73,12 @@ class Talk:
                 kind=post.kind,
                 product=post.product,
                 key=key,
+                answers=post.answers,
+                private=int(post.private),
             )
             if number is None:
                 return None
+            self._show(number, post.cards)
             title = post.text.strip().split("\n")[0][:80]
             self._db.run(
                 "INSERT INTO conversations VALUES (?, ?, ?, ?, ?)"
@@ -78,6 +86,24 @@ class Talk:
                 *(post.conversation, platform, title, at, at),
             )
         return self.post(number)
+
+    def extend(self, number: int, text: str, cards: Sequence[Card]) -> Post | None:
+        """Add text and cards to the end of a post."""
+        with self._db.transaction():
+            post = self.post(number)
+            if post is None:
+                return None
+            whole = tuple(dict.fromkeys((*post.cards, *cards)))
+            self._db.run(
+                "UPDATE posts SET text = ?, cards = ? WHERE id = ?",
+                *(f"{post.text}\n\n{text}", dump([asdict(card) for card in whole]), number),
+            )
+            self._show(number, cards)
+        return self.post(number)
+
+    def _show(self, post: int, cards: Sequence[Card]) -> None:
+        for gate in dict.fromkeys(card.gate for card in cards if card.gate):
+            self._db.insert("shown", gate=gate, post=post)
 
     def post(self, number: int) -> Post | None:
         """One post by its number."""
@@ -98,8 +124,10 @@ class Talk:
         return [_to_post(row) for row in reversed(rows)]
 
     def posts_with_gate(self, gate: str) -> list[Post]:
-        """Every post that shows a gate's card."""
-        rows = self._db.rows("SELECT * FROM posts WHERE kind = 'gate' AND cards LIKE ?", f'%"gate":"{gate}"%')
+        """Every post that was made to show a gate's card."""
+        rows = self._db.rows(
+            "SELECT * FROM posts WHERE kind = 'gate' AND id IN (SELECT post FROM shown WHERE gate = ?) ORDER BY id", gate
+        )
         return [_to_post(row) for row in rows]
 
     def conversations(self, platform: str, limit: int = 50) -> list[dict[str, Any]]:
@@ -170,4 +198,6 @@ def _to_post(row: sqlite3.Row) -> Post:
         suggestions=tuple(Suggestion(**suggestion) for suggestion in suggestions),
         kind=row["kind"],
         product=row["product"],
+        answers=row["answers"],
+        private=bool(row["private"]),
     )

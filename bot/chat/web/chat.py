@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 from aiohttp import web
 
-from bot.chat.base import Chat, Live
+from bot.chat.base import Chat, Live, Part
 from bot.chat.web import api, sockets
 from bot.chat.web.application import application
 from bot.chat.web.auth import Login
 from bot.chat.web.clients import Clients
-from bot.chat.web.site import PREFIX, Part, Site
+from bot.chat.web.site import PREFIX, Site
 from bot.chat.web.streams import Streams
 from bot.domain import Post
 from bot.errors import SettingsError
@@ -83,7 +83,7 @@ class WebChat(Chat):
             await self._runner.cleanup()
             self._runner = None
 
-    async def post(self, post: Post, key: str) -> str:
+    async def post(self, post: Post, key: str, *, again: bool = False, plain: bool = False) -> str:
         """Show a post to everyone who has its conversation open; it stays in the store for those who come later."""
         self._reply(post)
         return str(post.id)
@@ -96,6 +96,10 @@ class WebChat(Chat):
         """Show what happens during a turn."""
         if conversation.startswith(PREFIX):
             self.site.streams.hear(conversation, event)
+
+    def part(self) -> Part:
+        """Whether it listens."""
+        return Part("ok") if self._runner else Part("down", "not listening")
 
     async def _listen(self, at: int, port: int) -> str:
         assert self._runner is not None  # noqa: S101  start made it

@@ -8,6 +8,7 @@ from typing import Any
 from aiohttp import web
 
 from bot.access import OWNER
+from bot.chat.base import Part
 from bot.chat.web.auth import Login
 from bot.chat.web.clients import Clients
 from bot.chat.web.streams import Streams
@@ -19,14 +20,6 @@ from bot.status import as_json
 
 PREFIX = "web:"
 NAME_SIGNS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:-")
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """Whether a part of the coordinator works: state `ok`, `off` (not wanted) or `down`, and why in words for anybody."""
-
-    state: str
-    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)

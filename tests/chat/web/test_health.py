@@ -7,7 +7,8 @@ import aiohttp
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from bot.chat.web import Part, WebChat
+from bot.chat.base import Part
+from bot.chat.web import WebChat
 from bot.domain import Post
 from bot.errors import SettingsError
 from tests.chat.web.webbed import TOKEN, WebBed

@@ -17,8 +17,8 @@ from typing import Any
 import aiohttp
 
 from bot.agent.base import Model
-from bot.chat.base import Live
-from bot.chat.web import Part, WebChat
+from bot.chat.base import Live, Part
+from bot.chat.web import WebChat
 from tests.bed import REGISTRY, Bed
 
 TOKEN = "a-token-for-tests"

@@ -76,7 +76,7 @@ export async function catchUp() {
 }
 
 async function load(talk) {
-  let after = talk.last;
+  let after = Math.max(talk.last - 1, 0); // the last one may have grown
   for (;;) {
     const found = await api(`/api/conversations/${encodeURIComponent(talk.id)}/posts?after=${after}`);
     if (after === 0) talk.more = found.more;
@@ -92,6 +92,10 @@ async function load(talk) {
 }
 
 function add(talk, post) {
+  if (drawn.has(post.id) && talk.posts.get(post.id)?.text !== post.text) {
+    drawn.get(post.id).remove();
+    drawn.delete(post.id);
+  }
   talk.posts.set(post.id, post);
   talk.last = Math.max(talk.last, post.id);
   talk.updated = talk.updated > post.at ? talk.updated : post.at;

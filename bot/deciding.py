@@ -1,0 +1,89 @@
+"""People's answers to gates, and gates that nobody waits for any more. `Fleet` has these as methods.
+
+Who may answer is checked here, whoever calls. Every answer, taken or refused, is in the audit journal.
+"""
+
+from typing import TYPE_CHECKING
+
+from bot import access, gates
+from bot.domain import Decision, Gate, GateState, Person
+from bot.errors import FleetError, NotAllowed, UsageError
+from bot.store.work import UNDER_WAY
+
+if TYPE_CHECKING:
+    from bot.fleet import Fleet
+
+
+def decide(
+    fleet: "Fleet",
+    id: str,
+    choice: str,
+    person: Person,
+    *,
+    note: str = "",
+    revision: int | None = None,
+    digest: str | None = None,
+    platform: str = "web",
+) -> Gate:
+    """One person's answer to a gate, checked, kept and told to everyone. The jobs deliver it to the engine.
+
+    Raises NotFound, NotAllowed, UsageError (an answer it does not take) or Conflict (too late, another revision)."""
+    given, product = Decision(choice, person.name, fleet.now(), note, platform), None
+    try:
+        with fleet.transaction():
+            gate = fleet.gate(id)
+            product = gate.product
+            decided = _decided(fleet, gate, given, person, revision, digest)
+            if decided != gate:
+                _tell(fleet, decided)
+    except FleetError as refusal:
+        detail = {"choice": choice[:200], "why": refusal.message, "platform": platform}
+        fleet.record("refused", person.name, product, id[:40], detail)
+        raise
+    return decided
+
+
+def withdraw(fleet: "Fleet", product: str, reason: str, work: str | None = None) -> None:
+    """Nobody waits for these gates of a product (of one work, if named) any more; answers on their way stay here."""
+    for gate in fleet.store.gates.in_states(GateState.OPEN, GateState.DECIDED, product=product):
+        if work is not None and gate.work != work:
+            continue
+        if gate.state is GateState.OPEN:
+            gate = gates.withdrawn(gate, reason, fleet.now())
+        elif not gate.reason:
+            gate = gates.undeliverable(gate, reason, fleet.now())
+        else:
+            continue
+        fleet.record("gate", "fleet", product, gate.id, {"withdrawn": reason})
+        fleet.save_gate(gate)
+
+
+def _decided(fleet: "Fleet", gate: Gate, given: Decision, person: Person, revision: int | None, digest: str | None) -> Gate:
+    product = fleet.products.get(gate.product)
+    if product is None:
+        raise UsageError(f"{gate.product} is no longer in the registry.", "Put it back into products.yaml to decide its gates.")
+    for asked_by in _asked_by(fleet, gate):
+        if reason := access.may_decide(person, product, asked_by, fleet.registry.people):
+            raise NotAllowed(reason)
+    after = gates.answer(gate, given, required=product.approvals.required, revision=revision, digest=digest)
+    if after != gate:
+        detail = {"choice": given.choice, "note": given.note, "digest": gate.digest}
+        fleet.record("decision", given.by, gate.product, gate.id, detail)
+        fleet.save_gate(after)
+    return after
+
+
+def _asked_by(fleet: "Fleet", gate: Gate) -> tuple[str, ...]:
+    """Who asked for what a gate is about: of its work, or, where that is not known, of all that it may belong to."""
+    work = fleet.store.work.get(gate.work) if gate.work else None
+    having = [work] if work else fleet.store.work.open(gate.product, states=UNDER_WAY)
+    return tuple(dict.fromkeys(each.asked_by for each in having)) or ("",)
+
+
+def _tell(fleet: "Fleet", gate: Gate) -> None:
+    """Say what became of it where the web shows it; on chat platforms the card itself says so."""
+    text = f"**{gate.product}** “{gate.title}” (`{gate.id}`): {gates.outcome(gate)}"
+    for place in dict.fromkeys(post.conversation for post in fleet.store.talk.posts_with_gate(gate.id)):
+        if place.startswith("web:"):
+            key = f"outcome:{gate.id}:{len(gate.answers)}:{place}"
+            fleet.say(place, text, key=key, kind="outcome", product=gate.product)

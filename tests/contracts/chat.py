@@ -1,0 +1,132 @@
+"""What every chat platform does: a person's day, told once for all of them. A suite for a platform inherits `ChatContract` and
+hands in a `day`: a fleet on a fake engine, connected to a stand-in of the platform through the real client library."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from tests.bed import Bed
+
+PRODUCT, OTHER = "product-a", "product-b"
+PLAN = {"options": ["approve", "revise", "reject"], "taskId": "t-1", "revision": 1}
+
+
+@dataclass(slots=True)
+class Seen:
+    """A message as a person sees it now: its text (with that of its blocks), the labels of its buttons by what they do."""
+
+    id: str
+    text: str
+    buttons: dict[str, str] = field(default_factory=dict)
+    thread: str = ""
+    """The message under which it stands, or nothing."""
+    only_for: str = ""
+    """The name of the one person who sees it, or nothing."""
+
+
+class Day(ABC):
+    """A day on a platform. Products `product-a` and `product-b` each have a channel, by that name. Ana is admin, Ben approver
+    of product-a, Vic viewer; Eve is in the workspace and not among `people`."""
+
+    bed: Bed
+
+    @abstractmethod
+    async def say(self, person: str, channel: str, text: str, *, thread: str = "", mention: bool = True) -> str:
+        """A person says something in a channel, in a thread of it, or (`channel="dm"`) to the bot alone; the message's id."""
+
+    @abstractmethod
+    async def command(self, person: str, channel: str, text: str) -> None:
+        """A person runs the slash command `/fleet` with these words."""
+
+    @abstractmethod
+    async def press(self, person: str, message: Seen, choice: str, *, note: str | None = None) -> None:
+        """A person presses a button of a card (`approve`, `changes`, `reject`, an option, or a suggestion's label), and where a
+        form opens fills in the note and sends it off (None: closes it)."""
+
+    @abstractmethod
+    async def seen(self, channel: str, *, thread: str = "", person: str = "") -> list[Seen]:
+        """What a channel (`dm`: the person's talk with the bot) shows now, oldest first, without what people said; with
+        `person`, also what only they see."""
+
+    @abstractmethod
+    async def until(self, what: Any, why: str) -> Any:
+        """Wait until a condition (a function, async or not) gives something true; that. Fails with `why` and what is shown."""
+
+    @abstractmethod
+    async def restart(self) -> None:
+        """kill -9 of the coordinator, and a new start."""
+
+    @abstractmethod
+    async def away(self) -> None:
+        """The coordinator is killed and stays away."""
+
+    @abstractmethod
+    async def back(self) -> None:
+        """It starts again."""
+
+    def plan(self, product: str = PRODUCT, revision: int = 1, body: str = "1. Split the parser\n2. Test it") -> None:
+        """The product's coordinator sends a plan."""
+        payload = {**PLAN, "revision": revision}
+        self.bed.engine.push_mail(product, type="decision_gate", subject="Plan ready", body=body, payload=payload)
+
+    async def card(self, channel: str = PRODUCT, *words: str) -> Seen:
+        """The newest card in a channel that shows these words."""
+
+        async def find() -> Seen | None:
+            found = [each for each in await self.seen(channel) if each.buttons and all(word in each.text for word in words)]
+            return found[-1] if found else None
+
+        card: Seen = await self.until(find, f"a card in {channel} with {words}")
+        return card
+
+
+class ChatContract(ABC):
+    """The person's day; `day` is a fresh one for each test."""
+
+    @pytest.fixture
+    @abstractmethod
+    def day(self) -> Any: ...
+
+    async def test_a_plan_is_approved_in_its_channel_and_the_card_becomes_its_outcome(self, day: Day) -> None:
+        day.plan()
+        card = await day.card(PRODUCT, "Plan ready", "Split the parser")
+        await day.press("ben", card, "approve")
+
+        async def outcome() -> bool:
+            shown = next(each for each in await day.seen(PRODUCT) if each.id == card.id)
+            return "Approved by ben" in shown.text and not shown.buttons
+
+        await day.until(outcome, "the card says who approved it")
+        assert [mail.body.split("\n")[0] for mail in day.bed.engine.box(PRODUCT).mail if mail.sender == "operator"] == [
+            "DECISION: approve"
+        ]
+
+    async def test_a_click_of_somebody_who_may_not_decide_is_answered_in_private_with_who_may(self, day: Day) -> None:
+        day.plan()
+        await day.press("vic", await day.card(), "approve")
+
+        async def told() -> bool:
+            return any("can decide" in each.text and each.only_for == "vic" for each in await day.seen(PRODUCT, person="vic"))
+
+        await day.until(told, "vic is told who may")
+        assert day.bed.open_gate().decision is None
+
+    async def test_a_click_while_the_coordinator_is_away_counts_or_is_said_on_the_card_afterwards(self, day: Day) -> None:
+        day.plan()
+        card = await day.card()
+        await day.restart()
+        await day.press("ben", card, "changes", note="use a table")
+
+        async def outcome() -> bool:
+            shown = next(each for each in await day.seen(PRODUCT) if each.id == card.id)
+            return "Changes requested by ben" in shown.text and "use a table" in shown.text
+
+        await day.until(outcome, "the card says what was asked")
+
+    async def test_what_was_said_while_the_coordinator_was_away_is_answered_when_it_is_back(self, day: Day) -> None:
+        await day.away()
+        await day.say("ana", PRODUCT, "!status")
+        await day.back()
+        await day.until(lambda: day.bed.heard and "Fleet" in day.bed.heard[-1].text, "an answer")

@@ -1,0 +1,90 @@
+"""A chat platform in memory: the Chat port with what a test wants to see and steer.
+
+slack = FakeChat("slack")
+slack.fail(DeliveryError("No.", code="malformed"), times=1)      # the next post is refused
+slack.lose_answer()                                              # shown, but its answer is lost
+slack.down = "the socket is cut"                                 # nothing is sent meanwhile
+assert slack.shown_in("slack:#a")[-1].text == "…"
+"""
+
+from collections import Counter
+from dataclasses import dataclass, replace
+
+from bot.chat.base import Chat, Live, Part
+from bot.domain import Post
+from bot.errors import DeliveryError
+
+
+@dataclass(slots=True)
+class Message:
+    """A post as the platform shows it now; `edits` counts how often it was shown anew."""
+
+    key: str
+    post: Post
+    plain: bool = False
+    edits: int = 0
+
+
+class FakeChat(Chat):
+    """A platform that outlives us. It shows each key once if it is asked to look, and twice if it is not."""
+
+    def __init__(self, platform: str = "slack") -> None:
+        self.platform = platform
+        self.messages: dict[str, Message] = {}
+        """By the platform's id."""
+        self.looks: list[str] = []
+        """Keys that it was asked to look for."""
+        self.seen: list[tuple[str, Live]] = []
+        self.down = ""
+        self._failures: list[DeliveryError] = []
+        self._lost = 0
+
+    def fail(self, error: DeliveryError, times: int = 1) -> None:
+        """Let the next posts (or updates) meet this error, before anything is shown."""
+        self._failures += [error] * times
+
+    def lose_answer(self, times: int = 1) -> None:
+        """Let the next posts be shown and their answers be lost."""
+        self._lost += times
+
+    def shown_in(self, conversation: str) -> list[Post]:
+        """What a conversation shows now, oldest first."""
+        return [each.post for each in self.messages.values() if each.post.conversation == conversation]
+
+    def doubles(self) -> list[str]:
+        """Keys that are shown more than once."""
+        return [key for key, number in Counter(each.key for each in self.messages.values()).items() if number > 1]
+
+    async def start(self) -> None:
+        self.down = ""
+
+    async def stop(self) -> None:
+        self.down = "stopped"
+
+    async def post(self, post: Post, key: str, *, again: bool = False, plain: bool = False) -> str:
+        self._refuse()
+        if again:
+            self.looks.append(key)
+            if (known := next((id for id, each in self.messages.items() if each.key == key), None)) is not None:
+                return known
+        id = f"m{len(self.messages) + 1}"
+        self.messages[id] = Message(key, post, plain)
+        if self._lost:
+            self._lost -= 1
+            raise DeliveryError("The answer was lost.", code="unknown")
+        return id
+
+    async def update(self, message: str, post: Post) -> None:
+        self._refuse()
+        known = self.messages[message]
+        self.messages[message] = replace(known, post=post, edits=known.edits + 1)
+
+    def live(self, conversation: str, event: Live) -> None:
+        self.seen.append((conversation, event))
+
+    def part(self) -> Part:
+        return Part("down", self.down) if self.down else Part("ok")
+
+    def _refuse(self) -> None:
+        if self._failures:
+            raise self._failures.pop(0)

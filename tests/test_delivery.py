@@ -1,0 +1,171 @@
+"""What is said on a chat platform: shown once, in order, shown anew when a gate on it changes, and never lost in silence."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from bot.domain import Post
+from bot.errors import DeliveryError
+from bot.fleet import BOARD
+from tests.bed import Bed
+from tests.fakes.chat import FakeChat
+
+REGISTRY = """
+products:
+  - {name: product-a, path: /projects/product-a, channels: ["slack:#a"]}
+  - {name: product-b, path: /projects/product-b, channels: ["slack:#b"]}
+"""
+PLAN = {"options": ["approve", "revise", "reject"], "taskId": "t-1", "revision": 1}
+
+
+class SlackBed(Bed):
+    """A fleet with one chat platform."""
+
+    def __init__(self, folder: Path) -> None:
+        self.slack = FakeChat("slack")
+        super().__init__(folder, REGISTRY, chats={"slack": self.slack})
+
+    def plan(self, product: str = "product-a", revision: int = 1) -> None:
+        payload = {**PLAN, "revision": revision}
+        self.engine.push_mail(product, type="decision_gate", subject="Plan", body=f"plan {revision}", payload=payload)
+
+    async def later(self, **span: float) -> None:
+        """Let time pass, and see to what became due."""
+        self.clock.forward(**span)
+        await self.settled()
+
+
+@pytest.fixture
+async def bed(tmp_path: Path) -> AsyncIterator[SlackBed]:
+    bed = SlackBed(tmp_path)
+    async with bed:
+        yield bed
+
+
+def texts(posts: list[Post]) -> list[str]:
+    return [post.text for post in posts]
+
+
+async def test_a_card_is_shown_anew_when_its_gate_is_decided_elsewhere(bed: SlackBed) -> None:
+    bed.plan()
+    await bed.settled()
+    (card,) = bed.slack.messages.values()
+    bed.fleet.decide("g1", "approve", bed.person, platform="web")
+    await bed.settled()
+    assert [each.key for each in bed.slack.messages.values()] == [card.key]
+    assert next(iter(bed.slack.messages.values())).edits >= 1
+    assert bed.store.outbox.stale("slack") == []
+
+
+async def test_a_card_that_could_not_be_shown_anew_is_shown_anew_after_a_crash(bed: SlackBed) -> None:
+    bed.plan()
+    await bed.settled()
+    bed.slack.fail(DeliveryError("busy", code="limited", retry_after=60.0), times=50)
+    bed.fleet.decide("g1", "approve", bed.person)
+    await bed.settled()
+    assert next(iter(bed.slack.messages.values())).edits == 0
+    bed.slack._failures.clear()
+    await bed.crash()
+    assert next(iter(bed.slack.messages.values())).edits >= 1
+
+
+async def test_an_attempt_whose_answer_was_lost_is_looked_for_and_not_repeated(bed: SlackBed) -> None:
+    bed.slack.lose_answer()
+    bed.plan()
+    await bed.settled()
+    await bed.later(minutes=1)
+    assert bed.slack.doubles() == []
+    assert len(bed.slack.messages) == len(bed.slack.looks) == 1
+    assert bed.store.outbox.counts() == {"delivered": 1}
+
+
+async def test_a_form_that_is_refused_is_sent_as_plain_text(bed: SlackBed, caplog: pytest.LogCaptureFixture) -> None:
+    bed.slack.fail(DeliveryError("invalid_blocks: too long", code="malformed"))
+    bed.plan()
+    await bed.settled()
+    (message,) = bed.slack.messages.values()
+    assert message.plain
+    assert "invalid_blocks" in caplog.text
+
+
+async def test_a_refusal_for_good_is_told_in_the_page(bed: SlackBed) -> None:
+    bed.slack.fail(DeliveryError("not_allowed_by_policy.", "Ask an admin of the workspace."))
+    bed.plan()
+    await bed.settled()
+    assert bed.store.outbox.counts() == {"failed": 1}
+    said = bed.expect("not_allowed_by_policy", "slack:#a", kind="error")
+    assert said.conversation == BOARD
+
+
+async def test_too_much_at_once_waits_as_long_as_the_platform_asks_and_keeps_the_order(bed: SlackBed) -> None:
+    bed.slack.fail(DeliveryError("ratelimited", code="limited", retry_after=30.0))
+    bed.fleet.say("slack:#a", "first", key="1")
+    bed.fleet.say("slack:#a", "second", key="2")
+    bed.fleet.say("slack:#b", "elsewhere", key="3")
+    await bed.settled()
+    assert texts(bed.slack.shown_in("slack:#a")) == []
+    assert texts(bed.slack.shown_in("slack:#b")) == ["elsewhere"]
+    await bed.later(seconds=29)
+    assert texts(bed.slack.shown_in("slack:#a")) == []
+    await bed.later(seconds=12)
+    assert texts(bed.slack.shown_in("slack:#a")) == ["first", "second"]
+
+
+async def test_a_dead_place_is_told_once_and_what_belongs_there_goes_to_the_page(bed: SlackBed) -> None:
+    bed.slack.fail(DeliveryError("The channel is archived.", code="gone"))
+    bed.plan()
+    await bed.settled()
+    assert bed.expect("slack:#a", "archived").conversation == BOARD
+    bed.plan(revision=2)
+    await bed.settled()
+    assert bed.expect("product-a", "revision 2", kind="gate").conversation == BOARD
+    assert len([post for post in bed.posts("error") if "archived" in post.text]) == 1
+    bed.fleet.revive("slack:#a")
+    bed.plan(revision=3)
+    await bed.settled()
+    assert len(bed.slack.shown_in("slack:#a")) == 1
+
+
+async def test_nothing_is_sent_while_the_platform_is_down_and_nothing_is_lost(bed: SlackBed) -> None:
+    bed.slack.down = "the socket is cut"
+    bed.plan()
+    await bed.settled()
+    await bed.later(days=3)
+    assert bed.slack.messages == {}
+    bed.slack.down = ""
+    await bed.settled()
+    assert len(bed.slack.messages) == 1
+
+
+async def test_a_platform_that_does_not_take_a_post_for_a_day_is_told_of(bed: SlackBed) -> None:
+    bed.slack.fail(DeliveryError("It failed.", retry_after=1.0), times=500)
+    bed.plan()
+    for _ in range(26):
+        await bed.later(hours=1)
+    assert bed.store.outbox.counts() == {"failed": 1}
+    bed.expect("could not be shown", "slack:#a")
+
+
+async def test_five_agents_that_finish_are_one_message(bed: SlackBed) -> None:
+    for number in range(5):
+        bed.engine.push_mail("product-a", sender=f"builder-{number}", type="worker_done", body=f"part {number} done")
+        bed.clock.forward(seconds=0.5)
+    await bed.settled()
+    assert bed.slack.shown_in("slack:#a") == []
+    await bed.later(seconds=3)
+    (post,) = bed.slack.shown_in("slack:#a")
+    assert [f"part {number} done" in post.text for number in range(5)] == [True] * 5
+
+
+async def test_a_report_goes_out_before_what_is_said_after_it(bed: SlackBed) -> None:
+    bed.engine.push_mail("product-a", sender="builder-1", type="worker_done", body="part 1 done")
+    bed.plan()
+    await bed.settled()
+    assert [post.kind for post in bed.slack.shown_in("slack:#a")] == ["report", "gate"]
+
+
+async def test_a_thread_hears_of_it_in_place_of_its_channel(bed: SlackBed) -> None:
+    assert bed.fleet.places("product-a", "slack:#a:171.1") == ("slack:#a:171.1",)
+    assert bed.fleet.places("product-a", "slack:#b:171.1") == ("slack:#b:171.1", "slack:#a")
+    assert bed.fleet.places("product-a", "web:main") == ("web:main", "slack:#a")
