@@ -28,22 +28,27 @@ def may(person: Person, role: Role, product: str | None = None) -> str | None:
     return None
 
 
-def may_decide(person: Person, product: Product, asked_by: str, people: tuple[Person, ...]) -> str | None:
-    """None if the person may decide this product's gates; else the reason, naming those who may."""
+def may_decide(
+    person: Person, product: Product, asked_by: str, people: tuple[Person, ...], *, escalated: bool = False
+) -> str | None:
+    """None if the person may decide this product's gates; else the reason, naming those who may. Backups may once the gate is
+    `escalated`."""
     rules = product.approvals
-    if rules.approvers and person.name not in (named := (*rules.approvers, *rules.backups)):
+    named = (*rules.approvers, *(rules.backups if escalated else ()))
+    if person.name in rules.backups and person.name not in named and (rules.approvers or may(person, Role.APPROVER)):
+        return f"{person.name} can decide gates of {product.name} once they have waited {rules.escalate_after:g} min."
+    if rules.approvers and person.name not in named:
         return f"Only {listed(named, 'or')} can decide gates of {product.name}."
-    if (reason := may(person, Role.APPROVER, product.name)) and person.name not in (*rules.approvers, *rules.backups):
-        able = deciders(product, people)
+    if (reason := may(person, Role.APPROVER, product.name)) and person.name not in named:
+        able = deciders(product, people, escalated=escalated)
         return f"{reason} {listed(able, 'or')} can decide gates of {product.name}." if able else reason
     if not rules.self_approval and person.name == asked_by:
         return f"{product.name} does not let people approve what they asked for themselves; someone else has to."
     return None
 
 
-def deciders(product: Product, people: tuple[Person, ...]) -> tuple[str, ...]:
-    """The names of those who may decide a product's gates."""
+def deciders(product: Product, people: tuple[Person, ...], *, escalated: bool = False) -> tuple[str, ...]:
+    """The names of those who may decide a product's gates; with the backups, once they have been asked."""
     rules: Approvals = product.approvals
-    if rules.approvers:
-        return rules.approvers
-    return tuple(each.name for each in people if may(each, Role.APPROVER, product.name) is None)
+    able = rules.approvers or tuple(each.name for each in people if may(each, Role.APPROVER, product.name) is None)
+    return tuple(dict.fromkeys((*able, *(rules.backups if escalated else ()))))

@@ -86,6 +86,7 @@ async def open_core(settings: Settings, live: Callable[[str, Live], None] = lamb
     fleet = Fleet(registry, store, engine, platforms=("web", *configured(settings)), redact=settings.redact)
     jobs = Jobs(fleet)
     router = Router(fleet, skillset.load(), live=live)
+    jobs.act = router.act
     model = _model(settings, registry)
     if model is not None:
         router.turns = Turns(fleet, router.skills, model, router.invoke, live)

@@ -6,8 +6,8 @@ Who may answer is checked here, whoever calls. Every answer, taken or refused, i
 from typing import TYPE_CHECKING
 
 from bot import access, gates
-from bot.domain import Decision, Gate, GateState, Person
-from bot.errors import FleetError, NotAllowed, UsageError
+from bot.domain import Decision, Gate, GateState, Person, Role
+from bot.errors import Conflict, FleetError, NotAllowed, UsageError
 from bot.store.work import UNDER_WAY
 
 if TYPE_CHECKING:
@@ -43,6 +43,19 @@ def decide(
     return decided
 
 
+def hand_over_again(fleet: "Fleet", id: str, person: Person) -> Gate:
+    """Have a decision that did not arrive handed to the engine once more, which starts the product's coordinator if it is gone.
+
+    Raises NotFound, NotAllowed, and Conflict when it has arrived or is on its way."""
+    gate = fleet.gate(id)
+    _allowed(fleet, gate, person)
+    if gate.state is not GateState.DECIDED or not gate.reason:
+        raise Conflict(f"{gate.id}: {gates.outcome(gate)}.", "There is nothing to hand over again.")
+    with fleet.transaction():
+        fleet.record("decision", person.name, gate.product, gate.id, {"handed over again": gate.reason})
+        return fleet.save_gate(gates.to_send_again(gate, fleet.now()))
+
+
 def withdraw(fleet: "Fleet", product: str, reason: str, work: str | None = None) -> None:
     """Nobody waits for these gates of a product (of one work, if named) any more; answers on their way stay here."""
     for gate in fleet.store.gates.in_states(GateState.OPEN, GateState.DECIDED, product=product):
@@ -59,13 +72,8 @@ def withdraw(fleet: "Fleet", product: str, reason: str, work: str | None = None)
 
 
 def _decided(fleet: "Fleet", gate: Gate, given: Decision, person: Person, revision: int | None, digest: str | None) -> Gate:
-    product = fleet.products.get(gate.product)
-    if product is None:
-        raise UsageError(f"{gate.product} is no longer in the registry.", "Put it back into products.yaml to decide its gates.")
-    for asked_by in _asked_by(fleet, gate):
-        if reason := access.may_decide(person, product, asked_by, fleet.registry.people):
-            raise NotAllowed(reason)
-    after = gates.answer(gate, given, required=product.approvals.required, revision=revision, digest=digest)
+    required = _allowed(fleet, gate, person)
+    after = gates.answer(gate, given, required=required, revision=revision, digest=digest)
     if after != gate:
         detail = {"choice": given.choice, "note": given.note, "digest": gate.digest}
         fleet.record("decision", given.by, gate.product, gate.id, detail)
@@ -73,8 +81,27 @@ def _decided(fleet: "Fleet", gate: Gate, given: Decision, person: Person, revisi
     return after
 
 
+def _allowed(fleet: "Fleet", gate: Gate, person: Person) -> int:
+    """How many people it takes, if this one may be among them. Raises NotAllowed, UsageError."""
+    product = fleet.products.get(gate.product)
+    if gate.action is not None and (product is None or not gate.action.role.includes(Role.APPROVER)):
+        # Whoever may do it themselves may say that it be done.
+        if reason := access.may(person, gate.action.role, gate.product or None):
+            raise NotAllowed(reason)
+        return 1
+    if product is None:
+        raise UsageError(f"{gate.product} is no longer in the registry.", "Put it back into products.yaml to decide its gates.")
+    people, escalated = fleet.registry.people, gate.escalated_at is not None
+    for asked_by in _asked_by(fleet, gate):
+        if reason := access.may_decide(person, product, asked_by, people, escalated=escalated):
+            raise NotAllowed(reason)
+    return product.approvals.required
+
+
 def _asked_by(fleet: "Fleet", gate: Gate) -> tuple[str, ...]:
     """Who asked for what a gate is about: of its work, or, where that is not known, of all that it may belong to."""
+    if gate.action is not None:
+        return (gate.action.person.name,)
     work = fleet.store.work.get(gate.work) if gate.work else None
     having = [work] if work else fleet.store.work.open(gate.product, states=UNDER_WAY)
     return tuple(dict.fromkeys(each.asked_by for each in having)) or ("",)

@@ -35,6 +35,11 @@ class Person:
     ids: dict[str, str] = field(default_factory=dict)
 
 
+def to_person(stored: dict[str, Any]) -> Person:
+    """A person as kept with an event: the fields of `Person` as JSON values."""
+    return Person(stored["name"], Role(stored["role"]), tuple(stored["products"]), dict(stored["ids"]))
+
+
 @dataclass(frozen=True, slots=True)
 class ChannelRef:
     """A place on a platform: `slack:#name`, `slack:C0123`, `discord:123`, `web:name`."""
@@ -251,6 +256,18 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
+class Action:
+    """What an action gate asks leave for: a skill that the model, or the scheduler, would run on a person's behalf."""
+
+    skill: str
+    arguments: dict[str, Any]
+    person: Person
+    """With whose rights it runs."""
+    role: Role = Role.OPERATOR
+    """The role that a yes takes; from approver on, the product's approvals hold too."""
+
+
+@dataclass(frozen=True, slots=True)
 class Gate:
     """Anything that waits for a person: one revision of it. A later revision is a gate of its own on the same `thread`."""
 
@@ -280,6 +297,16 @@ class Gate:
     reason: str = ""
     origin: str = ""
     """As of `Work`."""
+    action: Action | None = None
+    reply: str | None = None
+    """Id of the mail that carried the decision to the engine, once sent."""
+    sent_at: datetime | None = None
+    sendings: int = 0
+    """How often it was sent: more than once where the engine had swallowed it."""
+    reminded_at: datetime | None = None
+    reminders: int = 0
+    escalated_at: datetime | None = None
+    """When the backups were asked; from then on they may decide."""
 
     @property
     def digest(self) -> str:
@@ -289,8 +316,8 @@ class Gate:
 
     @property
     def marker(self) -> str:
-        """What makes the delivered answer recognisable in the engine, so that it is never sent twice."""
-        return f"[{self.id}.{self.origin}]"
+        """What makes the delivered answer recognisable in the engine; another one for each time it is sent on purpose."""
+        return f"[{self.id}.{self.origin}" + (f".{self.sendings}]" if self.sendings > 1 else "]")
 
     def decided(self, decision: Decision, at: datetime) -> "Gate":
         """This gate with its final decision."""

@@ -334,6 +334,10 @@ class Fleet:
         """One person's answer to a gate, checked, kept and told to everyone; see `deciding.decide`."""
         return deciding.decide(self, id, choice, person, **given)
 
+    def hand_over_again(self, id: str, person: Person) -> Gate:
+        """Hand a decision to the engine once more; see `deciding.hand_over_again`."""
+        return deciding.hand_over_again(self, id, person)
+
     def withdraw_gates(self, product: str, reason: str, work: str | None = None) -> None:
         """Nobody waits for these gates of a product any more; see `deciding.withdraw`."""
         deciding.withdraw(self, product, reason, work)
@@ -402,6 +406,12 @@ class Fleet:
         found = [*asked, *(each for each in channels if not conversation.startswith(f"{each}:"))]
         dead = self.store.notes(DEAD)
         return tuple(dict.fromkeys(each for each in found if each not in dead)) or (BOARD,)
+
+    def address(self, person: Person) -> str:
+        """The conversation in which a person is spoken to directly, on the first of their platforms that is on; or nothing."""
+        dead = self.store.notes(DEAD)
+        known = (f"{platform}:@{id}" for platform, id in person.ids.items() if platform in self.platforms - {"web", "terminal"})
+        return next((each for each in known if each not in dead), "")
 
     def bury(self, conversation: str, reason: str) -> None:
         """Nothing can be shown in a conversation any more: what waits for it is given up, and people are told elsewhere."""

@@ -1,8 +1,8 @@
 """The life of a gate, as pure functions over plain values.
 
-    mail ──▶ open ──first valid decision──▶ decided ──taken by the engine──▶ delivered
-              │ └──a newer revision──▶ superseded
-              └────its session ended──▶ withdrawn
+    mail ──▶ open ──first valid decision──▶ decided ──sent, and seen to be read──▶ delivered
+              │ └──a newer revision──▶ superseded │ └──swallowed: sent again, recognisably──┐
+              └────its session ended──▶ withdrawn └─────────────────────────────────────────┘
 
 `decided` happens once: a decision binds to the gate's id, revision and digest, the first valid one wins, the same one again
 is no error, any other is a Conflict that says who was first. Nothing decides by itself: time never changes a gate's state.
@@ -118,6 +118,26 @@ def withdrawn(gate: Gate, reason: str, now: datetime) -> Gate:
 def delivered(gate: Gate, reason: str, now: datetime) -> Gate:
     """A decided gate whose answer the engine has."""
     return replace(gate, state=GateState.DELIVERED, reason=reason, updated_at=now)
+
+
+def sent(gate: Gate, reply: str, now: datetime) -> Gate:
+    """A decided gate whose answer is on its way in this mail; nobody has been seen to read it yet."""
+    return replace(gate, reply=reply, sent_at=now, sendings=max(gate.sendings, 1), updated_at=now)
+
+
+def to_send_again(gate: Gate, now: datetime) -> Gate:
+    """A decided gate whose answer was swallowed, or did not arrive: it goes out once more, under a marker of its own."""
+    return replace(gate, reply=None, sent_at=None, sendings=max(gate.sendings, 1) + 1, reason="", updated_at=now)
+
+
+def reminded(gate: Gate, now: datetime) -> Gate:
+    """An open gate of which people were reminded."""
+    return replace(gate, reminded_at=now, reminders=gate.reminders + 1)
+
+
+def escalated(gate: Gate, now: datetime) -> Gate:
+    """An open gate for which the backups were asked."""
+    return replace(gate, escalated_at=now)
 
 
 def undeliverable(gate: Gate, reason: str, now: datetime) -> Gate:

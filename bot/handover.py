@@ -1,14 +1,27 @@
 """What is handed to the engine: work that starts, and decisions that are delivered. Both happen once for their mark, however
 often they are tried, and hold the product meanwhile, so that nothing is stopped while it starts."""
 
-from bot import gates, intake, objective
-from bot.domain import Gate, GateKind, GateState, Suggestion, Work, WorkState
-from bot.errors import EngineError
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+from bot import gates, objective, raising
+from bot.domain import Action, Gate, GateState, Suggestion, Work, WorkState
+from bot.engine.base import Uptake
+from bot.errors import EngineError, FleetError
 from bot.fleet import Fleet
+from bot.skill import SkillResult
 from bot.words import shortened
 
 AGAIN = frozenset({"unreachable", "locked", "timed_out", "paused", "limit_reached"})
 """Engine errors that pass by themselves: what met them is tried again."""
+READ_FOR_GOOD = timedelta(seconds=20)
+"""An answer that was handed to its reader so long ago counts as taken, though nothing was heard of it since."""
+WAKE_AFTER = timedelta(seconds=20)
+"""A reader that has not looked at its mail for so long is prodded, at each further look."""
+GONE_AFTER = timedelta(seconds=10)
+"""What a start of the coordinator, which an answer may bring about, takes to become visible."""
+MOST_SENDINGS = 3
+"""How often an answer is sent that the engine swallows."""
 
 
 async def start(fleet: Fleet, work: Work) -> None:
@@ -74,24 +87,114 @@ def _happened(fleet: Fleet, work: Work) -> list[str]:
     return told + [f"{gate.kind} “{gate.title}”, revision {gate.revision}: {gates.outcome(gate)}" for gate in decided]
 
 
-async def deliver(fleet: Fleet, id: str) -> None:
-    """Deliver the decision on a gate, unless nobody waits for it any more. Raises EngineError to be called again."""
+Act = Callable[[Action, str, str, str], Awaitable[SkillResult]]
+"""`Router.act`."""
+
+
+async def deliver(fleet: Fleet, id: str, act: Act | None = None) -> bool:
+    """See that what was decided at a gate is taken up, unless nobody waits for it any more. True while nobody has been seen to
+    read it, so that it has to be looked at again; raises EngineError, to be called again, where it cannot be sent now."""
+    if fleet.gate(id).action is not None:
+        await _act(fleet, fleet.gate(id), act)
+        return False
     async with fleet.changing(fleet.gate(id).product):
         gate = fleet.gate(id)
-        if gate.state is not GateState.DECIDED or gate.reason:
-            return
-        if gate.kind is GateKind.ACTION or gate.mail is None:
+        if not _on_its_way(gate):
+            return False
+        if gate.mail is None:
             _delivered(fleet, gate, "done")
-            return
-        approved = gate.body if gate.decision and gate.decision.choice == gates.APPROVE else None
+            return False
+        if gate.reply is None:
+            await _send(fleet, gate, gate.mail)
+        if _on_its_way(gate := fleet.gate(id)):
+            await _see_to_it(fleet, gate)
+        return _on_its_way(fleet.gate(id))
+
+
+def _on_its_way(gate: Gate) -> bool:
+    return gate.state is GateState.DECIDED and not gate.reason
+
+
+async def _act(fleet: Fleet, gate: Gate, act: Act | None) -> None:
+    """Do what an action gate asked leave for, or say that it is not done."""
+    action, decision = gate.action, gate.decision
+    if not _on_its_way(gate) or action is None or decision is None or act is None:
+        return
+    command = f"`{action.skill}` for {action.person.name}"
+    if decision.choice != gates.APPROVE:
+        note = f": {decision.note}" if decision.note else ""
+        result, reason = SkillResult(f"{command} is not done: {decision.by} said no{note}."), "not done"
+    else:
         try:
-            await fleet.engine.reply(gate.product, gate.mail, _reply(fleet, gate), marker=gate.marker, plan=approved)
+            result, reason = await act(action, gate.product, gate.conversation, f"gate:{gate.id}.{gate.origin}"), "done"
         except EngineError as error:
             if error.code in AGAIN:
                 raise
-            _undelivered(fleet, fleet.gate(id), error)
+            result, reason = SkillResult(f"{command} failed: {error}"), error.message
+        except FleetError as error:
+            result, reason = SkillResult(f"{command} was refused: {error}"), error.message
+    with fleet.transaction():
+        _delivered(fleet, fleet.gate(gate.id), reason)
+        for place in fleet.places(gate.product, gate.conversation)[:1]:
+            product = gate.product or None
+            fleet.say(place, result.text, key=f"acted:{gate.id}", product=product, suggestions=result.suggestions)
+
+
+async def _send(fleet: Fleet, gate: Gate, mail: str) -> None:
+    """Send the answer. What was sent under the same mark before, and not noted, is found again and not repeated."""
+    approved = gate.body if gate.decision and gate.decision.choice == gates.APPROVE else None
+    try:
+        reply = await fleet.engine.reply(gate.product, mail, _reply(fleet, gate), marker=gate.marker, plan=approved)
+    except EngineError as error:
+        if error.code in AGAIN:
+            raise
+        _undelivered(fleet, fleet.gate(gate.id), error)
+        return
+    with fleet.transaction():
+        if not _on_its_way(now := fleet.gate(gate.id)):
             return
-        _delivered(fleet, fleet.gate(id), f"{gate.sender} has it")
+        gate = fleet.save_gate(gates.sent(now, reply, fleet.now()))
+        fleet.record("gate", "fleet", gate.product, gate.id, {"sent": reply, "times": gate.sendings})
+        _goes_on(fleet, gate)
+
+
+async def _see_to_it(fleet: Fleet, gate: Gate) -> None:
+    """Look how far the answer got: it is delivered once its reader was seen to act on it; one that the engine swallowed
+    (marked as read, yet never shown to the model) is sent again."""
+    assert gate.reply is not None and gate.sent_at is not None  # noqa: S101  it was sent
+    age = fleet.now() - gate.sent_at
+    try:
+        uptake = await fleet.engine.consumed(gate.product, gate.reply)
+    except EngineError as error:
+        if error.code in AGAIN:
+            raise
+        uptake = Uptake.TAKEN  # the engine has cleaned it away, which it does with what is done
+    now = fleet.gate(gate.id)
+    if not _on_its_way(now) or now.reply != gate.reply:
+        return
+    if uptake is Uptake.TAKEN or (uptake is Uptake.READ and age >= READ_FOR_GOOD):
+        _delivered(fleet, now, f"{gate.sender} has it")
+    elif uptake is Uptake.LOST and gate.sendings >= MOST_SENDINGS:
+        why = f"{gate.sender} was sent it {gate.sendings} times and was never shown it."
+        hint = f"Its hooks may have been changed; `/fleet adopt {gate.product}` mends them."
+        _undelivered(fleet, now, EngineError(why, hint))
+    elif uptake is Uptake.LOST:
+        with fleet.transaction():
+            fleet.record("gate", "fleet", gate.product, gate.id, {"swallowed": gate.reply})
+            fleet.save_gate(gates.to_send_again(now, fleet.now()))
+    elif _gone(fleet, gate):
+        again = Suggestion("Start it again with the decision", f"/fleet approve-plan {gate.id} --again")
+        _undelivered(fleet, now, EngineError("its session ended before it read it."), again)
+    elif uptake is Uptake.WAITING and age >= WAKE_AFTER and not fleet.paused(gate.product):
+        await fleet.engine.nudge(gate.product, "coordinator", f"The operator has answered: {gate.title}. Check your mail.")
+
+
+def _gone(fleet: Fleet, gate: Gate) -> bool:
+    """Whether nobody runs any more who could read an answer that was sent a while ago."""
+    seen = fleet.snapshots.get(gate.product)
+    if seen is None or seen.trouble or seen.paused or fleet.trouble(fleet.products[gate.product]) or gate.sent_at is None:
+        return False
+    return seen.at - gate.sent_at > GONE_AFTER and not seen.coordinator and not seen.active
 
 
 def _reply(fleet: Fleet, gate: Gate) -> str:
@@ -109,15 +212,20 @@ def _delivered(fleet: Fleet, gate: Gate, reason: str) -> None:
     with fleet.transaction():
         if gate.state is GateState.DECIDED:
             gate = fleet.save_gate(gates.delivered(gate, reason, fleet.now()))
-        fleet.record("gate", "fleet", gate.product, gate.id, {"delivered": reason})
-        work = fleet.store.work.get(gate.work) if gate.work else None
-        if work and work.state is WorkState.WAITING:
-            others = [each for each in fleet.store.gates.of_work(work.id) if each.state is GateState.OPEN]
-            then = {"reason": intake.waits_for(others[0])} if others else {"state": WorkState.RUNNING}
-            fleet.save_work(work, **{"reason": gates.outcome(gate), **then})
+        fleet.record("gate", "fleet", gate.product or None, gate.id, {"delivered": reason})
+        _goes_on(fleet, gate)
 
 
-def _undelivered(fleet: Fleet, gate: Gate, error: EngineError) -> None:
+def _goes_on(fleet: Fleet, gate: Gate) -> None:
+    """Work that waited for this gate waits no more, unless it waits for another one, too."""
+    work = fleet.store.work.get(gate.work) if gate.work else None
+    if work and work.state is WorkState.WAITING:
+        others = [each for each in fleet.store.gates.of_work(work.id) if each.state is GateState.OPEN]
+        then = {"reason": raising.waits_for(others[0])} if others else {"state": WorkState.RUNNING}
+        fleet.save_work(work, **{"reason": gates.outcome(gate), **then})
+
+
+def _undelivered(fleet: Fleet, gate: Gate, error: EngineError, offer: Suggestion | None = None) -> None:
     """The engine will not take the answer: say so, and offer what can be done."""
     with fleet.transaction():
         gate = fleet.save_gate(gates.undeliverable(gate, error.message, fleet.now()))
@@ -125,9 +233,9 @@ def _undelivered(fleet: Fleet, gate: Gate, error: EngineError) -> None:
         said = f"**{gate.product}** did not take the decision on `{gate.id}`: {error.message} {error.hint}".rstrip()
         work = fleet.store.work.get(gate.work) if gate.work else None
         # What agents write is no command: the button asks for what a person asked for.
-        again = (Suggestion("Ask for it anew", objective.again(work)),) if work else ()
+        offer = offer or (Suggestion("Ask for it anew", objective.again(work)) if work else None)
         if work and work.state is WorkState.WAITING:
             fleet.save_work(work, reason=f"the decision on {gate.id} did not arrive: {error.message}")
         for place in fleet.places(gate.product, gate.conversation):
             key = f"undelivered:{gate.id}:{place}"
-            fleet.say(place, said, key=key, kind="error", product=gate.product, suggestions=again)
+            fleet.say(place, said, key=key, kind="error", product=gate.product, suggestions=(offer,) if offer else ())

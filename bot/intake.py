@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from bot import gates, mailroom
+from bot import gates, mailroom, raising
 from bot.attribution import About, about
 from bot.domain import Card, Gate, GateKind, GateState, Mail, Work, WorkState
 from bot.engine.base import MailArrived
-from bot.fleet import BOARD, Change, Fleet
+from bot.fleet import BOARD, Fleet
 from bot.mailroom import Use
 from bot.words import clean, each_text, headline, shortened
 
@@ -97,9 +97,9 @@ def _raise_gate(fleet: Fleet, mail: Mail, kind: GateKind, work: Work | None, con
         old = gates.superseded(latest, gate, fleet.now())
         fleet.save_gate(old)
     if work and work.state.open:
-        fleet.save_work(work, state=WorkState.WAITING, reason=waits_for(gate))
+        fleet.save_work(work, state=WorkState.WAITING, reason=raising.waits_for(gate))
     fleet.record("gate", mail.sender, mail.product, gate.id, {"raised": kind.value, "digest": gate.digest, "title": gate.title})
-    show_gate(fleet, gate)
+    raising.show(fleet, gate)
 
 
 def _before(fleet: Fleet, mail: Mail, kind: GateKind, work: Work | None) -> Gate | None:
@@ -111,21 +111,6 @@ def _before(fleet: Fleet, mail: Mail, kind: GateKind, work: Work | None) -> Gate
     if latest is None and mail.thread and (first := kept.of_mail(mail.product, mail.thread)) and first.kind is kind:
         latest = kept.latest_of(mail.product, kind, first.thread)
     return latest if latest and gates.follows(mail, latest, work.id if work else None) else None
-
-
-def show_gate(fleet: Fleet, gate: Gate) -> None:
-    """Post a gate's card wherever its product's people are."""
-    revision = f", revision {gate.revision}" if gate.revision > 1 else ""
-    text = f"**{gate.product}** waits for you: {gate.kind} “{gate.title}”{revision} (`{gate.id}`)"
-    for place in fleet.places(gate.product, gate.conversation):
-        key = f"gate:{gate.id}:{place}"
-        fleet.say(place, text, key=key, kind="gate", product=gate.product, cards=(Card("gate", gate=gate.id),))
-    fleet.changed(Change("gate", product=gate.product, gate=gate))
-
-
-def waits_for(gate: Gate) -> str:
-    """Why the work of an open gate waits."""
-    return f"waits for {gate.id}: {gate.kind} “{shortened(gate.title, 80)}”"
 
 
 def _end(fleet: Fleet, work: Work, *, well: bool, result: str) -> Work:

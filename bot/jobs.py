@@ -8,10 +8,11 @@ logged and never stops another.
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
-from bot import delivery, handover, intake, outlook
+from bot import delivery, handover, intake, outlook, raising
 from bot.chat.base import Chat
 from bot.domain import GateState, WorkState
 from bot.engine.base import EngineEvent, MailArrived, RuntimeDown, RuntimeUp, SnapshotChanged
@@ -29,9 +30,11 @@ CATCH_UP = "catch up"
 class Jobs:
     """The loop behind the fleet. `run` until cancelled."""
 
-    def __init__(self, fleet: Fleet, chats: Mapping[str, Chat] | None = None) -> None:
+    def __init__(self, fleet: Fleet, chats: Mapping[str, Chat] | None = None, act: handover.Act | None = None) -> None:
         self.fleet = fleet
         self.chats = dict(chats or {})
+        self.act = act
+        """Does what action gates ask leave for."""
         self._wake = asyncio.Event()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._failed: dict[str, int] = {}
@@ -167,7 +170,7 @@ class Jobs:
             await asyncio.wait(self._tasks.values())
             self.step()
 
-    def _once(self, key: str, job: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    def _once(self, key: str, job: Callable[[], Coroutine[Any, Any, bool | None]]) -> None:
         """Run a job unless it runs already or rests after a failure."""
         if key in self._tasks or key in self._resting:
             return
@@ -180,17 +183,19 @@ class Jobs:
         self._tasks.pop(key, None)
         self.wake()
 
-    async def _guarded(self, key: str, job: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    async def _guarded(self, key: str, job: Callable[[], Coroutine[Any, Any, bool | None]]) -> None:
+        """Run a job; one that fails, or that answers True, is run again after a rest."""
         try:
-            await job()
+            if await job():
+                return self._rest(key)
         except (EngineError, DeliveryError) as error:
             log.info("%s is tried again: %s", key, error.message)
         except Exception:
             log.exception("a job failed: %s", key)
         else:
             self._failed.pop(key, None)
-            return
-        self._rest(key)
+            return None
+        return self._rest(key)
 
     def _rest(self, key: str) -> None:
         """Leave a job alone for a while, the longer the more often it has failed."""
@@ -219,7 +224,7 @@ class Jobs:
     def _start_all(self) -> None:
         for work in self.fleet.store.work.open(states=(WorkState.STARTING,)):
             if self._reachable(work.product):
-                self._once(f"start {work.tag}", lambda work=work: handover.start(self.fleet, work))  # type: ignore[misc]
+                self._once(f"start {work.tag}", partial(handover.start, self.fleet, work))
 
     def _reachable(self, product: str) -> bool:
         """Whether the engine can be asked for it: not while its product has left the registry, or no runtime answers."""
@@ -230,8 +235,8 @@ class Jobs:
 
     def _deliver_all(self) -> None:
         for gate in self.fleet.store.gates.in_states(GateState.DECIDED):
-            if not gate.reason and self._reachable(gate.product):
-                self._once(f"deliver {gate.id}", lambda gate=gate: handover.deliver(self.fleet, gate.id))  # type: ignore[misc]
+            if not gate.reason and (gate.action or self._reachable(gate.product)):
+                self._once(f"deliver {gate.id}", partial(handover.deliver, self.fleet, gate.id, self.act))
 
     # -- the outbox --------------------------------------------------------------------------------------------------
 
@@ -241,9 +246,9 @@ class Jobs:
             if chat.part().state != "ok":
                 continue
             for row in fleet.store.outbox.due(platform, fleet.now()):
-                self._once(f"send {row.number}", lambda row=row, chat=chat: delivery.send(fleet, chat, row))  # type: ignore[misc]
+                self._once(f"send {row.number}", partial(delivery.send, fleet, chat, row))
             for row in fleet.store.outbox.stale(platform):
-                self._once(f"show {row.number}", lambda row=row, chat=chat: delivery.show_anew(fleet, chat, row))  # type: ignore[misc]
+                self._once(f"show {row.number}", partial(delivery.show_anew, fleet, chat, row))
         if self.chats and (due := fleet.store.outbox.next_due()) is not None and due > fleet.now():
             self._wake_at(due)
 
@@ -263,7 +268,16 @@ class Jobs:
             self.fleet.measured()
         except EngineError as error:
             log.info("no snapshot: %s", error.message)
+        raising.remind(self.fleet)
         self.wake()
+
+    async def prune(self) -> None:
+        """Take out of the journal what is older than the registry keeps it; a day's worth at each look."""
+        fleet = self.fleet
+        kept = timedelta(days=fleet.registry.audit.keep_days)
+        with fleet.transaction():
+            if rows := fleet.store.audit.prune(fleet.now() - kept):
+                fleet.record("audit", "fleet", None, "journal", {"taken out": rows, "kept days": kept.days})
 
     async def watch(self) -> None:
         """Have the engine tend the registry's products, from where we were in each mailbox."""

@@ -16,6 +16,7 @@ from bot.registry_checks import check, check_paths
 from bot.registry_schema import (
     PRIORITIES,
     AgentLimits,
+    AuditSection,
     ProductSection,
     QuietHours,
     RegistrySection,
@@ -62,6 +63,7 @@ class Registry:
     runtimes: tuple[Runtime, ...] = ()
     schedules: tuple[Schedule, ...] = ()
     quiet_hours: QuietHours | None = None
+    audit: AuditSection = field(default_factory=AuditSection)
     agent: AgentLimits = field(default_factory=AgentLimits)
 
     @property
@@ -73,6 +75,10 @@ class Registry:
     def default_runtime(self) -> str:
         """Name of the runtime of products that name none: the first of `runtimes`, or nothing."""
         return self.runtimes[0].name if self.runtimes else ""
+
+    def loud(self, when: datetime) -> datetime:
+        """The first instant from `when` on that does not lie in quiet hours."""
+        return self.quiet_hours.over(when) if self.quiet_hours else when
 
     def product(self, name: str) -> Product:
         """The product that a person means: `product-a`, `Product A`, `PRODUCT_A`. Raises `NotFound` with the nearest name."""
@@ -129,6 +135,7 @@ def parse(text: str, path: Path, *, check_paths: bool = False, now: datetime | N
         runtimes=file.runtimes,
         schedules=file.schedules,
         quiet_hours=file.quiet_hours,
+        audit=file.audit,
         agent=file.agent,
     )
 

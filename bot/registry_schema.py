@@ -6,7 +6,7 @@ products, people, approvals and budgets become the values of `bot.domain`.
 
 import re
 from dataclasses import replace
-from datetime import datetime, time
+from datetime import datetime, time, timedelta
 from os.path import expanduser, normpath
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
@@ -293,6 +293,17 @@ class QuietHours(Section):
     timezone: Zone = Field(default="UTC", description="Time zone of from and to.")
     weekends: bool = Field(default=False, description="Whether Saturday and Sunday are quiet all day.")
 
+    def over(self, when: datetime) -> datetime:
+        """The first instant from `when` on that is not quiet; a week ahead at the most."""
+        local = when.astimezone(ZoneInfo(self.timezone))
+        for _ in range(16):
+            if not self.cover(local):
+                return local.astimezone(when.tzinfo)
+            ends = local.replace(hour=self.end.hour, minute=self.end.minute, second=0, microsecond=0, fold=0)
+            midnight = local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0) + timedelta(days=1)
+            local = ends if local < ends < midnight else min(midnight, ends + timedelta(days=1))
+        return local.astimezone(when.tzinfo)
+
     def cover(self, when: datetime) -> bool:
         """Whether an instant (timezone-aware) lies in quiet hours."""
         local = when.astimezone(ZoneInfo(self.timezone))
@@ -300,6 +311,12 @@ class QuietHours(Section):
             return True
         now = local.time()
         return self.start <= now < self.end if self.start < self.end else now >= self.start or now < self.end
+
+
+class AuditSection(Section):
+    """The journal of what happened and who did it."""
+
+    keep_days: int = Field(default=365, ge=1, le=36500, description="Days that its rows are kept; what is left still verifies.")
 
 
 class AgentLimits(Section):
@@ -326,6 +343,7 @@ class RegistrySection(Section):
     runtimes: tuple[Runtime, ...] = Field(default=(), description="Where the engine runs; left out: found by itself.")
     schedules: tuple[Schedule, ...] = Field(default=(), description="Work that comes back by the clock.")
     quiet_hours: QuietHours | None = Field(default=None, description="When nobody is reminded.")
+    audit: AuditSection = Field(default_factory=AuditSection, description="How long the journal is kept.")
     agent: AgentLimits = Field(default_factory=AgentLimits, description="The Claude agent and its limits.")
 
 

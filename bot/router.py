@@ -10,10 +10,10 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from bot import access, gates, skillset
+from bot import access, acting, gates, skillset
 from bot.agent.nearest import nearest
 from bot.chat.base import Doing, Live
-from bot.domain import Inbound, Person, Post, Press, Role
+from bot.domain import Action, Inbound, Person, Post, Press, Role
 from bot.errors import FleetError, NotAllowed, NotFound
 from bot.fleet import Fleet
 from bot.skill import Skill, SkillContext, SkillResult
@@ -49,6 +49,10 @@ class Router:
         with self.fleet.transaction():
             if not self.fleet.store.talk.receive(inbound):
                 return self._handling.get(inbound.event)
+            said = inbound.text if inbound.press is None else f"{inbound.press.choice} {inbound.press.gate}"
+            self.fleet.record(
+                "event", inbound.person.name, inbound.product, inbound.event, {"in": inbound.conversation, "said": said[:500]}
+            )
             if inbound.press is None:
                 self.fleet.say(
                     inbound.conversation,
@@ -96,6 +100,7 @@ class Router:
         *,
         product: str | None = None,
         by_model: bool = False,
+        approved: bool = False,
         progress: Callable[[str], None] = lambda text: None,
     ) -> SkillResult:
         """Run a skill with a person's rights; the one way to run one. Raises FleetError."""
@@ -113,9 +118,12 @@ class Router:
             request=request,
             product=product,
             by_model=by_model,
+            approved=approved,
             skills=self.skills,
             progress=progress,
         )
+        if by_model and skill.consent and (what := skill.consent(args, context)):
+            return self._ask_leave(skill, arguments, context, about, what)
         outcome = "failed"
         try:
             result = await skill.run(args, context)
@@ -128,6 +136,29 @@ class Router:
                 detail = {"arguments": arguments, "outcome": outcome, "by_model": by_model}
                 self.fleet.record("skill", person.name, about, skill.name, detail)
         return result
+
+    def _ask_leave(
+        self, skill: Skill, arguments: dict[str, Any], context: SkillContext, product: str | None, what: str
+    ) -> SkillResult:
+        gate = acting.ask(
+            self.fleet,
+            Action(skill.name, arguments, context.person, skill.role),
+            product=product or "",
+            title=f"{skill.name} {product or 'the fleet'}, asked by {context.person.name}",
+            body=what,
+            conversation=context.conversation,
+            request=context.request,
+        )
+        text = f"This takes a person's yes: `{gate.id}` asks for it. Nothing was done yet. {what}"
+        return SkillResult(text, data={"gate": gate.id, "state": gate.state.value, "done": False})
+
+    async def act(self, action: Action, product: str, conversation: str, request: str) -> SkillResult:
+        """Do what an action gate asked leave for, with the rights that its person has now. Raises FleetError."""
+        skill = skillset.named(action.skill, self.skills)
+        if skill is None:
+            raise NotFound(f"There is no skill “{action.skill}” any more.", "Say `/fleet help` for those there are.")
+        person = next((each for each in self.fleet.registry.people if each.name == action.person.name), action.person)
+        return await self.invoke(skill, action.arguments, person, conversation, request, product=product or None, approved=True)
 
     def _meant(self, args: Any) -> str | None:
         """The product that a skill's arguments name, as the registry writes it: the check must not depend on the spelling.

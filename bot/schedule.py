@@ -13,6 +13,8 @@ log = logging.getLogger(__name__)
 
 TICK = 15.0
 """Seconds between two looks of the net under the engine's pushes."""
+PRUNE = 6
+"""Hours between two looks for rows of the journal that are old enough to go."""
 REGISTRY = 1.0
 """Seconds between two looks at the registry file (one `stat` each)."""
 
@@ -32,5 +34,6 @@ def make(jobs: Jobs, registry: RegistryFile) -> AsyncIOScheduler:
             jobs.fleet.changed(Change("registry"))
 
     clock.add_job(jobs.tick, "interval", seconds=TICK, id="tick")
+    clock.add_job(jobs.prune, "interval", hours=PRUNE, id="prune")
     clock.add_job(look_at_registry, "interval", seconds=REGISTRY, id="registry")
     return clock

@@ -58,8 +58,8 @@ def _lost(work: Work, snapshot: Snapshot, gates: list[Gate]) -> str:
 
 
 def _waits(gate: Gate) -> bool:
-    """Whether an answer is still to come, or on its way."""
-    return gate.state is GateState.OPEN or (gate.state is GateState.DECIDED and not gate.reason)
+    """Whether an answer is still to come, on its way, or waits for a person to send it again (it was sent, and not read)."""
+    return gate.state is GateState.OPEN or (gate.state is GateState.DECIDED and (not gate.reason or gate.reply is not None))
 
 
 def _give_up(fleet: Fleet, work: Work, why: str) -> None:

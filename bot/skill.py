@@ -75,6 +75,8 @@ class SkillContext:
     """The product whose channel this was said in, used where none is named."""
     by_model: bool = False
     """Whether the model chose to call it, on the person's behalf."""
+    approved: bool = False
+    """Whether a person has said yes to exactly this, at a gate."""
     skills: Sequence["Skill"] = ()
     """All skills, for `help`."""
     progress: Callable[[str], None] = field(default=lambda text: None)
@@ -82,6 +84,8 @@ class SkillContext:
 
 
 Run = Callable[[Any, SkillContext], Awaitable[SkillResult]]
+Consent = Callable[[Any, SkillContext], str]
+"""What a call would do, in Markdown, if it takes a person's yes when the model makes it; nothing if it takes none."""
 ArgsT = TypeVar("ArgsT", bound=SkillArgs)
 
 
@@ -102,6 +106,7 @@ class Skill:
     model: bool
     """Whether the model is offered it."""
     examples: tuple[str, ...] = ()
+    consent: Consent | None = None
 
     @property
     def tool(self) -> str:
@@ -116,6 +121,7 @@ def skill(
     reads: bool = False,
     model: bool = True,
     examples: Sequence[str] = (),
+    consent: Consent | None = None,
 ) -> Callable[[Callable[[ArgsT, SkillContext], Awaitable[SkillResult]]], Skill]:
     """Make the decorated async function the module's skill, named after the function."""
 
@@ -135,6 +141,7 @@ def skill(
             reads=reads,
             model=model,
             examples=tuple(examples),
+            consent=consent,
         )
 
     return declare

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from bot import access, gates
+from bot import gates, raising, reminding
 from bot.domain import Card, Decision, Gate, GateState, Post, Work
 from bot.markdown import to_html
 
@@ -17,6 +17,7 @@ def gate_json(gate: Gate, fleet: "Fleet") -> dict[str, Any]:
     work = fleet.store.work.get(gate.work) if gate.work else None
     previous = fleet.store.gates.get(gate.previous) if gate.previous else None
     snapshot = fleet.snapshots.get(gate.product)
+    rules = product.approvals if product else fleet.registry.approvals
     return {
         "id": gate.id,
         "product": gate.product,
@@ -30,11 +31,18 @@ def gate_json(gate: Gate, fleet: "Fleet") -> dict[str, Any]:
         "digest": gate.digest,
         "decision": decision_json(gate.decision) if gate.decision else None,
         "answers": [decision_json(answer) for answer in gate.answers],
-        "required": product.approvals.required if product else 1,
+        "required": rules.required if gate.action is None else 1,
         "outcome": gates.outcome(gate),
-        "may_decide": list(access.deciders(product, fleet.registry.people)) if product else [],
+        "may_decide": list(may_decide := raising.deciders(fleet, gate)),
+        "needs": raising.needs(product, gate, may_decide) if product or gate.action else "its product back in the registry",
+        "reminded": list(may_decide) if gate.reminders else [],
+        "reminders": gate.reminders,
+        "reminds_at": _time(reminding.reminds_at(gate, rules, fleet.registry.loud)),
+        "escalates_at": _time(reminding.escalates_at(gate, rules, fleet.registry.loud)),
+        "escalated_at": _time(gate.escalated_at),
+        "action": {"skill": gate.action.skill, "arguments": gate.action.arguments} if gate.action else None,
         "sender": gate.sender,
-        "asked_by": work.asked_by if work else "",
+        "asked_by": gate.action.person.name if gate.action else work.asked_by if work else "",
         "work": gate.work,
         "objective": work.objective if work else "",
         "conversation": gate.conversation,

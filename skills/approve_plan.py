@@ -23,6 +23,7 @@ class Args(SkillArgs):
     note: str = option(
         "", json_schema_extra={"value": "TEXT"}, description="A note to go with the answer: what to change, or why not."
     )
+    again: bool = option(False, description="Hand a decision that did not arrive to the product once more.")
     revision: int | None = option(None, ge=1, description="Decide only if the plan is still at this revision.")
 
 
@@ -38,6 +39,10 @@ async def approve_plan(args: Args, context: SkillContext) -> SkillResult:
         raise NotAllowed("The model does not decide gates; a person has to.")
     fleet = context.fleet
     gate = fleet.gate(f"g{args.gate.lstrip('Gg')}")
+    if args.again:
+        gate = fleet.hand_over_again(gate.id, context.person)
+        text = f"**{gate.product}** “{gate.title}” (`{gate.id}`): {gates.outcome(gate)}; it is handed over again."
+        return SkillResult(text, data={"gates": [gate_json(gate, fleet)]}, cards=(Card("gate", gate=gate.id),))
     choice, note = read(gate, args.answer)
     gate = fleet.decide(
         gate.id,

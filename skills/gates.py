@@ -11,6 +11,7 @@ from bot.domain import Card, Gate, GateState, Suggestion
 from bot.errors import NotAllowed
 from bot.gates import ANSWER, outcome
 from bot.quote import fenced
+from bot.raising import deciders, needs
 from bot.skill import Role, SkillArgs, SkillContext, SkillResult, Table, option, skill, words
 from bot.views import gate_json
 from bot.words import count, listed, shortened, since
@@ -94,12 +95,9 @@ def _line(gate: Gate, fleet: "Fleet", *, titled: bool = True) -> str:
 
 def _needs(gate: Gate, fleet: "Fleet") -> str:
     product = fleet.products.get(gate.product)
-    if product is None:
+    if product is None and gate.action is None:
         return "its product back in the registry"
-    who = listed(access.deciders(product, fleet.registry.people), "or") or "whoever holds the web token"
-    given = {answer.by for answer in gate.answers if answer.choice == "approve"}
-    said = f", {listed(sorted(given))} approved" if given else ""
-    return f"{product.approvals.required} of {who}{said}" if product.approvals.required > 1 else who
+    return needs(product, gate, deciders(fleet, gate))
 
 
 def _table(gates: list[Gate], fleet: "Fleet") -> Table:

@@ -2,7 +2,8 @@
 
 Use it when a product has to wait: to free the machine, to look at what it does, or because priorities changed. With `park`
 its sessions end instead, which frees their memory; its open work starts again, with a recap, after resume. Nothing that was
-committed is lost either way. To end work for good, use stop.
+committed is lost either way. Where agents are at work, a call raises a gate that waits for a person's yes. To end work for
+good, use stop.
 """
 
 from bot.domain import Suggestion
@@ -17,10 +18,20 @@ class Args(SkillArgs):
     park: bool = option(False, description="End its sessions; its work starts again, with a recap, after resume.")
 
 
+def _consent(args: Args, context: SkillContext) -> str:
+    """What would be held, if anything runs."""
+    fleet, name = context.fleet, context.fleet.product(args.product).name
+    snapshot = fleet.snapshots.get(name)
+    agents = [f"- {each.agent} ({each.capability}, {each.state})" for each in (snapshot.active if snapshot else ())]
+    how = "ends these sessions; their work starts again, with a recap, after resume" if args.park else "halts these agents"
+    return "\n".join([f"That {how} in **{name}**, and nothing new starts there:", "", *agents]) if agents else ""
+
+
 @skill(
     role=Role.OPERATOR,
     summary="Hold a product: its agents stop where they are.",
     examples=["pause product-b", "pause product-b --park"],
+    consent=_consent,
 )
 async def pause(args: Args, context: SkillContext) -> SkillResult:
     """Pause, and say what became of the agents."""

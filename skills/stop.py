@@ -1,7 +1,7 @@
 """Ends what runs in a product: its coordinator and workers, or one agent, with the work they do.
 
 What was committed stays on its branches; the conversations of the agents, and the work under way, are gone. Only a person
-ends what runs: called by the model it says what would be lost and offers the button. To hold a product and go on later, use
+ends what runs: a call raises a gate that shows what would be lost and waits for a yes. To hold a product and go on later, use
 pause.
 """
 
@@ -25,18 +25,27 @@ class Args(SkillArgs):
     yes: bool = option(False, description="End what runs without asking again.")
 
 
+def _consent(args: Args, context: SkillContext) -> str:
+    """What would end, if anything would."""
+    fleet, name = context.fleet, context.fleet.product(args.product).name
+    sessions = [session(fleet, name, args.agent)] if args.agent else _running(fleet, name)
+    work = _ending(fleet, name, args.agent)
+    return _what_ends(name, sessions, work) if sessions or work else ""
+
+
 @skill(
     role=Role.OPERATOR,
     summary="End what runs in a product, or one of its agents.",
     examples=["stop product-a", "stop product-a scout-w3 --yes"],
+    consent=_consent,
 )
 async def stop(args: Args, context: SkillContext) -> SkillResult:
     """Stop, once a person has seen what that ends."""
     fleet, name = context.fleet, context.fleet.product(args.product).name
     sessions = [session(fleet, name, args.agent)] if args.agent else _running(fleet, name)
     work = _ending(fleet, name, args.agent)
-    if (sessions or work) and (context.by_model or not args.yes):
-        return _unless_sure(name, args.agent, sessions, work, by_model=context.by_model)
+    if (sessions or work) and not (args.yes or context.approved):
+        return _unless_sure(name, args.agent, sessions, work)
     context.progress(f"stopping {args.agent or name}")
     agents = await fleet.stop(name, context.person, args.agent)
     what = f"{listed(agents)} stopped" if agents else "nothing was running"
@@ -57,14 +66,15 @@ def _ending(fleet: "Fleet", product: str, agent: str | None) -> list[Work]:
     return [work for work in open_work if agent is None or work.agent == agent]
 
 
-def _unless_sure(
-    product: str, agent: str | None, sessions: Sequence[Session], work: Sequence[Work], *, by_model: bool
-) -> SkillResult:
-    command = " ".join(["/fleet stop", product, *([agent] if agent else []), "--yes"])
+def _what_ends(product: str, sessions: Sequence[Session], work: Sequence[Work]) -> str:
     lines = [f"That ends in **{product}**, for good:", ""]
     lines += [f"- {each.agent} ({each.capability}, {each.state})" for each in sessions]
     lines += [f"- `{each.id}` “{shortened(each.objective, 100)}”" for each in work]
-    who = "A person has to" if by_model else "To do it,"
-    lines += ["", f"What was committed stays on its branches. Nothing was stopped. {who} say `{command}`."]
+    return "\n".join([*lines, "", "What was committed stays on its branches."])
+
+
+def _unless_sure(product: str, agent: str | None, sessions: Sequence[Session], work: Sequence[Work]) -> SkillResult:
+    command = " ".join(["/fleet stop", product, *([agent] if agent else []), "--yes"])
+    text = f"{_what_ends(product, sessions, work)} Nothing was stopped. To do it, say `{command}`."
     data = {"product": product, "stopped": [], "confirm": command, "would_end": [each.agent for each in sessions]}
-    return SkillResult("\n".join(lines), data=data, suggestions=(Suggestion(f"Stop {agent or product}", command),))
+    return SkillResult(text, data=data, suggestions=(Suggestion(f"Stop {agent or product}", command),))

@@ -92,7 +92,7 @@ class Bed:
         self.router = Router(self.fleet, skills, live=lambda _, event: self.seen.append(event))
         if self.make_model:
             self.router.turns = Turns(self.fleet, skills, self.make_model(), self.router.invoke, self.router.live)
-        self.jobs = Jobs(self.fleet, self.chats)
+        self.jobs = Jobs(self.fleet, self.chats, self.router.act)
         self.fleet.subscribe(self._hear)
         await self.engine.open(self.jobs.hear)
         await self.jobs.watch()

@@ -45,6 +45,7 @@ SECTIONS: dict[str, type[Section]] = {
     "paths": schema.PathMap,
     "schedules": schema.Schedule,
     "quiet_hours": schema.QuietHours,
+    "audit": schema.AuditSection,
     "agent": schema.AgentLimits,
 }
 """The sections of products.yaml, by the key under which each stands."""

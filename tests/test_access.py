@@ -39,8 +39,11 @@ def test_without_named_approvers_whoever_has_the_role_decides() -> None:
 def test_named_approvers_decide_and_nobody_else_not_even_an_admin() -> None:
     product = replace(PRODUCT, approvals=Approvals(approvers=("ben",), backups=("vic",)))
     assert may_decide(BEN, product, "", ()) is None
-    assert may_decide(VIC, product, "", ()) is None
-    assert may_decide(ANA, product, "", ()) == "Only ben or vic can decide gates of product-a."
+    assert "once they have waited 120 min" in (may_decide(VIC, product, "", ()) or "")
+    assert may_decide(VIC, product, "", (), escalated=True) is None
+    assert may_decide(ANA, product, "", ()) == "Only ben can decide gates of product-a."
+    assert may_decide(ANA, product, "", (), escalated=True) == "Only ben or vic can decide gates of product-a."
+    assert deciders(product, (), escalated=True) == ("ben", "vic")
 
 
 def test_nobody_approves_their_own_request_where_that_is_set() -> None:

@@ -64,7 +64,7 @@ async def test_a_stranger_is_told_so_and_nothing_happens(tmp_path: Path) -> None
             (post,) = await bed.say(text)
             assert "I do not know you" in post.text
         assert bed.store.work.newest() == []
-        assert {row["kind"] for row in bed.store.audit.newest()} == {"refused"}
+        assert {row["kind"] for row in bed.store.audit.newest()} == {"event", "refused"}
 
 
 async def test_a_viewer_may_look_and_not_start(tmp_path: Path) -> None:

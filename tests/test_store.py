@@ -149,7 +149,35 @@ def test_a_row_taken_out_of_the_journal_shows(store: Store) -> None:
     for number in range(3):
         store.audit.add("skill", at=NOW, person="ana", product=None, subject=str(number), detail={})
     store.database.run("DELETE FROM audit WHERE n = 2")
-    assert store.audit.first_broken() == 3
+    verdict = store.audit.verify()
+    assert (verdict.rows, verdict.broken) == (1, 2)
+    assert "taken out" in verdict.why
+
+
+@pytest.mark.parametrize("cut", ["DELETE FROM audit WHERE n > 3", "DELETE FROM audit"])
+def test_an_end_that_was_cut_off_the_journal_shows(store: Store, cut: str) -> None:
+    for number in range(5):
+        store.audit.add("skill", at=NOW, person="ana", product=None, subject=str(number), detail={})
+    store.database.run(cut)
+    assert "up to 5 were cut off" in store.audit.verify().why
+
+
+def test_a_beginning_that_was_cut_off_the_journal_shows_and_one_that_was_due_does_not(store: Store) -> None:
+    for number in range(5):
+        store.audit.add("skill", at=NOW + timedelta(days=number), person="ana", product=None, subject=str(number), detail={})
+    assert store.audit.prune(NOW + timedelta(days=2)) == 2
+    assert store.audit.prune(NOW + timedelta(days=2)) == 0
+    assert store.audit.verify().broken is None
+    store.database.run("DELETE FROM audit WHERE n = 3")
+    assert store.audit.verify().broken == 3
+
+
+def test_the_journal_is_searched(store: Store) -> None:
+    for subject, person in (("g1", "ana"), ("g2", "ben"), ("g1", "ben")):
+        store.audit.add("decision", at=NOW, person=person, product="p", subject=subject, detail={})
+    assert [row["n"] for row in store.audit.about("g1")] == [1, 3]
+    assert [row["n"] for row in store.audit.found(limit=9, subject="g1", person="ben")] == [3]
+    assert [row["n"] for row in store.audit.found(limit=1, product="p", kind=None)] == [3]
 
 
 def test_a_store_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) -> None:

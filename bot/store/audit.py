@@ -1,6 +1,11 @@
-"""The journal of what happened and who did it: each row carries the hash of the one before it, so that a change shows."""
+"""The journal of what happened and who did it: each row carries the hash of the one before it, so that a change shows.
+
+Where the journal begins (after older rows were taken out) and ends is noted beside it, so that a cut at either end shows, too.
+Somebody who may write the whole file can still write all of it anew; against that helps the newest hash, noted elsewhere.
+"""
 
 import json
+from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
@@ -8,6 +13,25 @@ from typing import Any
 from bot.store.database import Database, dump, to_text
 
 GENESIS = "0" * 64
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A place in the journal: a row's number and its hash."""
+
+    number: int
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How many rows follow from one another, and the number of the first that does not, with what is wrong there."""
+
+    rows: int
+    broken: int | None
+    why: str = ""
+    head: str = ""
+    """The hash of the newest row: whoever notes it elsewhere can tell later whether the journal was written anew."""
 
 
 class Audit:
@@ -21,7 +45,8 @@ class Audit:
         with self._db.transaction():
             previous = self._db.value("SELECT hash FROM audit ORDER BY n DESC LIMIT 1") or GENESIS
             row = (to_text(at) or "", kind, person, product, subject, dump(detail))
-            self._db.insert(
+            digest = _hash(previous, *row)
+            number = self._db.insert(
                 "audit",
                 at=row[0],
                 kind=kind,
@@ -30,23 +55,67 @@ class Audit:
                 subject=subject,
                 detail=row[5],
                 previous=previous,
-                hash=_hash(previous, *row),
+                hash=digest,
             )
+            self._set_mark("head", number or 0, digest)
 
     def newest(self, limit: int = 100, before: int | None = None) -> list[dict[str, Any]]:
         """Rows, newest first, as JSON values."""
         rows = self._db.rows("SELECT * FROM audit WHERE n < ? ORDER BY n DESC LIMIT ?", before or 2**62, limit)
         return [{**dict(row), "detail": json.loads(row["detail"])} for row in rows]
 
-    def first_broken(self) -> int | None:
-        """The number of the first row that does not follow from the one before it; None when all do."""
-        previous = GENESIS
+    def about(self, subject: str) -> list[dict[str, Any]]:
+        """Every row about a gate, work or whatever else has an id, oldest first, as JSON values."""
+        rows = self._db.rows("SELECT * FROM audit WHERE subject = ? ORDER BY n", subject)
+        return [{**dict(row), "detail": json.loads(row["detail"])} for row in rows]
+
+    def found(self, *, limit: int, before: int | None = None, **wanted: str | None) -> list[dict[str, Any]]:
+        """Rows with these values in `kind`, `person`, `product` or `subject` (None: any), newest first, as JSON values."""
+        given = {name: value for name, value in wanted.items() if value is not None}
+        where = " AND ".join(["n < ?", *(f"{name} = ?" for name in given)])
+        rows = self._db.rows(
+            f"SELECT * FROM audit WHERE {where} ORDER BY n DESC LIMIT ?",  # noqa: S608
+            *(before or 2**62, *given.values(), limit),
+        )
+        return [{**dict(row), "detail": json.loads(row["detail"])} for row in rows]
+
+    def verify(self) -> Verdict:
+        """Whether every row follows from the one before it, none is missing in between, and neither end was cut off."""
+        base, head = self._mark("base"), self._mark("head")
+        number, previous, rows = base.number, base.hash, 0
         for row in self._db.run("SELECT * FROM audit ORDER BY n"):
             content = (row["at"], row["kind"], row["person"], row["product"], row["subject"], row["detail"])
-            if row["previous"] != previous or row["hash"] != _hash(previous, *content):
-                return int(row["n"])
-            previous = row["hash"]
-        return None
+            if row["previous"] != previous:
+                return Verdict(rows, number + 1, "a row before it was taken out, or its link was changed")
+            if row["hash"] != _hash(previous, *content):
+                return Verdict(rows, row["n"], "what it says was changed")
+            number, previous, rows = row["n"], row["hash"], rows + 1
+        if head.number and (number, previous) != (head.number, head.hash):
+            return Verdict(rows, number + 1, f"the rows up to {head.number} were cut off")
+        return Verdict(rows, None, head=previous)
+
+    def first_broken(self) -> int | None:
+        """The number of the first row that does not follow from the one before it; None when all do."""
+        return self.verify().broken
+
+    def prune(self, before: datetime) -> int:
+        """Take out rows older than that, remembering where the rest begins; how many. What is left still verifies."""
+        with self._db.transaction():
+            last = self._db.row("SELECT n, hash FROM audit WHERE at < ? ORDER BY n DESC LIMIT 1", to_text(before))
+            if last is None:
+                return 0
+            self._set_mark("base", last["n"], last["hash"])
+            return self._db.run("DELETE FROM audit WHERE n <= ?", last["n"]).rowcount
+
+    def _mark(self, name: str) -> "Mark":
+        text = self._db.value("SELECT value FROM notes WHERE name = ?", f"audit:{name}")
+        return Mark(*json.loads(text)) if text else Mark(0, GENESIS)
+
+    def _set_mark(self, name: str, number: int, hash: str) -> None:
+        self._db.run(
+            "INSERT INTO notes VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            *(f"audit:{name}", dump([number, hash])),
+        )
 
 
 def _hash(previous: str, *content: str | None) -> str:

@@ -4,11 +4,11 @@ import json
 import sqlite3
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime
 
-from bot.domain import Decision, Gate, GateKind, GateState
-from bot.store.database import Database, dump, number, to_text
+from bot.domain import Action, Decision, Gate, GateKind, GateState, Role, to_person
+from bot.store.database import Database, dump, number, to_text, to_time
 
 
 class Gates:
@@ -36,6 +36,7 @@ class Gates:
             conversation=gate.conversation,
             previous=gate.previous,
             reason=gate.reason,
+            action=dump(asdict(gate.action)) if gate.action else None,
             created_at=to_text(gate.created_at),
             updated_at=to_text(gate.updated_at),
         )
@@ -46,13 +47,22 @@ class Gates:
         return next(iter(self._found("n = ?", number(id, "g"))), None)
 
     def save(self, gate: Gate) -> None:
-        """Keep its state, and any answers that are new."""
+        """Keep what changes of it, and any answers that are new."""
         n = number(gate.id, "g")
         with self._db.transaction():
-            self._db.run(
-                "UPDATE gates SET state = ?, reason = ?, updated_at = ? WHERE n = ?",
-                *(gate.state.value, gate.reason, to_text(gate.updated_at), n),
-            )
+            changing = {
+                "state": gate.state.value,
+                "reason": gate.reason,
+                "updated_at": to_text(gate.updated_at),
+                "reply": gate.reply,
+                "sent_at": to_text(gate.sent_at),
+                "sendings": gate.sendings,
+                "reminded_at": to_text(gate.reminded_at),
+                "reminders": gate.reminders,
+                "escalated_at": to_text(gate.escalated_at),
+            }
+            marks = ", ".join(f"{name} = ?" for name in changing)
+            self._db.run(f"UPDATE gates SET {marks} WHERE n = ?", *changing.values(), n)  # noqa: S608
             known = self._db.value("SELECT count(*) FROM decisions WHERE gate = ?", n)
             for answer in gate.answers[known:]:
                 self._db.run(
@@ -125,4 +135,18 @@ class Gates:
             answers=answers,
             reason=row["reason"],
             origin=self._db.origin,
+            action=_to_action(row["action"]),
+            reply=row["reply"],
+            sent_at=to_time(row["sent_at"]),
+            sendings=row["sendings"],
+            reminded_at=to_time(row["reminded_at"]),
+            reminders=row["reminders"],
+            escalated_at=to_time(row["escalated_at"]),
         )
+
+
+def _to_action(text: str | None) -> Action | None:
+    if text is None:
+        return None
+    kept = json.loads(text)
+    return Action(kept["skill"], kept["arguments"], to_person(kept["person"]), Role(kept["role"]))

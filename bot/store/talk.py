@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from bot.domain import Card, Inbound, Person, Post, Press, Role, Suggestion
+from bot.domain import Card, Inbound, Post, Press, Suggestion, to_person
 from bot.store.database import Database, dump, to_text
 
 
@@ -178,11 +178,6 @@ def _to_inbound(row: sqlite3.Row) -> Inbound:
         product=row["product"],
         extra=json.loads(row["extra"]),
     )
-
-
-def to_person(stored: dict[str, Any]) -> Person:
-    """A person as kept with an event."""
-    return Person(stored["name"], Role(stored["role"]), tuple(stored["products"]), dict(stored["ids"]))
 
 
 def _to_post(row: sqlite3.Row) -> Post:

@@ -101,6 +101,8 @@ class FakeEngine(Engine):
         self._watched: dict[str, Product] = {}
         self._replayed: dict[str, int] = {}
         self._failures: list[Failure] = []
+        self.next_uptake = Uptake.TAKEN
+        """How far the next answers get."""
         self._numbers: Counter[str] = sharing._numbers if sharing else Counter()
 
     # What a test steers
@@ -252,6 +254,7 @@ class FakeEngine(Engine):
         active = {session.agent for session in self.box(product).snapshot.active}
         if not self.box(product).snapshot.paused and original.sender not in active:
             self._start(product)
+        new = found is None
         answer = found or self.push_mail(
             product,
             sender="operator",
@@ -261,6 +264,8 @@ class FakeEngine(Engine):
             body=text,
             thread=thread,
         )
+        if new:
+            self.box(product).uptake[answer.id] = self.next_uptake
         finish()
         return answer.id
 

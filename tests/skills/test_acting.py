@@ -151,8 +151,8 @@ async def test_stop_asks_before_it_ends_what_runs(bed: Bed) -> None:
 async def test_the_model_ends_nothing_by_itself(bed: Bed) -> None:
     await bed.say("/fleet spawn product-a fix it")
     result = await run(bed, "stop product-a --yes", by_model=True)
-    assert "A person has to say `/fleet stop product-a --yes`" in result.text
-    assert data(result)["stopped"] == []
+    assert "`g1` asks for it. Nothing was done yet." in result.text
+    assert data(result)["done"] is False
     assert bed.work("w1").state is WorkState.RUNNING
 
 

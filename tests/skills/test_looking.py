@@ -125,3 +125,27 @@ async def test_help_is_made_from_the_declarations(bed: Bed) -> None:
     assert "`/fleet approve-plan <gate> [answer…]" in one.text
     assert "people only" in one.text
     assert "Did you mean `/fleet help status`?" in await refusal(bed, "/fleet help statsu")
+
+
+# -- the journal
+
+
+async def test_the_journal_says_who_did_what(bed: Bed) -> None:
+    await bed.say("/fleet spawn product-a fix it")
+    post = await answer(bed, "/fleet audit w1")
+    assert "ana · **work** · `w1` · asked: fix it" in post.text
+    assert "**skill** · `spawn`" in (await answer(bed, "/fleet audit product-a --kind skill")).text
+    assert "no such row" in (await answer(bed, "/fleet audit g99")).text
+
+
+async def test_the_journal_is_verified_and_a_change_is_found_in_its_place(bed: Bed) -> None:
+    await bed.say("/fleet spawn product-a fix it")
+    assert "The journal is whole" in (await answer(bed, "/fleet audit --verify")).text
+    bed.store.database.run("UPDATE audit SET person = 'eve' WHERE subject = 'w1'")
+    row = bed.store.audit.about("w1")[0]["n"]
+    assert f"changed at row {row}:** what it says was changed" in (await answer(bed, "/fleet audit --verify")).text
+
+
+async def test_the_journal_is_for_admins(bed: Bed) -> None:
+    bed.person = Person("oli", Role.OPERATOR)
+    assert "takes the role admin" in await refusal(bed, "/fleet audit")

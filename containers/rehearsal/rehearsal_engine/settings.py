@@ -39,6 +39,7 @@ def parsed(text: str) -> dict[str, Any]:
         while indent <= stack[-1][0]:
             stack.pop()
         key, _, value = stripped.partition(":")
+        key = key.strip("'\"")
         found = scalar(value)
         if found is None:
             found = {}

@@ -1,0 +1,75 @@
+"""The journal of what happened and who did it: events, decisions, commands, work, and what was refused, newest first.
+
+Use it to answer who approved, started, stopped or asked for something, when, and where. `--verify` checks that nothing in it
+was changed or taken out.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from bot.skill import Role, SkillArgs, SkillContext, SkillResult, Table, option, skill, words
+from bot.words import count, shortened, since
+
+
+class Args(SkillArgs):
+    """Which rows."""
+
+    about: str | None = words(None, description="Id of a gate or of work (g7, w12), or a product's name, for what concerns it.")
+    person: str | None = option(None, description="Only what this person did.")
+    kind: str | None = option(
+        None, description="Only this: event, skill, decision, gate, work, refused, engine, pause, adopt …"
+    )
+    limit: int = option(20, ge=1, le=500, description="At most so many rows.")
+    verify: bool = option(False, description="Check the whole journal for changes instead.")
+
+
+@skill(
+    reads=True,
+    role=Role.ADMIN,
+    summary="Who did what, when; and whether the journal is whole.",
+    examples=["audit", "audit g7", "audit product-a --kind decision", "audit --verify"],
+)
+async def audit(args: Args, context: SkillContext) -> SkillResult:
+    """Rows of the journal, or its verdict."""
+    if args.verify:
+        return _verified(context)
+    fleet, about = context.fleet, args.about
+    product = next((name for name in fleet.products if about and name.lower() == about.lower()), None)
+    found = fleet.store.audit.found(
+        limit=args.limit, kind=args.kind, person=args.person, product=product, subject=None if product else about
+    )
+    text = f"**{count(len(found), 'row')}** of the journal, newest first\n\n"
+    text += "\n".join(f"- {since(_at(row), fleet.now())} ago · {row['person']} · {_said(row)}" for row in found)
+    if not found:
+        text = "The journal has no such row."
+    rows = tuple((str(row["n"]), f"{_at(row):%Y-%m-%d %H:%M:%S}", row["person"], *_said_in_parts(row)) for row in found)
+    return SkillResult(text, data={"audit": found}, table=Table(("row", "at (UTC)", "who", "what", "about", "detail"), rows))
+
+
+def _verified(context: SkillContext) -> SkillResult:
+    verdict = context.fleet.store.audit.verify()
+    data = {"rows": verdict.rows, "broken": verdict.broken, "why": verdict.why, "head": verdict.head}
+    rows = count(verdict.rows, "row")
+    if verdict.broken is None:
+        text = f"The journal is whole: {rows}, each follows from the one before it. The newest is `{verdict.head}`."
+        return SkillResult(text, data=data)
+    text = f"**The journal was changed at row {verdict.broken}:** {verdict.why}. Before it, {rows} are whole."
+    return SkillResult(f"{text} Compare it with a copy of the state folder made earlier.", data=data)
+
+
+def _at(row: dict[str, Any]) -> datetime:
+    return datetime.fromisoformat(row["at"])
+
+
+def _said(row: dict[str, Any]) -> str:
+    kind, about, detail = _said_in_parts(row)
+    return " · ".join(part for part in (f"**{kind}**", f"`{about}`" if about else "", detail) if part)
+
+
+def _said_in_parts(row: dict[str, Any]) -> tuple[str, str, str]:
+    detail = ", ".join(f"{name}: {_brief(value)}" for name, value in row["detail"].items())
+    return row["kind"], row["subject"], shortened(detail, 160)
+
+
+def _brief(value: Any) -> str:
+    return shortened(value if isinstance(value, str) else str(value), 80)

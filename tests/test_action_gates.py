@@ -1,0 +1,104 @@
+"""What the model would do that needs a yes: a gate asks, a person answers, and it is done once with the rights of who asked."""
+
+from pathlib import Path
+
+import pytest
+
+from bot.domain import GateKind, GateState, Person, Role, WorkState
+from bot.errors import EngineError
+from tests.bed import REGISTRY, Bed
+from tests.skills.speaking import run
+
+PEOPLE = """
+people:
+  - {name: ana, role: admin, web: token}
+  - {name: oli, role: operator, slack: U01OLI}
+  - {name: vic, role: viewer, slack: U01VIC}
+"""
+
+
+async def working(bed: Bed) -> None:
+    await bed.say("/fleet spawn product-a fix it")
+    await bed.settled()
+
+
+@pytest.mark.parametrize("line", ["stop product-a", "stop product-a --yes", "pause product-a", "pause product-a --park"])
+async def test_the_model_asks_and_a_yes_does_it(tmp_path: Path, line: str) -> None:
+    async with Bed(tmp_path) as bed:
+        await working(bed)
+        result = await run(bed, line, by_model=True)
+        gate = bed.open_gate()
+        assert (gate.kind, gate.options, gate.product) == (GateKind.ACTION, ("approve", "reject"), "product-a")
+        assert "Nothing was done yet" in result.text
+        assert "coordinator" in gate.body
+        assert bed.engine.calls_of(line.split()[0]) == []
+        await bed.say(f"/fleet approve-plan {gate.id}")
+        assert bed.fleet.gate(gate.id).state is GateState.DELIVERED
+        assert len(bed.engine.calls_of("stop") + bed.engine.calls_of("pause")) == 1
+        assert bed.expect("product-a", kind="reply")
+
+
+async def test_a_no_does_nothing_and_is_said(tmp_path: Path) -> None:
+    async with Bed(tmp_path) as bed:
+        await working(bed)
+        await run(bed, "stop product-a", by_model=True)
+        await bed.say("/fleet approve-plan g1 reject it is nearly done")
+        assert bed.work("w1").state is WorkState.RUNNING
+        assert bed.expect("not done", "ana said no: it is nearly done")
+
+
+async def test_asking_again_after_a_crash_is_the_same_gate(tmp_path: Path) -> None:
+    async with Bed(tmp_path) as bed:
+        await working(bed)
+        await run(bed, "stop product-a", by_model=True, request="turn:1")
+        await bed.crash()
+        bed.coordinator("product-a")
+        await run(bed, "stop product-a", by_model=True, request="turn:1")
+        assert bed.open_gate().id == "g1"
+
+
+async def test_what_runs_nothing_asks_nobody(tmp_path: Path) -> None:
+    async with Bed(tmp_path) as bed:
+        await run(bed, "pause product-b", by_model=True)
+        assert bed.store.gates.in_states() == []
+        assert bed.fleet.paused("product-b")
+
+
+async def test_who_may_do_it_may_say_yes_and_nobody_less(tmp_path: Path) -> None:
+    async with Bed(tmp_path, REGISTRY + PEOPLE) as bed:
+        await working(bed)
+        bed.person = Person("oli", Role.OPERATOR, ids={"slack": "U01OLI"})
+        await run(bed, "stop product-a", by_model=True)
+        bed.person = Person("vic", Role.VIEWER, ids={"slack": "U01VIC"})
+        (post,) = await bed.say("/fleet approve-plan g1")
+        assert "takes the role operator" in post.text
+        bed.person = Person("oli", Role.OPERATOR, ids={"slack": "U01OLI"})
+        await bed.say("/fleet approve-plan g1")
+        assert bed.work("w1").state is WorkState.CANCELLED
+
+
+async def test_it_is_done_with_the_rights_that_the_asker_has_then(tmp_path: Path) -> None:
+    text = REGISTRY + PEOPLE
+    async with Bed(tmp_path, text) as bed:
+        await working(bed)
+        bed.person = Person("oli", Role.OPERATOR)
+        await run(bed, "stop product-a", by_model=True)
+        bed.file.write_text(text.replace("role: operator", "role: viewer"))
+        assert bed.registry.reload()
+        bed.person = Person("ana", Role.ADMIN)
+        await bed.say("/fleet approve-plan g1")
+        assert bed.expect("was refused", "oli is viewer")
+        assert bed.work("w1").state is WorkState.RUNNING
+
+
+async def test_it_is_done_once_though_it_was_killed_in_the_middle(tmp_path: Path) -> None:
+    async with Bed(tmp_path) as bed:
+        await working(bed)
+        await run(bed, "pause product-a", by_model=True)
+        bed.engine.fail("pause", EngineError("Not now.", code="unreachable"), times=1)
+        await bed.say("/fleet approve-plan g1")
+        assert bed.fleet.gate("g1").state is GateState.DECIDED
+        await bed.crash()
+        assert bed.fleet.gate("g1").state is GateState.DELIVERED
+        assert bed.fleet.paused("product-a")
+        assert len([post for post in bed.posts("reply") if "is paused" in post.text]) == 1

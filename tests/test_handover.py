@@ -1,0 +1,127 @@
+"""A decision reaches the engine once, is seen to be read, is sent again where the engine swallowed it, and is never lost."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from bot.domain import Gate, GateState, Mail, Person, Role, WorkState
+from bot.engine.base import Uptake
+from tests.bed import Bed
+
+PLAN = {"options": ["approve", "revise", "reject"], "taskId": "t-1"}
+
+
+@pytest.fixture
+async def bed(tmp_path: Path) -> AsyncIterator[Bed]:
+    async with Bed(tmp_path) as bed:
+        await bed.say("/fleet spawn product-a mend it")
+        bed.engine.push_mail(
+            "product-a", type="decision_gate", subject="Plan", body="1. Do it", payload=PLAN, thread=bed.work("w1").mail
+        )
+        await bed.settled()
+        yield bed
+
+
+def answers(bed: Bed) -> list[Mail]:
+    return [mail for mail in bed.engine.box("product-a").mail if mail.body.startswith("DECISION")]
+
+
+async def look_again(bed: Bed, **span: float) -> Gate:
+    """Time passes, and what rests is looked at again."""
+    bed.clock.forward(**span)
+    bed.jobs._resting.clear()
+    await bed.settled()
+    return bed.fleet.gate("g1")
+
+
+def next_answer(bed: Bed, uptake: Uptake) -> None:
+    """What becomes of the next answer that is sent."""
+    bed.engine.next_uptake = uptake
+
+
+async def test_it_is_delivered_when_its_reader_was_seen_to_act(bed: Bed) -> None:
+    next_answer(bed, Uptake.WAITING)
+    await bed.say("/fleet approve-plan g1")
+    gate = bed.fleet.gate("g1")
+    assert (gate.state, gate.sendings, bed.work("w1").state) == (GateState.DECIDED, 1, WorkState.RUNNING)
+    assert (await look_again(bed, seconds=1)).state is GateState.DECIDED
+    bed.engine.box("product-a").uptake[answers(bed)[0].id] = Uptake.TAKEN
+    assert (await look_again(bed, seconds=1)).state is GateState.DELIVERED
+    assert len(answers(bed)) == 1
+
+
+async def test_what_was_read_a_while_ago_counts_as_taken(bed: Bed) -> None:
+    next_answer(bed, Uptake.READ)
+    await bed.say("/fleet approve-plan g1")
+    assert (await look_again(bed, seconds=19)).state is GateState.DECIDED
+    assert (await look_again(bed, seconds=1)).state is GateState.DELIVERED
+
+
+async def test_a_reader_that_does_not_look_is_prodded(bed: Bed) -> None:
+    next_answer(bed, Uptake.WAITING)
+    await bed.say("/fleet approve-plan g1")
+    await look_again(bed, seconds=5)
+    assert bed.engine.box("product-a").nudges == []
+    await look_again(bed, seconds=20)
+    ((agent, text),) = bed.engine.box("product-a").nudges
+    assert (agent, "Plan" in text) == ("coordinator", True)
+
+
+async def test_a_swallowed_answer_is_sent_again_under_a_mark_of_its_own(bed: Bed) -> None:
+    next_answer(bed, Uptake.LOST)
+    await bed.say("/fleet approve-plan g1")
+    next_answer(bed, Uptake.TAKEN)
+    assert (await look_again(bed, seconds=1)).state is GateState.DELIVERED
+    first, second = answers(bed)
+    origin = bed.store.origin
+    assert first.body.endswith(f"[g1.{origin}]")
+    assert second.body.endswith(f"[g1.{origin}.2]")
+    assert bed.expect("Approved by ana", kind="outcome")
+
+
+async def test_an_answer_that_is_swallowed_again_and_again_is_told_of(bed: Bed) -> None:
+    next_answer(bed, Uptake.LOST)
+    await bed.say("/fleet approve-plan g1")
+    for _ in range(5):
+        await look_again(bed, seconds=1)
+    assert len(answers(bed)) == 3
+    assert "was never shown it" in bed.fleet.gate("g1").reason
+    bed.expect("was never shown it", "/fleet adopt product-a", kind="error")
+
+
+async def test_a_session_that_ends_before_it_reads_is_told_of_and_started_again_when_somebody_says_so(bed: Bed) -> None:
+    next_answer(bed, Uptake.WAITING)
+    bed.coordinator("product-a")
+    await bed.say("/fleet approve-plan g1")
+    bed.clock.forward(seconds=11)
+    bed.engine.set_sessions("product-a")
+    await look_again(bed, seconds=30)
+    said = bed.expect("its session ended before it read it", kind="error")
+    assert [each.command for each in said.suggestions] == ["/fleet approve-plan g1 --again"]
+    assert bed.fleet.gate("g1").state is GateState.DECIDED
+    assert bed.work("w1").state is not WorkState.FAILED
+    next_answer(bed, Uptake.TAKEN)
+    await bed.say(said.suggestions[0].command)
+    assert (await look_again(bed, seconds=1)).state is GateState.DELIVERED
+    assert "started anew since you asked" in answers(bed)[-1].body
+    assert "There is nothing to hand over again" in (await bed.say("/fleet approve-plan g1 --again"))[0].text
+
+
+async def test_handing_over_again_takes_somebody_who_may_decide(bed: Bed) -> None:
+    await bed.say("/fleet approve-plan g1")
+    bed.person = Person("vic", Role.VIEWER)
+    (post,) = await bed.say("/fleet approve-plan g1 --again")
+    assert (post.kind, "approver" in post.text) == ("error", True)
+
+
+@pytest.mark.parametrize("uptake", [Uptake.WAITING, Uptake.READ, Uptake.LOST])
+async def test_a_crash_while_nobody_has_read_it_repeats_nothing(bed: Bed, uptake: Uptake) -> None:
+    next_answer(bed, uptake)
+    await bed.say("/fleet approve-plan g1")
+    sent = len(answers(bed))
+    await bed.crash()
+    await bed.crash()
+    marks = [mail.body.splitlines()[-1] for mail in answers(bed)]
+    assert len(marks) == len(set(marks)) <= 3
+    assert len(marks) == sent or uptake is Uptake.LOST
