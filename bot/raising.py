@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from bot import access, gates, reminding
-from bot.domain import Card, Gate, GateKind, GateState, Product, Role, WorkState
+from bot.domain import Card, Gate, GateKind, GateState, Person, Product, Role, WorkState
 from bot.fleet import Change
 from bot.words import count, listed, shortened, since
 
@@ -81,6 +81,12 @@ def _escalate(fleet: "Fleet", gate: Gate, product: Product) -> None:
         fleet.save_gate(gate)
 
 
+def tell_asked(fleet: "Fleet", gate: Gate, person: Person) -> bool:
+    """Let those who may decide know that somebody who may not has tried to, once for each person; whether anybody is told."""
+    text = f"{person.name} would like “{gate.title}” (`{gate.id}`) of **{gate.product}** to be decided, and may not do it."
+    return _notes(fleet, gate, deciders(fleet, gate), text, f":asked by {person.name}")
+
+
 def needs(product: Product | None, gate: Gate, names: Iterable[str]) -> str:
     """Whom a gate waits for: `2 more of ana, ben or cy`."""
     who = listed(tuple(names), "or") or "whoever holds the web token"
@@ -105,11 +111,14 @@ def _say(fleet: "Fleet", gate: Gate, text: str, key: str) -> None:
         fleet.say(place, text, key=f"{key}:{place}", kind="reminder", product=gate.product, cards=card)
 
 
-def _notes(fleet: "Fleet", gate: Gate, names: Iterable[str], text: str, key: str) -> None:
-    """A direct message to each of these people on the first of their platforms that is on, unless the card stands there."""
-    shown = fleet.places(gate.product, gate.conversation)
+def _notes(fleet: "Fleet", gate: Gate, names: Iterable[str], text: str, key: str) -> bool:
+    """A direct message to each of these people on the first of their platforms that is on, unless the card stands there;
+    whether any was new."""
+    shown, told = fleet.places(gate.product, gate.conversation), False
     for person in fleet.registry.people:
         address = fleet.address(person)
         if person.name in names and address and not any(place.startswith(address) for place in shown):
             name = f"note:{gate.id}:{person.name}{key}"
-            fleet.say(address, text, key=name, kind="note", product=gate.product, cards=(Card("gate", gate=gate.id),))
+            cards = (Card("gate", gate=gate.id),)
+            told = fleet.say(address, text, key=name, kind="note", product=gate.product, cards=cards) is not None or told
+    return told

@@ -10,10 +10,10 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from bot import access, acting, gates, skillset
+from bot import access, acting, gates, raising, skillset
 from bot.agent.nearest import nearest
 from bot.chat.base import Doing, Live
-from bot.domain import Action, Inbound, Person, Post, Press, Role
+from bot.domain import Action, GateState, Inbound, Person, Post, Press, Role
 from bot.errors import FleetError, NotAllowed, NotFound
 from bot.fleet import Fleet
 from bot.skill import Skill, SkillContext, SkillResult
@@ -211,15 +211,15 @@ class Router:
             self.fleet.store.talk.handled(inbound.event, error, answered_by)
 
     def _press(self, inbound: Inbound, press: Press) -> SkillResult:
-        gate = self.fleet.decide(
-            press.gate,
-            press.choice,
-            inbound.person,
-            note=press.note,
-            revision=press.revision,
-            digest=press.digest,
-            platform=inbound.platform,
-        )
+        bound = {"note": press.note, "revision": press.revision, "digest": press.digest, "platform": inbound.platform}
+        try:
+            gate = self.fleet.decide(press.gate, press.choice, inbound.person, **bound)
+        except NotAllowed as refusal:
+            gate = self.fleet.gate(press.gate)
+            known = access.may(inbound.person, Role.VIEWER, gate.product or None) is None
+            if gate.state is GateState.OPEN and known and raising.tell_asked(self.fleet, gate, inbound.person):
+                raise NotAllowed(f"{refusal.message} I have let them know that you asked.") from refusal
+            raise
         return SkillResult(f"`{gate.id}`: {gates.outcome(gate)}")
 
     def _is_command(self, text: str) -> bool:

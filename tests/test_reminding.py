@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot import reminding
-from bot.domain import Approvals, Gate, GateKind, GateState, Person, Role
+from bot.access import stranger
+from bot.domain import Approvals, Gate, GateKind, GateState, Person, Press, Role
 from bot.registry_schema import QuietHours
 from tests.bed import Bed
 from tests.fakes.chat import FakeChat
@@ -162,3 +163,27 @@ async def test_nobody_is_reminded_at_night(tmp_path: Path) -> None:
         assert shown(bed, "slack:#a") == ["gate"]
         await later(bed, minutes=1)
         assert shown(bed, "slack:#a") == ["gate", "reminder"]
+
+
+async def test_those_who_may_decide_hear_once_that_somebody_else_asked(bed: Bed) -> None:
+    bed.person = Person("cy", Role.OPERATOR, ids={"slack": "U01CY"})
+    gate = bed.open_gate()
+    for event in ("p1", "p2"):
+        await bed.router.handle(bed.inbound("", event=event, press=Press(gate.id, "approve", "", 1, gate.digest)))
+    first, second = (bed.store.talk.keyed(f"{event}:")[0] for event in ("p1", "p2"))
+    assert "I have let them know that you asked" in first.text
+    assert "let them know" not in second.text
+    assert (first.private, second.private) == (True, True)
+    await bed.settled()
+    slack = bed.chats["slack"]
+    assert isinstance(slack, FakeChat)
+    assert [post.text for post in slack.shown_in("slack:@U01BEN")][1:] == [
+        "cy would like “Plan” (`g1`) of **product-a** to be decided, and may not do it."
+    ]
+
+
+async def test_a_stranger_disturbs_nobody(bed: Bed) -> None:
+    bed.person = stranger("slack", "U0999")
+    await bed.router.handle(bed.inbound("", event="p1", press=Press("g1", "approve")))
+    await bed.settled()
+    assert shown(bed, "slack:@U01BEN") == ["note"]
