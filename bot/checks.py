@@ -119,6 +119,30 @@ def store(folder: Path) -> list[Check]:
     return [Check("store", "ok", f"schema {version} of {len(MIGRATIONS)}, {size:.1f} MiB")]
 
 
+def records(folder: Path) -> list[Check]:
+    """What the store says of itself: whether the journal is whole, and places on chat platforms that are dead."""
+    from bot.fleet import DEAD
+    from bot.store import Store
+    from bot.store.migrations import MIGRATIONS
+
+    path = folder / "fleet.db"
+    if not path.exists():
+        return []
+    with closing(sqlite3.connect(path, timeout=3)) as database:
+        if database.execute("PRAGMA user_version").fetchone()[0] != len(MIGRATIONS):
+            return []
+    found = []
+    with closing(Store(path)) as kept:
+        verdict = kept.audit.verify()
+        if verdict.broken is not None:
+            said = f"The journal was changed at row {verdict.broken}: {verdict.why}."
+            found.append(Check("journal", "fail", said, "Compare it with a copy of the state folder made earlier."))
+        for place, why in kept.notes(DEAD).items():
+            cure = "Invite the fleet there again, or take the channel out of products.yaml; until then the page shows it."
+            found.append(Check("chat", "warn", f"Nothing can be said in {place}: {why}", cure))
+    return found or [Check("journal", "ok", f"whole, {verdict.rows} rows")]
+
+
 def bot(folder: Path) -> tuple["remote.Remote | None", list[Check]]:
     """The coordinator that runs on the state folder, if any; and traces of one that does not any more."""
     path = folder / "bot.json"

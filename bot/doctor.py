@@ -58,6 +58,8 @@ async def examine(environ: Mapping[str, str], directory: Path, *, fix: bool = Fa
     registry = _with(found, "registry", lambda: setup_checks.registry(settings))
     found += _look("state", lambda: checks.state(folder))
     found += _look("store", lambda: checks.store(folder))
+    if found[-1].status == "ok":
+        found += _look("journal", lambda: checks.records(folder))
     running = _with(found, "bot", lambda: checks.bot(folder))
     found += _look("ports", lambda: checks.ports(settings, running))
     found += _look("token", lambda: setup_checks.token(settings, folder))

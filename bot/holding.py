@@ -33,8 +33,8 @@ async def resume(fleet: "Fleet", name: str, person: Person, request: str = "") -
     """Let a paused product go on. Returns the agents that run on. Raises Conflict if it was not paused, unless this very
     `request` resumed it and was cut off before that was answered."""
     if not fleet.paused(name):
-        for row in fleet.store.audit.newest(50) if request else ():
-            if (row["kind"], row["subject"], row["detail"].get("request")) == ("resume", name, request):
+        for row in fleet.store.audit.found(limit=20, kind="resume", subject=name) if request else ():
+            if row["detail"].get("request") == request:
                 return tuple(row["detail"]["agents"])
         raise Conflict(f"{name} is not paused.", "Nothing was changed.", code="not_paused")
     async with fleet.changing(name):

@@ -7,6 +7,7 @@ import socket
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -216,6 +217,20 @@ def listening() -> Iterator[int]:
         somebody.bind(("127.0.0.1", 0))
         somebody.listen()
         yield somebody.getsockname()[1]
+
+
+async def test_a_journal_that_was_changed_and_places_that_are_dead_are_found(folder: Path) -> None:
+    store = Store(folder / ".fleet" / "fleet.db")
+    store.audit.add("skill", at=datetime.now(UTC), person="ana", product=None, subject="w1", detail={})
+    store.set_note("dead:slack:#a", "The channel is archived.")
+    store.close()
+    found = await examine(folder)
+    assert "slack:#a: The channel is archived." in of(found, "chat", "warn").message
+    store = Store(folder / ".fleet" / "fleet.db")
+    store.database.run("UPDATE audit SET person = 'eve'")
+    store.close()
+    found = await examine(folder)
+    assert "changed at row 1" in of(found, "journal").message
 
 
 async def test_a_port_that_is_taken_and_by_whom(folder: Path) -> None:

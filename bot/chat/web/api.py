@@ -1,6 +1,7 @@
 """The routes under `/api`: what the page and other programs read and do."""
 
 import uuid
+from dataclasses import asdict
 from difflib import get_close_matches
 from typing import Any
 
@@ -169,12 +170,18 @@ async def posts(request: web.Request) -> web.Response:
 
 @routes.get("/api/audit")
 async def audit(request: web.Request) -> web.Response:
-    """The journal of who did what, newest first; `before` a row's number for older ones."""
+    """The journal of who did what, newest first; `before` a row's number for older ones; `about` (id of a gate or work),
+    `kind`, `person` and `product` narrow it; `verify=1` also says whether it is whole."""
     site, query = request.app[SITE], request.query
     if reason := access.may(site.person(), Role.ADMIN):
         raise NotAllowed(reason)
     before = _number(query.get("before"), "before") or None
-    return answer({"audit": site.fleet.store.audit.newest(_limit(query.get("limit")), before)})
+    wanted = {"subject": query.get("about"), **{name: query.get(name) for name in ("kind", "person", "product")}}
+    journal = site.fleet.store.audit
+    found: dict[str, Any] = {"audit": journal.found(limit=_limit(query.get("limit")), before=before, **wanted)}
+    if query.get("verify"):
+        found["verdict"] = asdict(journal.verify())
+    return answer(found)
 
 
 def decided(site: Site, id: str, given: bodies.Answer) -> Gate:

@@ -383,6 +383,16 @@ async def test_the_journal_can_be_read_backwards(bed: WebBed) -> None:
     assert older["audit"]
 
 
+async def test_the_journal_can_be_searched_and_verified(bed: WebBed) -> None:
+    await bed.say("/fleet spawn product-a something")
+    _, answer = await bed.get("/api/audit?about=w1&verify=1")
+    assert {(row["kind"], row["subject"]) for row in answer["audit"]} == {("work", "w1")}
+    assert (answer["verdict"]["broken"], answer["verdict"]["head"]) == (None, bed.store.audit.newest(1)[0]["hash"])
+    bed.store.database.run("UPDATE audit SET detail = '{}' WHERE subject = 'w1'")
+    _, answer = await bed.get("/api/audit?verify=1")
+    assert answer["verdict"]["broken"] == bed.store.audit.about("w1")[0]["n"]
+
+
 async def test_both_ports_serve_the_same(bed: WebBed) -> None:
     for url in bed.chat.urls:
         async with bed.http.get(f"{url.replace('localhost', '127.0.0.1')}/api/status") as answer:
