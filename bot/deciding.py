@@ -3,7 +3,10 @@
 Who may answer is checked here, whoever calls. Every answer, taken or refused, is in the audit journal.
 """
 
-from typing import TYPE_CHECKING
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from bot import access, gates
 from bot.domain import Decision, Gate, GateState, Person, Role
@@ -12,6 +15,15 @@ from bot.store.work import UNDER_WAY
 
 if TYPE_CHECKING:
     from bot.fleet import Fleet
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A gate as somebody was shown it: what their decision binds to."""
+
+    gate: str
+    revision: int | None = None
+    digest: str | None = None
 
 
 def decide(
@@ -54,6 +66,30 @@ def hand_over_again(fleet: "Fleet", id: str, person: Person) -> Gate:
     with fleet.transaction():
         fleet.record("decision", person.name, gate.product, gate.id, {"handed over again": gate.reason})
         return fleet.save_gate(gates.to_send_again(gate, fleet.now()))
+
+
+async def decide_each(
+    fleet: "Fleet", shown: Sequence[Shown], choice: str, person: Person, *, note: str = "", platform: str = "web"
+) -> list[tuple[str, Gate | FleetError]]:
+    """One person's answer to several gates that ask for the same: each decided and recorded by itself, as if it were alone. The
+    id of each with the gate after it, or with why it was not decided. Others have their turn in between.
+
+    Raises UsageError, and decides nothing, where they do not ask for the same."""
+    try:
+        gates.same_shape(fleet.store.gates.some(each.gate for each in shown).values())
+    except UsageError as refusal:
+        detail = {"choice": choice[:200], "gates": [each.gate[:40] for each in shown], "why": refusal.message}
+        fleet.record("refused", person.name, None, "gates", {**detail, "platform": platform})
+        raise
+    outcomes: list[tuple[str, Gate | FleetError]] = []
+    for each in shown:
+        bound: dict[str, Any] = {"revision": each.revision, "digest": each.digest}
+        try:
+            outcomes.append((each.gate, decide(fleet, each.gate, choice, person, note=note, platform=platform, **bound)))
+        except FleetError as refusal:
+            outcomes.append((each.gate, refusal))
+        await asyncio.sleep(0)
+    return outcomes
 
 
 def withdraw(fleet: "Fleet", product: str, reason: str, work: str | None = None) -> None:

@@ -7,14 +7,15 @@ check is part of deciding.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from bot import access, deciding, holding
+from bot import access, deciding, holding, inbox
 from bot.admission import Capacity
+from bot.deciding import Shown
 from bot.domain import (
     Card,
     Gate,
@@ -31,7 +32,8 @@ from bot.domain import (
     WorkState,
 )
 from bot.engine.base import Engine
-from bot.errors import Conflict, NotFound, UsageError
+from bot.errors import Conflict, FleetError, NotFound, UsageError
+from bot.inbox import Waiting
 from bot.registry import Registry, RegistryFile
 from bot.status import FleetStatus, product_status, urgent_first
 from bot.store import Store
@@ -145,9 +147,9 @@ class Fleet:
         return tuple(str(problem) for problem in self._registry.problems)
 
     @property
-    def products(self) -> dict[str, Product]:
+    def products(self) -> Mapping[str, Product]:
         """Products by name, in the registry's order."""
-        return {product.name: product for product in self.registry.products}
+        return self.registry.by_name
 
     def product(self, name: str) -> Product:
         """The product that a person means by a name. Raises NotFound with the nearest one."""
@@ -168,7 +170,14 @@ class Fleet:
     def status(self, names: Sequence[str] = (), person: Person | None = None) -> FleetStatus:
         """The fleet, or the products named, as known now, as far as a person may see it; asks nobody."""
         names = [self.product(name).name for name in names]
-        work, waiting = _by_product(self.store.work.open()), _by_product(self.store.gates.in_states(GateState.OPEN))
+        unfinished = self.store.work.open()
+        order = inbox.hurting_first(
+            self._weighed(
+                self.store.gates.in_states(GateState.OPEN), {work.id: (work.product, work.state) for work in unfinished}
+            )
+        )
+        gates = [each.gate for each in order]
+        work, waiting = _by_product(unfinished), _by_product(gates)
         last, paused = self.store.work.last_ended(), self.store.notes("paused:")
         products = [
             product_status(
@@ -184,7 +193,14 @@ class Fleet:
             if (not names or product.name in names)
             and (person is None or access.may(person, Role.VIEWER, product.name) is None)
         ]
-        return FleetStatus(self.now(), urgent_first(products), self.capacity(), self.registry_problems)
+        shown = {each.name for each in products}
+        return FleetStatus(
+            self.now(),
+            urgent_first(products),
+            self.capacity(),
+            self.registry_problems,
+            inbox=tuple(gate.id for gate in gates if gate.product in shown or (person is None and not names)),
+        )
 
     def capacity(self) -> Capacity:
         """What is in use of sessions, memory, CPU and money."""
@@ -322,6 +338,25 @@ class Fleet:
             raise NotFound(f"There is no gate “{id[:40]}”.", "Say `/fleet gates` for those that are open.")
         return gate
 
+    def inbox(self, product: str | None = None, person: Person | None = None) -> list[Waiting]:
+        """The gates that are open, of one product if named, as far as a person may see them: what hurts most first."""
+        found = self.store.gates.in_states(GateState.OPEN, product=product)
+        names = {gate.product for gate in found}
+        covered = {name for name in names if person is None or access.may(person, Role.VIEWER, name) is None}
+        return inbox.hurting_first(self.weighed([gate for gate in found if gate.product in covered]))
+
+    def weighed(self, gates: Sequence[Gate]) -> list[Waiting]:
+        """Each of these gates with what waits for it, in the order given."""
+        waits = any(gate.state is GateState.OPEN for gate in gates)
+        return self._weighed(gates, self.store.work.open_ids() if waits else {})
+
+    def _weighed(self, gates: Sequence[Gate], unfinished: Mapping[str, tuple[str, WorkState]]) -> list[Waiting]:
+        queued: defaultdict[str, list[str]] = defaultdict(list)
+        for id, (product, state) in unfinished.items():
+            if state is WorkState.QUEUED:
+                queued[product].append(id)
+        return inbox.weighed(gates, self.products, unfinished, queued)
+
     def save_gate(self, gate: Gate) -> Gate:
         """Keep a change of a gate. Every card that shows it is shown anew, and everyone is told."""
         with self.transaction():
@@ -337,6 +372,12 @@ class Fleet:
     def hand_over_again(self, id: str, person: Person) -> Gate:
         """Hand a decision to the engine once more; see `deciding.hand_over_again`."""
         return deciding.hand_over_again(self, id, person)
+
+    async def decide_each(
+        self, shown: Sequence[Shown], choice: str, person: Person, **given: Any
+    ) -> list[tuple[str, Gate | FleetError]]:
+        """One person's answer to several gates that ask for the same; see `deciding.decide_each`."""
+        return await deciding.decide_each(self, shown, choice, person, **given)
 
     def withdraw_gates(self, product: str, reason: str, work: str | None = None) -> None:
         """Nobody waits for these gates of a product any more; see `deciding.withdraw`."""

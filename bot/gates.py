@@ -10,6 +10,7 @@ is no error, any other is a Conflict that says who was first. Nothing decides by
 
 import difflib
 import re
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
@@ -180,6 +181,20 @@ def answer(gate: Gate, given: Decision, *, required: int = 1, revision: int | No
         chosen = "approved" if given.choice == APPROVE else f"“{given.choice}” chosen"
         return replace(gate, reason=f"{chosen} by {', '.join(sorted(agreeing))}; {missing} more needed")
     return gate.decided(given, given.at)
+
+
+def same_shape(found: Iterable[Gate]) -> None:
+    """Whether one answer can be meant for all of these: they are of one kind and take the same options. Raises UsageError."""
+    shapes: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for gate in found:
+        shapes.setdefault((gate.kind, gate.options), []).append(gate.id)
+    if len(shapes) > 1:
+        said = "; ".join(f"{kind} {', '.join(ids[:5])} takes {', '.join(options)}" for (kind, options), ids in shapes.items())
+        raise UsageError(
+            f"These gates do not ask for the same: {shortened(said, 400)}.",
+            "Nothing was decided. Decide those of one kind together, the others by themselves.",
+            code="mixed_gates",
+        )
 
 
 def reply(gate: Gate) -> str:

@@ -34,6 +34,30 @@ def deciders(fleet: "Fleet", gate: Gate) -> tuple[str, ...]:
     return access.deciders(product, people, escalated=gate.escalated_at is not None) if product else ()
 
 
+class Deciders:
+    """Who may decide gates, asked once for each product however many gates there are."""
+
+    def __init__(self, fleet: "Fleet") -> None:
+        self._fleet = fleet
+        self._known: dict[tuple[str, bool], tuple[str, ...]] = {}
+
+    def names(self, gate: Gate) -> tuple[str, ...]:
+        """The names of those who may decide a gate as things stand."""
+        if gate.action is not None:
+            return deciders(self._fleet, gate)
+        key = (gate.product, gate.escalated_at is not None)
+        if key not in self._known:
+            self._known[key] = deciders(self._fleet, gate)
+        return self._known[key]
+
+    def words(self, gate: Gate) -> str:
+        """What a gate waits for: `2 more of ana, ben or cy`."""
+        product = self._fleet.products.get(gate.product)
+        if product is None and gate.action is None:
+            return "its product back in the registry"
+        return needs(product, gate, self.names(gate))
+
+
 def waits_for(gate: Gate) -> str:
     """Why the work of an open gate waits."""
     return f"waits for {gate.id}: {gate.kind} “{shortened(gate.title, 80)}”"

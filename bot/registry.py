@@ -5,7 +5,7 @@ good change is taken up, a broken one keeps the last good registry and is kept a
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path, PurePath
@@ -65,6 +65,11 @@ class Registry:
     quiet_hours: QuietHours | None = None
     audit: AuditSection = field(default_factory=AuditSection)
     agent: AgentLimits = field(default_factory=AgentLimits)
+    by_name: Mapping[str, Product] = field(init=False, repr=False, compare=False)
+    """The products, in the same order."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "by_name", {product.name: product for product in self.products})
 
     @property
     def names(self) -> tuple[str, ...]:

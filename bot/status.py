@@ -44,6 +44,8 @@ class FleetStatus:
     products: tuple[ProductStatus, ...]
     capacity: Capacity
     registry_problems: tuple[str, ...] = ()
+    inbox: tuple[str, ...] = ()
+    """Ids of the open gates, what hurts most first."""
 
 
 def product_status(

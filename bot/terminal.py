@@ -147,7 +147,7 @@ async def _here(text: str, settings: Settings, conversation: str, heard: _Heard)
         inbound = Inbound(event, "web", where, person, core.fleet.now(), text=text)
         with _on_interrupt(lambda: core.router.stop_turn(where)):
             posts = await core.router.handle(inbound)
-        return {"conversation": conversation, "replies": [views.post_json(post, core.fleet) for post in posts]}
+        return {"conversation": conversation, "replies": views.posts_json(posts, core.fleet)}
 
 
 @contextmanager

@@ -3,8 +3,12 @@
 import re
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
+_STEP = re.compile(r"\s*(?:[-*+]|\d+[.)])\s+")
+_BLANK = re.compile(r"\n\s*\n")
+_CODE = re.compile(r"^(```|~~~).*?(?:^\1[^\n]*$|\Z)", re.MULTILINE | re.DOTALL)
 UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 """Control characters but tab and line feed, characters that turn the direction of what is read, and halves of pairs."""
 
@@ -64,6 +68,23 @@ def headline(markdown: str, most: int) -> str:
     text = re.sub(r"<!--.*?-->", " ", markdown, flags=re.DOTALL)
     text = re.sub(r"(?m)^\s*(#{1,6}|[-*>]|\d+\.)\s+|\*\*|`", "", text)
     return shortened(text, most)
+
+
+@lru_cache(maxsize=2048)
+def summary(markdown: str, most: int) -> str:
+    """What a long text says of itself first, as plain words: its first paragraph, or else its headings; at most `most`
+    characters. Remembered, since lists show the same plans again and again."""
+    headings = []
+    for block in _BLANK.split(_CODE.sub("", markdown[:4000])):
+        lines = [line for line in block.split("\n") if line.strip()]
+        titles = [line for line in lines if line.startswith("#")]
+        headings += titles
+        if len(lines) > len(titles) and not lines[0].startswith("|"):
+            said = [line for line in lines if not line.startswith("#")]
+            if _STEP.match(said[0]):
+                said = [" · ".join(_STEP.sub("", line) for line in said)]
+            return headline("\n".join(said), most)
+    return headline(" · ".join(title.lstrip("# ") for title in headings) or markdown, most)
 
 
 def shortened(text: str, most: int) -> str:

@@ -1,22 +1,28 @@
-"""Decides a gate with the rights of the person who says so: approve, ask for changes, reject, or answer.
+"""Decides a gate, or several at once, with the rights of the person who says so: approve, ask for changes, reject, or answer.
 
 For people only: it is never offered to the model, and a decision binds to the revision that was shown. Without an answer it
 approves. A gate of kind question or escalation takes the words as the answer itself.
 """
 
 import difflib
+from collections.abc import Sequence
 
 from bot import gates
+from bot.deciding import Shown
 from bot.domain import Card, Gate
-from bot.errors import NotAllowed, UsageError
+from bot.errors import FleetError, NotAllowed, UsageError
 from bot.skill import Role, SkillArgs, SkillContext, SkillResult, option, skill, words
-from bot.views import gate_json
+from bot.views import gate_json, gates_json
+from bot.words import count
 
 
 class Args(SkillArgs):
     """Which gate, and the answer."""
 
-    gate: str = words(pattern=r"^[Gg]?\d{1,12}$", description="Id of the gate, such as g7.")
+    gate: str = words(
+        pattern=r"^[Gg]?\d{1,12}(,[Gg]?\d{1,12}){0,199}$",
+        description="Id of the gate, such as g7; several of one kind as g7,g8,g9.",
+    )
     answer: str = words(
         "", rest=True, description="approve (when left out), changes, reject or one of its options, then a note; or the answer."
     )
@@ -31,14 +37,22 @@ class Args(SkillArgs):
     role=Role.VIEWER,
     model=False,
     summary="Decide a gate: approve, changes, reject, or an answer.",
-    examples=["approve-plan g7", "approve-plan g7 changes use a table instead", "approve-plan g8 reject --note too risky"],
+    examples=[
+        "approve-plan g7",
+        "approve-plan g7 changes use a table instead",
+        "approve-plan g8 reject --note too risky",
+        "approve-plan g7,g8,g9 approve",
+    ],
 )
 async def approve_plan(args: Args, context: SkillContext) -> SkillResult:
     """One person's answer to one gate. Who may give it is checked where it is decided."""
     if context.by_model:
         raise NotAllowed("The model does not decide gates; a person has to.")
     fleet = context.fleet
-    gate = fleet.gate(f"g{args.gate.lstrip('Gg')}")
+    ids = list(dict.fromkeys(f"g{id.lstrip('Gg')}" for id in args.gate.split(",")))
+    if len(ids) > 1:
+        return await _several(ids, args, context)
+    gate = fleet.gate(ids[0])
     if args.again:
         gate = fleet.hand_over_again(gate.id, context.person)
         text = f"**{gate.product}** “{gate.title}” (`{gate.id}`): {gates.outcome(gate)}; it is handed over again."
@@ -48,12 +62,47 @@ async def approve_plan(args: Args, context: SkillContext) -> SkillResult:
         gate.id,
         choice,
         context.person,
-        note="\n".join(part for part in (note, args.note) if part),
+        note=_joined(note, args.note),
         revision=args.revision,
         platform=context.conversation.partition(":")[0],
     )
     text = f"**{gate.product}** “{gate.title}” (`{gate.id}`): {gates.outcome(gate)}"
     return SkillResult(text, data={"gates": [gate_json(gate, fleet)]}, cards=(Card("gate", gate=gate.id),))
+
+
+async def _several(ids: Sequence[str], args: Args, context: SkillContext) -> SkillResult:
+    """The same answer to several gates of one kind. Raises UsageError when none of them took it."""
+    fleet = context.fleet
+    if args.revision is not None:
+        raise UsageError("A revision is that of one gate.", "Leave --revision out, or decide them one by one.")
+    choice, note = read(fleet.gate(ids[0]), args.answer)
+    outcomes = await fleet.decide_each(
+        [Shown(id) for id in ids],
+        choice,
+        context.person,
+        note=_joined(note, args.note),
+        platform=context.conversation.partition(":")[0],
+    )
+    after = [outcome for _, outcome in outcomes if isinstance(outcome, Gate)]
+    lines = [f"- {_outcome(id, outcome)}" for id, outcome in outcomes]
+    if not after:
+        raise UsageError("\n".join(["None of them was decided.", "", *lines]), code="none_decided")
+    text = "\n".join([f"**{len(after)} of {count(len(outcomes), 'gate')} decided.**", "", *lines])
+    data = {
+        "gates": gates_json(fleet.weighed(after), fleet),
+        "errors": [{"id": id, **outcome.as_json()} for id, outcome in outcomes if isinstance(outcome, FleetError)],
+    }
+    return SkillResult(text, data=data)
+
+
+def _outcome(id: str, outcome: Gate | FleetError) -> str:
+    if isinstance(outcome, FleetError):
+        return f"✖ `{id}`: {outcome}"
+    return f"✔ **{outcome.product}** “{outcome.title}” (`{id}`): {gates.outcome(outcome)}"
+
+
+def _joined(*parts: str) -> str:
+    return "\n".join(part for part in parts if part)
 
 
 def read(gate: Gate, answer: str) -> tuple[str, str]:

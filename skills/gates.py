@@ -4,20 +4,26 @@ Use it to see what is open, to read one plan whole with what changed since its l
 It only shows: people decide, with the buttons on the card or with approve-plan. Name a gate (`g7`) for the whole of it.
 """
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from bot import access
 from bot.domain import Card, Gate, GateState, Suggestion
 from bot.errors import NotAllowed
 from bot.gates import ANSWER, outcome
+from bot.inbox import Waiting
 from bot.quote import fenced
-from bot.raising import deciders, needs
+from bot.raising import Deciders
 from bot.skill import Role, SkillArgs, SkillContext, SkillResult, Table, option, skill, words
-from bot.views import gate_json
+from bot.views import gate_json, gates_json
 from bot.words import count, listed, shortened, since
 
 if TYPE_CHECKING:
     from bot.fleet import Fleet
+
+MOST = 50
+"""Gates in one message; the table and the data have them all."""
 
 
 class Args(SkillArgs):
@@ -38,29 +44,37 @@ class Args(SkillArgs):
     examples=["gates", "gates g7", "gates --product product-a --all"],
 )
 async def gates(args: Args, context: SkillContext) -> SkillResult:
-    """One gate whole, or a list, oldest first."""
+    """One gate whole, or a list: those that are open with what hurts most first, others oldest first."""
     if args.gate:
         return _one(context.fleet.gate(f"g{args.gate.lstrip('Gg')}"), context)
-    fleet = context.fleet
+    fleet, person = context.fleet, context.person
     product = fleet.product(args.product).name if args.product else None
-    if reason := access.may(context.person, Role.VIEWER, product):
+    if reason := access.may(person, Role.VIEWER, product):
         raise NotAllowed(reason)
-    states = () if args.all else (GateState(args.state or "open"),)
-    found = fleet.store.gates.in_states(*states, product=product)
-    shown = [gate for gate in found if access.may(context.person, Role.VIEWER, gate.product) is None]
-    shown = shown[-50:] if args.all else shown
-    where = f" on {product}" if product else ""
-    what = count(len(shown), "gate") if args.all else count(len(shown), f"{args.state or 'open'} gate")
-    text = f"**{what}**{where}\n\n" + "\n".join(f"- {_line(gate, fleet)}" for gate in shown)
+    state = GateState(args.state or "open")
+    if args.all or state is not GateState.OPEN:
+        states = () if args.all else (state,)
+        found = fleet.store.gates.in_states(*states, product=product, limit=MOST if args.all else -1)
+        shown = fleet.weighed([gate for gate in found if access.may(person, Role.VIEWER, gate.product) is None])
+    else:
+        shown = fleet.inbox(product, person)
+    return _list(shown, args, fleet, f" on {product}" if product else "")
+
+
+def _list(shown: Sequence[Waiting], args: Args, fleet: "Fleet", where: str) -> SkillResult:
+    needs, now = Deciders(fleet), fleet.now()
+    what = count(len(shown), "gate" if args.all else f"{args.state or 'open'} gate")
+    lines = [f"- {_line(each, needs, now)}" for each in shown[:MOST]]
+    more = [f"\n{len(shown) - MOST} more: `/fleet gates --product …` shows those of one product."] if len(shown) > MOST else []
+    text = "\n".join([f"**{what}**{where}", "", *lines, *more])
+    waiting = [each.gate for each in shown if each.gate.state is GateState.OPEN]
     if not shown:
-        text = f"Nothing waits for you{where}." if states == (GateState.OPEN,) else f"No such gate{where}."
+        text = f"No such gate{where}." if args.all or args.state else f"Nothing waits for you{where}."
     return SkillResult(
         text,
-        data={"gates": [gate_json(gate, fleet) for gate in shown]},
-        table=_table(shown, fleet),
-        suggestions=tuple(
-            Suggestion(f"Open {gate.id}", f"/fleet gates {gate.id}") for gate in shown if gate.state is GateState.OPEN
-        )[:5],
+        data={"gates": gates_json(shown, fleet)},
+        table=_table(shown, needs, now),
+        suggestions=tuple(Suggestion(f"Open {gate.id}", f"/fleet gates {gate.id}") for gate in waiting[:5]),
     )
 
 
@@ -70,7 +84,8 @@ def _one(gate: Gate, context: SkillContext) -> SkillResult:
         raise NotAllowed(reason)
     data: dict[str, Any] = gate_json(gate, fleet)
     kind = "" if gate.title.lower().startswith(gate.kind) else f"{gate.kind.capitalize()}: "
-    lines = [f"**{kind}{gate.title}** (`{gate.id}`)", "", _line(gate, fleet, titled=False)]
+    (waiting,) = fleet.weighed([gate])
+    lines = [f"**{kind}{gate.title}** (`{gate.id}`)", "", _line(waiting, Deciders(fleet), fleet.now(), titled=False)]
     if data["objective"]:
         lines += ["", f"Asked by {data['asked_by'] or 'nobody in particular'}: “{shortened(data['objective'], 200)}”"]
     lines += ["", gate.body]
@@ -82,35 +97,30 @@ def _one(gate: Gate, context: SkillContext) -> SkillResult:
     return SkillResult("\n".join(lines), data={"gates": [data]}, cards=(Card("gate", gate=gate.id),))
 
 
-def _line(gate: Gate, fleet: "Fleet", *, titled: bool = True) -> str:
+def _line(waiting: Waiting, needs: Deciders, now: datetime, *, titled: bool = True) -> str:
+    gate = waiting.gate
     parts = [f"`{gate.id}` **{gate.product}** {gate.kind} “{shortened(gate.title, 80)}”"] if titled else [gate.product]
-    parts.append(f"revision {gate.revision}")
-    parts.append(since(gate.created_at, fleet.now()))
+    parts += [f"revision {gate.revision}", since(gate.created_at, now)]
     if gate.state is GateState.OPEN:
-        parts.append(f"needs {_needs(gate, fleet)}")
+        parts += [f"needs {needs.words(gate)}", *waiting.why]
     else:
         parts.append(outcome(gate))
     return " · ".join(parts)
 
 
-def _needs(gate: Gate, fleet: "Fleet") -> str:
-    product = fleet.products.get(gate.product)
-    if product is None and gate.action is None:
-        return "its product back in the registry"
-    return needs(product, gate, deciders(fleet, gate))
-
-
-def _table(gates: list[Gate], fleet: "Fleet") -> Table:
+def _table(shown: Sequence[Waiting], needs: Deciders, now: datetime) -> Table:
     rows = tuple(
         (
             gate.id,
             gate.product,
             gate.kind.value,
             str(gate.revision),
-            since(gate.created_at, fleet.now()),
+            since(gate.created_at, now),
             shortened(gate.title, 60),
-            f"needs {_needs(gate, fleet)}" if gate.state is GateState.OPEN else outcome(gate),
+            f"needs {needs.words(gate)}" if gate.state is GateState.OPEN else outcome(gate),
+            "; ".join(each.why),
         )
-        for gate in gates
+        for each in shown
+        for gate in (each.gate,)
     )
-    return Table(("gate", "product", "kind", "rev", "age", "title", "state"), rows)
+    return Table(("gate", "product", "kind", "rev", "age", "title", "state", "why first"), rows)

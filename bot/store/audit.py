@@ -64,9 +64,10 @@ class Audit:
         rows = self._db.rows("SELECT * FROM audit WHERE n < ? ORDER BY n DESC LIMIT ?", before or 2**62, limit)
         return [{**dict(row), "detail": json.loads(row["detail"])} for row in rows]
 
-    def about(self, subject: str) -> list[dict[str, Any]]:
-        """Every row about a gate, work or whatever else has an id, oldest first, as JSON values."""
-        rows = self._db.rows("SELECT * FROM audit WHERE subject = ? ORDER BY n", subject)
+    def about(self, *subjects: str) -> list[dict[str, Any]]:
+        """Every row about gates, work or whatever else has an id, oldest first, as JSON values."""
+        wanted = "SELECT value FROM json_each(?)"
+        rows = self._db.rows(f"SELECT * FROM audit WHERE subject IN ({wanted}) ORDER BY n", dump(subjects))  # noqa: S608
         return [{**dict(row), "detail": json.loads(row["detail"])} for row in rows]
 
     def found(self, *, limit: int, before: int | None = None, **wanted: str | None) -> list[dict[str, Any]]:

@@ -3,12 +3,19 @@
 import json
 import sqlite3
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
+from functools import lru_cache
 
 from bot.domain import Action, Decision, Gate, GateKind, GateState, Role, to_person
 from bot.store.database import Database, dump, number, to_text, to_time
+
+COLUMNS = (
+    "n, product, kind, title, body, state, created_at, updated_at, revision, options, thread, mail, sender, task,"
+    " work, conversation, previous, reason, action, reply, sent_at, sendings, reminded_at, reminders, escalated_at"
+)
+"""In the order in which `_to_gate` takes them. By name it would take twice as long, and a thousand may be read at once."""
 
 
 class Gates:
@@ -45,6 +52,12 @@ class Gates:
     def get(self, id: str) -> Gate | None:
         """One gate by its id."""
         return next(iter(self._found("n = ?", number(id, "g"))), None)
+
+    def some(self, ids: Iterable[str]) -> dict[str, Gate]:
+        """Gates by their id, as far as there are such: two queries, however many there are."""
+        if not (numbers := sorted({number(id, "g") for id in ids})):
+            return {}
+        return {gate.id: gate for gate in self._found("n IN (SELECT value FROM json_each(?))", dump(numbers))}
 
     def save(self, gate: Gate) -> None:
         """Keep what changes of it, and any answers that are new."""
@@ -100,49 +113,58 @@ class Gates:
 
     def _found(self, where: str, *values: str | int | None) -> list[Gate]:
         """The gates that a condition of ours finds, with their answers: two queries, however many there are."""
-        rows = self._db.rows(f"SELECT * FROM gates WHERE {where}", *values)  # noqa: S608
+        rows = self._db.rows(f"SELECT {COLUMNS} FROM gates WHERE {where}", *values)  # noqa: S608
         given: defaultdict[int, list[sqlite3.Row]] = defaultdict(list)
         chosen = f"SELECT n FROM gates WHERE {where}"  # noqa: S608
         for each in self._db.rows(f"SELECT * FROM decisions WHERE gate IN ({chosen}) ORDER BY n", *values):  # noqa: S608
             given[each["gate"]].append(each)
-        return [self._to_gate(row, given[row["n"]]) for row in rows]
+        return [_to_gate(row, given.get(row[0], ()), self._db.origin) for row in rows]
 
-    def _to_gate(self, row: sqlite3.Row, rows: Sequence[sqlite3.Row]) -> Gate:
-        answers = tuple(
-            Decision(each["choice"], each["person"], datetime.fromisoformat(each["at"]), each["note"], each["platform"])
-            for each in rows
-        )
-        final = next((answer for each, answer in zip(rows, answers, strict=True) if each["final"]), None)
-        return Gate(
-            id=f"g{row['n']}",
-            product=row["product"],
-            kind=GateKind(row["kind"]),
-            title=row["title"],
-            body=row["body"],
-            state=GateState(row["state"]),
-            created_at=datetime.fromisoformat(row["created_at"]),
-            updated_at=datetime.fromisoformat(row["updated_at"]),
-            revision=row["revision"],
-            options=tuple(json.loads(row["options"])),
-            thread=row["thread"],
-            mail=row["mail"],
-            sender=row["sender"],
-            task=row["task"],
-            work=row["work"],
-            conversation=row["conversation"],
-            previous=row["previous"],
-            decision=final,
-            answers=answers,
-            reason=row["reason"],
-            origin=self._db.origin,
-            action=_to_action(row["action"]),
-            reply=row["reply"],
-            sent_at=to_time(row["sent_at"]),
-            sendings=row["sendings"],
-            reminded_at=to_time(row["reminded_at"]),
-            reminders=row["reminders"],
-            escalated_at=to_time(row["escalated_at"]),
-        )
+
+def _to_gate(row: sqlite3.Row, given: Sequence[sqlite3.Row], origin: str) -> Gate:
+    n, product, kind, title, body, state, created_at, updated_at, revision, options, thread, mail, sender, task, *more = row
+    work, conversation, previous, reason, action, reply, sent_at, sendings, reminded_at, reminders, escalated_at = more
+    answers = tuple(map(_to_decision, given))
+    return Gate(
+        id=f"g{n}",
+        product=product,
+        kind=GateKind(kind),
+        title=title,
+        body=body,
+        state=GateState(state),
+        created_at=datetime.fromisoformat(created_at),
+        updated_at=datetime.fromisoformat(updated_at),
+        revision=revision,
+        options=_to_options(options),
+        thread=thread,
+        mail=mail,
+        sender=sender,
+        task=task,
+        work=work,
+        conversation=conversation,
+        previous=previous,
+        decision=next((answer for each, answer in zip(given, answers, strict=True) if each["final"]), None),
+        answers=answers,
+        reason=reason,
+        origin=origin,
+        action=_to_action(action),
+        reply=reply,
+        sent_at=to_time(sent_at),
+        sendings=sendings,
+        reminded_at=to_time(reminded_at),
+        reminders=reminders,
+        escalated_at=to_time(escalated_at),
+    )
+
+
+def _to_decision(row: sqlite3.Row) -> Decision:
+    return Decision(row["choice"], row["person"], datetime.fromisoformat(row["at"]), row["note"], row["platform"])
+
+
+@lru_cache(maxsize=256)
+def _to_options(text: str) -> tuple[str, ...]:
+    """Options as kept; most gates have the same."""
+    return tuple(json.loads(text))
 
 
 def _to_action(text: str | None) -> Action | None:

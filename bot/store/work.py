@@ -1,12 +1,12 @@
 """Work: what was asked of each product, and what became of it."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from bot.domain import Work, WorkState
-from bot.store.database import Database, number, to_text, to_time
+from bot.store.database import Database, dump, number, to_text, to_time
 
 OPEN = tuple(state.value for state in WorkState if state.open)
 UNDER_WAY = (WorkState.STARTING, WorkState.RUNNING, WorkState.WAITING)
@@ -32,6 +32,25 @@ class WorkTable:
         """One piece of work by its id."""
         row = self._db.row("SELECT * FROM work WHERE n = ?", number(id, "w"))
         return self._to_work(row) if row else None
+
+    def some(self, ids: Iterable[str]) -> dict[str, Work]:
+        """Work by its id, as far as there is such: one query, however many there are."""
+        if not (numbers := sorted({number(id, "w") for id in ids})):
+            return {}
+        rows = self._db.rows("SELECT * FROM work WHERE n IN (SELECT value FROM json_each(?))", dump(numbers))
+        return {work.id: work for work in map(self._to_work, rows)}
+
+    def asked(self, ids: Iterable[str]) -> dict[str, tuple[str, str]]:
+        """By whom work was asked for, and what, by its id: one query, however many there are."""
+        numbers = dump(sorted({number(id, "w") for id in ids}))
+        rows = self._db.run("SELECT n, asked_by, objective FROM work WHERE n IN (SELECT value FROM json_each(?))", numbers)
+        return {f"w{n}": (asked_by, objective) for n, asked_by, objective in rows}
+
+    def open_ids(self) -> dict[str, tuple[str, WorkState]]:
+        """Product and state of all work that is not finished, by its id, oldest first: all that an order needs."""
+        marks = ", ".join("?" * len(OPEN))
+        rows = self._db.run(f"SELECT n, product, state FROM work WHERE state IN ({marks}) ORDER BY n", *OPEN)  # noqa: S608
+        return {f"w{n}": (product, WorkState(state)) for n, product, state in rows}
 
     def save(self, work: Work) -> None:
         """Replace what is kept of it."""

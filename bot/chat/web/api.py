@@ -1,6 +1,7 @@
 """The routes under `/api`: what the page and other programs read and do."""
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import asdict
 from difflib import get_close_matches
 from typing import Any
@@ -9,10 +10,11 @@ from aiohttp import web
 
 from bot import access, skillset, views
 from bot.chat.web import bodies
+from bot.chat.web.queries import limit, number, states
 from bot.chat.web.refusals import answer
 from bot.chat.web.site import SITE, Site, product_version, shown, stored
-from bot.domain import Gate, GateState, Inbound, Mail, Post, Product, Role, WorkState
-from bot.errors import NotAllowed, NotFound, UsageError
+from bot.domain import Inbound, Mail, Post, Product, Role, WorkState
+from bot.errors import NotAllowed, NotFound
 from bot.markdown import to_html
 from bot.skill import Skill
 from bot.status import product_json
@@ -47,12 +49,13 @@ async def product(request: web.Request) -> web.Response:
     found = site.fleet.product(request.match_info["name"])
     state = next(each for each in site.fleet.status([found.name]).products if each.name == found.name)
     store = site.fleet.store
+    newest = store.gates.in_states(product=found.name, limit=50)
     return answer(
         {
             **product_json(state),
             "registry": registry_json(found, site),
             "work": [views.work_json(each) for each in store.work.newest(found.name)],
-            "gate_list": [views.gate_json(each, site.fleet) for each in _newest(store.gates.in_states(product=found.name), 50)],
+            "gate_list": views.gates_json(site.fleet.weighed(newest[::-1]), site.fleet),
             "mail": [mail_json(each) for each in site.fleet.newest_mail(found.name)],
         }
     )
@@ -63,37 +66,12 @@ async def work(request: web.Request) -> web.Response:
     """What was asked for, newest first; `product`, `state` (or `open`) and `limit` narrow it."""
     fleet, query = request.app[SITE].fleet, request.query
     name = fleet.product(query["product"]).name if query.get("product") else None
-    states = _states(query.get("state", ""), {each.value: each.open for each in WorkState})
-    if states:
-        found = fleet.store.work.open(name, states=states)[::-1][: _limit(query.get("limit"))]
+    wanted = states(query.get("state", ""), {each.value: each.open for each in WorkState})
+    if wanted:
+        found = fleet.store.work.open(name, states=wanted)[::-1][: limit(query.get("limit"), MOST)]
     else:
-        found = fleet.store.work.newest(name, limit=_limit(query.get("limit")))
+        found = fleet.store.work.newest(name, limit=limit(query.get("limit"), MOST))
     return answer({"work": [views.work_json(each) for each in found]})
-
-
-@routes.get("/api/gates")
-async def gate_list(request: web.Request) -> web.Response:
-    """Gates, oldest first; `state=open` for those that wait, `product` and `limit` (the newest) narrow it."""
-    fleet, query = request.app[SITE].fleet, request.query
-    name = fleet.product(query["product"]).name if query.get("product") else None
-    states = _states(query.get("state", ""), {each.value: each is GateState.OPEN for each in GateState})
-    found = fleet.store.gates.in_states(*map(GateState, states), product=name, limit=_limit(query.get("limit")))
-    return answer({"gates": [views.gate_json(each, fleet) for each in found]})
-
-
-@routes.get("/api/gates/{id}")
-async def gate(request: web.Request) -> web.Response:
-    """One gate."""
-    fleet = request.app[SITE].fleet
-    return answer(views.gate_json(fleet.gate(request.match_info["id"]), fleet))
-
-
-@routes.post("/api/gates/{id}/decision")
-async def decide(request: web.Request) -> web.Response:
-    """Decide a gate; the gate as it is then. 409 with who won where somebody was faster."""
-    site = request.app[SITE]
-    given = bodies.parsed(bodies.ANSWER, await bodies.body(request))
-    return answer(views.gate_json(decided(site, request.match_info["id"], given), site.fleet))
 
 
 @routes.post("/api/messages")
@@ -107,7 +85,7 @@ async def say(request: web.Request) -> web.Response:
         {
             "conversation": shown(inbound.conversation),
             "id": inbound.event.removeprefix("web:"),
-            "replies": [to_json(each, site) for each in replies],
+            "replies": to_json(replies, site),
         }
     )
 
@@ -135,7 +113,7 @@ async def run(request: web.Request) -> web.Response:
             "html": to_html(result.text),
             "data": result.data,
             "table": {"columns": result.table.columns, "rows": result.table.rows} if result.table else None,
-            "cards": [views.card_json(each, site.fleet) for each in result.cards],
+            "cards": views.cards_json(result.cards, site.fleet),
             "suggestions": [{"label": each.label, "command": each.command} for each in result.suggestions],
         }
     )
@@ -155,14 +133,14 @@ async def posts(request: web.Request) -> web.Response:
     """What was said in a conversation, oldest first: the newest 100, or those `after` or `before` a post's number."""
     site, query = request.app[SITE], request.query
     conversation = stored(request.match_info["id"])
-    after, before = _number(query.get("after"), "after"), _number(query.get("before"), "before")
-    limit = min(_limit(query.get("limit")), 100) if query.get("limit") else 100
-    found = site.fleet.store.talk.posts(conversation, after=after, before=before or None, limit=limit)
+    after, before = number(query.get("after"), "after"), number(query.get("before"), "before")
+    most = limit(query.get("limit"), 100)
+    found = site.fleet.store.talk.posts(conversation, after=after, before=before or None, limit=most)
     return answer(
         {
             "conversation": shown(conversation),
-            "posts": [to_json(each, site) for each in found],
-            "more": len(found) == limit,
+            "posts": to_json(found, site),
+            "more": len(found) == most,
             "streaming": site.streams.now(conversation),
         }
     )
@@ -175,20 +153,13 @@ async def audit(request: web.Request) -> web.Response:
     site, query = request.app[SITE], request.query
     if reason := access.may(site.person(), Role.ADMIN):
         raise NotAllowed(reason)
-    before = _number(query.get("before"), "before") or None
+    before = number(query.get("before"), "before") or None
     wanted = {"subject": query.get("about"), **{name: query.get(name) for name in ("kind", "person", "product")}}
     journal = site.fleet.store.audit
-    found: dict[str, Any] = {"audit": journal.found(limit=_limit(query.get("limit")), before=before, **wanted)}
+    found: dict[str, Any] = {"audit": journal.found(limit=limit(query.get("limit"), MOST), before=before, **wanted)}
     if query.get("verify"):
         found["verdict"] = asdict(journal.verify())
     return answer(found)
-
-
-def decided(site: Site, id: str, given: bodies.Answer) -> Gate:
-    """The gate after a decision made on the web."""
-    return site.fleet.decide(
-        id, given.choice, site.person(), note=given.note, revision=given.revision, digest=given.digest, platform="web"
-    )
 
 
 def to_inbound(site: Site, given: bodies.Message) -> Inbound:
@@ -196,9 +167,9 @@ def to_inbound(site: Site, given: bodies.Message) -> Inbound:
     return site.inbound(stored(given.conversation), given.text.strip(), given.id or uuid.uuid4().hex)
 
 
-def to_json(post: Post, site: Site) -> dict[str, Any]:
-    """A post under the name by which the web knows its conversation."""
-    return {**views.post_json(post, site.fleet), "conversation": shown(post.conversation)}
+def to_json(posts: Sequence[Post], site: Site) -> list[dict[str, Any]]:
+    """Posts under the names by which the web knows their conversations."""
+    return [{**each, "conversation": shown(each["conversation"])} for each in views.posts_json(posts, site.fleet)]
 
 
 def to_skill(site: Site, name: str) -> Skill:
@@ -237,32 +208,3 @@ def registry_json(product: Product, site: Site) -> dict[str, Any]:
         "budget_per_day_usd": product.budget.per_day_usd,
         "approvals": {"required": rules.required, "deciders": list(access.deciders(product, registry.people))},
     }
-
-
-def _newest(gates: list[Gate], limit: int) -> list[Gate]:
-    return gates[::-1][:limit]
-
-
-def _states(wanted: str, known: dict[str, bool]) -> tuple[str, ...]:
-    """The states that a query names; `open` stands for those that are; none for all."""
-    if wanted in {"", "all"}:
-        return ()
-    if wanted == "open":
-        return tuple(each for each, is_open in known.items() if is_open)
-    named = tuple(wanted.split(","))
-    if unknown := [each for each in named if each not in known]:
-        raise UsageError(f"There is no state “{unknown[0][:40]}”.", f"There are: open, all, {', '.join(known)}.")
-    return named
-
-
-def _limit(text: str | None) -> int:
-    number = _number(text, "limit") if text else 100
-    return max(1, min(number, MOST))
-
-
-def _number(text: str | None, name: str) -> int:
-    if not text:
-        return 0
-    if not (text.isascii() and text.isdigit() and len(text) < 16):
-        raise UsageError(f"{name} is “{text[:40]}”; it must be a whole number.", "Leave it out for the default.")
-    return int(text)

@@ -7,7 +7,7 @@ from collections import Counter
 
 from aiohttp import web
 
-from bot.chat.web import api, health, pages, sockets
+from bot.chat.web import api, gates, health, pages, sockets
 from bot.chat.web.auth import authentication
 from bot.chat.web.guard import add_headers, guard
 from bot.chat.web.refusals import LARGEST, refusals
@@ -29,7 +29,7 @@ def application(site: Site) -> web.Application:
     app[SITE] = site
     app[health.REQUESTS] = requests
     app[pages.FILES] = pages.read_files()
-    for table in (pages.routes, api.routes, health.routes, sockets.routes):
+    for table in (pages.routes, api.routes, gates.routes, health.routes, sockets.routes):
         app.add_routes(table)
     app.on_response_prepare.append(add_headers)
     app.on_shutdown.append(sockets.close_all)

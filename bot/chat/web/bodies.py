@@ -37,6 +37,22 @@ class Answer(Body):
     digest: str | None = None
 
 
+class ShownGate(Body):
+    """A gate as it was shown."""
+
+    id: str = Field(min_length=1, max_length=40)
+    revision: int | None = None
+    digest: str | None = None
+
+
+class Answers(Body):
+    """One decision on several gates, each bound to what was shown."""
+
+    gates: list[ShownGate] = Field(min_length=1, max_length=200)
+    choice: str = Field(min_length=1, max_length=200)
+    note: str = ""
+
+
 class Stop(Body):
     """Stop the turn in a conversation."""
 
@@ -104,6 +120,7 @@ def parsed(shape: TypeAdapter[Shape], text: bytes | str) -> Shape:
 
 MESSAGE: TypeAdapter[Message] = TypeAdapter(Message)
 ANSWER: TypeAdapter[Answer] = TypeAdapter(Answer)
+ANSWERS: TypeAdapter[Answers] = TypeAdapter(Answers)
 STOP: TypeAdapter[Stop] = TypeAdapter(Stop)
 
 

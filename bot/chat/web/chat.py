@@ -114,7 +114,7 @@ class WebChat(Chat):
     def _changed(self, change: Change) -> None:
         if change.post is not None and change.post.conversation.startswith(PREFIX):
             self._reply(change.post)
-        if change.gate is not None:
+        if change.gate is not None and len(self.site.clients):
             self.site.clients.tell(sockets.gate_card(change.gate, self.site))
         if change.work is not None:
             self.site.clients.tell(sockets.work_card(change.work))
@@ -124,7 +124,9 @@ class WebChat(Chat):
     def _reply(self, post: Post) -> None:
         if post.author == "fleet":
             self.site.streams.settle(post.conversation)
-        self.site.clients.tell({"type": "reply", **api.to_json(post, self.site)}, post.conversation)
+        if len(self.site.clients):
+            (said,) = api.to_json([post], self.site)
+            self.site.clients.tell({"type": "reply", **said}, post.conversation)
 
     def _tell_status(self) -> None:
         """Tell the status now, or when the pause after the last one is over."""

@@ -55,9 +55,10 @@ class Site:
 
     def status(self) -> dict[str, Any]:
         """The fleet as the page shows it: the status of every surface, and what answers at the other end."""
-        runtimes = self.fleet.engine.runtimes()
+        runtimes, status = self.fleet.engine.runtimes(), self.fleet.status()
         return {
-            **as_json(self.fleet.status()),
+            **as_json(status),
+            "inbox": list(status.inbox),
             "runtimes": [
                 {"name": each.name, "kind": each.kind, "engine": each.engine, "rehearsal": each.rehearsal} for each in runtimes
             ],

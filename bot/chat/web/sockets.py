@@ -12,7 +12,7 @@ from typing import Any
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from bot import views
-from bot.chat.web import api, bodies, pages
+from bot.chat.web import api, bodies, gates, pages
 from bot.chat.web.clients import Client
 from bot.chat.web.refusals import LARGEST, error_json, unexpected
 from bot.chat.web.site import SITE, Site, product_version, shown, stored
@@ -110,7 +110,7 @@ def _do(said: Any, client: Client, site: Site) -> dict[str, Any]:
         case bodies.SocketMessage():
             return _message(said, client, site)
         case bodies.SocketAnswer():
-            return gate_card(api.decided(site, said.gate, said), site)
+            return gate_card(gates.decided(site, said.gate, said), site)
         case bodies.SocketStop():
             conversation = stored(said.conversation)
             stopped = site.router.stop_turn(conversation)
