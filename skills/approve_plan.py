@@ -20,7 +20,8 @@ class Args(SkillArgs):
     """Which gate, and the answer."""
 
     gate: str = words(
-        pattern=r"^[Gg]?\d{1,12}(,[Gg]?\d{1,12}){0,199}$",
+        pattern=r"^[Gg]?[0-9]{1,12}(,[Gg]?[0-9]{1,12})*$",
+        max_length=2000,
         description="Id of the gate, such as g7; several of one kind as g7,g8,g9.",
     )
     answer: str = words(

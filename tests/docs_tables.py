@@ -20,7 +20,7 @@ from pydantic_core import PydanticUndefined
 from bot import registry_schema as schema
 from bot import skillset
 from bot.chat.web import application, bodies
-from bot.chat.web.auth import OPEN_ROUTES
+from bot.chat.web.auth import is_open
 from bot.chat.web.refusals import status_of
 from bot.domain import Role
 from bot.engine.channel import ERROR_CODES
@@ -171,7 +171,7 @@ def routes() -> list[tuple[str, str, str]]:
 def _routes() -> Iterator[tuple[str, str, str]]:
     for method, path, words in routes():
         name = "WS /ws" if path == "/ws" else f"{method} {path}"
-        token = "" if path in OPEN_ROUTES or path.startswith("/static/") else "yes"
+        token = "" if is_open(path) else "yes"
         yield f"`{name}`", " ".join(words.split()), token
 
 

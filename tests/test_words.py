@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot.words import count, headline, listed, money, shortened, span
+from bot.words import count, headline, listed, money, shortened, span, summary
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,27 @@ def test_a_headline_is_plain_words() -> None:
         headline("<!-- written-by: scout -->\n# Findings\n\n- **three** files, `a.py` first\n", 80)
         == "Findings three files, a.py first"
     )
+
+
+@pytest.mark.parametrize(
+    ("plan", "said"),
+    [
+        ("# Plan: a table\n\nReplace the *ladder*\nby a **table**.\n\n## Steps\n1. Do it", "Replace the *ladder* by a table."),
+        ("1. Split `lex.py`\n2. Test it\n\nThat is all.", "Split lex.py · Test it"),
+        ("# Table\nOf precedences\n## Steps", "Of precedences"),
+        ("```py\nx = 1\n\ny = 2\n```\n\nSets two names.", "Sets two names."),
+        ("```py\nnever closed", "py never closed"),
+        ("# A\n\n## B\n\n| x | y |\n| - | - |", "A · B"),
+        ("", ""),
+    ],
+)
+def test_a_summary_is_what_a_plan_says_of_itself_first(plan: str, said: str) -> None:
+    assert summary(plan, 80) == said
+
+
+def test_a_summary_is_short_whatever_the_plan_is() -> None:
+    assert len(summary("word " * 100_000, 80)) <= 80
+    assert len(summary("`" * 100_000, 80)) <= 80
 
 
 def test_long_texts_are_cut_at_a_word() -> None:

@@ -260,6 +260,36 @@ async def test_what_a_gate_does_not_take(bed: Bed) -> None:
     assert "ana was first" in await refusal(bed, "/fleet approve-plan g1 reject")
 
 
+async def test_several_gates_of_one_kind_take_one_answer(bed: Bed) -> None:
+    for product in ("product-a", "product-b", "product-c"):
+        bed.engine.push_mail(product, type="decision_gate", subject=f"Plan of {product}", body="Do it")
+    await bed.settled()
+    await bed.say("/fleet approve-plan g2 reject not now")
+    post = await answer(bed, "/fleet approve-plan g1,G2,3,g1 approve all fine")
+    assert "**2 of 3 gates decided.**" in post.text
+    assert "✔ **product-a** “Plan of product-a” (`g1`): Approved by ana" in post.text
+    assert "✖ `g2`: ana was first" in post.text
+    decisions = [bed.fleet.gate(id).decision for id in ("g1", "g2", "g3")]
+    assert [each.note for each in decisions if each] == ["all fine", "not now", "all fine"]
+    result = await run(bed, "approve-plan g1,g3 approve all fine", request="b")
+    assert [each["id"] for each in data(result)["gates"]] == ["g1", "g3"], "the same again is no error"
+
+
+async def test_several_gates_that_cannot_be_decided_together_are_not(bed: Bed) -> None:
+    bed.engine.push_mail("product-a", type="decision_gate", body="Do it")
+    bed.engine.push_mail("product-b", type="question", body="Which?")
+    bed.engine.push_mail("product-c", type="decision_gate", body="Do it")
+    await bed.settled()
+    assert "do not ask for the same" in await refusal(bed, "/fleet approve-plan g1,g2 approve")
+    assert "There is no gate" in await refusal(bed, "/fleet approve-plan g9,g1")
+    assert "A revision is that of one gate" in await refusal(bed, "/fleet approve-plan g1,g3 --revision 1")
+    bed.person = Person("cyd", Role.VIEWER)
+    said = await refusal(bed, "/fleet approve-plan g1,g3")
+    assert said.startswith("None of them was decided.")
+    assert said.count("takes the role approver") == 2
+    assert len(bed.store.gates.in_states(GateState.OPEN)) == 3
+
+
 async def test_only_people_who_may_decide_do(bed: Bed) -> None:
     await gate(bed)
     bed.person = OPERATOR

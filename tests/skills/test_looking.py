@@ -78,6 +78,19 @@ async def test_gates_say_who_is_needed_and_for_how_long(bed: Bed) -> None:
     assert commands(post) == ["/fleet gates g1"]
 
 
+async def test_gates_are_listed_with_what_hurts_most_first(bed: Bed) -> None:
+    bed.engine.push_mail("product-c", type="decision_gate", subject="Copy", body="1. Do it")
+    await bed.say("/fleet spawn product-b a table")
+    bed.engine.push_mail("product-b", type="decision_gate", subject="Table", body="1. Do it", thread=bed.work("w1").mail)
+    post = await answer(bed, "/fleet gates")
+    lines = [line for line in post.text.splitlines() if line.startswith("- ")]
+    assert ["Table" in lines[0], "w1 waits for it" in lines[0], "Copy" in lines[1]] == [True] * 3
+    assert commands(post) == ["/fleet gates g2", "/fleet gates g1"]
+    result = await run(bed, "gates")
+    assert result.table is not None
+    assert [row[-1] for row in result.table.rows] == ["w1 waits for it", ""]
+
+
 async def test_a_gate_whole_shows_what_a_revision_changed(bed: Bed) -> None:
     plan = {"options": ["approve", "revise", "reject"], "taskId": "t1"}
     bed.engine.push_mail(

@@ -21,7 +21,8 @@ MOST_WRONG = 10
 """Wrong tokens from one address within `WINDOW` seconds."""
 WINDOW = 60.0
 OPEN_ROUTES = frozenset({"/healthz", "/readyz", "/login", "/logout", "/", "/favicon.ico"})
-"""Served to anybody; `/` sends whoever is not signed in to the login page."""
+OPEN_FOLDERS = ("/static/", "/gates/")
+"""Served to anybody; `/` and the page of a gate send whoever is not signed in to the login page."""
 
 
 class Login:
@@ -83,6 +84,11 @@ class Login:
         return hmac.new(b"fleet web token", token, sha256).digest()
 
 
+def is_open(path: str) -> bool:
+    """Whether a path is served to anybody."""
+    return path in OPEN_ROUTES or path.startswith(OPEN_FOLDERS)
+
+
 def signed_in(request: web.Request, login: Login) -> bool:
     """Whether a request carries the token as a bearer, or a good cookie. Raises Refused for a wrong bearer too many."""
     kind, _, token = request.headers.get("Authorization", "").partition(" ")
@@ -117,7 +123,7 @@ def authentication(login: Login) -> Middleware:
 
     @web.middleware
     async def asking(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.path in OPEN_ROUTES or request.path.startswith("/static/") or signed_in(request, login):
+        if is_open(request.path) or signed_in(request, login):
             return await handler(request)
         raise Refused(
             401,

@@ -1,6 +1,7 @@
 """The page, the login page, and the few files that they load."""
 
 import mimetypes
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -15,6 +16,7 @@ from bot.chat.web.site import SITE
 
 routes = web.RouteTableDef()
 ICON = "icon.svg"
+GATE_PAGE = re.compile(r"/gates/g[0-9]{1,17}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +50,19 @@ def edition(found: Mapping[str, File]) -> str:
 @routes.get("/")
 async def page(request: web.Request) -> web.Response:
     """The page. A token in the address becomes a cookie and leaves the address; whoever is not signed in is asked for it."""
-    site = request.app[SITE]
     if "token" in request.query:
-        if not site.login.check(request.query["token"], request.remote or ""):
+        if not request.app[SITE].login.check(request.query["token"], request.remote or ""):
             return _go("/login?wrong")
         return _enter(request)
-    if not signed_in(request, site.login):
-        return _go("/login")
-    response = _file(request, "index.html")
-    if has_cookie(request, site.login):
-        give_cookie(response, request, site.login)
-    return response
+    return _page(request, "index.html", "/login")
+
+
+@routes.get("/gates/{id}")
+async def whole_gate(request: web.Request) -> web.Response:
+    """One gate on a page of its own, to read, print and decide: the whole plan, what changed, and its history."""
+    if not GATE_PAGE.fullmatch(request.path):
+        raise web.HTTPNotFound
+    return _page(request, "gate.html", f"/login?to={request.path}")
 
 
 @routes.get("/login")
@@ -80,7 +84,7 @@ async def enter(request: web.Request) -> web.Response:
         return _login(request, str(refusal), refusal.status, refusal.headers)
     if not good:
         return _login(request, WRONG, 401)
-    return _enter(request)
+    return _enter(request, _wanted(request))
 
 
 @routes.post("/logout")
@@ -112,21 +116,39 @@ def _go(place: str) -> web.Response:
     return web.Response(status=303, headers={"Location": place})
 
 
-def _enter(request: web.Request) -> web.Response:
-    entered = _go("/")
+def _page(request: web.Request, name: str, login: str) -> web.Response:
+    """A page for whoever is signed in, which makes them stay so; everybody else goes to the login."""
+    site = request.app[SITE]
+    if not signed_in(request, site.login):
+        return _go(login)
+    response = _file(request, name)
+    if has_cookie(request, site.login):
+        give_cookie(response, request, site.login)
+    return response
+
+
+def _wanted(request: web.Request) -> str:
+    """Where to go after the login: to the page of a gate if it was asked for, else to the page; never anywhere else."""
+    wanted = request.query.get("to", "")
+    return wanted if GATE_PAGE.fullmatch(wanted) else "/"
+
+
+def _enter(request: web.Request, place: str = "/") -> web.Response:
+    entered = _go(place)
     give_cookie(entered, request, request.app[SITE].login)
     return entered
 
 
 def _login(request: web.Request, words: str, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
     text = request.app[FILES]["login.html"].content.decode().replace("{{words}}", escape(words))
+    text = text.replace("{{to}}", escape(f"?to={wanted}" if (wanted := _wanted(request)) != "/" else ""))
     return web.Response(text=text, content_type="text/html", charset="utf-8", status=status, headers=headers)
 
 
 def _file(request: web.Request, name: str) -> web.Response:
     """A file of the page; browsers ask each time whether it has changed."""
     found = request.app[FILES].get(name)
-    if found is None or (name == "login.html" and request.path.startswith("/static/")):
+    if found is None or (name.endswith(".html") and request.path.startswith("/static/")):
         raise web.HTTPNotFound
     headers = {"ETag": f'"{found.tag}"', "Cache-Control": "no-cache"}
     if any(each.value == found.tag for each in request.if_none_match or ()):

@@ -1,4 +1,5 @@
-"""The page with a fleet that acts, for looking at it: `python -m tests.chat.web.demo [port]`. Prints its address."""
+"""The page with a fleet that acts, for looking at it: `python -m tests.chat.web.demo [port] [gates]`. Prints its address; with
+`gates` more than one thing waits."""
 
 import asyncio
 import sys
@@ -24,6 +25,7 @@ products:
 people:
   - {name: ana, role: admin, web: token}
   - {name: ben, role: approver, slack: U01BEN}
+approvals: {approvers: [ana, ben], escalate_after: 20}
 budget: {per_day_usd: 20}
 scheduling: {max_concurrent_sessions: 4, resource_budget: {max_cpu_percent: 80, max_memory_gb: 12}}
 """
@@ -53,6 +55,32 @@ SECOND_PLAN = """Replace the hand-written ladder with a table of precedences; no
 
 Touches 5 files in 1 module · about $2 to $4 and 25 min, from 9 past runs.
 """
+
+
+LONG_PLAN = """Move the three inboxes of support onto one queue: a request is answered once, by whoever knows the subject.
+
+## What changes for people
+
+- Requests keep their number, wherever they came in
+- Answers are drafted by `support`, sent by a person
+""" + "".join(
+    f"""
+## Step {number}: {what}
+
+1. Read how `inbox/{name}.py` does it today, and write it down in `docs/inbox.md`
+2. Move it behind `Queue`, with its tests
+3. Compare 200 old requests with what the new code makes of them
+
+Nothing is deleted in this step.
+"""
+    for number, (name, what) in enumerate(
+        [("mail", "mail"), ("forms", "the two forms"), ("phone", "notes of calls"), ("rules", "routing rules")], 1
+    )
+)
+SMALL_PLANS = {
+    "Name the columns of the export": "1. `report.py`: a header line, off by default\n2. A test\n3. A line in the README",
+    "Faster tests": "1. Share the parsed sheet among tests\n2. Drop the sleep in `test_report.py`",
+}
 
 
 class RealClock(Clock):
@@ -122,6 +150,20 @@ class Demo(WebBed):
         await self.say("How is everyone getting on?")
         self.clock.ago()
 
+    async def ask_more(self) -> None:
+        """Several gates at once: two small plans, a long one, and a question."""
+        self.clock.ago(minutes=4)
+        for title, body in SMALL_PLANS.items():
+            self.plan("product-a", body, subject=title, sender="lead-auth", payload={"taskId": title, "plan": body})
+        self.clock.ago(minutes=3)
+        self.plan("product-d", LONG_PLAN, subject="One queue for three inboxes")
+        self.clock.ago(minutes=2)
+        self.engine.push_mail(
+            "product-c", type="question", subject="Which voice?", body="Do we say *you* or *one* in headlines?"
+        )
+        await self.settled()
+        self.clock.ago()
+
     def _plan(self, body: str) -> None:
         work = self.store.work.newest("product-b")[0]
         self.plan("product-b", body, subject="Rewrite the parser", thread=work.mail, payload={"taskId": "pb-7", "plan": body})
@@ -166,16 +208,18 @@ class Demo(WebBed):
         )
 
 
-async def main(port: int = 0) -> None:
+async def main(port: int = 0, *, more: bool = False) -> None:
     """Serve until interrupted."""
     with tempfile.TemporaryDirectory() as folder:
         demo = Demo(Path(folder))
         demo.ports = (port, 0)
         async with demo:
             await demo.act()
+            if more:
+                await demo.ask_more()
             print(f"http://localhost:{demo.ports[0]}/?token={TOKEN}", flush=True)
             await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 0))
+    asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 0, more="gates" in sys.argv))

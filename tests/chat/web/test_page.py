@@ -8,7 +8,7 @@ import pytest
 from bot.chat.web.pages import read_files
 
 STATIC = files("bot.chat.web") / "static"
-PAGES = ["index.html", "login.html"]
+PAGES = ["index.html", "gate.html", "login.html"]
 SCRIPTS = sorted(each.name for each in STATIC.iterdir() if each.name.endswith(".js"))
 
 
@@ -24,7 +24,7 @@ def test_nothing_is_inline_and_nothing_comes_from_elsewhere(name: str) -> None:
     assert all(each.startswith("/") for each in re.findall(r'(?:src|href|action)="([^"#]+)"', text(name)))
 
 
-@pytest.mark.parametrize("name", [*PAGES, *SCRIPTS, "style.css"])
+@pytest.mark.parametrize("name", [*PAGES, *SCRIPTS, "style.css", "gate.css"])
 def test_no_third_party_is_asked(name: str) -> None:
     found = set(re.findall(r"https?://[^\s\"'`)]+", text(name)))
     assert found <= {"http://www.w3.org/2000/svg"}, found
@@ -46,11 +46,12 @@ def test_what_a_script_imports_is_there_and_exported(name: str) -> None:
 
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_the_elements_that_scripts_look_for_are_in_the_page(name: str) -> None:
-    ids = set(re.findall(r'\bid="([\w-]+)"', text("index.html") + text("login.html")))
+    ids = set(re.findall(r'\bid="([\w-]+)"', "".join(map(text, PAGES))))
     assert set(re.findall(r'(?:byId|getElementById)\("([\w-]+)"\)', text(name))) <= ids
 
 
-def test_every_control_of_the_page_has_a_name() -> None:
-    for button, inside in re.findall(r"<button([^>]*)>(.*?)</button>", text("index.html"), re.DOTALL):
+@pytest.mark.parametrize("name", PAGES)
+def test_every_control_of_a_page_has_a_name(name: str) -> None:
+    for button, inside in re.findall(r"<button([^>]*)>(.*?)</button>", text(name), re.DOTALL):
         words = re.sub(r"<svg.*?</svg>|<[^>]+>|\s", "", inside)
         assert words or "aria-label=" in button, button

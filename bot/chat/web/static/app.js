@@ -1,5 +1,6 @@
 // The page: puts its parts together and tells each what changes.
 
+import * as bulk from "./bulk.js";
 import * as composer from "./composer.js";
 import { announce, byId, h, serverTime, setText } from "./dom.js";
 import * as fleet from "./fleet.js";
@@ -66,10 +67,7 @@ async function hello(message) {
   if (message !== greeting) return;
   if (page !== null && page !== message.page) reload();
   page = message.page;
-  const [open, lately] = await Promise.all([api("/api/gates?state=open"), api("/api/gates?limit=40")]);
-  for (const gate of [...lately.gates, ...open.gates]) inbox.take(gate, true);
-  const gone = inbox.waiting().filter((gate) => !open.gates.some((each) => each.id === gate.id));
-  for (const gate of gone) inbox.take(await api(`/api/gates/${gate.id}`), true);
+  await inbox.fill();
   await talk.catchUp();
   resend();
   if (!chosenTab && inbox.waiting().length) tab("inbox", false);
@@ -89,6 +87,7 @@ function hear(message) {
       break;
     case "status":
       serverTime(message.status.at);
+      inbox.arrangeBy(message.status.inbox);
       fleet.show(message.status);
       product.refresh();
       break;
@@ -121,7 +120,8 @@ const SHORTCUTS = [
   ["c", "Write a message", () => (tab("talk"), byId("composer-text").focus())],
   ["/", "Write a command", () => fill("/")],
   ["f", "Go to the products", () => (tab("fleet"), byId("products").querySelector("button")?.focus())],
-  ["g", "Go to what waits for you", () => (tab("inbox"), byId("gates").querySelector("button")?.focus())],
+  ["g", "Go to what waits for you", () => (tab("inbox"), byId("gates").querySelector("button.gate-head")?.focus())],
+  ["s", "Select gates, to decide several together", () => (tab("inbox"), bulk.toggle())],
   ["n", "New conversation", () => (tab("talk"), talk.fresh())],
   ["t", "Choose a conversation", () => (tab("talk"), byId("talk-menu").click())],
   ["?", "This help", () => help()],

@@ -59,15 +59,30 @@ export function span(ms) {
 }
 
 function words(iso, form) {
-  const ms = Date.now() + clockSkew.ms - Date.parse(iso);
+  const ms = now() - Date.parse(iso);
+  if (form === "in") return ms > -1000 ? "now" : `in ${span(-ms)}`;
   if (form === "span") return ms < 5_000 ? "now" : span(ms);
   return ms < 10_000 ? "just now" : `${span(ms)} ago`;
 }
 
-/** A time as an age that keeps itself up to date; the moment itself shows when pointed at. `form`: `ago` or `span`. */
+/** A time as an age that keeps itself up to date; the moment itself shows when pointed at. `form`: `ago`, `span` or `in`. */
 export function age(iso, form = "ago") {
   const when = new Date(iso).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" });
   return h("time", { datetime: iso, title: when, "data-age": form }, words(iso, form));
+}
+
+/** A time to come as a span that keeps itself up to date. */
+export const until = (iso) => age(iso, "in");
+
+/** The present by the server's clock, in milliseconds. */
+export const now = () => Date.now() + clockSkew.ms;
+
+/** A time of day, with the day where that was not today; the moment itself shows when pointed at. */
+export function clock(iso) {
+  const at = new Date(iso);
+  const today = at.toDateString() === new Date(now()).toDateString();
+  const words = at.toLocaleString(undefined, today ? { hour: "2-digit", minute: "2-digit" } : { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+  return h("time", { datetime: iso, title: at.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" }) }, words);
 }
 
 setInterval(() => {

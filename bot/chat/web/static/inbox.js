@@ -1,40 +1,72 @@
-// The right column: every gate that waits, most urgent first, and what was decided lately.
+// The right column: every gate that waits, what hurts most first, and what was decided lately.
 
+import * as bulk from "./bulk.js";
 import { age, announce, arrange, byId, h, mark } from "./dom.js";
 import { GateCard, KINDS, outcome } from "./gate.js";
+import { api } from "./net.js";
 
-const URGENT = ["escalation", "question", "plan", "decision", "action"];
 const LINGER = 6000;
+const STEP = 40;
 const gates = new Map();
 const cards = new Map();
 const lingering = new Set();
 const watchers = new Set();
+let order = new Map();
+let shown = STEP;
+let filling = false;
 let talk = () => {};
 
 /** `fill(text)` puts words into the composer, for the empty inbox to teach with. */
 export function start(fill) {
   talk = fill;
+  const place = byId("gates");
+  const settle = () => setTimeout(() => !reading() && draw(), 50);
+  place.addEventListener("pointerleave", settle);
+  place.addEventListener("focusout", settle);
+  byId("more-gates").addEventListener("click", () => {
+    shown += STEP;
+    draw();
+  });
+  const fold = () => cards.forEach((card) => card.setOpen(false));
+  bulk.start({ open: openGates, take, fold, redraw: draw });
   draw();
 }
 
 export const gateOf = (id) => gates.get(id);
-export const waiting = () => [...gates.values()].filter((gate) => gate.state === "open").sort(urgentFirst);
+export const waiting = () => openGates().sort(hurtingFirst);
+const openGates = () => [...gates.values()].filter((gate) => gate.state === "open");
 
 /** Hear of every change of a gate. */
 export const watch = (watcher) => watchers.add(watcher);
+
+/** How the fleet orders its open gates now: their ids, what hurts most first. */
+export function arrangeBy(ids) {
+  if (ids.join() === [...order.keys()].join()) return;
+  order = new Map(ids.map((id, at) => [id, at]));
+  draw();
+}
+
+/** Fill the inbox after connecting; what was decided meanwhile is learnt, too. */
+export async function fill() {
+  const [open, lately] = await Promise.all([api(`/api/gates?state=open&limit=${Math.max(100, shown)}`), api("/api/gates?limit=40")]);
+  for (const gate of [...lately.gates, ...open.gates]) take(gate, true);
+  const left = openGates().filter((gate) => !order.has(gate.id) && !open.gates.some((each) => each.id === gate.id));
+  for (const gate of left) take(await api(`/api/gates/${gate.id}`), true);
+}
 
 /** Take in a gate as it is now; `quietly` while the page is being filled. */
 export function take(gate, quietly = false) {
   const before = gates.get(gate.id);
   if (before && Date.parse(before.updated_at) > Date.parse(gate.updated_at)) return;
-  gates.set(gate.id, gate);
+  const known = before?.digest === gate.digest && gate.html === undefined ? { html: before.html, diff: before.diff } : {};
+  gates.set(gate.id, { ...gate, ...known });
   if (before?.state === "open" && gate.state !== "open") linger(gate.id);
   if (!quietly && gate.state === "open" && before?.state !== "open") {
-    announce(`${KINDS[gate.kind]} of ${gate.product} waits for you: ${gate.title}`);
+    announce(`${KINDS[gate.kind]} of ${gate.product || "the fleet"} waits for you: ${gate.title}`);
   }
   cards.get(gate.id)?.update(gate);
   for (const watcher of watchers) watcher(gate);
-  draw();
+  soon();
 }
 
 function linger(id) {
@@ -47,25 +79,66 @@ function linger(id) {
   }, LINGER);
 }
 
-const urgentFirst = (a, b) =>
-  URGENT.indexOf(a.kind) - URGENT.indexOf(b.kind) || Date.parse(a.created_at) - Date.parse(b.created_at) || Number(a.id.slice(1)) - Number(b.id.slice(1));
+const hurtingFirst = (a, b) => rank(a) - rank(b) || Date.parse(a.created_at) - Date.parse(b.created_at) || Number(a.id.slice(1)) - Number(b.id.slice(1));
+const rank = (gate) => order.get(gate.id) ?? order.size;
+
+/** Whether somebody reads the inbox; then nothing in it changes its place. */
+function reading() {
+  const list = byId("gates");
+  return (matchMedia("(hover: hover)").matches && list.matches(":hover")) || list.contains(document.activeElement);
+}
+
+let due = false;
+/** Draw once for all that arrives together. */
+function soon() {
+  if (due) return;
+  due = true;
+  queueMicrotask(() => {
+    due = false;
+    draw();
+  });
+}
 
 function draw() {
   const open = waiting();
-  const shown = [...gates.values()].filter((gate) => gate.state === "open" || lingering.has(gate.id)).sort(urgentFirst);
-  shown.forEach((gate, at) => {
-    if (!cards.has(gate.id)) cards.set(gate.id, new GateCard(gate, { open: at === 0 || shown.length <= 2, settled: take }));
+  const total = Math.max(open.length, order.size);
+  const wanted = listed(open);
+  wanted.forEach((gate, at) => {
+    if (!cards.has(gate.id)) cards.set(gate.id, new GateCard(gate, { open: at === 0 || wanted.length <= 2, settled: take, learnt: (whole) => take(whole, true) }));
   });
-  for (const id of cards.keys()) if (!shown.some((gate) => gate.id === id)) cards.delete(id);
-  if (open.length && !open.some((gate) => cards.get(gate.id).open)) cards.get(open[0].id).setOpen(true);
-  arrange(byId("gates"), shown.map((gate) => cards.get(gate.id).element));
+  for (const id of cards.keys()) if (!wanted.some((gate) => gate.id === id)) cards.delete(id);
+  if (open.length && !bulk.active() && !open.some((gate) => cards.get(gate.id)?.open)) cards.get(open[0].id)?.setOpen(true);
+  bulk.mark(wanted.map((gate) => cards.get(gate.id)), open);
+  arrange(byId("gates"), wanted.map((gate) => cards.get(gate.id).element));
   for (const id of ["inbox-count", "tab-count"]) {
-    byId(id).textContent = open.length || "";
-    byId(id).hidden = !open.length;
+    byId(id).textContent = total || "";
+    byId(id).hidden = !total;
   }
-  document.title = open.length ? `(${open.length}) Fleet` : "Fleet";
-  empty(shown.length === 0);
+  document.title = total ? `(${total}) Fleet` : "Fleet";
+  const more = total - Math.min(shown, open.length);
+  byId("more-gates").hidden = more <= 0;
+  byId("more-gates").textContent = `Show ${Math.min(STEP, more)} more of ${more}`;
+  if (more > 0 && open.length < Math.min(shown, total)) refill();
+  empty(wanted.length === 0);
   recent();
+}
+
+/** What stands in the column: the first of those that wait, and what has just been decided where it stood. */
+function listed(open) {
+  const first = open.slice(0, shown);
+  const fresh = [...first, ...[...gates.values()].filter((gate) => lingering.has(gate.id) && gate.state !== "open")];
+  const now = new Map([...byId("gates").children].map((child, at) => [child.dataset.gate, at]));
+  if (!reading()) return fresh.sort(hurtingFirst);
+  return fresh.sort((a, b) => (now.get(a.id) ?? now.size) - (now.get(b.id) ?? now.size) || hurtingFirst(a, b));
+}
+
+/** Read more of those that wait: what was read first has been decided. */
+async function refill() {
+  if (filling) return;
+  filling = true;
+  const found = await api(`/api/gates?state=open&limit=${shown + 60}`).catch(() => null);
+  for (const gate of found?.gates ?? []) take(gate, true);
+  setTimeout(() => (filling = false), 1000);
 }
 
 function empty(none) {
@@ -89,6 +162,6 @@ function recent() {
     .slice(0, 12);
   byId("recent").hidden = !done.length;
   byId("recent-list").replaceChildren(
-    ...done.map((gate) => h("li", {}, h("p", {}, h("b", {}, gate.title), h("span", { class: "quiet" }, ` ${gate.product} · `, age(gate.updated_at))), outcome(gate))),
+    ...done.map((gate) => h("li", {}, h("p", {}, h("a", { href: `/gates/${gate.id}` }, gate.title), h("span", { class: "quiet" }, ` ${gate.product} · `, age(gate.updated_at))), outcome(gate))),
   );
 }

@@ -2,6 +2,8 @@
 // cookie is sent: whoever has a good one goes straight on.
 const words = document.getElementById("words").textContent.trim();
 if (!words) {
-  const answer = await fetch("/", { redirect: "manual" }).catch(() => null);
-  if (answer?.ok) location.replace("/" + location.hash);
+  const wanted = new URLSearchParams(location.search).get("to") ?? "/";
+  const to = /^\/gates\/g\d{1,17}$/.test(wanted) ? wanted : "/";
+  const answer = await fetch(to, { redirect: "manual" }).catch(() => null);
+  if (answer?.ok) location.replace(to + location.hash);
 }

@@ -13,7 +13,7 @@ export class Refusal extends Error {
   }
 }
 
-const toLogin = () => location.replace("/login" + location.hash);
+const toLogin = () => location.replace(`/login${location.pathname === "/" ? "" : `?to=${location.pathname}`}${location.hash}`);
 
 /** One request; its answer as JSON. Throws a Refusal. Whoever is signed out goes to the login page. */
 export async function api(path, body) {

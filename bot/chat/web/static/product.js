@@ -9,13 +9,17 @@ import { WORK } from "./talk.js";
 const sheet = byId("product");
 let name = "";
 let drawn = "";
+const cards = new Map();
 let act = { send() {}, fill() {} };
 
 /** `actions.send(text)` says something, `actions.fill(text)` prepares it. */
 export function start(actions) {
   act = actions;
   sheet.addEventListener("click", (event) => event.target === sheet && sheet.close());
-  sheet.addEventListener("close", () => (name = ""));
+  sheet.addEventListener("close", () => {
+    name = "";
+    cards.clear();
+  });
 }
 
 /** Show a product. */
@@ -38,7 +42,9 @@ export async function refresh() {
   if (product.refusal) return setText(sheet.querySelector(".pad"), product.refusal.words);
   const kept = [...sheet.querySelectorAll("details[open]")].map((each) => each.dataset.part);
   const top = sheet.querySelector(".sheet-body")?.scrollTop ?? 0;
+  const focused = document.activeElement;
   sheet.replaceChildren(heading(product), h("div", { class: "sheet-body" }, ...sections(product)));
+  if (focused?.isConnected) focused.focus();
   for (const each of sheet.querySelectorAll("details")) if (kept.includes(each.dataset.part)) each.open = true;
   sheet.querySelector(".sheet-body").scrollTop = top;
 }
@@ -61,13 +67,20 @@ function sections(product) {
       product.state === "paused" ? button("Resume", `/fleet resume ${product.name}`) : button("Pause", `/fleet pause ${product.name}`),
       product.sessions.length ? button("Stop", `/fleet stop ${product.name}`, "quiet danger", act.fill) : null),
     figures(product),
-    ...product.gate_list.filter((gate) => gate.state === "open").map((gate) => new GateCard(gate, { brief: true, settled: (after) => { inbox.take(after); refresh(); } }).element),
+    ...product.gate_list.filter((gate) => gate.state === "open").map((gate) => cardOf(gate).element),
     part("Sessions", product.sessions.length, sessions(product.sessions)),
     part("History", product.work.length, timeline(product)),
     folded("Mail", product.mail.length, mail(product.mail)),
     folded("Registry", 1, registry(product)),
   ];
   return parts.filter(Boolean);
+}
+
+/** A gate's card, the same one as long as the sheet shows it: somebody may be writing in it. */
+function cardOf(gate) {
+  if (!cards.has(gate.id)) cards.set(gate.id, new GateCard(gate, { brief: true, settled: (after) => { inbox.take(after); refresh(); } }));
+  cards.get(gate.id).update(gate);
+  return cards.get(gate.id);
 }
 
 function button(label, command, kind = "plain", run = act.send) {
