@@ -26,13 +26,17 @@ def gate(
     return Gate(f"g{number}", product, kind, "A title", "A body", GateState.OPEN, asked, asked, sender="lead-1", work=work)
 
 
+def escalated(gate: Gate) -> Gate:
+    return replace(gate, escalated_at=NOW, reminders=1)
+
+
 def ordered(*gates: Gate) -> list[str]:
-    found = inbox.weighed(gates, PRODUCTS, UNFINISHED, QUEUED, NOW)
+    found = inbox.weighed(gates, PRODUCTS, UNFINISHED, QUEUED)
     return [each.gate.id for each in inbox.hurting_first(found)]
 
 
 def why(gate: Gate) -> tuple[str, ...]:
-    (found,) = inbox.weighed([gate], PRODUCTS, UNFINISHED, QUEUED, NOW)
+    (found,) = inbox.weighed([gate], PRODUCTS, UNFINISHED, QUEUED)
     return found.why
 
 
@@ -44,7 +48,8 @@ def why(gate: Gate) -> tuple[str, ...]:
         pytest.param(gate(2, work="w1"), gate(1, "dear"), id="work that waits before priority"),
         pytest.param(gate(2, "dear"), gate(1), id="priority"),
         pytest.param(gate(2), gate(1, "poor", minutes=900), id="priority before age"),
-        pytest.param(gate(2, minutes=121), gate(1, minutes=119), id="overdue"),
+        pytest.param(escalated(gate(2)), gate(1, minutes=900), id="backups were asked"),
+        pytest.param(replace(gate(2), reminders=2), replace(gate(1, minutes=900), reminders=1), id="reminded of more often"),
         pytest.param(gate(2, minutes=6), gate(1, minutes=5), id="the oldest"),
         pytest.param(gate(2), gate(10), id="the lower number"),
         pytest.param(gate(2, "poor"), gate(1, "gone", minutes=900), id="a product of the registry before one that left it"),
@@ -56,7 +61,7 @@ def test_what_hurts_more_stands_first(first: Gate, second: Gate) -> None:
 
 
 def test_a_product_that_is_held_with_nothing_queued_comes_before_one_that_is_not() -> None:
-    found = inbox.weighed([gate(1), gate(2, "held")], PRODUCTS, set(), {}, NOW)
+    found = inbox.weighed([gate(1), gate(2, "held")], PRODUCTS, set(), {})
     assert [each.gate.id for each in inbox.hurting_first(found)] == ["g2", "g1"]
 
 
@@ -68,7 +73,7 @@ def test_a_product_that_is_held_with_nothing_queued_comes_before_one_that_is_not
         (replace(gate(1, kind=GateKind.ESCALATION), sender=""), ("an agent cannot go on",)),
         (gate(1, "dear", work="w1"), ("w1 waits for it", "critical priority")),
         (gate(1, "held"), ("held starts nothing new meanwhile, 2 pieces of work queued",)),
-        (gate(1, minutes=120), ("overdue",)),
+        (escalated(gate(1, "dear")), ("overdue", "critical priority")),
         (gate(1, "gone", work="w2", minutes=900), ("w2 waits for it",)),
         (replace(gate(1, "held", work="w1", minutes=900), state=GateState.DECIDED), ()),
     ],
@@ -78,5 +83,5 @@ def test_the_reasons_are_said_in_words(asked: Gate, said: tuple[str, ...]) -> No
 
 
 def test_what_a_gate_blocks_is_its_own_work_and_what_its_product_may_not_start() -> None:
-    found = inbox.weighed([gate(1, "held", work="w2"), gate(2, "dear", work="w1"), gate(3)], PRODUCTS, UNFINISHED, QUEUED, NOW)
+    found = inbox.weighed([gate(1, "held", work="w2"), gate(2, "dear", work="w1"), gate(3)], PRODUCTS, UNFINISHED, QUEUED)
     assert [(each.blocks, each.holds) for each in found] == [(("w2", "w8", "w9"), True), (("w1",), False), ((), False)]
