@@ -35,8 +35,9 @@ def gates_json(found: Sequence[Waiting], fleet: "Fleet") -> list[dict[str, Any]]
 def _gate_json(waiting: Waiting, fleet: "Fleet", deciders: Deciders, asked: tuple[str, str], now: datetime) -> dict[str, Any]:
     """`asked`: by whom the work was asked for that it is about, and what. `cost_usd_today` is the product's."""
     gate, (asked_by, objective) = waiting.gate, asked
-    product, snapshot = fleet.products.get(gate.product), fleet.snapshots.get(gate.product)
-    rules, loud = product.approvals if product else fleet.registry.approvals, fleet.registry.loud
+    registry, snapshot = fleet.registry, fleet.snapshots.get(gate.product)
+    product, loud = registry.by_name.get(gate.product), registry.loud
+    rules = product.approvals if product else registry.approvals
     end = now if gate.state is GateState.OPEN else gate.updated_at
     return {
         "id": gate.id,

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from bot.fleet import Fleet
 
 MOST = 50
-"""Gates in one message; the table and the data have them all."""
+"""Gates in one message; the table has `ROWS`, the data all of them."""
+ROWS = 200
 
 
 class Args(SkillArgs):
@@ -73,7 +74,7 @@ def _list(shown: Sequence[Waiting], args: Args, fleet: "Fleet", where: str) -> S
     return SkillResult(
         text,
         data={"gates": gates_json(shown, fleet)},
-        table=_table(shown, needs, now),
+        table=_table(shown[:ROWS], needs, now),
         suggestions=tuple(Suggestion(f"Open {gate.id}", f"/fleet gates {gate.id}") for gate in waiting[:5]),
     )
 

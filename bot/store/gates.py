@@ -95,8 +95,8 @@ class Gates:
         """Gates in these states (in any, if none is given), oldest first; only the newest `limit` of them, if it is not -1."""
         wanted: Sequence[str] = [state.value for state in states] or [state.value for state in GateState]
         marks = ", ".join("?" * len(wanted))
-        where = f"state IN ({marks}) AND (? IS NULL OR product = ?) ORDER BY n DESC LIMIT ?"
-        return self._found(where, *wanted, product, product, limit)[::-1]
+        newest = f"SELECT n FROM gates WHERE state IN ({marks}) AND (? IS NULL OR product = ?) ORDER BY n DESC LIMIT ?"  # noqa: S608
+        return self._found(f"n IN ({newest}) ORDER BY n", *wanted, product, product, limit)
 
     def of_work(self, work: str) -> list[Gate]:
         """Every gate that a piece of work has raised, oldest first."""
@@ -114,14 +114,16 @@ class Gates:
     def _found(self, where: str, *values: str | int | None) -> list[Gate]:
         """The gates that a condition of ours finds, with their answers: two queries, however many there are."""
         rows = self._db.rows(f"SELECT {COLUMNS} FROM gates WHERE {where}", *values)  # noqa: S608
-        given: defaultdict[int, list[sqlite3.Row]] = defaultdict(list)
+        given: defaultdict[int, tuple[sqlite3.Row, ...]] = defaultdict(tuple)
         chosen = f"SELECT n FROM gates WHERE {where}"  # noqa: S608
         for each in self._db.rows(f"SELECT * FROM decisions WHERE gate IN ({chosen}) ORDER BY n", *values):  # noqa: S608
-            given[each["gate"]].append(each)
+            given[each["gate"]] += (each,)
         return [_to_gate(row, given.get(row[0], ()), self._db.origin) for row in rows]
 
 
-def _to_gate(row: sqlite3.Row, given: Sequence[sqlite3.Row], origin: str) -> Gate:
+@lru_cache(maxsize=1024)
+def _to_gate(row: sqlite3.Row, given: tuple[sqlite3.Row, ...], origin: str) -> Gate:
+    """A gate from its row and those of its answers; the same rows are the same gate, so that it need not be made again."""
     n, product, kind, title, body, state, created_at, updated_at, revision, options, thread, mail, sender, task, *more = row
     work, conversation, previous, reason, action, reply, sent_at, sendings, reminded_at, reminders, escalated_at = more
     answers = tuple(map(_to_decision, given))

@@ -135,10 +135,9 @@ async def _open_page(fleet: Coordinator) -> None:
             await file.read()
     await fleet.get("/api/me")
     async with fleet.listen() as socket:
-        for expected in ("hello", "status"):
-            if (await socket.receive_json())["type"] != expected:
-                raise RuntimeError(f"the socket did not begin with {expected}")
-        for path in (f"gates?state=open&limit={GATES}", "gates?limit=40", "conversations", "conversations/main/posts?after=0"):
+        _, status = [await socket.receive_json() for _ in range(2)]
+        first = ",".join(status["status"]["inbox"][:40])
+        for path in (f"gates?ids={first}", "gates?limit=40", "conversations", "conversations/main/posts?after=0"):
             await fleet.get(f"/api/{path}")
 
 

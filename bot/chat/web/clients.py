@@ -1,10 +1,10 @@
 """The open pages and programs: each a bounded queue, so that a slow one never holds up the others."""
 
 import asyncio
-import json
 from typing import Any
 
 from aiohttp import WSCloseCode
+from pydantic_core import to_json
 
 LONGEST_QUEUE = 500
 """Messages that wait for one client; one that falls further behind is cut off and catches up when it comes back."""
@@ -81,4 +81,4 @@ class Clients:
 
 def encoded(message: dict[str, Any]) -> str:
     """A message as it is sent."""
-    return json.dumps(message, ensure_ascii=False, separators=(",", ":"))
+    return to_json(message).decode()

@@ -25,9 +25,14 @@ MOST_REVISIONS = 50
 
 @routes.get("/api/gates")
 async def gate_list(request: web.Request) -> web.Response:
-    """Gates with a summary: with `state=open` the inbox, what hurts most first; else oldest first. `product` and `limit` (what
-    hurts most, or the newest; at most 1000) narrow it; `total` counts the open ones."""
+    """Gates with a summary: with `state=open` the inbox, what hurts most first, and the `total`; else oldest first. `product`
+    and `limit` (what hurts most, or the newest; at most 1000) narrow it. `ids=g3,g1`: those, in that order."""
     fleet, query = request.app[SITE].fleet, request.query
+    if "ids" in query:
+        ids = query["ids"].split(",")[:MOST]
+        known = fleet.store.gates.some(ids)
+        named = [known[id] for id in dict.fromkeys(ids) if id in known]
+        return answer({"gates": views.gates_json(fleet.weighed(named), fleet)})
     name = fleet.product(query["product"]).name if query.get("product") else None
     wanted = states(query.get("state", ""), {each.value: each is GateState.OPEN for each in GateState})
     most = limit(query.get("limit"), MOST)

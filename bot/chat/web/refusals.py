@@ -1,6 +1,5 @@
 """Every error as the API reports it: `{"error": {"code", "message", "hint"}}`, with the status that fits."""
 
-import json
 import logging
 import secrets
 from collections.abc import Mapping
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
+from pydantic_core import to_json
 
 from bot import views
 from bot.domain import Gate
@@ -130,5 +130,4 @@ def _of_http(error: web.HTTPException) -> web.Response:
 
 def answer(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
     """A JSON response."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return web.json_response(text=text, status=status, headers=headers)
+    return web.Response(body=to_json(value), content_type="application/json", charset="utf-8", status=status, headers=headers)

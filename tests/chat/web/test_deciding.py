@@ -44,6 +44,13 @@ async def test_the_inbox_has_what_hurts_most_first_with_the_reasons(bed: WebBed)
     assert [each["kind"] for each in of_one["gates"]] == ["escalation", "plan"]
 
 
+async def test_gates_are_asked_for_by_their_ids_in_that_order(bed: WebBed) -> None:
+    await plans(bed, "product-a", "product-b", "product-c")
+    _, answer = await bed.get("/api/gates?ids=g3,g9,nonsense,g1,g3,")
+    assert [each["id"] for each in answer["gates"]] == ["g3", "g1"]
+    assert (await bed.get("/api/gates?ids="))[1] == {"gates": []}
+
+
 async def test_lists_carry_a_summary_and_one_gate_the_whole(bed: WebBed) -> None:
     bed.plan(body=LONG)
     await bed.settled()

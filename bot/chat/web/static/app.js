@@ -67,10 +67,10 @@ async function hello(message) {
   if (message !== greeting) return;
   if (page !== null && page !== message.page) reload();
   page = message.page;
-  await inbox.fill();
+  await inbox.catchUp();
   await talk.catchUp();
   resend();
-  if (!chosenTab && inbox.waiting().length) tab("inbox", false);
+  if (!chosenTab && inbox.total()) tab("inbox", false);
   chosenTab = true;
 }
 

@@ -13,7 +13,7 @@ const lingering = new Set();
 const watchers = new Set();
 let order = new Map();
 let shown = STEP;
-let filling = false;
+let reads = false;
 let talk = () => {};
 
 /** `fill(text)` puts words into the composer, for the empty inbox to teach with. */
@@ -26,6 +26,7 @@ export function start(fill) {
   byId("more-gates").addEventListener("click", () => {
     shown += STEP;
     draw();
+    arrangeBy([...order.keys()]);
   });
   const fold = () => cards.forEach((card) => card.setOpen(false));
   bulk.start({ open: openGates, take, fold, redraw: draw });
@@ -39,19 +40,32 @@ const openGates = () => [...gates.values()].filter((gate) => gate.state === "ope
 /** Hear of every change of a gate. */
 export const watch = (watcher) => watchers.add(watcher);
 
-/** How the fleet orders its open gates now: their ids, what hurts most first. */
+/** How the fleet orders its open gates now: their ids, what hurts most first. What it tells of and is not known here is read. */
 export function arrangeBy(ids) {
-  if (ids.join() === [...order.keys()].join()) return;
-  order = new Map(ids.map((id, at) => [id, at]));
-  draw();
+  if (ids.join() !== [...order.keys()].join()) {
+    order = new Map(ids.map((id, at) => [id, at]));
+    draw();
+  }
+  const open = new Set(openGates().map((gate) => gate.id));
+  read([...ids.slice(0, shown).filter((id) => !open.has(id)), ...[...open].filter((id) => !order.has(id))]);
 }
 
-/** Fill the inbox after connecting; what was decided meanwhile is learnt, too. */
-export async function fill() {
-  const [open, lately] = await Promise.all([api(`/api/gates?state=open&limit=${Math.max(100, shown)}`), api("/api/gates?limit=40")]);
-  for (const gate of [...lately.gates, ...open.gates]) take(gate, true);
-  const left = openGates().filter((gate) => !order.has(gate.id) && !open.gates.some((each) => each.id === gate.id));
-  for (const gate of left) take(await api(`/api/gates/${gate.id}`), true);
+export const total = () => order.size;
+
+/** Catch up after connecting: what was decided lately, and those that wait, as they are now. */
+export async function catchUp() {
+  const { gates: lately } = await api("/api/gates?limit=40");
+  for (const gate of lately) take(gate, true);
+  await read(openGates().map((gate) => gate.id));
+}
+
+/** Read gates by their ids. What is told of a gate while it is read is read again with the next status. */
+async function read(ids) {
+  if (!ids.length || reads) return;
+  reads = true;
+  const found = await api(`/api/gates?ids=${ids.slice(0, 200).join()}`).catch(() => null);
+  reads = false;
+  for (const gate of found?.gates ?? []) take(gate, true);
 }
 
 /** Take in a gate as it is now; `quietly` while the page is being filled. */
@@ -118,7 +132,6 @@ function draw() {
   const more = total - Math.min(shown, open.length);
   byId("more-gates").hidden = more <= 0;
   byId("more-gates").textContent = `Show ${Math.min(STEP, more)} more of ${more}`;
-  if (more > 0 && open.length < Math.min(shown, total)) refill();
   empty(wanted.length === 0);
   recent();
 }
@@ -130,15 +143,6 @@ function listed(open) {
   const now = new Map([...byId("gates").children].map((child, at) => [child.dataset.gate, at]));
   if (!reading()) return fresh.sort(hurtingFirst);
   return fresh.sort((a, b) => (now.get(a.id) ?? now.size) - (now.get(b.id) ?? now.size) || hurtingFirst(a, b));
-}
-
-/** Read more of those that wait: what was read first has been decided. */
-async function refill() {
-  if (filling) return;
-  filling = true;
-  const found = await api(`/api/gates?state=open&limit=${shown + 60}`).catch(() => null);
-  for (const gate of found?.gates ?? []) take(gate, true);
-  setTimeout(() => (filling = false), 1000);
 }
 
 function empty(none) {
