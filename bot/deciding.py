@@ -111,7 +111,7 @@ def _decided(fleet: "Fleet", gate: Gate, given: Decision, person: Person, revisi
     required = _allowed(fleet, gate, person)
     after = gates.answer(gate, given, required=required, revision=revision, digest=digest)
     if after != gate:
-        detail = {"choice": given.choice, "note": given.note, "digest": gate.digest}
+        detail = {"choice": given.choice, "note": given.note, "digest": gate.digest, "platform": given.platform}
         fleet.record("decision", given.by, gate.product, gate.id, detail)
         fleet.save_gate(after)
     return after

@@ -1,4 +1,4 @@
-"""The bed: a Docker engine, the images built from this checkout, and containers that are taken away afterwards."""
+"""The bed: a Docker engine, the images built from this checkout, containers that are taken away afterwards; and a browser."""
 
 import secrets
 import shutil
@@ -9,9 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.e2e.bed import ARTIFACTS, BOT, ROOT, RUNTIME, Compose, free_ports, run, take_certificates, unavailable
 from tests.e2e.fleets import Fleet, InContainers, OnHost
+from tests.e2e.tabs import Tab
+
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--no-first-run"]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -117,6 +121,46 @@ def fleet(
             host.start()
             yield host
             host.end()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium, without a screen."""
+    program = shutil.which("chromium")
+    if program is None:
+        unavailable("chromium is not installed")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=program, args=QUIET)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def open_tab(fleet: Fleet, browser: Browser, request: pytest.FixtureRequest) -> Iterator[Callable[..., Tab]]:
+    """Open the page in a browser of its own, signed in; afterwards nothing has been loaded from elsewhere or gone wrong."""
+    tabs: list[Tab] = []
+
+    def make(*, signed_in: bool = True, **context: object) -> Tab:
+        options = {"viewport": {"width": 1440, "height": 900}, "locale": "en-GB", **context}
+        tab = Tab(browser.new_context(**options).new_page(), fleet, request.node.originalname)  # type: ignore[arg-type]
+        tab.watch()
+        tabs.append(tab)
+        tab.page.goto(f"{fleet.url}/?token={fleet.settings['FLEET_WEB_TOKEN']}" if signed_in else fleet.url)
+        if signed_in:
+            expect(tab.find("connection")).to_have_attribute("data-state", "live")
+        return tab
+
+    yield make
+    for tab in tabs:
+        tab.picture(tab.name)
+        tab.page.context.close()
+    assert [each for tab in tabs for each in tab.foreign] == []
+    assert [each for tab in tabs for each in tab.errors] == []
+
+
+@pytest.fixture
+def tab(open_tab: Callable[..., Tab]) -> Tab:
+    return open_tab()
 
 
 def _log_name(request: pytest.FixtureRequest) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -14,7 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from tests.e2e.bed import BOT, Compose, run, until
+from bot import demo
+from tests.e2e.bed import BOT, Compose, free_ports, run, until
+from tests.ending import end_everything_in
 
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 """No proxy stands between a test and loopback."""
@@ -172,7 +175,7 @@ class OnHost(Fleet):
         wanted = ("ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", "FLEET_WEB_PORT", "FLEET_GATEWAY_PORT", "FLEET_WEB_TOKEN")
         return {
             **{name: os.environ[name] for name in ("PATH", "HOME", "DOCKER_HOST") if name in os.environ},
-            **{name: self.settings[name] for name in wanted},
+            **{name: self.settings[name] for name in wanted if name in self.settings},
             "FLEET_ENGINE": "docker",
             "FLEET_PRODUCTS": str(self.registry),
             "FLEET_STATE": str(self.folder / "state"),
@@ -209,6 +212,35 @@ class OnHost(Fleet):
 
     def command(self, *words: str) -> str:
         return run([self.program, *words], env=self.environment)
+
+
+class Rehearsing(OnHost):
+    """The coordinator and the rehearsal engine on this machine, with the test products of its own: no Docker."""
+
+    name = "rehearsal"
+
+    @classmethod
+    def fresh(cls, folder: Path, log: TextIO) -> "Rehearsing":
+        """One with free ports and a token of its own."""
+        web, gateway = free_ports(2)
+        settings = {
+            "FLEET_WEB_PORT": str(web),
+            "FLEET_GATEWAY_PORT": str(gateway),
+            "FLEET_WEB_TOKEN": secrets.token_urlsafe(24),
+            "REGISTRY_FOLDER": str(demo.prepare(folder / "state").parent),
+        }
+        return cls(settings, folder, log)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**super().environment, "FLEET_ENGINE": "rehearsal", "REHEARSAL_SECONDS": "1"}
+
+    def end(self, how: signal.Signals = signal.SIGTERM) -> int:
+        """End it, and the supervisor and the sessions that outlive it by design."""
+        code = super().end(how)
+        if how is not signal.SIGKILL:
+            end_everything_in(self.folder)
+        return code
 
 
 def _answer(status: int, data: bytes) -> Answer:

@@ -1,98 +1,15 @@
 """The page in a real browser, as a person uses it, on both ways to run a fleet. Every test leaves a picture behind."""
 
 import re
-import shutil
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from urllib.parse import urlsplit
+from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import expect
 
-from tests.e2e.bed import ARTIFACTS, unavailable, until
-from tests.e2e.fleets import Fleet
+from tests.e2e.bed import until
+from tests.e2e.tabs import PATIENCE, Tab
 
 PRODUCTS = ["product-a", "product-b", "product-c", "product-d"]
-QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--no-first-run"]
-PATIENCE = 30_000
-"""Milliseconds for what agents do."""
-
-
-@dataclass
-class Tab:
-    """One page, signed in, and what it did beside what was asked of it."""
-
-    page: Page
-    fleet: Fleet
-    name: str
-    errors: list[str] = field(default_factory=list)
-    foreign: list[str] = field(default_factory=list)
-
-    def find(self, test_id: str) -> Locator:
-        return self.page.get_by_test_id(test_id)
-
-    def say(self, text: str) -> None:
-        self.find("composer-text").fill(text)
-        self.find("send").click()
-
-    def last_reply(self) -> Locator:
-        return self.find("post-reply").last
-
-    def gate(self, product: str) -> Locator:
-        """The gate of a product that waits in the inbox; a decided one stays there for a while."""
-        return self.find("gates").locator("article[data-state=open]", has_text=product)
-
-    def new_conversation(self) -> None:
-        self.find("new-conversation").click()
-
-    def picture(self, name: str) -> None:
-        self.page.screenshot(path=ARTIFACTS / f"{name}-{self.fleet.name}.png")
-
-    def watch(self) -> None:
-        own = urlsplit(self.fleet.url).netloc
-        self.page.on("console", lambda told: self.errors.append(told.text) if told.type == "error" else None)
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.on("request", lambda asked: self.foreign.append(asked.url) if urlsplit(asked.url).netloc != own else None)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Debian's Chromium, without a screen."""
-    program = shutil.which("chromium")
-    if program is None:
-        unavailable("chromium is not installed")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=program, args=QUIET)
-        yield started
-        started.close()
-
-
-@pytest.fixture
-def open_tab(fleet: Fleet, browser: Browser, request: pytest.FixtureRequest) -> Iterator[Callable[..., Tab]]:
-    """Open the page in a browser of its own, signed in; afterwards nothing has been loaded from elsewhere or gone wrong."""
-    tabs: list[Tab] = []
-
-    def make(*, signed_in: bool = True, **context: object) -> Tab:
-        options = {"viewport": {"width": 1440, "height": 900}, "locale": "en-GB", **context}
-        tab = Tab(browser.new_context(**options).new_page(), fleet, request.node.originalname)  # type: ignore[arg-type]
-        tab.watch()
-        tabs.append(tab)
-        tab.page.goto(f"{fleet.url}/?token={fleet.settings['FLEET_WEB_TOKEN']}" if signed_in else fleet.url)
-        if signed_in:
-            expect(tab.find("connection")).to_have_attribute("data-state", "live")
-        return tab
-
-    yield make
-    for tab in tabs:
-        tab.picture(tab.name)
-        tab.page.context.close()
-    assert [each for tab in tabs for each in tab.foreign] == []
-    assert [each for tab in tabs for each in tab.errors] == []
-
-
-@pytest.fixture
-def tab(open_tab: Callable[..., Tab]) -> Tab:
-    return open_tab()
 
 
 def test_the_printed_address_signs_in_and_no_token_stays_in_sight(tab: Tab) -> None:
