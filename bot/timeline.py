@@ -4,6 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bot.words import place
+
 ANSWERS = {"approve": "approved", "changes": "asked for changes", "reject": "rejected", "answer": "answered"}
 STEPS = {
     "raised": "asked",
@@ -42,7 +44,7 @@ def _step(row: Mapping[str, Any]) -> Iterator[Step]:
     detail: Mapping[str, Any] = row["detail"]
     about = (row["at"], row["person"], row["subject"])
     if row["kind"] == "decision" and "choice" in detail:
-        where = f" in {detail['platform']}" if detail.get("platform") else ""
+        where = f" in {place(detail['platform'])}" if detail.get("platform") else ""
         yield Step(*about, ANSWERS.get(detail["choice"], f"chose “{detail['choice']}”") + where, str(detail.get("note") or ""))
     elif row["kind"] == "refused":
         yield Step(*about, f"tried “{detail.get('choice', '')}” and was refused", str(detail.get("why") or ""))

@@ -53,6 +53,11 @@ def money(usd: float) -> str:
     return f"${usd:,.2f}"
 
 
+def place(platform: str) -> str:
+    """A platform as one says where something happened: in `the browser`, in `Slack`."""
+    return {"web": "the browser", "terminal": "the terminal", "whatsapp": "WhatsApp"}.get(platform, platform.capitalize())
+
+
 def count(number: int, noun: str, plural: str = "") -> str:
     """A number and its noun: `1 gate`, `3 gates`."""
     return f"{number} {noun if number == 1 else plural or noun + 's'}"

@@ -143,7 +143,7 @@ async def test_shapes_are_described(tmp_path: Path) -> None:
             "status": status.as_json(bed.fleet.status()),
         }
     table = {name: set(re.findall(r"`(\w+)`", cells[1])) for name, cells in rows(PAGE, "Shapes").items()}
-    shapes["status"] |= {"runtimes": [], "unreachable": []}
+    shapes["status"] |= {"inbox": [], "runtimes": [], "unreachable": []}
     assert table == {name: set(shape) for name, shape in shapes.items()}
 
 

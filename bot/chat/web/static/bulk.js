@@ -11,6 +11,8 @@ let on = false;
 let busy = false;
 let act = { open: () => [], take() {}, fold() {}, redraw() {} };
 let failures = [];
+let writing = "";
+let draft = "";
 let drawn = "";
 
 /** `open()` has the gates that wait, `take(gate)` hears of newer ones, `fold()` closes all cards, `redraw()` shows the inbox anew. */
@@ -29,7 +31,7 @@ export function toggle() {
   if (busy || (!on && act.open().length < 2)) return;
   on = !on;
   chosen.clear();
-  [failures, drawn] = [[], ""];
+  [failures, writing, draft, drawn] = [[], "", "", ""];
   if (on) act.fold();
   act.redraw();
   (on ? byId("gates").querySelector(".pick input:not(:disabled)") : byId("choose"))?.focus();
@@ -76,7 +78,7 @@ function bar(first, open) {
   const place = byId("bulk");
   place.hidden = !on;
   const same = first ? open.filter((gate) => shape(gate) === shape(first)) : [];
-  const key = JSON.stringify([on, first && shape(first), chosen.size, same.length, failures, busy]);
+  const key = JSON.stringify([on, first && shape(first), chosen.size, same.length, failures, busy, writing]);
   if (drawn === key) return;
   drawn = key;
   if (!on) return place.replaceChildren();
@@ -86,20 +88,32 @@ function bar(first, open) {
   }
   const these = count(chosen.size, NOUNS[first.kind]);
   const all = same.length > chosen.size && chosen.size < MOST ? h("button", { class: "link", type: "button", "data-testid": "choose-all", onclick: () => { for (const gate of same.slice(0, MOST)) chosen.add(gate.id); act.redraw(); } }, `Select all ${Math.min(same.length, MOST)}`) : null;
-  const words = (choice, kind) => (["approve", "answer"].includes(choice) ? `${label(choice, kind)} ${these}` : label(choice, kind));
-  const actions = h("div", { class: "gate-actions" }, ...optionButtons(first, (choice) => (asks(choice, first.kind) ? note(choice, actions) : decide(choice)), words));
-  for (const each of actions.querySelectorAll("button")) each.disabled = busy;
-  place.replaceChildren(...[h("p", { class: "bulk-head" }, h("b", {}, `${these} chosen`), all), ...complaints(), actions].filter(Boolean));
+  const head = h("p", { class: "bulk-head" }, h("b", {}, `${these} chosen`), all);
+  place.replaceChildren(head, ...complaints(), ...(writing ? note() : [buttons(first, these)]));
+  for (const each of place.querySelectorAll("button, textarea")) each.disabled = busy;
+  if (writing) place.querySelector("textarea").focus();
 }
 
 const complaints = () => failures.map((words) => h("p", { class: "gate-words", role: "alert" }, words));
 
-function note(choice, actions) {
+function buttons(first, these) {
+  const words = (choice, kind) => (["approve", "answer"].includes(choice) ? `${label(choice, kind)} ${these}` : label(choice, kind));
+  const press = (choice) => (asks(choice, first.kind) ? write(choice) : decide(choice));
+  return h("div", { class: "gate-actions" }, ...optionButtons(first, press, words));
+}
+
+function write(choice) {
+  writing = choice;
+  act.redraw();
+}
+
+/** The form for the words; what is in it outlives a change of what is chosen. */
+function note() {
   const words = h("p", { class: "gate-words", role: "alert" });
-  const back = () => ((drawn = ""), act.redraw());
-  const { form, field } = noteForm(choice, { send: (said) => decide(choice, said), back, complain: (text) => (words.textContent = text) });
-  actions.replaceChildren(words, form);
-  field.focus();
+  const { form, field } = noteForm(writing, { send: (said) => decide(writing, said), back: () => write(""), complain: (text) => (words.textContent = text) });
+  field.value = draft;
+  field.addEventListener("input", () => (draft = field.value));
+  return [words, form];
 }
 
 async function decide(choice, words = "") {
@@ -114,6 +128,7 @@ async function decide(choice, words = "") {
     failures = failed.map((each) => `${each.id}: ${refused(new Refusal(0, { error: each.error, decision: each.gate?.decision }))}`);
     announce(`${results.length - failed.length} of ${results.length} ${did(choice)}.`);
     for (const each of results) chosen.delete(each.id);
+    [writing, draft] = ["", ""];
   } catch (refusal) {
     if (!(refusal instanceof Refusal)) throw refusal;
     failures = [refusal.words];

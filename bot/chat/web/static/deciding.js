@@ -128,7 +128,8 @@ function needs(gate) {
   const who = gate.may_decide.length ? `Needs ${gate.required} of: ${gate.may_decide.join(", ")}` : "Needs whoever holds the token";
   const parts = [h("span", {}, said ? `${who} (${said})` : who)];
   if (gate.escalated_at) parts.push(h("span", {}, "backups were asked"));
-  if (gate.reminds_at) parts.push(h("span", {}, gate.reminded ? "reminds again " : "reminds ", until(gate.reminds_at)));
+  if (gate.reminders) parts.push(h("span", {}, `reminded ${[gate.reminded.join(", "), gate.reminders > 1 ? `${gate.reminders} times` : ""].filter(Boolean).join(" ") || "once"}`));
+  if (gate.reminds_at) parts.push(h("span", {}, gate.reminders ? "again " : "reminds ", until(gate.reminds_at)));
   if (gate.cost_usd_today) parts.push(h("span", {}, `${gate.product} has spent ${money(gate.cost_usd_today)} today`));
   return parts;
 }

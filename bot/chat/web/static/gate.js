@@ -49,7 +49,7 @@ export class GateCard {
     this.drawn = drawn;
     this.element.dataset.state = gate.state;
     this.element.dataset.kind = gate.kind;
-    setText(this.kind, `${KINDS[gate.kind] ?? gate.kind}:`);
+    setText(this.kind, gate.title.toLowerCase().startsWith(gate.kind) ? "" : `${KINDS[gate.kind] ?? gate.kind}:`);
     setText(this.title, gate.title);
     this.facts.replaceChildren(...facts(gate));
     setText(this.why, gate.why.join(" · "));
@@ -104,7 +104,8 @@ export class GateCard {
     const was = h("details", { class: "was", open: this.whole, "data-testid": "was" },
       h("summary", {}, "What was asked"),
       gate.html === undefined || this.brief ? h("p", { class: "summary" }, gate.summary, " ", h("a", { class: "more", href: `/gates/${gate.id}` }, `Whole text, ${gate.lines} lines`)) : h("div", { class: "prose", html: gate.html }));
-    return [outcome(gate), this.deciding.words, was];
+    this.changes.replaceChildren(...(this.whole ? this.#changes(gate) : []));
+    return [outcome(gate), this.deciding.words, this.changes, was];
   }
 }
 

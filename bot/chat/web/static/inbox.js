@@ -11,7 +11,8 @@ const gates = new Map();
 const cards = new Map();
 const lingering = new Set();
 const watchers = new Set();
-let order = new Map();
+let order = new Set();
+const ranks = new Map(); // of those that were decided, too: they leave where they stood
 let shown = STEP;
 let reads = false;
 let talk = () => {};
@@ -26,7 +27,7 @@ export function start(fill) {
   byId("more-gates").addEventListener("click", () => {
     shown += STEP;
     draw();
-    arrangeBy([...order.keys()]);
+    arrangeBy([...order]);
   });
   const fold = () => cards.forEach((card) => card.setOpen(false));
   bulk.start({ open: openGates, take, fold, redraw: draw });
@@ -42,15 +43,17 @@ export const watch = (watcher) => watchers.add(watcher);
 
 /** How the fleet orders its open gates now: their ids, what hurts most first. What it tells of and is not known here is read. */
 export function arrangeBy(ids) {
-  if (ids.join() !== [...order.keys()].join()) {
-    order = new Map(ids.map((id, at) => [id, at]));
+  if (ids.join() !== [...order].join()) {
+    order = new Set(ids);
+    ids.forEach((id, at) => ranks.set(id, at));
     draw();
   }
   const open = new Set(openGates().map((gate) => gate.id));
   read([...ids.slice(0, shown).filter((id) => !open.has(id)), ...[...open].filter((id) => !order.has(id))]);
 }
 
-export const total = () => order.size;
+/** How many wait, known here or not. */
+export const total = () => new Set([...openGates().map((gate) => gate.id), ...[...order].filter((id) => (gates.get(id)?.state ?? "open") === "open")]).size;
 
 /** Catch up after connecting: what was decided lately, and those that wait, as they are now. */
 export async function catchUp() {
@@ -94,7 +97,7 @@ function linger(id) {
 }
 
 const hurtingFirst = (a, b) => rank(a) - rank(b) || Date.parse(a.created_at) - Date.parse(b.created_at) || Number(a.id.slice(1)) - Number(b.id.slice(1));
-const rank = (gate) => order.get(gate.id) ?? order.size;
+const rank = (gate) => ranks.get(gate.id) ?? order.size;
 
 /** Whether somebody reads the inbox; then nothing in it changes its place. */
 function reading() {
@@ -115,7 +118,7 @@ function soon() {
 
 function draw() {
   const open = waiting();
-  const total = Math.max(open.length, order.size);
+  const all = total();
   const wanted = listed(open);
   wanted.forEach((gate, at) => {
     if (!cards.has(gate.id)) cards.set(gate.id, new GateCard(gate, { open: at === 0 || wanted.length <= 2, settled: take, learnt: (whole) => take(whole, true) }));
@@ -125,13 +128,12 @@ function draw() {
   bulk.mark(wanted.map((gate) => cards.get(gate.id)), open);
   arrange(byId("gates"), wanted.map((gate) => cards.get(gate.id).element));
   for (const id of ["inbox-count", "tab-count"]) {
-    byId(id).textContent = total || "";
-    byId(id).hidden = !total;
+    byId(id).textContent = all || "";
+    byId(id).hidden = !all;
   }
-  document.title = total ? `(${total}) Fleet` : "Fleet";
-  const more = total - Math.min(shown, open.length);
-  byId("more-gates").hidden = more <= 0;
-  byId("more-gates").textContent = `Show ${Math.min(STEP, more)} more of ${more}`;
+  document.title = all ? `(${all}) Fleet` : "Fleet";
+  byId("more-gates").hidden = all <= shown;
+  byId("more-gates").textContent = `Show ${Math.min(STEP, all - shown)} more of ${all - shown}`;
   empty(wanted.length === 0);
   recent();
 }

@@ -44,7 +44,7 @@ async function history() {
 }
 
 function step(each) {
-  return h("li", {}, h("span", {}, h("b", {}, each.by), ` ${each.did}`, each.revision > 1 || each.did === "asked" ? h("span", { class: "quiet" }, ` · revision ${each.revision}`) : null),
+  return h("li", {}, h("span", {}, h("b", {}, each.by), ` ${each.did}`, each.did === "asked" ? h("span", { class: "quiet" }, ` · revision ${each.revision}`) : null),
     clock(each.at),
     each.words ? h("p", { class: "quiet" }, each.words) : null);
 }
