@@ -92,19 +92,25 @@ async def decide_each(
     return outcomes
 
 
-def withdraw(fleet: "Fleet", product: str, reason: str, work: str | None = None) -> None:
-    """Nobody waits for these gates of a product (of one work, if named) any more; answers on their way stay here."""
+def withdraw(fleet: "Fleet", product: str, reason: str, work: str | None = None, *, unsent: bool = False) -> None:
+    """Nobody waits for these gates of a product (of one work, if named) any more; answers on their way stay here. With `unsent`
+    only those: what was sent may have been read, which the engine is still asked."""
     for gate in fleet.store.gates.in_states(GateState.OPEN, GateState.DECIDED, product=product):
         if work is not None and gate.work != work:
             continue
         if gate.state is GateState.OPEN:
             gate = gates.withdrawn(gate, reason, fleet.now())
-        elif not gate.reason:
+        elif not gate.reason and not (unsent and sent(fleet, gate)):
             gate = gates.undeliverable(gate, reason, fleet.now())
         else:
             continue
         fleet.record("gate", "fleet", product, gate.id, {"withdrawn": reason})
         fleet.save_gate(gate)
+
+
+def sent(fleet: "Fleet", gate: Gate) -> str | None:
+    """The mail that carried a decision to the engine, if one has: noted, or seen in the mailbox after a crash."""
+    return gate.reply or fleet.store.mail.answered_with(gate.product, gate.marker)
 
 
 def _decided(fleet: "Fleet", gate: Gate, given: Decision, person: Person, revision: int | None, digest: str | None) -> Gate:

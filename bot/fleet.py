@@ -379,9 +379,9 @@ class Fleet:
         """One person's answer to several gates that ask for the same; see `deciding.decide_each`."""
         return await deciding.decide_each(self, shown, choice, person, **given)
 
-    def withdraw_gates(self, product: str, reason: str, work: str | None = None) -> None:
+    def withdraw_gates(self, product: str, reason: str, work: str | None = None, *, unsent: bool = False) -> None:
         """Nobody waits for these gates of a product any more; see `deciding.withdraw`."""
-        deciding.withdraw(self, product, reason, work)
+        deciding.withdraw(self, product, reason, work, unsent=unsent)
 
     # -- saying ------------------------------------------------------------------------------------------------------
 

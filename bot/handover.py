@@ -174,6 +174,12 @@ async def _see_to_it(fleet: Fleet, gate: Gate) -> None:
         return
     if uptake is Uptake.TAKEN or (uptake is Uptake.READ and age >= READ_FOR_GOOD):
         _delivered(fleet, now, f"{gate.sender} has it")
+    elif _over(fleet, gate):
+        with fleet.transaction():
+            fleet.record(
+                "gate", "fleet", gate.product, gate.id, {"undelivered": (why := f"{gate.work} ended before it was read")}
+            )
+            fleet.save_gate(gates.undeliverable(now, why, fleet.now()))
     elif uptake is Uptake.LOST and gate.sendings >= MOST_SENDINGS:
         why = f"{gate.sender} was sent it {gate.sendings} times and was never shown it."
         hint = f"Its hooks may have been changed; `/fleet adopt {gate.product}` mends them."
@@ -187,6 +193,12 @@ async def _see_to_it(fleet: Fleet, gate: Gate) -> None:
         _undelivered(fleet, now, EngineError("its session ended before it read it."), again)
     elif uptake is Uptake.WAITING and age >= WAKE_AFTER and not fleet.paused(gate.product):
         await fleet.engine.nudge(gate.product, "coordinator", f"The operator has answered: {gate.title}. Check your mail.")
+
+
+def _over(fleet: Fleet, gate: Gate) -> bool:
+    """Whether the work that an answer is for has ended, so that nobody waits for it."""
+    work = fleet.store.work.get(gate.work) if gate.work else None
+    return work is not None and not work.state.open
 
 
 def _gone(fleet: Fleet, gate: Gate) -> bool:

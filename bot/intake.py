@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from bot import gates, mailroom, raising
+from bot import deciding, gates, mailroom, raising
 from bot.attribution import About, about
 from bot.domain import Card, Gate, GateKind, GateState, Mail, Work, WorkState
 from bot.engine.base import MailArrived
@@ -94,12 +94,20 @@ def _raise_gate(fleet: Fleet, mail: Mail, kind: GateKind, work: Work | None, con
     if gate is None:
         return
     if latest is not None and latest.state in {GateState.OPEN, GateState.DECIDED}:
-        old = gates.superseded(latest, gate, fleet.now())
-        fleet.save_gate(old)
+        fleet.save_gate(_followed(fleet, latest, gate))
     if work and work.state.open:
         fleet.save_work(work, state=WorkState.WAITING, reason=raising.waits_for(gate))
     fleet.record("gate", mail.sender, mail.product, gate.id, {"raised": kind.value, "digest": gate.digest, "title": gate.title})
     raising.show(fleet, gate)
+
+
+def _followed(fleet: Fleet, latest: Gate, by: Gate) -> Gate:
+    """A gate whose plan has a newer revision: what answers the changes that were asked for shows that they have arrived."""
+    if latest.decision and latest.decision.choice == gates.CHANGES and (reply := deciding.sent(fleet, latest)):
+        reason = f"revision {by.revision} answers it"
+        fleet.record("gate", "fleet", latest.product, latest.id, {"delivered": reason})
+        return gates.delivered(gates.sent(latest, reply, latest.sent_at or fleet.now()), reason, fleet.now())
+    return gates.superseded(latest, by, fleet.now())
 
 
 def _before(fleet: Fleet, mail: Mail, kind: GateKind, work: Work | None) -> Gate | None:
@@ -115,7 +123,7 @@ def _before(fleet: Fleet, mail: Mail, kind: GateKind, work: Work | None) -> Gate
 
 def _end(fleet: Fleet, work: Work, *, well: bool, result: str) -> Work:
     state = WorkState.DONE if well else WorkState.FAILED
-    fleet.withdraw_gates(work.product, f"{work.id} ended", work=work.id)
+    fleet.withdraw_gates(work.product, f"{work.id} ended", work=work.id, unsent=True)
     fleet.record("work", work.agent or "coordinator", work.product, work.id, {"ended": state.value})
     return fleet.save_work(work, state=state, result=result, reason=headline(result, 160))
 

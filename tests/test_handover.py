@@ -125,3 +125,34 @@ async def test_a_crash_while_nobody_has_read_it_repeats_nothing(bed: Bed, uptake
     marks = [mail.body.splitlines()[-1] for mail in answers(bed)]
     assert len(marks) == len(set(marks)) <= 3
     assert len(marks) == sent or uptake is Uptake.LOST
+
+
+async def test_a_revision_shows_that_the_changes_asked_for_have_arrived(bed: Bed) -> None:
+    next_answer(bed, Uptake.WAITING)
+    await bed.say("/fleet approve-plan g1 changes smaller")
+    bed.engine.push_mail("product-a", type="decision_gate", subject="Plan", body="1. Less", payload={**PLAN, "revision": 2})
+    await bed.settled()
+    assert (bed.fleet.gate("g1").state, bed.fleet.gate("g1").reason) == (GateState.DELIVERED, "revision 2 answers it")
+    assert (bed.open_gate().id, bed.work("w1").state) == ("g2", WorkState.WAITING)
+
+
+@pytest.mark.parametrize(
+    ("uptake", "state"),
+    [
+        (Uptake.TAKEN, GateState.DELIVERED),
+        (Uptake.READ, GateState.DELIVERED),
+        (Uptake.WAITING, GateState.DECIDED),
+        (Uptake.LOST, GateState.DECIDED),
+    ],
+)
+async def test_work_that_ends_before_its_answer_was_seen_to_be_read(bed: Bed, uptake: Uptake, state: GateState) -> None:
+    next_answer(bed, Uptake.WAITING)
+    await bed.say("/fleet approve-plan g1")
+    bed.engine.push_mail("product-a", type="result", body="done", thread=bed.work("w1").mail)
+    bed.engine.box("product-a").uptake[answers(bed)[0].id] = uptake
+    assert (await look_again(bed, seconds=60)).state is state
+    assert bed.work("w1").state is WorkState.DONE
+    assert len(answers(bed)) == 1
+    assert bed.posts("error") == []
+    if state is GateState.DECIDED:
+        assert bed.fleet.gate("g1").reason == "w1 ended before it was read"

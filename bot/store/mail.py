@@ -58,6 +58,11 @@ class Mailbox:
         newest = "SELECT subject FROM mail WHERE product = ? AND sender = 'operator' ORDER BY n DESC LIMIT 200"
         return any(row["subject"].endswith(marker) for row in self._db.rows(newest, product))
 
+    def answered_with(self, product: str, marker: str) -> str | None:
+        """The id of a reply of ours with this marker that has come back to us in the product's mailbox; of the newest 200."""
+        newest = "SELECT id, body FROM mail WHERE product = ? AND sender = 'operator' ORDER BY n DESC LIMIT 200"
+        return next((row["id"] for row in self._db.rows(newest, product) if row["body"].endswith(marker)), None)
+
     def cursors(self) -> dict[str, str]:
         """Where we are in each product's mailbox."""
         return {row["name"]: row["value"] for row in self._db.rows("SELECT name, value FROM cursors")}

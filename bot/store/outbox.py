@@ -79,9 +79,11 @@ class Outbox:
         return datetime.fromisoformat(text) if text else None
 
     def attempting(self, number: int, now: datetime) -> None:
-        """It is about to be sent, as it is now: a crash from here on leaves an ambiguous attempt."""
+        """It is about to be sent, as it is now: a crash from here on leaves an ambiguous attempt. One that already was may be
+        found as it was shown then, so what has changed since stays to be shown."""
         self._db.run(
-            "UPDATE outbox SET state = 'attempting', attempts = attempts + 1, stale = 0, updated_at = ? WHERE n = ?",
+            "UPDATE outbox SET stale = CASE state WHEN 'pending' THEN 0 ELSE stale END, state = 'attempting',"
+            " attempts = attempts + 1, updated_at = ? WHERE n = ?",
             *(to_text(now), number),
         )
 
