@@ -80,6 +80,17 @@ async def test_an_attempt_whose_answer_was_lost_is_looked_for_and_not_repeated(b
     assert bed.store.outbox.counts() == {"delivered": 1}
 
 
+async def test_a_card_that_was_found_again_is_shown_anew_if_its_gate_was_decided_meanwhile(bed: SlackBed) -> None:
+    bed.slack.lose_answer()
+    bed.plan()
+    await bed.settled()
+    bed.fleet.decide("g1", "approve", bed.person)
+    await bed.later(minutes=1)
+    (card,) = bed.slack.messages.values()
+    assert (len(bed.slack.looks), card.edits >= 1) == (1, True)
+    assert bed.store.outbox.stale("slack") == []
+
+
 async def test_a_form_that_is_refused_is_sent_as_plain_text(bed: SlackBed, caplog: pytest.LogCaptureFixture) -> None:
     bed.slack.fail(DeliveryError("invalid_blocks: too long", code="malformed"))
     bed.plan()
