@@ -1,0 +1,106 @@
+"""`python -m tests.killing FOLDER [--stripe 0/4] [--most N] [--cut]`: dies at every point, and says, as JSON, how many there
+are, how many were tried and what broke.
+
+Each life is a fork of this process, which has one thread and has imported everything: the first life counts the points; each
+other one is killed at one of them, and the process after it has to bring all to its end. With `--cut` nobody dies: the engine's
+channel is cut at each point where it can be.
+"""
+
+import argparse
+import asyncio
+import gc
+import json
+import logging
+import os
+import shutil
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+from bot import skillset
+from tests.killing.life import Life
+from tests.killing.points import Fate, HastyLoop
+
+AGAIN = 61
+"""A process that comes after may die, too, at one of its first so many points, in turn; a third one then ends it."""
+
+
+def forked(folder: Path, at: int = 0, cut: int = 0) -> int:
+    """Live in a process of its own, which dies at a point, or whose channel is cut at one; how it ended, as `waitpid` says it.
+
+    What it says goes to `log` in the folder, the points that it met to `met`."""
+    if child := os.fork():
+        return os.waitpid(child, 0)[1]
+    try:
+        out = os.open(folder / "log", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+        os.dup2(out, 1)
+        os.dup2(out, 2)
+        fate, cuts = Fate(at), Fate(cut)
+        with asyncio.Runner(loop_factory=lambda: HastyLoop(fate)) as runner:
+            runner.run(Life(folder, fate, cuts).live())
+        (folder / "met").write_text(json.dumps([fate.met, cuts.met]))
+    except BaseException:  # noqa: BLE001  a fork must not go on as its parent
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(1)
+    os._exit(0)
+
+
+def killed(folder: Path, at: int) -> str:
+    """What is wrong after a death at a point, for each second point followed by one of the next process; nothing, if all is
+    well."""
+    ended = forked(folder, at)
+    if not os.WIFSIGNALED(ended) or os.WTERMSIG(ended) != signal.SIGKILL:
+        return f"it did not die: {(folder / 'log').read_text()}"
+    again = 1 + at % AGAIN if at // 2 % 2 else 0
+    ended = forked(folder, again)
+    if again and os.WIFSIGNALED(ended):
+        ended = forked(folder)
+    return "" if ended == 0 else (folder / "log").read_text()
+
+
+def cut(folder: Path, at: int) -> str:
+    """What is wrong after the channel was cut at a point."""
+    return "" if forked(folder, cut=at) == 0 else (folder / "log").read_text()
+
+
+def main() -> int:
+    given = _given()
+    logging.disable(logging.CRITICAL)
+    skillset.load()
+    gc.freeze()
+    whole = given.folder / "whole"
+    whole.mkdir()
+    if forked(whole):
+        print((whole / "log").read_text())
+        return 1
+    points = json.loads((whole / "met").read_text())[given.cut]
+    stripe, stripes = map(int, given.stripe.split("/"))
+    chosen: Sequence[int] = given.only or range(1 + stripe, len(points) + 1, stripes)
+    if 0 < given.most < len(chosen):
+        chosen = [chosen[n * len(chosen) // given.most] for n in range(given.most)]
+    broken = {}
+    for at in chosen:
+        folder = given.folder / str(at)
+        folder.mkdir()
+        if wrong := cut(folder, at) if given.cut else killed(folder, at):
+            broken[at] = f"{points[at - 1]}: {wrong}"
+        shutil.rmtree(folder)
+    print(json.dumps({"points": len(points), "tried": len(chosen), "broken": broken}))
+    return bool(broken)
+
+
+def _given() -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--stripe", default="0/1", help="only each so-manieth point, from this one on")
+    parser.add_argument("--most", type=int, default=0, help="only so many of them, evenly spread")
+    parser.add_argument("--only", type=int, nargs="*", help="only these points")
+    parser.add_argument("--cut", action="store_true")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

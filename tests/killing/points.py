@@ -1,0 +1,104 @@
+"""Where a process may die: counted, and at one of them it does, by SIGKILL.
+
+A point is every resumption of a task of the coordinator (so: every await at which it gave way), every commit of the store,
+and both sides of every call of the engine and of a platform. Between two points nothing happens that outlasts the process.
+"""
+
+import asyncio
+import os
+import selectors
+import signal
+from collections.abc import Coroutine
+from contextvars import Context
+from pathlib import Path
+from typing import Any
+
+from bot.store.database import Database
+
+WRITES = ("INSERT", "UPDATE", "DELETE")
+
+
+class Fate:
+    """Counts points and kills the process at the one with the number `at` (0: at none)."""
+
+    def __init__(self, at: int = 0) -> None:
+        self.at = at
+        self.met: list[str] = []
+
+    def meet(self, where: str) -> None:
+        """Pass a point, or die there."""
+        self.met.append(where)
+        if len(self.met) == self.at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Stepped(Coroutine[Any, Any, Any]):
+    """A coroutine that meets its fate whenever its task resumes it."""
+
+    def __init__(self, inner: Coroutine[Any, Any, Any], fate: Fate) -> None:
+        self._inner, self._fate = inner, fate
+        self.__qualname__ = str(getattr(inner, "__qualname__", inner))
+
+    def send(self, value: Any) -> Any:
+        self._fate.meet(f"{self.__qualname__} goes on")
+        return self._inner.send(value)
+
+    def throw(self, *raised: Any) -> Any:
+        self._fate.meet(f"{self.__qualname__} goes on")
+        return self._inner.throw(*raised)
+
+    def close(self) -> None:
+        self._inner.close()
+
+    def __await__(self) -> Any:
+        raise NotImplementedError("a task steps it")
+
+
+class _Selector(selectors.SelectSelector):
+    """Does not wait: what would have been waited is counted."""
+
+    passed = 0.0
+
+    def select(self, timeout: float | None = None) -> Any:
+        found = super().select(0)
+        if not found:
+            assert timeout is not None, "nothing will ever happen again"
+            self.passed += max(timeout, 0.0)
+        return found
+
+
+class HastyLoop(asyncio.SelectorEventLoop):
+    """A loop whose time passes at once when there is nothing else to do, and whose tasks, those of tests apart, meet their fate
+    at every step."""
+
+    def __init__(self, fate: Fate) -> None:
+        self._skipping = _Selector()
+        super().__init__(self._skipping)
+
+        def make(
+            loop: asyncio.AbstractEventLoop, coro: Any, *, context: Context | None = None, **how: Any
+        ) -> "asyncio.Task[Any]":
+            ours = "tests" not in Path(coro.cr_code.co_filename).parts
+            return asyncio.Task(Stepped(coro, fate) if ours else coro, loop=loop, context=context, **how)
+
+        self.set_task_factory(make)
+
+    def time(self) -> float:
+        """Seconds since it began."""
+        return self._skipping.passed
+
+
+def mortal(fate: Fate) -> type[Database]:
+    """The store's database, with a point before each commit. Nothing but the process dies, so that nothing is flushed."""
+
+    class Mortal(Database):
+        def __init__(self, path: Path | str) -> None:
+            super().__init__(path)
+            self._db.execute("PRAGMA synchronous = OFF")
+
+        def run(self, sql: str, *values: Any) -> Any:
+            if sql == "COMMIT" or (not self._depth and sql.lstrip().startswith(WRITES)):
+                fate.meet(f"store: {sql[:40]}")
+            return super().run(sql, *values)
+
+    return Mortal

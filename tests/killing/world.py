@@ -1,0 +1,212 @@
+"""What outlives every process of ours: the engine with its agents, two chat platforms, and what people were told was taken.
+
+It is kept in a file, which is written before anything of it answers, and read by the next process.
+"""
+
+import asyncio
+import os
+import pickle
+from collections import Counter, deque
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+from bot import gates
+from bot.domain import Post, Session
+from bot.engine.base import EngineEvent, MailArrived, Started, Uptake
+from bot.errors import RuntimeUnreachable
+from bot.fleet import Fleet
+from tests.bed import Clock
+from tests.fakes.chat import FakeChat, Message
+from tests.fakes.engine import Box, FakeEngine
+from tests.killing.points import Fate
+
+BEGAN = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+CUT = "The channel was cut."
+MENDED = 3.0
+"""Seconds after which a channel that was cut is there again."""
+T = TypeVar("T")
+
+
+@dataclass
+class Kept:
+    """The file's content."""
+
+    seconds: float = 0.0
+    boxes: dict[str, Box] = field(default_factory=dict)
+    numbers: Counter[str] = field(default_factory=Counter)
+    messages: dict[str, dict[str, Message]] = field(default_factory=dict)
+    """By platform and message id."""
+    faces: dict[tuple[str, str], str] = field(default_factory=dict)
+    """What a person sees there, by platform and message id."""
+    done: list[str] = field(default_factory=list)
+    """What people did and were told was taken; what was not, they do again."""
+    read: list[str] = field(default_factory=list)
+    """Answers that an agent was shown, by the mail's id."""
+
+
+class World(Clock):
+    """The kept state, and the time, which goes on over all processes."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        path = folder / "world"
+        self.kept: Kept = pickle.loads(path.read_bytes()) if path.exists() else Kept()
+        self._file = os.open(path, os.O_CREAT | os.O_WRONLY)
+        self._before = self.kept.seconds
+        self.moved = asyncio.Event()
+        """Set whenever something of it changes."""
+
+    def __call__(self) -> datetime:
+        return BEGAN + timedelta(seconds=self.seconds)
+
+    @property
+    def seconds(self) -> float:
+        """Since the first process began."""
+        return self._before + asyncio.get_running_loop().time()
+
+    def save(self) -> None:
+        """Keep it: what is told after this may be believed."""
+        self.kept.seconds = self.seconds
+        os.pwrite(self._file, pickle.dumps(self.kept), 0)
+        self.moved.set()
+
+
+class Engine(FakeEngine):
+    """The engine behind a channel: a call takes effect some time after it was made, an event is heard some time after it
+    happened, and the channel may be cut at each of these."""
+
+    def __init__(self, world: World, fate: Fate, cuts: Fate) -> None:
+        super().__init__(now=world)
+        self.world, self.fate, self.cuts = world, fate, cuts
+        self.boxes, self._numbers = world.kept.boxes, world.kept.numbers
+        self.next_uptake = Uptake.WAITING
+        self._heard: dict[str, int] = {}
+        self._under_way: deque[EngineEvent] = deque()
+        self._speaking = asyncio.Event()
+
+    def _tell(self, event: EngineEvent) -> None:
+        self._under_way.append(event)
+        self._speaking.set()
+
+    async def speak(self) -> None:
+        """Let the listener hear what happens, in order."""
+        while True:
+            await self._speaking.wait()
+            self._speaking.clear()
+            while self._under_way:
+                await asyncio.sleep(0)
+                event = self._under_way.popleft()
+                if self.down is None and isinstance(event, MailArrived) and self._is_cut(f"event {type(event).__name__}"):
+                    break
+                if self.listener is not None:
+                    self.listener(event)
+                if isinstance(event, MailArrived):
+                    self._heard[event.product] = int(event.mail[-1].cursor)
+
+    def _is_cut(self, where: str) -> bool:
+        """Pass a place where the channel can be cut. What is under way then is lost; what was not heard is told again."""
+        self.cuts.met.append(where)
+        if len(self.cuts.met) != self.cuts.at:
+            return False
+        self._under_way.clear()
+        self._replayed = {name: self._heard.get(name, 0) for name in self._replayed}
+        self.go_down(CUT)
+        asyncio.get_running_loop().call_later(MENDED, self.come_up)
+        return True
+
+    async def _over(self, op: str, product: str, call: Coroutine[Any, Any, T]) -> T:
+        """A call on its way there and back."""
+        self.fate.meet(f"engine: {op}")
+        await asyncio.sleep(0)
+        if self._is_cut(f"before {op}"):
+            call.close()
+            raise RuntimeUnreachable(CUT, "", product=product)
+        try:
+            result = await call
+        finally:
+            self.world.save()
+        self.fate.meet(f"engine: {op} has happened")
+        await asyncio.sleep(0)
+        if self._is_cut(f"after {op}"):
+            raise RuntimeUnreachable(CUT, "", product=product)
+        return result
+
+    async def snapshot(self, *args: Any, **how: Any) -> Any:
+        return await self._over("snapshot", "", super().snapshot(*args, **how))
+
+    async def start(self, product: str) -> None:
+        await self._over("start", product, super().start(product))
+
+    async def send(self, product: str, *args: Any, **how: Any) -> str:
+        return await self._over("send", product, super().send(product, *args, **how))
+
+    async def reply(self, product: str, *args: Any, **how: Any) -> str:
+        return await self._over("reply", product, super().reply(product, *args, **how))
+
+    async def consumed(self, product: str, mail: str) -> Uptake:
+        return await self._over("consumed", product, super().consumed(product, mail))
+
+    async def sling(self, product: str, **how: Any) -> Started:
+        return await self._over("sling", product, super().sling(product, **how))
+
+    async def stop(self, product: str, agent: str | None = None) -> tuple[str, ...]:
+        return await self._over("stop", product, super().stop(product, agent))
+
+    async def nudge(self, product: str, agent: str, text: str) -> bool:
+        return await self._over("nudge", product, super().nudge(product, agent, text))
+
+    def runs(self, product: str) -> None:
+        """A coordinator is at work there."""
+        if product not in self.boxes:
+            self.set_sessions(product, Session("coordinator", "coordinator", "working", started_at=self.now()))
+            self.world.save()
+
+
+class Platform(FakeChat):
+    """A platform that shows cards as they were when they were handed to it."""
+
+    def __init__(self, platform: str, world: World, fate: Fate, fleet: Callable[[], Fleet]) -> None:
+        super().__init__(platform)
+        self.world, self.fate, self.fleet = world, fate, fleet
+        self.messages = world.kept.messages.setdefault(platform, {})
+
+    async def post(self, post: Post, key: str, *, again: bool = False, plain: bool = False) -> str:
+        face, known = self.face(post), set(self.messages)
+        self.fate.meet(f"{self.platform}: post")
+        await asyncio.sleep(0)
+        message = await super().post(post, key, again=again, plain=plain)
+        if message not in known:
+            self.world.kept.faces[self.platform, message] = face
+        self.world.save()
+        self.fate.meet(f"{self.platform}: posted")
+        await asyncio.sleep(0)
+        return message
+
+    async def update(self, message: str, post: Post) -> None:
+        face = self.face(post)
+        self.fate.meet(f"{self.platform}: update")
+        await asyncio.sleep(0)
+        await super().update(message, post)
+        self.world.kept.faces[self.platform, message] = face
+        self.world.save()
+        self.fate.meet(f"{self.platform}: updated")
+        await asyncio.sleep(0)
+
+    def face(self, post: Post) -> str:
+        """What a person sees: the text, and each gate's card as the gate is now, with what its buttons carry."""
+        cards = [self.fleet().gate(card.gate) for card in post.cards if card.gate]
+        said = [f"{gate.state}: {gates.outcome(gate)} {gate.id} {gate.revision} {gate.digest}" for gate in cards]
+        return "\n".join([post.text, *said])
+
+    def open_card(self, conversation: str, kind: str, revision: int = 1) -> tuple[str, str] | None:
+        """The gate and digest of a card, in a message of a kind, that looks as if it could be decided."""
+        for id, message in self.messages.items():
+            if (message.post.conversation, message.post.kind) != (conversation, kind):
+                continue
+            *_, gate, shown, digest = self.world.kept.faces[self.platform, id].split()
+            if shown == str(revision) and "\nopen: " in self.world.kept.faces[self.platform, id]:
+                return gate, digest
+        return None
