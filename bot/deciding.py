@@ -116,11 +116,12 @@ def sent(fleet: "Fleet", gate: Gate) -> str | None:
 def _decided(fleet: "Fleet", gate: Gate, given: Decision, person: Person, revision: int | None, digest: str | None) -> Gate:
     required = _allowed(fleet, gate, person)
     after = gates.answer(gate, given, required=required, revision=revision, digest=digest)
-    if after != gate:
-        detail = {"choice": given.choice, "note": given.note, "digest": gate.digest, "platform": given.platform}
-        fleet.record("decision", given.by, gate.product, gate.id, detail)
-        fleet.save_gate(after)
-    return after
+    if after == gate:
+        fleet.record("event", given.by, gate.product, gate.id, {"said again": given.choice, "platform": given.platform})
+        return gate
+    detail = {"choice": given.choice, "note": given.note, "digest": gate.digest, "platform": given.platform}
+    fleet.record("decision", given.by, gate.product, gate.id, detail)
+    return fleet.save_gate(after)
 
 
 def _allowed(fleet: "Fleet", gate: Gate, person: Person) -> int:

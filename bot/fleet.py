@@ -44,6 +44,8 @@ BOARD = "web:fleet"
 """The conversation that hears what nobody in particular asked for."""
 BURST = timedelta(seconds=3)
 """Reports of one product that follow each other within this time become one message."""
+LONGEST_DETAIL = 8000
+"""Characters of one text in a row of the journal; the longest note of a decision fits."""
 DEAD = "dead:"
 """Begins the note of a conversation in which nothing can be shown any more."""
 
@@ -473,8 +475,8 @@ class Fleet:
                 self.record("chat", "fleet", None, conversation, {"dead": False})
 
     def record(self, kind: str, person: str, product: str | None, subject: str, detail: dict[str, Any]) -> None:
-        """Write a row of the audit journal; secrets are taken out first."""
-        hidden = each_text(detail, self.redact)
+        """Write a row of the audit journal; secrets are taken out first, and what is too long is cut."""
+        hidden = each_text(detail, lambda text: self.redact(text)[:LONGEST_DETAIL])
         self.store.audit.add(kind, at=self.now(), person=person, product=product, subject=self.redact(subject), detail=hidden)
 
     def newest_mail(self, product: str, limit: int = 50) -> list[Mail]:

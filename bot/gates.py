@@ -16,7 +16,7 @@ from datetime import datetime
 
 from bot.domain import Decision, Gate, GateKind, GateState, Mail
 from bot.errors import Conflict, UsageError
-from bot.words import UNSEEN, shortened
+from bot.words import UNSEEN, listed, shortened
 
 APPROVE, CHANGES, REJECT, ANSWER = "approve", "changes", "reject", "answer"
 LONGEST_NOTE = 8000
@@ -164,8 +164,7 @@ def answer(gate: Gate, given: Decision, *, required: int = 1, revision: int | No
             f"What you were shown is not what {gate.id} says.", "Nothing was changed. Open it again.", code="digest", data=gate
         )
     if gate.state is not GateState.OPEN:
-        first = gate.decision
-        if first is not None and (first.by, first.choice, first.note) == (given.by, given.choice, given.note):
+        if (given.by, given.choice, given.note) in [(each.by, each.choice, each.note) for each in _agreeing(gate)]:
             return gate
         raise Conflict(*_too_late(gate), data=gate)
     if given.choice in {CHANGES, ANSWER} and not given.note:
@@ -218,7 +217,7 @@ def outcome(gate: Gate) -> str:
     note = f": {gate.decision.note}" if gate.decision.note else ""
     where = f" in {gate.decision.platform}" if gate.decision.platform else ""
     stuck = f"; not delivered: {gate.reason}" if gate.state is GateState.DECIDED and gate.reason else ""
-    return f"{said} by {gate.decision.by}{where}, {gate.decision.at:%H:%M} UTC{note}{stuck}"
+    return f"{said} by {listed([each.by for each in _agreeing(gate)])}{where}, {gate.decision.at:%H:%M} UTC{note}{stuck}"
 
 
 def changes(before: Gate, after: Gate) -> str:
@@ -280,6 +279,13 @@ def _note(note: str) -> str:
     if UNSEEN.search(note.replace("\r", "")):
         raise UsageError("The note has control characters.", "Send plain text.", code="note_malformed")
     return note
+
+
+def _agreeing(gate: Gate) -> list[Decision]:
+    """The answers that made a gate's decision: of a quorum all, in the order in which they came."""
+    final = gate.decision
+    last = {each.by: each for each in gate.answers}
+    return [each for each in last.values() if each.choice == final.choice and each.by != final.by] + [final] if final else []
 
 
 def _too_late(gate: Gate) -> tuple[str, str]:

@@ -8,16 +8,18 @@ of the two places that catch everything: whatever happens, the person gets an an
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from bot import access, acting, gates, raising, skillset
 from bot.agent.nearest import nearest
 from bot.chat.base import Doing, Live
 from bot.domain import Action, GateState, Inbound, Person, Post, Press, Role
-from bot.errors import FleetError, NotAllowed, NotFound
+from bot.errors import FleetError, NotAllowed, NotFound, UsageError
 from bot.fleet import Fleet
 from bot.skill import Skill, SkillContext, SkillResult
 from bot.turns import Turns
+from bot.words import whole
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +48,8 @@ class Router:
         """Persist an event (it may be acknowledged when this returns) and begin to handle it.
 
         None if it was received before and is not being handled now."""
+        press = inbound.press and replace(inbound.press, choice=whole(inbound.press.choice), note=whole(inbound.press.note))
+        inbound = replace(inbound, text=whole(inbound.text), press=press)
         with self.fleet.transaction():
             if not self.fleet.store.talk.receive(inbound):
                 return self._handling.get(inbound.event)
@@ -104,7 +108,12 @@ class Router:
         progress: Callable[[str], None] = lambda text: None,
     ) -> SkillResult:
         """Run a skill with a person's rights; the one way to run one. Raises FleetError."""
-        args = skillset.arguments(skill, arguments)
+        try:
+            args = skillset.arguments(skill, arguments)
+        except UsageError as error:
+            if not skill.reads:
+                self.fleet.record("refused", person.name, product, skill.name, {"arguments": arguments, "why": error.message})
+            raise
         about = self._meant(args) or product
         reason = access.may(person, skill.role, about)
         if reason or (by_model and not skill.model):

@@ -11,6 +11,12 @@ _BLANK = re.compile(r"\n\s*\n")
 _CODE = re.compile(r"^(```|~~~).*?(?:^\1[^\n]*$|\Z)", re.MULTILINE | re.DOTALL)
 UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 """Control characters but tab and line feed, characters that turn the direction of what is read, and halves of pairs."""
+HALVES = re.compile("[\ud800-\udfff]")
+
+
+def whole(text: str) -> str:
+    """The text with a mark in place of each half of a pair, which no store can keep and no platform can show."""
+    return HALVES.sub("\ufffd", text)
 
 
 def clean(text: str) -> str:

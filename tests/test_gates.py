@@ -235,6 +235,16 @@ def test_a_quorum_holds_for_options_too_and_the_last_word_of_each_person_counts(
     assert gates.answer(gate, said("reject", "cy"), required=2).state is GateState.DECIDED
 
 
+def test_everyone_whose_approval_made_the_quorum_may_say_it_again() -> None:
+    gate = plan()
+    for by in ("ana", "ben"):
+        gate = gates.answer(gate, said("approve", by), required=2)
+    assert "Approved by ana and ben in web" in gates.outcome(gate)
+    assert gates.answer(gate, said("approve", "ana"), required=2) == gate
+    with pytest.raises(Conflict, match="ben was first"):
+        gates.answer(gate, said("approve", "cy"), required=2)
+
+
 def test_an_approval_that_is_enough_once_fewer_are_required_counts_when_it_is_given_again() -> None:
     once = gates.answer(plan(), said("approve"), required=2)
     assert gates.answer(once, said("approve"), required=1).state is GateState.DECIDED

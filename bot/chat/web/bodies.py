@@ -6,6 +6,7 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from bot.chat.web.refusals import Refused
+from bot.chat.web.site import SITE
 from bot.errors import UsageError
 
 LONGEST_TEXT = 50_000
@@ -99,12 +100,17 @@ Shape = TypeVar("Shape")
 
 
 async def body(request: web.Request) -> bytes:
-    """The request's body, which has to call itself JSON. Raises Refused."""
+    """The request's body, which has to call itself JSON. Raises Refused; of one that is too large the journal tells."""
     if request.content_type != "application/json":
         raise Refused(
             415, "wrong_content_type", "The body is not called JSON.", "Send it with “Content-Type: application/json”."
         )
-    return await request.read()
+    try:
+        return await request.read()
+    except web.HTTPRequestEntityTooLarge:
+        site = request.app[SITE]
+        site.fleet.record("refused", site.person().name, None, request.path[:200], {"why": "too large", "platform": "web"})
+        raise
 
 
 def parsed(shape: TypeAdapter[Shape], text: bytes | str) -> Shape:

@@ -1,6 +1,7 @@
 """The routes of gates: the inbox, one gate and its history, and decisions on one or on several."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
@@ -64,9 +65,10 @@ async def history(request: web.Request) -> web.Response:
 @routes.post("/api/gates/{id}/decision")
 async def decide(request: web.Request) -> web.Response:
     """Decide a gate; the gate as it is then. 409 with who won where somebody was faster."""
-    site = request.app[SITE]
-    given = bodies.parsed(bodies.ANSWER, await bodies.body(request))
-    return answer(views.gate_json(decided(site, request.match_info["id"], given), site.fleet))
+    site, id = request.app[SITE], request.match_info["id"]
+    with kept(site, id):
+        given = bodies.parsed(bodies.ANSWER, await bodies.body(request))
+    return answer(views.gate_json(decided(site, id, given), site.fleet))
 
 
 @routes.post("/api/gates/decisions")
@@ -74,10 +76,21 @@ async def decide_each(request: web.Request) -> web.Response:
     """Decide up to 200 gates of the same kind with the same options, each by itself; for each the gate as it is then, or its
     error. 422 where they do not ask for the same."""
     site = request.app[SITE]
-    given = bodies.parsed(bodies.ANSWERS, await bodies.body(request))
+    with kept(site, "gates"):
+        given = bodies.parsed(bodies.ANSWERS, await bodies.body(request))
     shown = [Shown(each.id, each.revision, each.digest) for each in given.gates]
     outcomes = await site.fleet.decide_each(shown, given.choice, site.person(), note=given.note, platform="web")
     return answer({"results": [_result(site.fleet, id, outcome) for id, outcome in outcomes]})
+
+
+@contextmanager
+def kept(site: Site, id: str) -> Iterator[None]:
+    """Keep in the journal that a decision could not be read."""
+    try:
+        yield
+    except FleetError as error:
+        site.fleet.record("refused", site.person().name, None, id[:40], {"why": error.message, "platform": "web"})
+        raise
 
 
 def decided(site: Site, id: str, given: bodies.Answer) -> Gate:

@@ -6,7 +6,8 @@ that it belongs to, if it belongs to one.
 """
 
 import asyncio
-from contextlib import suppress
+import json
+from contextlib import nullcontext, suppress
 from typing import Any
 
 from aiohttp import WSCloseCode, WSMsgType, web
@@ -18,10 +19,13 @@ from bot.chat.web.refusals import LARGEST, error_json, unexpected
 from bot.chat.web.site import SITE, Site, product_version, shown, stored
 from bot.domain import Gate, Work
 from bot.errors import FleetError, UsageError
+from bot.words import whole
 
 routes = web.RouteTableDef()
 HEARTBEAT = 20.0
 """Seconds between two pings; half of it without an answer ends the connection."""
+MOST = 8 * LARGEST
+"""Bytes of one message that end the connection; what is above `LARGEST` and below is refused in words."""
 GOODBYE = 2.0
 """Seconds that a client which does not read is given to hear why it is cut off."""
 
@@ -30,7 +34,7 @@ GOODBYE = 2.0
 async def listen(request: web.Request) -> web.StreamResponse:
     """One client, from its first message to its last."""
     site = request.app[SITE]
-    socket = web.WebSocketResponse(heartbeat=HEARTBEAT, max_msg_size=LARGEST, compress=False, timeout=GOODBYE)
+    socket = web.WebSocketResponse(heartbeat=HEARTBEAT, max_msg_size=MOST, compress=False, timeout=GOODBYE)
     await socket.prepare(request)
     client = Client(request.cookies.get(site.login.cookie, ""))
     edition = pages.edition(request.app[pages.FILES])
@@ -93,7 +97,7 @@ async def _answer(text: str, client: Client, site: Site) -> dict[str, Any]:
     """What one message is answered with at once."""
     about: dict[str, Any] = {}
     try:
-        said = bodies.parsed(bodies.SAID, text)
+        said = _read_one(text, site)
         about = {name: getattr(said, name) for name in ("id", "gate", "conversation") if getattr(said, name, None)}
         return _do(said, client, site)
     except FleetError as error:
@@ -103,6 +107,24 @@ async def _answer(text: str, client: Client, site: Site) -> dict[str, Any]:
         return {"type": "error", **about, **refusal}
     except Exception as error:  # noqa: BLE001  an inbound event: whoever asked gets an answer, the log gets the story
         return {"type": "error", **about, **error_json(unexpected(error))}
+
+
+def _read_one(text: str, site: Site) -> Any:
+    """One message in its shape; of a decision that cannot be read, the journal tells. Raises UsageError."""
+    with gates.kept(site, meant) if (meant := _meant(text)) else nullcontext():
+        if len(text) > LARGEST:
+            larger = f"The message is larger than {LARGEST // 1024} KiB."
+            raise UsageError(larger, "Send less at once.", code="too_large")
+        return bodies.parsed(bodies.SAID, text)
+
+
+def _meant(text: str) -> str:
+    """The gate that a message would decide, if it can be told from it."""
+    with suppress(ValueError, RecursionError):
+        said = json.loads(text) if '"decision"' in text else None
+        if isinstance(said, dict) and said.get("type") == "decision":
+            return whole(str(said.get("gate", ""))) or "gates"
+    return ""
 
 
 def _do(said: Any, client: Client, site: Site) -> dict[str, Any]:

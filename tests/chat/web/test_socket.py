@@ -144,9 +144,17 @@ async def test_bytes_are_refused_and_the_connection_lives(bed: WebBed) -> None:
         await ears.hear("pong")
 
 
-async def test_a_message_that_is_too_large_ends_the_connection(bed: WebBed) -> None:
+async def test_a_message_that_is_too_large_is_refused_in_words(bed: WebBed) -> None:
     async with bed.listen() as ears:
         await ears.say("x" * 300_000)
+        assert (await ears.hear("error"))["error"]["code"] == "too_large"
+        await ears.send(type="ping")
+        await ears.hear("pong")
+
+
+async def test_a_message_that_is_far_too_large_ends_the_connection(bed: WebBed) -> None:
+    async with bed.listen() as ears:
+        await ears.say("x" * 3_000_000)
         async for _ in ears.socket:
             pass
         assert ears.socket.close_code == 1009
