@@ -14,15 +14,19 @@ if TYPE_CHECKING:
     from bot.fleet import Fleet
 
 
+def asked(fleet: "Fleet", product: str, request: str) -> Gate | None:
+    """The gate that was raised for a request, if one was."""
+    return fleet.store.gates.latest_of(product, GateKind.ACTION, f"action:{request}")
+
+
 def ask(fleet: "Fleet", action: Action, *, product: str, title: str, body: str, conversation: str, request: str) -> Gate:
     """Raise the gate that asks leave for an action, once for each `request`; the gate as it is. `product`: that it is about, or
     nothing for the whole fleet; `body`: what would happen, in Markdown."""
-    thread = f"action:{request}"
     with fleet.transaction():
-        if known := fleet.store.gates.latest_of(product, GateKind.ACTION, thread):
+        if known := asked(fleet, product, request):
             return known
         now = fleet.now()
-        asked = Gate(
+        opened = Gate(
             id="",
             product=product,
             kind=GateKind.ACTION,
@@ -32,12 +36,12 @@ def ask(fleet: "Fleet", action: Action, *, product: str, title: str, body: str, 
             created_at=now,
             updated_at=now,
             options=(APPROVE, REJECT),
-            thread=thread,
+            thread=f"action:{request}",
             sender=action.person.name,
             conversation=conversation,
             action=action,
         )
-        gate = fleet.store.gates.add(asked)
+        gate = fleet.store.gates.add(opened)
         assert gate is not None  # noqa: S101  a gate without a mail is always new
         detail = {"raised": "action", "skill": action.skill, "arguments": action.arguments, "digest": gate.digest}
         fleet.record("gate", action.person.name, product or None, gate.id, detail)

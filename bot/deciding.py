@@ -100,7 +100,7 @@ def withdraw(fleet: "Fleet", product: str, reason: str, work: str | None = None,
             continue
         if gate.state is GateState.OPEN:
             gate = gates.withdrawn(gate, reason, fleet.now())
-        elif not gate.reason and not (unsent and sent(fleet, gate)):
+        elif not gate.reason and gate.action is None and not (unsent and sent(fleet, gate)):
             gate = gates.undeliverable(gate, reason, fleet.now())
         else:
             continue

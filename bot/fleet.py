@@ -167,6 +167,11 @@ class Fleet:
             "unreachable", f"unreachable since {since:%H:%M} UTC: {reason}", "Its sessions may be running on; see fleet doctor."
         )
 
+    def seen(self, product: str) -> Snapshot | None:
+        """What runs in a product; None while that is not known: nothing was heard of it yet, or its runtime does not answer."""
+        unknown = product in self.unheard or self.trouble(self.products[product])
+        return None if unknown else self.snapshots.get(product)
+
     # -- status ------------------------------------------------------------------------------------------------------
 
     def status(self, names: Sequence[str] = (), person: Person | None = None) -> FleetStatus:

@@ -131,8 +131,11 @@ class Router:
             skills=self.skills,
             progress=progress,
         )
-        if by_model and skill.consent and (what := skill.consent(args, context)):
-            return self._ask_leave(skill, arguments, context, about, what)
+        if by_model and skill.consent:
+            # What a turn that was killed has asked leave for it does not do without, however things stand by then.
+            known = acting.asked(self.fleet, about or "", request)
+            if what := known.body if known else skill.consent(args, context):
+                return self._ask_leave(skill, arguments, context, about, what)
         outcome = "failed"
         try:
             result = await skill.run(args, context)
@@ -159,6 +162,8 @@ class Router:
             request=context.request,
         )
         text = f"This takes a person's yes: `{gate.id}` asks for it. Nothing was done yet. {what}"
+        if gate.state is not GateState.OPEN:
+            text = f"`{gate.id}` asked a person for leave to do this: {gates.outcome(gate)}"
         return SkillResult(text, data={"gate": gate.id, "state": gate.state.value, "done": False})
 
     async def act(self, action: Action, product: str, conversation: str, request: str) -> SkillResult:

@@ -21,8 +21,10 @@ class Args(SkillArgs):
 def _consent(args: Args, context: SkillContext) -> str:
     """What would be held, if anything runs."""
     fleet, name = context.fleet, context.fleet.product(args.product).name
-    snapshot = fleet.snapshots.get(name)
-    agents = [f"- {each.agent} ({each.capability}, {each.state})" for each in (snapshot.active if snapshot else ())]
+    seen = fleet.seen(name)
+    agents = ["- whatever runs there: that is not known now"]
+    if seen is not None:
+        agents = [f"- {each.agent} ({each.capability}, {each.state})" for each in seen.active]
     how = "ends these sessions; their work starts again, with a recap, after resume" if args.park else "halts these agents"
     return "\n".join([f"That {how} in **{name}**, and nothing new starts there:", "", *agents]) if agents else ""
 

@@ -28,6 +28,8 @@ class Args(SkillArgs):
 def _consent(args: Args, context: SkillContext) -> str:
     """What would end, if anything would."""
     fleet, name = context.fleet, context.fleet.product(args.product).name
+    if fleet.seen(name) is None:
+        return f"That ends {args.agent or 'whatever runs'} in **{name}**, for good; what runs there is not known now."
     sessions = [session(fleet, name, args.agent)] if args.agent else _running(fleet, name)
     work = _ending(fleet, name, args.agent)
     return _what_ends(name, sessions, work) if sessions or work else ""

@@ -1,5 +1,6 @@
 """What the model would do that needs a yes: a gate asks, a person answers, and it is done once with the rights of who asked."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,37 @@ async def test_the_model_asks_and_a_yes_does_it(tmp_path: Path, line: str) -> No
         assert bed.fleet.gate(gate.id).state is GateState.DELIVERED
         assert len(bed.engine.calls_of("stop") + bed.engine.calls_of("pause")) == 1
         assert bed.expect("product-a", kind="reply")
+
+
+@pytest.mark.parametrize("line", ["stop product-a", "pause product-a"])
+async def test_the_model_asks_as_well_where_it_is_not_known_what_runs(tmp_path: Path, line: str) -> None:
+    async with Bed(tmp_path) as bed:
+        await working(bed)
+        bed.fleet.snapshots.clear()
+        await run(bed, line, by_model=True)
+        assert "not known now" in bed.open_gate().body
+        assert bed.engine.calls_of(line.split()[0]) == []
+
+
+async def test_a_call_that_is_taken_up_again_waits_for_the_gate_that_it_raised(tmp_path: Path) -> None:
+    async with Bed(tmp_path) as bed:
+        await working(bed)
+        await run(bed, "stop product-a", by_model=True)
+        bed.engine.set_sessions("product-a")
+        bed.store.work.save(replace(bed.work("w1"), state=WorkState.DONE))
+        await run(bed, "stop product-a", by_model=True)
+        assert bed.engine.calls_of("stop") == []
+        await bed.say("/fleet approve-plan g1 reject no")
+        assert "Rejected by ana" in (await run(bed, "stop product-a", by_model=True)).text
+        assert bed.engine.calls_of("stop") == []
+
+
+async def test_a_stop_that_was_allowed_does_not_withdraw_its_own_gate(tmp_path: Path) -> None:
+    async with Bed(tmp_path) as bed:
+        await working(bed)
+        await run(bed, "stop product-a", by_model=True)
+        await bed.say("/fleet approve-plan g1")
+        assert not any("withdrawn" in row["detail"] for row in bed.store.audit.about("g1"))
 
 
 async def test_a_no_does_nothing_and_is_said(tmp_path: Path) -> None:
