@@ -1,12 +1,10 @@
 """The life of a gate: what raises it, what decides it, and that it is decided once for what was shown."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from bot import gates
 from bot.domain import Decision, Gate, GateKind, GateState, Mail
@@ -143,75 +141,6 @@ def test_two_people_are_needed_where_two_are_required_and_one_reject_wins() -> N
 def test_what_a_revision_changed_is_shown_line_by_line() -> None:
     after = replace(plan(), body="1. Do it\n2. Test it", revision=2)
     assert "+2. Test it" in gates.changes(plan(), after)
-
-
-class GateLife(RuleBasedStateMachine):
-    """Any interleaving of people, revisions, crashes and deliveries: one decision, for the revision that was shown."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.gate = plan()
-        self.shown = {1: self.gate}
-        self.decided: list[Gate] = []
-        self.delivered: list[Gate] = []
-        self.now = NOW
-
-    @rule(
-        by=st.sampled_from(["ana", "ben", "cy"]),
-        choice=st.sampled_from(["approve", "changes", "reject", "nonsense"]),
-        note=st.sampled_from(["", "smaller"]),
-        revision=st.integers(1, 4),
-        required=st.integers(1, 2),
-    )
-    def decide(self, by: str, choice: str, note: str, revision: int, required: int) -> None:
-        before = self.gate
-        try:
-            self.gate = gates.answer(before, said(choice, by, note), required=required, revision=revision)
-        except (Conflict, UsageError):
-            assert self.gate == before
-            return
-        assert revision == before.revision
-        if self.gate.state is GateState.DECIDED and before.state is GateState.OPEN:
-            self.decided.append(self.gate)
-
-    @rule()
-    def revise(self) -> None:
-        later = mail(id=f"msg-{self.gate.revision + 1}", body=f"plan {self.gate.revision + 1}")
-        new = gates.open_gate(later, GateKind.PLAN, self.gate, work=None, conversation="", now=self.now)
-        if self.gate.state is GateState.OPEN:
-            old = gates.superseded(self.gate, new, self.now)
-            with pytest.raises(Conflict):
-                gates.answer(old, said("approve", "dora"))
-        assert new.revision == self.gate.revision + 1
-        self.gate = replace(new, id=f"g{new.revision}")
-        self.shown[new.revision] = self.gate
-
-    @rule(hours=st.integers(1, 10_000))
-    def wait(self, hours: int) -> None:
-        self.now += timedelta(hours=hours)
-        assert self.gate.state is not GateState.DECIDED or self.gate.decision is not None
-
-    @rule()
-    def deliver(self) -> None:
-        if self.gate.state is GateState.DECIDED:
-            gates.reply(self.gate)
-            self.gate = gates.delivered(self.gate, "has it", self.now)
-            self.delivered.append(self.gate)
-
-    @invariant()
-    def one_decision_for_each_revision(self) -> None:
-        assert len({gate.id for gate in self.decided}) == len(self.decided)
-        assert len({gate.id for gate in self.delivered}) == len(self.delivered)
-        for gate in self.delivered:
-            assert gate.decision is not None
-            assert gate.digest == self.shown[gate.revision].digest
-
-    @invariant()
-    def open_means_undecided(self) -> None:
-        assert (self.gate.decision is None) == (self.gate.state is GateState.OPEN)
-
-
-TestGateLife = GateLife.TestCase
 
 
 def decision(*options: str) -> Gate:

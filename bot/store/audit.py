@@ -5,6 +5,7 @@ Somebody who may write the whole file can still write all of it anew; against th
 """
 
 import json
+import sqlite3
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -84,15 +85,19 @@ class Audit:
         """Whether every row follows from the one before it, none is missing in between, and neither end was cut off."""
         base, head = self._mark("base"), self._mark("head")
         number, previous, rows = base.number, base.hash, 0
-        for row in self._db.run("SELECT * FROM audit ORDER BY n"):
-            content = (row["at"], row["kind"], row["person"], row["product"], row["subject"], row["detail"])
-            if row["previous"] != previous:
-                return Verdict(rows, number + 1, "a row before it was taken out, or its link was changed")
-            if row["hash"] != _hash(previous, *content):
-                return Verdict(rows, row["n"], "what it says was changed")
-            number, previous, rows = row["n"], row["hash"], rows + 1
-        if head.number and (number, previous) != (head.number, head.hash):
+        try:
+            for row in self._db.run("SELECT * FROM audit ORDER BY n"):
+                if why := _wrong(row, number + 1, previous):
+                    return Verdict(rows, min(row["n"], number + 1), why)
+                number, previous, rows = row["n"], row["hash"], rows + 1
+        except sqlite3.OperationalError as error:
+            return Verdict(rows, number + 1, f"it cannot be read: {error}")
+        if number < head.number:
             return Verdict(rows, number + 1, f"the rows up to {head.number} were cut off")
+        if head.number and number > head.number:
+            return Verdict(rows - number + head.number, head.number + 1, "it was not written by the journal")
+        if head.number and previous != head.hash:
+            return Verdict(rows - 1, number, "it was written anew")
         return Verdict(rows, None, head=previous)
 
     def first_broken(self) -> int | None:
@@ -117,6 +122,20 @@ class Audit:
             "INSERT INTO notes VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
             *(f"audit:{name}", dump([number, hash])),
         )
+
+
+def _wrong(row: sqlite3.Row, number: int, previous: str) -> str:
+    """Why a row is not the one that was written as the next."""
+    content = (row["at"], row["kind"], row["person"], row["product"], row["subject"], row["detail"])
+    if row["n"] > number:
+        return "it was taken out"
+    if row["n"] < number:
+        return "it was not written by the journal"
+    if row["previous"] != previous:
+        return "its link to the row before it was changed, or that row was written anew"
+    if not all(isinstance(each, str | None) for each in content) or row["hash"] != _hash(previous, *content):
+        return "what it says was changed"
+    return ""
 
 
 def _hash(previous: str, *content: str | None) -> str:
