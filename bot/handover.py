@@ -174,11 +174,10 @@ async def _see_to_it(fleet: Fleet, gate: Gate) -> None:
         return
     if uptake is Uptake.TAKEN or (uptake is Uptake.READ and age >= READ_FOR_GOOD):
         _delivered(fleet, now, f"{gate.sender} has it")
-    elif _over(fleet, gate):
+    elif _over(fleet, gate) and uptake is not Uptake.READ:
+        why = f"{gate.work} ended before it was read"
         with fleet.transaction():
-            fleet.record(
-                "gate", "fleet", gate.product, gate.id, {"undelivered": (why := f"{gate.work} ended before it was read")}
-            )
+            fleet.record("gate", "fleet", gate.product, gate.id, {"undelivered": why})
             fleet.save_gate(gates.undeliverable(now, why, fleet.now()))
     elif uptake is Uptake.LOST and gate.sendings >= MOST_SENDINGS:
         why = f"{gate.sender} was sent it {gate.sendings} times and was never shown it."

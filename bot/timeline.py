@@ -47,7 +47,8 @@ def _step(row: Mapping[str, Any]) -> Iterator[Step]:
         where = f" in {place(detail['platform'])}" if detail.get("platform") else ""
         yield Step(*about, ANSWERS.get(detail["choice"], f"chose “{detail['choice']}”") + where, str(detail.get("note") or ""))
     elif row["kind"] == "refused":
-        yield Step(*about, f"tried “{detail.get('choice', '')}” and was refused", str(detail.get("why") or ""))
+        tried = f"“{detail['choice']}”" if detail.get("choice") else "to decide it"
+        yield Step(*about, f"tried {tried} and was refused", str(detail.get("why") or ""))
     elif row["kind"] in {"gate", "decision"} and (key := next((each for each in STEPS if each in detail), None)):
         yield Step(*about, STEPS[key], "" if key in UNSAID else _words(detail[key]))
 

@@ -150,6 +150,7 @@ async def test_work_that_ends_before_its_answer_was_seen_to_be_read(bed: Bed, up
     await bed.say("/fleet approve-plan g1")
     bed.engine.push_mail("product-a", type="result", body="done", thread=bed.work("w1").mail)
     bed.engine.box("product-a").uptake[answers(bed)[0].id] = uptake
+    assert (await look_again(bed, seconds=1)).state in {state, GateState.DECIDED}
     assert (await look_again(bed, seconds=60)).state is state
     assert bed.work("w1").state is WorkState.DONE
     assert len(answers(bed)) == 1
