@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
+from weakref import WeakValueDictionary
 
 import aiohttp
 
@@ -60,6 +61,11 @@ class Shared:
     threads: ThreadPoolExecutor
     idle_after: float = IDLE_AFTER
     census: "Census" = field(default_factory=lambda: Census())
+    _locks: "WeakValueDictionary[Path, asyncio.Lock]" = field(default_factory=WeakValueDictionary)
+
+    def changing(self, path: Path) -> asyncio.Lock:
+        """The lock of a place: the same one for a bot that comes back while what it asked for before still goes on."""
+        return self._locks.setdefault(path, asyncio.Lock())
 
 
 class Site:
@@ -75,7 +81,7 @@ class Site:
         self.folder = path / ".overstory"
         self.mailbox = Mailbox(self.folder / "mail.db")
         self.paused = shared.state.get("paused", str(path)) is not None
-        self.changing = asyncio.Lock()
+        self.changing = shared.changing(path)
         self.disturbed: Callable[[], None] = lambda: None
         self._threads = shared.threads
         self._census = shared.census

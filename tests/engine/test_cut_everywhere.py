@@ -1,0 +1,170 @@
+"""The real channel to a real supervisor over the rehearsal, cut at every kind of message that goes over it, on both sides of
+it: a plan is asked for, changed, approved and done, and nothing of it is lost or happens twice."""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+
+from bot.domain import Gate, GateState, Mail, Press, WorkState
+from bot.engine.overstory import OverstoryEngine
+from bot.engine.unix import UnixTransport, connected
+from bot.errors import EngineError
+from tests.bed import Bed, Clock
+from tests.engine.yard import Yard, until
+
+LONG = 90.0
+"""Seconds for a step, however busy the machine is: a connection is cut a dozen times in one, and made again after a pause."""
+
+
+class Cutter:
+    """A socket before a supervisor's. The first message of each kind is lost with the connection; the connection breaks right
+    behind the next one of its kind."""
+
+    def __init__(self, path: Path, behind: Path) -> None:
+        self.path, self._behind = path, behind
+        self.lost: set[str] = set()
+        self.passed: set[str] = set()
+
+    async def start(self) -> None:
+        """Listen."""
+        self._server = await asyncio.start_unix_server(self._serve, str(self.path), limit=2**25)
+
+    async def stop(self) -> None:
+        """Listen no more."""
+        self._server.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        ops: dict[int, str] = {}
+        there = await connected(self._behind)
+        pumps = [
+            asyncio.create_task(self._pump(_lines(reader.read), there.write, ops)),
+            asyncio.create_task(self._pump(_lines(lambda _: there.read()), _writing(writer), ops)),
+        ]
+        with suppress(OSError):
+            await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+        for pump in pumps:
+            pump.cancel()
+        await asyncio.gather(*pumps, return_exceptions=True)
+        await there.close()
+        writer.close()
+
+    async def _pump(self, source: AsyncIterator[bytes], sink: Callable[[bytes], Any], ops: dict[int, str]) -> None:
+        async for line in source:
+            kind = _kind(json.loads(line), ops)
+            if kind not in self.lost:
+                self.lost.add(kind)
+                return
+            await sink(line)
+            if kind not in self.passed:
+                self.passed.add(kind)
+                return
+
+
+async def _lines(read: Callable[[int], Any]) -> AsyncIterator[bytes]:
+    rest = b""
+    while chunk := await read(2**16):
+        *whole, rest = (rest + chunk).split(b"\n")
+        for line in whole:
+            yield line + b"\n"
+
+
+def _writing(writer: asyncio.StreamWriter) -> Callable[[bytes], Any]:
+    async def write(line: bytes) -> None:
+        writer.write(line)
+        await writer.drain()
+
+    return write
+
+
+def _kind(message: dict[str, Any], ops: dict[int, str]) -> str:
+    if "hello" in message:
+        return f"hello of the {'bot' if 'client' in message['hello'] else 'supervisor'}"
+    if "op" in message:
+        ops[message["id"]] = message["op"]
+        return f"request {message['op']}"
+    return f"event {message['event']}" if "event" in message else f"answer to {ops.get(message['id'])}"
+
+
+class Now(Clock):
+    """The present."""
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC)
+
+
+class CutBed(Bed):
+    """A fleet over a real engine."""
+
+    def __init__(self, folder: Path, product: str, engine: OverstoryEngine) -> None:
+        super().__init__(folder, f"products: [{{name: one, path: {product}}}]")
+        self.clock, self.engine = Now(), engine  # type: ignore[assignment]
+
+    def gate(self, revision: int) -> Gate | None:
+        """The open gate of a revision."""
+        return next((gate for gate in self.store.gates.in_states(GateState.OPEN) if gate.revision == revision), None)
+
+    async def press(self, revision: int, choice: str, note: str = "") -> None:
+        """A person answers it."""
+        gate = await until(lambda: self.gate(revision), LONG)
+        given = Press(gate.id, choice, note, revision, gate.digest)
+        await self.router.handle(self.inbound("", press=given))
+
+
+@pytest.fixture
+async def cutter(yard: Yard) -> AsyncIterator[Cutter]:
+    with TemporaryDirectory() as short:
+        cutter = Cutter(Path(short) / "cut", yard.supervisor().socket)
+        await cutter.start()
+        yield cutter
+        await cutter.stop()
+
+
+async def _tick(bed: Bed) -> None:
+    """What the clock does."""
+    while True:
+        await asyncio.sleep(0.3)
+        await bed.jobs.tick()
+
+
+async def _asked(bed: Bed) -> tuple[Mail, ...]:
+    """The product's mail, asked for until it is answered."""
+    while True:
+        with suppress(EngineError):
+            return await bed.engine.mail("one", limit=200)
+        await asyncio.sleep(0.05)
+
+
+async def test_the_channel_is_cut_at_every_kind_of_message(tmp_path: Path, yard: Yard, cutter: Cutter) -> None:
+    product, engine = yard.product("one"), OverstoryEngine(UnixTransport(cutter.path))
+    (tmp_path / "bot").mkdir()
+    bed = CutBed(tmp_path / "bot", product.path, engine)
+    await bed.start()
+    ticking = asyncio.create_task(_tick(bed))
+    try:
+        await bed.router.handle(bed.inbound("/fleet spawn one [complex] mend the failing test"))
+        await bed.press(1, "changes", "smaller")
+        await bed.press(2, "approve")
+        await until(lambda: bed.work("w1").state is WorkState.DONE, LONG)
+        await until(lambda: not bed.store.gates.in_states(GateState.OPEN, GateState.DECIDED), LONG)
+        gates = bed.store.gates.in_states()
+        mail = await _asked(bed)
+    finally:
+        ticking.cancel()
+        await bed.kill()
+        await engine.close()
+    ends = [(gate.state, gate.decision and gate.decision.choice) for gate in gates]
+    assert ends == [(GateState.DELIVERED, "changes"), (GateState.DELIVERED, "approve")]
+    ours = Counter(each.body.split("\n")[0] for each in mail if each.sender == "operator")
+    assert set(ours.values()) == {1}
+    assert {"DECISION: revise: smaller", "DECISION: approve"} <= set(ours)
+    for op in ("hello of the bot", "request watch", "request send", "request reply", "request consumed", "event mail"):
+        assert op in cutter.passed, (op, cutter.passed)
+    assert len(cutter.lost) + len(cutter.passed) >= 26
