@@ -39,23 +39,22 @@ class Deciders:
 
     def __init__(self, fleet: "Fleet") -> None:
         self._fleet = fleet
-        self._known: dict[tuple[str, bool], tuple[str, ...]] = {}
+        self._known: dict[tuple[str, bool], tuple[tuple[str, ...], str]] = {}
 
-    def names(self, gate: Gate) -> tuple[str, ...]:
-        """The names of those who may decide a gate as things stand."""
-        if gate.action is not None:
-            return deciders(self._fleet, gate)
+    def of(self, gate: Gate) -> tuple[tuple[str, ...], str]:
+        """The names of those who may decide a gate as things stand, and whom it waits for: `2 more of ana, ben or cy`."""
+        if gate.action is not None or gate.answers:
+            return self._of(gate)
         key = (gate.product, gate.escalated_at is not None)
         if key not in self._known:
-            self._known[key] = deciders(self._fleet, gate)
+            self._known[key] = self._of(gate)
         return self._known[key]
 
-    def words(self, gate: Gate) -> str:
-        """What a gate waits for: `2 more of ana, ben or cy`."""
-        product = self._fleet.products.get(gate.product)
+    def _of(self, gate: Gate) -> tuple[tuple[str, ...], str]:
+        product, names = self._fleet.products.get(gate.product), deciders(self._fleet, gate)
         if product is None and gate.action is None:
-            return "its product back in the registry"
-        return needs(product, gate, self.names(gate))
+            return names, "its product back in the registry"
+        return names, needs(product, gate, names)
 
 
 def waits_for(gate: Gate) -> str:

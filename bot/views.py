@@ -38,6 +38,7 @@ def _gate_json(waiting: Waiting, fleet: "Fleet", deciders: Deciders, asked: tupl
     registry, snapshot = fleet.registry, fleet.snapshots.get(gate.product)
     product, loud = registry.by_name.get(gate.product), registry.loud
     rules = product.approvals if product else registry.approvals
+    may_decide, needs = deciders.of(gate)
     end = now if gate.state is GateState.OPEN else gate.updated_at
     return {
         "id": gate.id,
@@ -56,8 +57,8 @@ def _gate_json(waiting: Waiting, fleet: "Fleet", deciders: Deciders, asked: tupl
         "required": rules.required if gate.action is None else 1,
         "outcome": gates.outcome(gate),
         "reason": gate.reason,
-        "may_decide": list(may_decide := deciders.names(gate)),
-        "needs": deciders.words(gate),
+        "may_decide": list(may_decide),
+        "needs": needs,
         "reminded": list(may_decide) if gate.reminders else [],
         "reminders": gate.reminders,
         "reminds_at": _time(reminding.reminds_at(gate, rules, loud)),

@@ -103,7 +103,7 @@ def _line(waiting: Waiting, needs: Deciders, now: datetime, *, titled: bool = Tr
     parts = [f"`{gate.id}` **{gate.product}** {gate.kind} “{shortened(gate.title, 80)}”"] if titled else [gate.product]
     parts += [f"revision {gate.revision}", since(gate.created_at, now)]
     if gate.state is GateState.OPEN:
-        parts += [f"needs {needs.words(gate)}", *waiting.why]
+        parts += [f"needs {needs.of(gate)[1]}", *waiting.why]
     else:
         parts.append(outcome(gate))
     return " · ".join(parts)
@@ -118,7 +118,7 @@ def _table(shown: Sequence[Waiting], needs: Deciders, now: datetime) -> Table:
             str(gate.revision),
             since(gate.created_at, now),
             shortened(gate.title, 60),
-            f"needs {needs.words(gate)}" if gate.state is GateState.OPEN else outcome(gate),
+            f"needs {needs.of(gate)[1]}" if gate.state is GateState.OPEN else outcome(gate),
             "; ".join(each.why),
         )
         for each in shown
