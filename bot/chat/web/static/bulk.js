@@ -40,7 +40,8 @@ export function toggle() {
 const shape = (gate) => JSON.stringify([gate.kind, gate.options]);
 const together = () => act.open().filter((gate) => chosen.has(gate.id));
 
-/** Show on each card whether it is chosen or can be, and below them what can be done with those that are. */
+/** Show on each card whether it is chosen or can be, and below them what can be done with those that are. Only what is shown can
+ * be chosen. */
 export function mark(cards, open) {
   if (on && open.length < 1 && !failures.length) on = false;
   for (const id of chosen) if (!open.some((gate) => gate.id === id)) chosen.delete(id);
@@ -50,7 +51,7 @@ export function mark(cards, open) {
   byId("gates").classList.toggle("selecting", on);
   const [first] = together();
   for (const card of cards) pick(card, first);
-  bar(first, open);
+  bar(first, cards.map((card) => card.gate).filter((gate) => gate.state === "open"));
 }
 
 function pick(card, first) {
@@ -74,10 +75,10 @@ function pick(card, first) {
   card.element.classList.toggle("chosen", on && box.checked);
 }
 
-function bar(first, open) {
+function bar(first, shown) {
   const place = byId("bulk");
   place.hidden = !on;
-  const same = first ? open.filter((gate) => shape(gate) === shape(first)) : [];
+  const same = first ? shown.filter((gate) => shape(gate) === shape(first)) : [];
   const key = JSON.stringify([on, first && shape(first), chosen.size, same.length, failures, busy, writing]);
   if (drawn === key) return;
   drawn = key;

@@ -18,8 +18,9 @@ export class GateCard {
     this.title = h("b");
     this.facts = h("span", { class: "gate-facts" });
     this.kind = h("span", { class: "gate-kind" });
+    this.first = h("span", { class: "gate-first" });
     const id = h("span", { class: "id" }, gate.id);
-    const inside = [mark("waiting"), h("span", { class: "gate-title" }, this.kind, " ", this.title), id, this.facts];
+    const inside = [mark("waiting"), h("span", { class: "gate-title" }, this.kind, " ", this.title), id, this.facts, this.first];
     this.head = whole ? h("div", { class: "gate-head" }, ...inside) : h("button", { class: "gate-head", type: "button", onclick: () => this.setOpen(!this.open) }, ...inside);
     this.why = h("p", { class: "gate-why", "data-testid": "why" });
     this.changes = h("div", { class: "gate-changes" });
@@ -53,6 +54,7 @@ export class GateCard {
     setText(this.title, gate.title);
     this.facts.replaceChildren(...facts(gate));
     setText(this.why, gate.why.join(" · "));
+    setText(this.first, this.why.textContent);
     if (gate.state !== "open") return this.body.replaceChildren(...this.#outcome(gate));
     const again = same && before.state === "open";
     this.#text(gate);
