@@ -5,6 +5,7 @@
 
 import asyncio
 import fcntl
+import gc
 import json
 import logging
 import os
@@ -147,6 +148,7 @@ async def run(settings: Settings, report: Callable[[Report], None]) -> None:
                     await _contact(core)
                     await asyncio.wait(connecting, timeout=FIRST_CONTACT) if connecting else None
                     report(Report(version("meta-coordinator"), lines(core), web.login_url, time.monotonic() - began))
+                    gc.freeze()  # modules and the like live as long as we do; no collection need walk through them
                     await stopped.wait()
             finally:
                 clock.shutdown(wait=False)
