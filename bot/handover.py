@@ -20,6 +20,7 @@ WAKE_AFTER = timedelta(seconds=20)
 """A reader that has not looked at its mail for so long is prodded, at each further look."""
 GONE_AFTER = timedelta(seconds=10)
 """What a start of the coordinator, which an answer may bring about, takes to become visible."""
+SENT_BEFORE = "\n\n(You may have been sent this before, under another mark. Act on it once.)"
 MOST_SENDINGS = 3
 """How often an answer is sent that the engine swallows."""
 
@@ -173,16 +174,17 @@ async def _see_to_it(fleet: Fleet, gate: Gate) -> None:
     if not _on_its_way(now) or now.reply != gate.reply:
         return
     if uptake is Uptake.TAKEN or (uptake is Uptake.READ and age >= READ_FOR_GOOD):
-        _delivered(fleet, now, f"{gate.sender} has it")
+        _delivered(fleet, now, f"{_reader(fleet, now)} has it")
     elif _over(fleet, gate) and uptake is not Uptake.READ:
         why = f"{gate.work} ended before it was read"
         with fleet.transaction():
             fleet.record("gate", "fleet", gate.product, gate.id, {"undelivered": why})
             fleet.save_gate(gates.undeliverable(now, why, fleet.now()))
     elif uptake is Uptake.LOST and gate.sendings >= MOST_SENDINGS:
-        why = f"{gate.sender} was sent it {gate.sendings} times and was never shown it."
-        hint = f"Its hooks may have been changed; `/fleet adopt {gate.product}` mends them."
-        _undelivered(fleet, now, EngineError(why, hint))
+        why = f"{_reader(fleet, now)} was sent it {gate.sendings} times and was never shown it."
+        hint = "See that the agents' user may write its `.claude/settings.local.json`: the hooks in it could not be mended."
+        again = Suggestion("Hand it over again", f"/fleet approve-plan {gate.id} --again")
+        _undelivered(fleet, now, EngineError(why, hint), again)
     elif uptake is Uptake.LOST:
         with fleet.transaction():
             fleet.record("gate", "fleet", gate.product, gate.id, {"swallowed": gate.reply})
@@ -200,6 +202,12 @@ def _over(fleet: Fleet, gate: Gate) -> bool:
     return work is not None and not work.state.open
 
 
+def _reader(fleet: Fleet, gate: Gate) -> str:
+    """Who was sent the answer: whoever asked, or the coordinator where they have ended."""
+    sent = fleet.store.mail.get(gate.product, gate.reply or "")
+    return sent.recipient if sent else gate.sender
+
+
 def _gone(fleet: Fleet, gate: Gate) -> bool:
     """Whether nobody runs any more who could read an answer that was sent a while ago."""
     seen = fleet.snapshots.get(gate.product)
@@ -210,13 +218,14 @@ def _gone(fleet: Fleet, gate: Gate) -> bool:
 
 def _reply(fleet: Fleet, gate: Gate) -> str:
     """The answer; where it goes to a coordinator that does not know the question, with all that it has to know."""
+    text = gates.reply(gate) + (SENT_BEFORE if gate.sendings > 1 else "")
     snapshot = fleet.snapshots.get(gate.product)
     asked = fleet.store.mail.get(gate.product, gate.mail or "")
     knowing = {gate.sender} | ({asked.recipient} if asked else set())
     active = {session.agent for session in snapshot.active} if snapshot else knowing
     if knowing & (active | ({"coordinator"} if snapshot and snapshot.coordinator else set())):
-        return gates.reply(gate)
-    return objective.late_answer(gate, gates.reply(gate), fleet.store.work.get(gate.work) if gate.work else None)
+        return text
+    return objective.late_answer(gate, text, fleet.store.work.get(gate.work) if gate.work else None)
 
 
 def _delivered(fleet: Fleet, gate: Gate, reason: str) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from bot.domain import Gate, GateState, Mail, Person, Role, WorkState
 from bot.engine.base import Uptake
+from bot.jobs import LOOK_AGAIN, pause_after
 from tests.bed import Bed
 
 PLAN = {"options": ["approve", "revise", "reject"], "taskId": "t-1"}
@@ -75,7 +76,8 @@ async def test_a_swallowed_answer_is_sent_again_under_a_mark_of_its_own(bed: Bed
     assert (await look_again(bed, seconds=1)).state is GateState.DELIVERED
     first, second = answers(bed)
     origin = bed.store.origin
-    assert first.body.endswith(f"[g1.{origin}]")
+    assert (first.body.endswith(f"[g1.{origin}]"), "sent this before" in first.body) == (True, False)
+    assert "sent this before" in second.body
     assert second.body.endswith(f"[g1.{origin}.2]")
     assert bed.expect("Approved by ana", kind="outcome")
 
@@ -87,7 +89,22 @@ async def test_an_answer_that_is_swallowed_again_and_again_is_told_of(bed: Bed) 
         await look_again(bed, seconds=1)
     assert len(answers(bed)) == 3
     assert "was never shown it" in bed.fleet.gate("g1").reason
-    bed.expect("was never shown it", "/fleet adopt product-a", kind="error")
+    said = bed.expect("was never shown it", ".claude/settings.local.json", kind="error")
+    assert [each.command for each in said.suggestions] == ["/fleet approve-plan g1 --again"]
+
+
+def test_an_answer_that_waits_for_its_reader_is_looked_at_every_few_seconds_however_long_it_waits() -> None:
+    assert pause_after(100, failed=False) == LOOK_AGAIN < pause_after(100, failed=True)
+    assert pause_after(1, failed=False) == pause_after(1, failed=True)
+
+
+async def test_an_answer_to_an_agent_that_has_ended_is_its_coordinators_to_take(bed: Bed) -> None:
+    bed.coordinator("product-a")
+    bed.engine.push_mail("product-a", sender="scout-1", type="question", subject="Which file?", recipient="operator")
+    await bed.settled()
+    await bed.say("/fleet approve-plan g2 The first")
+    told = {row["detail"].get("delivered") for row in bed.store.audit.newest() if row["subject"] == "g2"}
+    assert "coordinator has it" in told
 
 
 async def test_a_session_that_ends_before_it_reads_is_told_of_and_started_again_when_somebody_says_so(bed: Bed) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import sqlite3
@@ -254,6 +255,31 @@ async def test_a_mail_that_was_read_by_a_hook_and_never_shown_is_lost(yard: Yard
     with closing(sqlite3.connect(Path(product.path, ".overstory", "mail.db"))) as connection, connection:
         connection.execute("UPDATE messages SET read = 1")
     assert await engine.consumed("one", id) is Uptake.LOST
+
+
+@finding(4)
+async def test_whether_the_coordinator_was_shown_a_mail_is_found_without_a_record_of_its_transcript(
+    yard: Yard, tmp_path: Path
+) -> None:
+    """No version records which transcript is its coordinator's; and in the middle of a turn it acts without having seen it."""
+    engine, ear, product, _ = await running(yard, CLAUDE_CONFIG_DIR=str(tmp_path / "claude"))
+    id = await engine.send("one", "Dark mode", "[stall]", marker="[w1]")
+    with closing(sqlite3.connect(Path(product.path, ".overstory", "mail.db"))) as connection, connection:
+        connection.execute("UPDATE messages SET read = 1")
+    mailed(product, subject="Still at it", type_="status", from_="coordinator", to_="operator")
+    await ear.letter("one", subject="Still at it")
+    folder = tmp_path / "claude" / "projects" / re.sub("[^A-Za-z0-9]", "-", product.path)
+    folder.mkdir(parents=True)
+
+    async def after(entry: dict[str, Any]) -> Uptake:
+        with (folder / "5e55.jsonl").open("a") as file:
+            file.write(json.dumps(entry) + "\n")
+        return await engine.consumed("one", id)
+
+    printed = {"hookEvent": "PostToolUse", "stdout": f"reply {id}"}
+    assert await after({"type": "user", "message": {"content": "Dark mode"}}) is Uptake.READ
+    assert await after({"attachment": {"type": "hook_success", **printed}}) is Uptake.LOST
+    assert await after({"attachment": {"type": "hook_additional_context", **printed}}) is Uptake.TAKEN
 
 
 @finding(5)

@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from supervisor import cli, history, plans, sessions, times, transcripts, troubles
+from supervisor import cli, history, plans, processes, sessions, times, transcripts, troubles
 from supervisor.costs import Costs
 from supervisor.mailbox import Mailbox, shortened
 from supervisor.state import State
 
 from bot.engine.channel import ERROR_CODES, MAX_TEXT, ChannelError
+from tests.engine.yard import until
 
 MAIL = """CREATE TABLE messages (id TEXT PRIMARY KEY, from_agent TEXT NOT NULL, to_agent TEXT NOT NULL, subject TEXT NOT NULL,
 body TEXT NOT NULL, type TEXT NOT NULL DEFAULT 'status', priority TEXT NOT NULL DEFAULT 'normal', thread_id TEXT, payload TEXT,
@@ -93,9 +94,9 @@ async def test_a_command_that_never_ends_is_ended_with_all_it_started(tmp_path: 
     with pytest.raises(ChannelError) as caught:
         await cli.run(["sh", "-c", script], tmp_path, deadline=0.5)
     assert caught.value.code == "timed_out"
-    from supervisor import processes
-
-    assert int((tmp_path / "pid").read_text()) not in processes.table()
+    pid = int((tmp_path / "pid").read_text())
+    # Whoever inherits a process may take its time to bury it.
+    await until(lambda: processes.one(pid) is None)
 
 
 async def test_a_command_that_prints_without_end_is_ended(tmp_path: Path) -> None:
@@ -295,6 +296,16 @@ def test_a_plan_is_found_wherever_a_lead_could_write_it(post: Post, tmp_path: Pa
     written(tmp_path, *files)
     full = plans.complete(tmp_path, letter(post, from_agent="lead-1", payload='{"beadId": "t-1"}'))
     assert full.body == f"See the plan.\n\nplan of {found}"
+
+
+def test_who_wrote_a_plan_is_no_part_of_it(post: Post, tmp_path: Path) -> None:
+    spec = tmp_path / ".overstory" / "specs" / "t-1.md"
+    spec.parent.mkdir(parents=True)
+    spec.write_text("<!-- written-by: coordinator -->\n# Plan\n\n1. <!-- keep this -->\n")
+    pointing = letter(post, type="decision_gate", body="See spec.", payload='{"taskId": "t-1"}')
+    assert plans.complete(tmp_path, pointing).body == "See spec.\n\n# Plan\n\n1. <!-- keep this -->\n"
+    whole = replace(pointing, body="# Plan\n\n1. <!-- keep this -->")
+    assert plans.complete(tmp_path, whole) == whole
 
 
 def test_a_plan_without_a_file_is_its_summary(post: Post, tmp_path: Path) -> None:

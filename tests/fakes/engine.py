@@ -258,7 +258,7 @@ class FakeEngine(Engine):
         answer = found or self.push_mail(
             product,
             sender="operator",
-            recipient=original.sender,
+            recipient=original.sender if original.sender in active else "coordinator",
             type=original.type,
             subject=f"Re: {original.subject}",
             body=text,

@@ -16,6 +16,9 @@ from .mailbox import Letter
 
 TASK = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,120}")
 
+AUTHOR = re.compile(r"\A<!-- written-by: [^\n]*-->\n")
+"""The line with which `ov spec write` begins a file."""
+
 SHORT_BODY = 400
 """A plan's mail with a body up to this many characters only points at the plan."""
 
@@ -52,7 +55,7 @@ def _found(root: Path, task: str, sender: str, worktree: str) -> str | None:
     tree = Path(worktree) if worktree else folder / "worktrees" / sender
     name = f"{task}.md"
     places = [folder / "plans" / name, tree / ".overstory" / "plans" / name, folder / "specs" / name]
-    return next((text for place in places if (text := inside(root, place)) is not None), None)
+    return next((AUTHOR.sub("", text) for place in places if (text := inside(root, place)) is not None), None)
 
 
 def inside(root: Path, path: Path) -> str | None:

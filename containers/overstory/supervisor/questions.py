@@ -1,5 +1,6 @@
 """What only looks into a product."""
 
+from pathlib import Path
 from typing import Any
 
 from bot.engine.channel import MAX_TEXT, ChannelError
@@ -48,19 +49,22 @@ async def consumed(product: Product, mail: str) -> dict[str, Any]:
 def _uptake(product: Product, letter: Letter, row: Row | None) -> str:
     if not letter.read:
         return "waiting"
-    transcript = transcripts.path_of(row) if row is not None else None
-    if transcript is not None and _shown(transcript, letter) is False:
-        return "lost"
+    written = transcripts.all_of(row) if row is not None else ()
+    shown = _shown(written, letter) if written else True
+    if not shown:
+        # An agent in the middle of a turn acts all the time, and is handed what has come for it only later.
+        return "read" if shown is None else "lost"
     if product.site.mailbox.sent_by(letter.recipient, letter) is not None:
         return "taken"
     acted = history.active_since(product.site.folder / "events.db", letter.recipient, letter.created_at)
     return "taken" if acted else "read"
 
 
-def _shown(transcript: Any, letter: Letter) -> bool | None:
+def _shown(written: tuple[Path, ...], letter: Letter) -> bool | None:
     """Whether the model was shown the mail, looked for by its last line (its marker) and by its id."""
     last = (letter.body.strip().splitlines() or [""])[-1].strip()
-    found = [transcripts.shown(transcript, needle) for needle in (last, letter.id) if len(needle) > 3]
+    needles = [needle for needle in (last, letter.id) if len(needle) > 3]
+    found = [transcripts.shown(path, needle) for path in written for needle in needles]
     return True if True in found else False if False in found else None
 
 

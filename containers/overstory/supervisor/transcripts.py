@@ -34,11 +34,26 @@ def path_of(row: Row) -> Path | None:
     if row.transcript:
         found = Path(row.transcript)
         return found if found.suffix == ".jsonl" and found.is_file() else None
-    if not row.claude_session or not row.worktree or not re.fullmatch(r"[\w-]+", row.claude_session):
+    folder = _folder(row)
+    if folder is None or not row.claude_session or not re.fullmatch(r"[\w-]+", row.claude_session):
         return None
-    home = Path(os.environ.get("CLAUDE_CONFIG_DIR") or Path.home() / ".claude")
-    found = home / "projects" / re.sub(r"[^A-Za-z0-9]", "-", row.worktree) / f"{row.claude_session}.jsonl"
+    found = folder / f"{row.claude_session}.jsonl"
     return found if found.is_file() else None
+
+
+def all_of(row: Row) -> tuple[Path, ...]:
+    """Where to look for what a session was shown: its transcript, or all that were written in its folder since it began, for no
+    version records which one is its coordinator's."""
+    known, folder = path_of(row), _folder(row)
+    if known is not None or folder is None:
+        return () if known is None else (known,)
+    return tuple(path for path in folder.glob("*.jsonl") if path.is_file() and path.stat().st_mtime >= (row.began or 0.0))
+
+
+def _folder(row: Row) -> Path | None:
+    """Where Claude Code keeps the transcripts of a session's folder."""
+    home = Path(os.environ.get("CLAUDE_CONFIG_DIR") or Path.home() / ".claude")
+    return home / "projects" / re.sub(r"[^A-Za-z0-9]", "-", row.worktree) if row.worktree else None
 
 
 def shown(transcript: Path, needle: str) -> bool | None:
