@@ -2,7 +2,7 @@
 """Answers Claude Code's first-run questions in the agent's home, where in a terminal nobody could.
 
 Without this a session in tmux dies or waits at the welcome screen, at "Detected a custom API key" (whose preselected answer
-is no) and at the question whether a folder is trusted.
+is no), at the question whether a folder is trusted, or at the one whether permissions may be bypassed (whose is "No, exit").
 """
 
 import json
@@ -27,15 +27,30 @@ def seeded(config: Mapping[str, object], api_key: str, products: list[Path]) -> 
     return answers
 
 
-def main() -> None:
-    """Seed `~/.claude.json`, in one step, so that a session never reads half of it."""
-    path = Path.home() / ".claude.json"
-    config = json.loads(path.read_text()) if path.exists() else {}
-    products = sorted(folder for folder in PROJECTS.iterdir() if (folder / ".git").exists())
+def seed(home: Path, api_key: str, products: list[Path]) -> None:
+    """Answer the questions in a home: onboarding, key and trust in `.claude.json`, permissions in `.claude/settings.json`."""
+    config, settings = home / ".claude.json", home / ".claude" / "settings.json"
+    _put(config, seeded(_read(config), api_key, products))
+    settings.parent.mkdir(exist_ok=True)
+    _put(settings, {"skipDangerousModePermissionPrompt": True, **_read(settings)})
+
+
+def _read(path: Path) -> dict[str, object]:
+    return dict(json.loads(path.read_text())) if path.exists() else {}
+
+
+def _put(path: Path, value: Mapping[str, object]) -> None:
+    """Write a file in one step, so that a session never reads half of it."""
     draft = path.with_suffix(".draft")
-    draft.write_text(json.dumps(seeded(config, os.environ.get("ANTHROPIC_API_KEY", ""), products), indent=2))
+    draft.write_text(json.dumps(value, indent=2))
     draft.chmod(0o600)
     draft.replace(path)
+
+
+def main() -> None:
+    """Seed the agent's own home."""
+    products = sorted(folder for folder in PROJECTS.iterdir() if (folder / ".git").exists())
+    seed(Path.home(), os.environ.get("ANTHROPIC_API_KEY", ""), products)
 
 
 if __name__ == "__main__":

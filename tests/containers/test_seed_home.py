@@ -1,8 +1,9 @@
 """What Claude Code would ask in a terminal, answered beforehand."""
 
+import json
 from pathlib import Path
 
-from seed_home import seeded
+from seed_home import seed, seeded
 
 KEY = "sk-ant-api03-" + "k" * 60 + "the-last-twenty-char"
 
@@ -36,3 +37,14 @@ def test_without_a_key_nothing_is_approved() -> None:
 def test_seeding_twice_changes_nothing() -> None:
     once = seeded({}, KEY, [Path("/projects/product-a")])
     assert seeded(once, KEY, [Path("/projects/product-a")]) == once
+
+
+def test_a_home_asks_no_leave_to_bypass_permissions_and_keeps_its_settings(tmp_path: Path) -> None:
+    seed(tmp_path, KEY, [Path("/projects/product-a")])
+    settings, config = tmp_path / ".claude" / "settings.json", tmp_path / ".claude.json"
+    assert json.loads(settings.read_text()) == {"skipDangerousModePermissionPrompt": True}
+    assert json.loads(config.read_text())["hasCompletedOnboarding"] is True
+    settings.write_text('{"model": "opus", "skipDangerousModePermissionPrompt": false}')
+    seed(tmp_path, KEY, [])
+    assert json.loads(settings.read_text()) == {"model": "opus", "skipDangerousModePermissionPrompt": False}
+    assert {path.name for path in tmp_path.rglob("*") if path.is_file()} == {".claude.json", "settings.json"}

@@ -9,6 +9,12 @@ from pathlib import Path
 from bot.engine.channel import ChannelError
 
 CATALOGUE: tuple[tuple[str, str, str], ...] = (
+    (
+        # 0.5.8 takes a session that has ended for a lack of rights: "This often happens when running as root".
+        r"cannot reach session",
+        "claude_missing",
+        "Claude Code ended as it started: run `claude --dangerously-skip-permissions` there once, as that user, and answer it.",
+    ),
     (r"as root|root/sudo privileges", "wrong_user", "Run the supervisor as an ordinary user that owns the products."),
     (r"dubious ownership", "not_a_repository", "Give the folder to the runtime's user, or add it to git's safe.directory."),
     (r"requires a git repository", "not_a_repository", "Run `git init -b main` in the product's folder."),
