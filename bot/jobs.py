@@ -24,15 +24,7 @@ log = logging.getLogger(__name__)
 
 PAUSES = (0.5, 1.0, 2.0, 5.0, 15.0, 30.0)
 """Seconds before the next try, by how often it has failed; the last one for good."""
-LOOK_AGAIN = 5.0
-"""Longest pause in seconds of a job that has not failed, but waits for somebody else."""
 CATCH_UP = "catch up"
-
-
-def pause_after(tries: int, *, failed: bool) -> float:
-    """Seconds after which a job is run again that was tried so often."""
-    pause = PAUSES[min(tries, len(PAUSES)) - 1]
-    return pause if failed else min(pause, LOOK_AGAIN)
 
 
 class Jobs:
@@ -195,7 +187,7 @@ class Jobs:
         """Run a job; one that fails, or that answers True, is run again after a rest."""
         try:
             if await job():
-                return self._rest(key, failed=False)
+                return self._rest(key)
         except (EngineError, DeliveryError) as error:
             log.info("%s is tried again: %s", key, error.message)
         except Exception:
@@ -205,11 +197,11 @@ class Jobs:
             return None
         return self._rest(key)
 
-    def _rest(self, key: str, *, failed: bool = True) -> None:
-        """Leave a job alone for a while, the longer the more often it has been tried."""
+    def _rest(self, key: str) -> None:
+        """Leave a job alone for a while, the longer the more often it has failed."""
         tries = self._failed[key] = self._failed.get(key, 0) + 1
         self._resting.add(key)
-        asyncio.get_running_loop().call_later(pause_after(tries, failed=failed), self._rested, key)
+        asyncio.get_running_loop().call_later(PAUSES[min(tries, len(PAUSES)) - 1], self._rested, key)
 
     def _rested(self, key: str) -> None:
         self._resting.discard(key)
@@ -244,7 +236,7 @@ class Jobs:
     def _deliver_all(self) -> None:
         for gate in self.fleet.store.gates.in_states(GateState.DECIDED):
             if not gate.reason and (gate.action or self._reachable(gate.product)):
-                self._once(f"deliver {gate.id}", partial(handover.deliver, self.fleet, gate.id, self.act))
+                self._once(f"deliver {gate.marker}", partial(handover.deliver, self.fleet, gate.id, self.act))
 
     # -- the outbox --------------------------------------------------------------------------------------------------
 

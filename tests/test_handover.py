@@ -7,7 +7,6 @@ import pytest
 
 from bot.domain import Gate, GateState, Mail, Person, Role, WorkState
 from bot.engine.base import Uptake
-from bot.jobs import LOOK_AGAIN, pause_after
 from tests.bed import Bed
 
 PLAN = {"options": ["approve", "revise", "reject"], "taskId": "t-1"}
@@ -70,9 +69,10 @@ async def test_a_reader_that_does_not_look_is_prodded(bed: Bed) -> None:
 
 
 async def test_a_swallowed_answer_is_sent_again_under_a_mark_of_its_own(bed: Bed) -> None:
-    next_answer(bed, Uptake.LOST)
+    next_answer(bed, Uptake.WAITING)
     await bed.say("/fleet approve-plan g1")
     next_answer(bed, Uptake.TAKEN)
+    bed.engine.box("product-a").uptake[answers(bed)[0].id] = Uptake.LOST
     assert (await look_again(bed, seconds=1)).state is GateState.DELIVERED
     first, second = answers(bed)
     origin = bed.store.origin
@@ -82,20 +82,14 @@ async def test_a_swallowed_answer_is_sent_again_under_a_mark_of_its_own(bed: Bed
     assert bed.expect("Approved by ana", kind="outcome")
 
 
-async def test_an_answer_that_is_swallowed_again_and_again_is_told_of(bed: Bed) -> None:
+async def test_an_answer_that_is_swallowed_again_and_again_is_told_of_without_a_rest_in_between(bed: Bed) -> None:
     next_answer(bed, Uptake.LOST)
     await bed.say("/fleet approve-plan g1")
-    for _ in range(5):
-        await look_again(bed, seconds=1)
+    await bed.settled()
     assert len(answers(bed)) == 3
     assert "was never shown it" in bed.fleet.gate("g1").reason
     said = bed.expect("was never shown it", ".claude/settings.local.json", kind="error")
     assert [each.command for each in said.suggestions] == ["/fleet approve-plan g1 --again"]
-
-
-def test_an_answer_that_waits_for_its_reader_is_looked_at_every_few_seconds_however_long_it_waits() -> None:
-    assert pause_after(100, failed=False) == LOOK_AGAIN < pause_after(100, failed=True)
-    assert pause_after(1, failed=False) == pause_after(1, failed=True)
 
 
 async def test_an_answer_to_an_agent_that_has_ended_is_its_coordinators_to_take(bed: Bed) -> None:

@@ -133,8 +133,8 @@ CATALOGUE = [
     ('Executable not found in $PATH: "tmux"', "tmux_missing"),
     ("Failed to create tmux session: command too long", "tmux_missing"),
     (
-        'Error [AGENT_ERROR]: Tmux server is not running (cannot reach session "overstory-a-coordinator"). This often happens when '
-        "running as root (UID 0) or when tmux crashed. Original error: no server running on /tmp/x/default",
+        'Error [AGENT_ERROR]: Tmux server is not running (cannot reach session "overstory-a-coordinator"). This often '
+        "happens when running as root (UID 0) or when tmux crashed. Original error: no server running on /tmp/x/default",
         "claude_missing",
     ),
     ("Agent not found: nobody", "unknown_agent"),
