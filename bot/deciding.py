@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from bot import access, gates
+from bot import access, gates, objective
 from bot.domain import Decision, Gate, GateState, Person, Role
 from bot.errors import Conflict, FleetError, NotAllowed, UsageError
 from bot.store.work import UNDER_WAY
@@ -58,11 +58,15 @@ def decide(
 def hand_over_again(fleet: "Fleet", id: str, person: Person) -> Gate:
     """Have a decision that did not arrive handed to the engine once more, which starts the product's coordinator if it is gone.
 
-    Raises NotFound, NotAllowed, and Conflict when it has arrived or is on its way."""
+    Raises NotFound, NotAllowed, and Conflict when it has arrived or is on its way, or when its work has ended."""
     gate = fleet.gate(id)
     _allowed(fleet, gate, person)
     if gate.state is not GateState.DECIDED or not gate.reason:
         raise Conflict(f"{gate.id}: {gates.outcome(gate)}.", "There is nothing to hand over again.")
+    work = fleet.store.work.get(gate.work) if gate.work else None
+    if work is not None and not work.state.open:
+        # Its coordinator would set about what has been stopped.
+        raise Conflict(f"{work.id}, which {gate.id} belongs to, has ended ({work.state}).", f"Say `{objective.again(work)}`.")
     with fleet.transaction():
         fleet.record("decision", person.name, gate.product, gate.id, {"handed over again": gate.reason})
         return fleet.save_gate(gates.to_send_again(gate, fleet.now()))

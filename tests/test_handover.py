@@ -119,6 +119,17 @@ async def test_a_session_that_ends_before_it_reads_is_told_of_and_started_again_
     assert "There is nothing to hand over again" in (await bed.say("/fleet approve-plan g1 --again"))[0].text
 
 
+async def test_a_decision_is_not_handed_over_again_once_its_work_was_stopped(bed: Bed) -> None:
+    next_answer(bed, Uptake.WAITING)
+    bed.coordinator("product-a")
+    await bed.say("/fleet approve-plan g1")
+    await bed.say("/fleet stop product-a --yes")
+    assert bed.fleet.gate("g1").reason
+    (post,) = await bed.say("/fleet approve-plan g1 --again")
+    assert (post.kind, "w1" in post.text, "/fleet spawn product-a mend it" in post.text) == ("error", True, True)
+    assert len(answers(bed)) == 1
+
+
 async def test_handing_over_again_takes_somebody_who_may_decide(bed: Bed) -> None:
     await bed.say("/fleet approve-plan g1")
     bed.person = Person("vic", Role.VIEWER)

@@ -41,10 +41,13 @@ FINDINGS = {
     13: "mended: plans are found where leads can write, approved ones are put where they are looked for",
     14: "mended: deleted mail and reused row numbers cause a replay, never a loss",
     15: "mended: hooks of the main checkout are bound to the coordinator",
+    16: "mended: no version records which transcript is its coordinator's; it is searched for",
+    17: "said, and mended in the image: 0.5.8 takes Claude Code's question about permissions for a tmux that has crashed",
 }
 ELSEWHERE = {
     11: "test_json_is_found_wherever_a_version_prints_it",
     12: "test_the_engines_words_have_a_code_and_a_cure",
+    17: "test_the_engines_words_have_a_code_and_a_cure",
     14: "test_mail_deleted_and_rowids_handed_out_again_cause_a_replay_and_no_loss",
 }
 TESTED: dict[int, list[str]] = {}
@@ -257,7 +260,7 @@ async def test_a_mail_that_was_read_by_a_hook_and_never_shown_is_lost(yard: Yard
     assert await engine.consumed("one", id) is Uptake.LOST
 
 
-@finding(4)
+@finding(4, 16)
 async def test_whether_the_coordinator_was_shown_a_mail_is_found_without_a_record_of_its_transcript(
     yard: Yard, tmp_path: Path
 ) -> None:
