@@ -4,10 +4,11 @@ Whatever is said is said once for its key, in the transaction that says why, so 
 """
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bot import access, gates, reminding
 from bot.domain import Card, Gate, GateKind, GateState, Person, Product, Role, WorkState
+from bot.errors import NotAllowed
 from bot.fleet import Change
 from bot.words import count, listed, shortened, since
 
@@ -102,6 +103,18 @@ def _escalate(fleet: "Fleet", gate: Gate, product: Product) -> None:
         _say(fleet, gate, text, f"escalated:{gate.id}")
         _notes(fleet, gate, dict.fromkeys((*asked, *deciders(fleet, gate))), text, ":escalated")
         fleet.save_gate(gate)
+
+
+def decide(fleet: "Fleet", id: str, choice: str, person: Person, **given: Any) -> Gate:
+    """One person's answer to a gate, as `Fleet.decide`. Where this person may not give it, those who may hear of it, once."""
+    try:
+        return fleet.decide(id, choice, person, **given)
+    except NotAllowed as refusal:
+        gate = fleet.gate(id)
+        known = access.may(person, Role.VIEWER, gate.product or None) is None
+        if gate.state is GateState.OPEN and known and tell_asked(fleet, gate, person):
+            raise NotAllowed(f"{refusal.message} I have let them know that you asked.") from refusal
+        raise
 
 
 def tell_asked(fleet: "Fleet", gate: Gate, person: Person) -> bool:

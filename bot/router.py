@@ -226,14 +226,7 @@ class Router:
 
     def _press(self, inbound: Inbound, press: Press) -> SkillResult:
         bound = {"note": press.note, "revision": press.revision, "digest": press.digest, "platform": inbound.platform}
-        try:
-            gate = self.fleet.decide(press.gate, press.choice, inbound.person, **bound)
-        except NotAllowed as refusal:
-            gate = self.fleet.gate(press.gate)
-            known = access.may(inbound.person, Role.VIEWER, gate.product or None) is None
-            if gate.state is GateState.OPEN and known and raising.tell_asked(self.fleet, gate, inbound.person):
-                raise NotAllowed(f"{refusal.message} I have let them know that you asked.") from refusal
-            raise
+        gate = raising.decide(self.fleet, press.gate, press.choice, inbound.person, **bound)
         return SkillResult(f"`{gate.id}`: {gates.outcome(gate)}")
 
     def _is_command(self, text: str) -> bool:

@@ -7,7 +7,7 @@ approves. A gate of kind question or escalation takes the words as the answer it
 import difflib
 from collections.abc import Sequence
 
-from bot import gates
+from bot import gates, raising
 from bot.deciding import Shown
 from bot.domain import Card, Gate
 from bot.errors import FleetError, NotAllowed, UsageError
@@ -59,7 +59,8 @@ async def approve_plan(args: Args, context: SkillContext) -> SkillResult:
         text = f"**{gate.product}** “{gate.title}” (`{gate.id}`): {gates.outcome(gate)}; it is handed over again."
         return SkillResult(text, data={"gates": [gate_json(gate, fleet)]}, cards=(Card("gate", gate=gate.id),))
     choice, note = read(gate, args.answer)
-    gate = fleet.decide(
+    gate = raising.decide(
+        fleet,
         gate.id,
         choice,
         context.person,

@@ -92,7 +92,7 @@ def test_any_text_is_an_argument_or_too_long_for_one(text: str) -> None:
 async def test_a_command_that_never_ends_is_ended_with_all_it_started(tmp_path: Path) -> None:
     script = f"sleep 1000 & echo $! > {tmp_path}/pid; sleep 1000"
     with pytest.raises(ChannelError) as caught:
-        await cli.run(["sh", "-c", script], tmp_path, deadline=0.5)
+        await cli.run(["sh", "-c", script], tmp_path, deadline=2.0)
     assert caught.value.code == "timed_out"
     pid = int((tmp_path / "pid").read_text())
     # Whoever inherits a process may take its time to bury it.

@@ -7,7 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
-from bot import timeline, views
+from bot import raising, timeline, views
 from bot.chat.web import bodies
 from bot.chat.web.queries import limit, states
 from bot.chat.web.refusals import answer, error_json
@@ -95,9 +95,8 @@ def kept(site: Site, id: str) -> Iterator[None]:
 
 def decided(site: Site, id: str, given: bodies.Answer) -> Gate:
     """The gate after a decision made on the web."""
-    return site.fleet.decide(
-        id, given.choice, site.person(), note=given.note, revision=given.revision, digest=given.digest, platform="web"
-    )
+    bound = {"note": given.note, "revision": given.revision, "digest": given.digest, "platform": "web"}
+    return raising.decide(site.fleet, id, given.choice, site.person(), **bound)
 
 
 def _result(fleet: Fleet, id: str, outcome: Gate | FleetError) -> dict[str, Any]:
