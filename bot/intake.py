@@ -70,9 +70,18 @@ def _take_one(fleet: Fleet, mail: Mail) -> list[Report]:
         if found.work is None or not found.work.state.open or found.current:
             _raise_gate(fleet, mail, use.gate, found.work, conversation)
             return []
-    elif use.use is Use.OURS or use.use is Use.PROGRESS:
+    elif use.use is Use.OURS or use.use is Use.PROGRESS or _waits_for_us(fleet, mail, found.work):
         return []
     return [Report(mail, _news(fleet, mail, found, use.ends), conversation)]
+
+
+def _waits_for_us(fleet: Fleet, mail: Mail, work: Work | None) -> bool:
+    """Whether an agent is called dead that only waits for an answer: every worker's session ends with the turn in which it asks,
+    and its coordinator takes the answer on."""
+    if mail.type != "worker_died" or work is None:
+        return False
+    asked = [gate for gate in fleet.store.gates.of_work(work.id) if gate.sender == mail.sender]
+    return any(gate.state in {GateState.OPEN, GateState.DECIDED, GateState.DELIVERED} for gate in asked)
 
 
 def _news(fleet: Fleet, mail: Mail, found: About, ends: bool | None) -> Work | None:

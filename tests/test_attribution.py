@@ -102,6 +102,29 @@ async def test_a_worker_of_the_coordinator_that_reports_to_the_operator_ends_not
     assert await states(bed) == [WorkState.RUNNING]
 
 
+async def test_an_agent_that_ends_with_its_question_fails_nothing_while_somebody_is_asked(bed: Bed) -> None:
+    """The engine calls it dead: its turn ended without a report."""
+    await bed.say(f"{SCOUT}which file")
+    agent, died = bed.work("w1").agent or "", "Clean exit without terminal mail"
+    bed.engine.push_mail("product-a", sender=agent, recipient="operator", type="question", subject="Which file?", body="?")
+    bed.engine.push_mail("product-a", sender=agent, recipient="operator", type="worker_died", subject="worker_died", body=died)
+    await bed.settled()
+    assert (bed.fleet.gate("g1").state, bed.work("w1").state) == (GateState.OPEN, WorkState.WAITING)
+    assert not [post for post in bed.posts("report") if died in post.text]
+    await bed.say("/fleet approve-plan g1 The first")
+    assert bed.work("w1").state is WorkState.RUNNING
+
+
+async def test_an_agent_that_dies_without_having_asked_fails_its_work(bed: Bed) -> None:
+    await bed.say(f"{SCOUT}which file")
+    agent = bed.work("w1").agent or ""
+    bed.engine.push_mail(
+        "product-a", sender=agent, recipient="operator", type="worker_died", subject="worker_died", body="gone"
+    )
+    await bed.settled()
+    assert bed.work("w1").state is WorkState.FAILED
+
+
 async def test_a_late_error_of_an_attempt_that_is_over_does_not_fail_the_next(bed: Bed) -> None:
     await bed.say("/fleet spawn product-a mend it")
     first = bed.work("w1").marker
