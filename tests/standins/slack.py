@@ -18,6 +18,7 @@ import json
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -97,7 +98,7 @@ class Slack:
 
     async def __aenter__(self) -> "Slack":
         app = web.Application(client_max_size=32 * 1024**2)
-        app.router.add_post("/api/{method}", self._call)
+        app.router.add_route("*", "/api/{method}", self._call)
         app.router.add_get("/link/{ticket}", self._listen)
         app.router.add_post("/respond/{id}", self._respond)
         app.router.add_post("/upload/{id}", self._upload)
@@ -144,8 +145,25 @@ class Slack:
             async with asyncio.timeout(PATIENCE):
                 while not (found := true()):
                     self._changed.clear()
-                    await self._changed.wait()
+                    with suppress(TimeoutError):  # what happens inside the coordinator tells nobody here
+                        await asyncio.wait_for(self._changed.wait(), 0.05)
                 return found
+        except TimeoutError:
+            raise AssertionError(f"{what or 'it'} did not come. Said was:\n{self.transcript()}") from None
+
+    async def until_awaited(self, true: Callable[[], Any], what: str = "") -> Any:
+        """As `until`, for a condition that may be a coroutine function."""
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while True:
+                    self._changed.clear()
+                    found = true()
+                    if inspect.isawaitable(found):
+                        found = await found
+                    if found:
+                        return found
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(self._changed.wait(), 0.05)
         except TimeoutError:
             raise AssertionError(f"{what or 'it'} did not come. Said was:\n{self.transcript()}") from None
 

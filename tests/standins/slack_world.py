@@ -99,7 +99,7 @@ class World:
 
     def ts(self) -> str:
         """The time of a new message: never the same twice, as Slack promises within a channel."""
-        self._last = max(self._last + 1, int(self.now() * 1_000_000))
+        self._last = max(self._last + 1, int(self.now() * 1_000_000) + 1)
         return f"{self._last // 1_000_000}.{self._last % 1_000_000:06d}"
 
     # -- who and where ------------------------------------------------------------------------------------------------

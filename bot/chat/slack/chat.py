@@ -1,0 +1,393 @@
+"""The Chat port for Slack: connects, posts, edits, and keeps itself connected. No product logic: what arrives goes to the router,
+what goes out comes from the outbox."""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from contextlib import suppress
+from typing import Any
+
+from slack_bolt.async_app import AsyncApp, AsyncBoltRequest
+from slack_bolt.response import BoltResponse
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot import views
+from bot.chat.base import Chat, Live, Part
+from bot.chat.slack import listener, socket, streams
+from bot.chat.slack.api import AUTH, Api, reason
+from bot.chat.slack.catch_up import Marks, catch_up
+from bot.chat.slack.happenings import Happenings
+from bot.chat.slack.homes import Homes
+from bot.chat.slack.places import PREFIX, Me, Place, Places
+from bot.chat.slack.text import tame
+from bot.chat.slack.to_message import Attachment, Message, to_message, to_plain
+from bot.domain import Inbound, Post
+from bot.errors import DeliveryError, SettingsError
+from bot.fleet import Change, Fleet
+from bot.router import Router
+
+log = logging.getLogger(__name__)
+
+EVENT_TYPE = "fleet_post"
+"""Type of the metadata by which a message is found again."""
+DEADLINE = 10.0
+"""Seconds within which Slack has to say who we are and open a socket."""
+KEEP = 5.0
+"""Seconds between two times that the newest messages heard are written down."""
+LOOKED_AT = 100
+"""Messages of a place that are looked through for one that may have been posted."""
+
+
+class SlackChat(Chat):
+    """Slack. Over Socket Mode with `app_token`; over HTTP where only `signing_secret` is given: then `request` takes what Slack
+    sends to the web application. `pace` shortens every pause and `ping` (seconds) that between two pings, for tests."""
+
+    platform = "slack"
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        router: Router,
+        *,
+        bot_token: str,
+        app_token: str | None = None,
+        signing_secret: str | None = None,
+        api_url: str | None = None,
+        pace: float = 1.0,
+        ping: float = socket.PING,
+    ) -> None:
+        self._fleet, self._router = fleet, router
+        self._app_token, self._secret, self._pace, self._ping = app_token, signing_secret, pace, ping
+        self._api = Api(bot_token, api_url)
+        self._places = Places(self._api, fleet)
+        self._marks = Marks(fleet)
+        self._homes: Homes | None = None
+        self._streams: streams.Streams | None = None
+        self._listener: listener.Listener | None = None
+        self._app: AsyncApp | None = None
+        self._socket: socket.Socket | None = None
+        self._close_socket: Any = None
+        self._since: dict[str, str] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._unsubscribe: Any = lambda: None
+        self._why = "not connected yet"
+        self._up = asyncio.Event()
+        self.me = Me("", "", "", "")
+
+    # -- connecting ----------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Connect. Raises SettingsError for a token that Slack does not take, DeliveryError when it cannot be reached."""
+        self._api.open()
+        try:
+            self.me = await self._who()
+            await self._places.refresh()
+            self._since = dict(self._marks.at)
+            self._marks.begin(self._places.joined)
+            if self._app_token:
+                await self._try_socket()
+        except DeliveryError as error:
+            await self._api.close()
+            raise _told(error) from error
+        self._build()
+        self._unsubscribe = self._fleet.subscribe(self._changed)
+        self._background(self._keep())
+        self._why = ""
+        self._up.set()
+        if self._app_token:
+            await self._connect()
+        else:
+            self._hello()
+
+    async def _who(self) -> Me:
+        try:
+            async with asyncio.timeout(DEADLINE):
+                said = await self._api.call("auth.test")
+        except TimeoutError:
+            raise DeliveryError("Slack does not answer.", "It is tried again.", retry_after=5.0) from None
+        return Me(said["user_id"], said["bot_id"], said["team_id"], said.get("user", "fleet"), said.get("url", ""))
+
+    async def _try_socket(self) -> None:
+        """Whether the app token opens a socket: the library would go on trying for ever without a word."""
+        api = self._api
+        probe = AsyncWebClient(base_url=api.client.base_url, session=api.client.session, retry_handlers=[])
+        probe.proxy = api.proxy
+        try:
+            async with asyncio.timeout(DEADLINE):
+                await api.wording("apps.connections.open", probe.apps_connections_open(app_token=self._app_token or ""))
+        except TimeoutError:
+            raise DeliveryError("Slack gives no socket.", "It is tried again.", retry_after=5.0) from None
+
+    def _build(self) -> None:
+        fleet, api, places = self._fleet, self._api, self._places
+        self._streams = streams.Streams(fleet, api, places, self.me, pace=self._pace)
+        self._homes = Homes(fleet, api, self._person, self._background, pause=2.0 * self._pace)
+        happenings = Happenings(fleet, places, self.me, self._revoked, lambda: self._background(self._refresh()))
+        self._listener = listener.Listener(
+            fleet, self._router, api, places, self.me, self._marks, self._homes, happenings, self._background
+        )
+        self._app = listener.make(self.me, api, self._listener.take, self._secret)
+
+    async def _connect(self) -> None:
+        assert self._app is not None  # noqa: S101  start built it
+        token = self._app_token or ""
+        self._socket, self._close_socket = socket.make(self._api, self._app, token, hello=self._hello, ping=self._ping)
+        self._background(self._socket.connect())
+
+    async def stop(self) -> None:
+        """Disconnect; what was heard last is written down."""
+        self._unsubscribe()
+        if self._close_socket is not None:
+            await self._close_socket()
+            self._close_socket = None
+        if self._streams is not None:
+            await self._streams.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._api.close()
+        self._marks.keep()
+        self._why = "stopped"
+        self._up.clear()
+
+    def part(self) -> Part:
+        """Whether Slack hears us and we hear it."""
+        why = self._why or (self._socket.why if self._socket is not None else "")
+        if why:
+            return Part("down", why)
+        way = "Socket Mode" if self._socket is not None else "HTTP"
+        return Part("ok", f"{self.me.name} in {self.me.url or self.me.team} ({way})")
+
+    async def request(self, request: AsyncBoltRequest) -> BoltResponse:
+        """What Slack sends over HTTP; its signature is checked."""
+        if self._app is None or not self._secret:
+            return BoltResponse(status=503, body="not connected")
+        return await self._app.async_dispatch(request)
+
+    def _hello(self) -> None:
+        """We hear Slack (again): find what was said meanwhile."""
+        since, self._since = {**self._marks.at, **self._since}, {}
+        self._background(self._catch_up(since))
+        self._fleet.changed(Change("chat"))
+
+    async def _catch_up(self, since: dict[str, str]) -> None:
+        assert self._listener is not None  # noqa: S101  start built it
+        try:
+            await self._places.refresh()
+            self._marks.begin(self._places.joined)
+            await catch_up(self._fleet, self._api, self._places, since, self._listener.event)
+            self._marks.keep()
+        except DeliveryError as error:
+            log.warning("what was said meanwhile could not be looked for: %s", error)
+
+    async def _refresh(self) -> None:
+        with suppress(DeliveryError):
+            await self._places.refresh()
+            self._marks.begin(self._places.joined)
+
+    async def _keep(self) -> None:
+        while True:
+            await asyncio.sleep(KEEP)
+            self._marks.keep(hearing=self.part().state == "ok")
+
+    def _revoked(self, why: str) -> None:
+        self._why = f"{why} Install the app again, set SLACK_BOT_TOKEN, and restart me."
+        log.error("slack: %s", self._why)
+        self._fleet.changed(Change("chat"))
+
+    def _background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            log.error("slack: something in the background failed", exc_info=error)
+
+    def _person(self, user: str) -> Any:
+        assert self._listener is not None  # noqa: S101  start built it
+        return self._listener.person(user)
+
+    def _changed(self, change: Change) -> None:
+        if change.kind == "registry":
+            self._places.forget()
+        if self._homes is not None:
+            self._homes.changed(change)
+
+    # -- showing -------------------------------------------------------------------------------------------------------
+
+    async def post(self, post: Post, key: str, *, again: bool = False, plain: bool = False) -> str:
+        """Show a post in its conversation. Raises DeliveryError."""
+        await self._running()
+        inbound = self._fleet.store.talk.inbound(post.answers) if post.answers else None
+        try:
+            place = await self._places.find(post.conversation)
+            if post.private and not place.user and inbound is not None:
+                return await self._whisper(post, place, inbound, plain)
+            return await self._show(post, key, place, again=again, plain=plain)
+        except DeliveryError as error:
+            self._note(error)
+            url = str(inbound.extra.get("response_url", "")) if inbound else ""
+            if error.code != "gone" or not url or inbound is None:
+                raise
+            return await self._respond(post, url, plain)
+
+    async def update(self, message: str, post: Post) -> None:
+        """Show a message as it is now. Raises DeliveryError."""
+        await self._running()
+        channel, _, ts = message.partition(":")
+        if not ts:
+            return  # seen by one person alone, for whom it is gone
+        made = await self._made(post)
+        try:
+            await self._api.call("chat.update", channel=channel, ts=ts, text=made.text, blocks=made.blocks)
+        except DeliveryError as error:
+            self._note(error)
+            if error.code != "malformed":
+                raise
+            await self._api.call("chat.update", channel=channel, ts=ts, text=to_plain(post), blocks=[])
+        place = Place(channel, ts if post.kind == "gate" else "")
+        await self._below(place, ts, made, "", again=True)
+        await self._waits(post)
+
+    def live(self, conversation: str, event: Live) -> None:
+        """Show what happens during a turn."""
+        if self._streams is not None and conversation.startswith(PREFIX) and not self._why:
+            self._streams.hear(conversation, event)
+
+    async def _running(self) -> None:
+        """Wait until Slack has been reached. Raises DeliveryError when that takes long, or no trying helps."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._up.wait(), DEADLINE)
+        if self._why:
+            code = "auth" if self._up.is_set() else "delivery"
+            raise DeliveryError(f"Slack is down: {self._why}.", code=code, retry_after=5.0)
+
+    def _note(self, error: DeliveryError) -> None:
+        """What Slack says of our token is the readiness."""
+        if error.code == "auth" and reason(error) in AUTH and reason(error) != "missing_scope":
+            self._why = f"{error.message} {error.hint}"
+
+    async def _made(self, post: Post) -> Message:
+        gates = {each.gate: self._fleet.store.gates.get(each.gate) for each in post.cards if each.gate}
+        shown = {id: views.gate_json(gate, self._fleet) for id, gate in gates.items() if gate is not None}
+        link = await self._link(next(iter(shown))) if post.kind == "note" and shown else ""
+        return to_message(post, shown, link)
+
+    async def _link(self, gate: str) -> str:
+        """Where a gate's card is; nothing while no channel shows it."""
+        for conversation, message in reversed(self._fleet.store.outbox.cards(gate, "slack")):
+            channel, _, ts = message.partition(":")
+            if ts and "@" not in conversation:
+                with suppress(DeliveryError):
+                    return str((await self._api.read("chat.getPermalink", channel=channel, message_ts=ts))["permalink"])
+        return ""
+
+    async def _show(self, post: Post, key: str, place: Place, *, again: bool, plain: bool) -> str:
+        made = Message(to_plain(post), []) if plain else await self._made(post)
+        metadata = {"event_type": EVENT_TYPE, "event_payload": {"key": key}}
+        ts = await self._look(place, key) if again else None
+        if ts is None and post.answers and self._streams is not None:
+            ts = await self._streams.finish(post.conversation, post.answers, made, metadata)
+        if ts is None:
+            said = await self._api.call(
+                "chat.postMessage",
+                channel=place.channel,
+                thread_ts=place.thread or None,
+                text=made.text,
+                blocks=made.blocks or None,
+                metadata=metadata,
+                unfurl_links=False,
+                unfurl_media=False,
+            )
+            ts = str(said["ts"])
+        await self._below(place, ts, made, key, again=again)
+        await self._waits(post)
+        return f"{place.channel}:{ts}"
+
+    async def _waits(self, post: Post) -> None:
+        """A thread in which a card stands waits for a person, and no longer once the card is decided."""
+        if post.kind == "gate" and self._streams is not None:
+            with suppress(DeliveryError):
+                await self._streams.waits(post.conversation, await self._places.find(post.conversation))
+
+    async def _below(self, place: Place, ts: str, made: Message, key: str, *, again: bool) -> None:
+        """What belongs into the thread of a message, once; a file that cannot be sent is no reason to send the message again."""
+        if not made.below:
+            return
+        thread = place.thread or ts
+        there = await self._thread(Place(place.channel, thread)) if again else []
+        for each in made.below:
+            if not any(_is(message, f"{ts}:{each.key}", each) for message in there):
+                try:
+                    await self._attach(place.channel, thread, f"{ts}:{each.key}", each)
+                except DeliveryError as error:
+                    if error.code in {"unknown", "limited", "auth"}:
+                        raise
+                    log.warning("what belongs below message %s was refused: %s", ts, error.message)
+
+    async def _attach(self, channel: str, thread: str, key: str, attachment: Attachment) -> None:
+        if attachment.name:
+            await self._api.upload(channel, thread, attachment.name, attachment.text)
+            return
+        text = tame(attachment.text)
+        metadata = {"event_type": EVENT_TYPE, "event_payload": {"key": key}}
+        await self._api.call(
+            "chat.postMessage", channel=channel, thread_ts=thread, text="What has changed", metadata=metadata,
+            blocks=[{"type": "markdown", "text": text}], unfurl_links=False, unfurl_media=False,
+        )  # fmt: skip
+
+    async def _look(self, place: Place, key: str) -> str | None:
+        """The message that bears a key, if Slack shows one."""
+        if place.thread:
+            found = await self._thread(place)
+        else:
+            page = await self._api.read(
+                "conversations.history", channel=place.channel, limit=LOOKED_AT, include_all_metadata="true"
+            )
+            found = page["messages"]
+        return next((str(each["ts"]) for each in found if _key(each) == key), None)
+
+    async def _thread(self, place: Place) -> list[dict[str, Any]]:
+        return await self._api.pages(
+            "conversations.replies", "messages", channel=place.channel, ts=place.thread, limit=LOOKED_AT,
+            include_all_metadata="true",
+        )  # fmt: skip
+
+    async def _whisper(self, post: Post, place: Place, inbound: Inbound, plain: bool) -> str:
+        """Show a post to the one person who asked."""
+        made = Message(to_plain(post), []) if plain else await self._made(post)
+        said = {"text": made.text, "blocks": made.blocks or None, "thread_ts": place.thread or None}
+        user = str(inbound.extra.get("user", ""))
+        try:
+            await self._api.call("chat.postEphemeral", channel=place.channel, user=user, **said)
+        except DeliveryError as error:
+            if reason(error) not in {"user_not_in_channel"}:
+                raise
+            await self._api.call("chat.postMessage", channel=await self._places.direct(user), text=made.text, blocks=made.blocks)
+        return ""
+
+    async def _respond(self, post: Post, url: str, plain: bool) -> str:
+        made = Message(to_plain(post), []) if plain else await self._made(post)
+        await self._api.respond(
+            url, text=made.text, blocks=made.blocks or None, response_type="ephemeral", replace_original=False
+        )
+        return ""
+
+
+def _told(error: DeliveryError) -> DeliveryError | SettingsError:
+    """What only a person can mend stops the trying."""
+    if error.code != "auth":
+        return error
+    token = "SLACK_APP_TOKEN" if "connections" in error.message else "SLACK_BOT_TOKEN"
+    return SettingsError(f"Slack does not take {token}: {error.message}", "Set the token that the app's page shows, and restart.")
+
+
+def _key(message: dict[str, Any]) -> str:
+    return str((message.get("metadata") or {}).get("event_payload", {}).get("key", ""))
+
+
+def _is(message: dict[str, Any], key: str, attachment: Attachment) -> bool:
+    names = {each.get("name") for each in message.get("files", ())}
+    return attachment.name in names if attachment.name else _key(message) == key

@@ -1,0 +1,114 @@
+"""Socket Mode: one WebSocket to Slack that comes back by itself, and knows when it is deaf.
+
+The library's client sends a ping every few seconds and connects anew when no pong has come for four of them, when the socket was
+cut, and when Slack asks for it (`disconnect`). What it lacks is added here: a word for the readiness, a pause that grows while
+Slack cannot be reached, and an end where no trying helps.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from time import time
+from typing import Any
+
+from slack_bolt.adapter.socket_mode.async_internals import run_async_bolt_app, send_async_response
+from slack_bolt.async_app import AsyncApp
+from slack_sdk.errors import SlackApiError
+from slack_sdk.socket_mode.aiohttp import SocketModeClient
+from slack_sdk.socket_mode.async_client import AsyncBaseSocketModeClient
+from slack_sdk.socket_mode.request import SocketModeRequest
+
+from bot.chat.slack.api import AUTH, Api
+
+log = logging.getLogger(__name__)
+
+PING = 5.0
+"""Seconds between two pings."""
+LONGEST_PAUSE = 60.0
+
+
+class Socket(SocketModeClient):
+    """The connection. `why` says what is wrong with it; empty while it is well."""
+
+    def __init__(self, api: Api, app_token: str, *, ping: float = PING) -> None:
+        super().__init__(app_token=app_token, web_client=api.client, logger=log.getChild("client"), ping_interval=ping)
+        self.logger.setLevel(logging.CRITICAL)  # it logs each failed try with its whole story; `why` says it once
+        self.proxy = api.proxy
+        self.why = "not connected yet"
+        self._tries = 0
+
+    async def issue_new_wss_url(self) -> str:
+        """Ask Slack for the address of a new socket; after failures, only after a while."""
+        if self._tries:
+            await asyncio.sleep(min(2.0 ** min(self._tries - 1, 8), LONGEST_PAUSE) * min(1.0, self.ping_interval / PING))
+        self._tries += 1
+        self.why = self.why or "the connection to Slack was lost; connecting anew"
+        try:
+            url = (await self.web_client.apps_connections_open(app_token=self.app_token))["url"]
+        except SlackApiError as error:
+            code = str(error.response.get("error", ""))
+            self._say(f"Slack gives no socket: {AUTH.get(code, code or 'it failed')}")
+            raise
+        except Exception as error:
+            self._say(f"Slack cannot be reached: {error or type(error).__name__}")
+            raise
+        return str(url)
+
+    async def connect(self) -> None:
+        """Connect, again and again until it works or the client is closed. Each try needs an address of its own."""
+        while not self.closed:
+            try:
+                await self._connect_once()
+            except Exception as error:
+                self._say(f"Slack cannot be reached: {error or type(error).__name__}")
+                self.wss_uri = None
+            else:
+                return
+
+    async def _connect_once(self) -> None:
+        if self.wss_uri is None:
+            self.wss_uri = await self.issue_new_wss_url()
+        await super().connect()
+
+    async def is_connected(self) -> bool:
+        """Whether it is open and answers pings."""
+        connected = await super().is_connected()
+        if not connected and not self.why:
+            self.why = "the connection to Slack is silent; connecting anew"
+        return connected
+
+    def well(self) -> None:
+        """Slack said hello."""
+        self.why, self._tries = "", 0
+
+    def _say(self, why: str) -> None:
+        if why != self.why:
+            log.warning("slack: %s", why)
+        self.why = why
+
+
+def make(
+    api: Api, app: AsyncApp, app_token: str, *, hello: Callable[[], None], ping: float = PING
+) -> tuple[Socket, Callable[[], Awaitable[None]]]:
+    """A socket that hands every envelope to the Bolt app, and what closes it."""
+    socket = Socket(api, app_token, ping=ping)
+
+    async def envelope(client: AsyncBaseSocketModeClient, request: SocketModeRequest) -> None:
+        began = time()
+        response = await run_async_bolt_app(app, request)
+        await send_async_response(client, request, response, began)
+
+    async def message(client: AsyncBaseSocketModeClient, said: dict[str, Any], raw: str | None) -> None:
+        if said.get("type") == "hello":
+            socket.well()
+            hello()
+
+    socket.message_listeners.append(message)
+    socket.socket_mode_request_listeners.append(envelope)  # type: ignore[arg-type]
+
+    async def close() -> None:
+        await socket.close()
+        tasks = [socket.message_processor, socket.current_session_monitor, socket.message_receiver]
+        await asyncio.gather(*(task for task in tasks if task is not None), return_exceptions=True)
+
+    return socket, close

@@ -1,0 +1,288 @@
+"""What happens during a turn, on Slack: a status line for what is being done, and the answer as it is written.
+
+In threads Slack streams natively and shows a Stop of its own; where it does not (direct messages without a thread, workspaces
+without agents) a message is edited as it grows, and bears a Stop button. When the answer is whole, `finish` makes the message
+that was streamed the answer itself, so that nothing is said twice. Which message that is stands in the store: a coordinator that
+was killed meanwhile finishes it at its next start.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from bot.chat.base import Delta, Live
+from bot.chat.slack.api import Api, reason
+from bot.chat.slack.places import Me, Place, Places
+from bot.chat.slack.text import escape, plain, tame
+from bot.chat.slack.to_card import context
+from bot.chat.slack.to_markdown import MOST, to_blocks
+from bot.chat.slack.to_message import Message, say
+from bot.domain import GateState, Inbound
+from bot.errors import DeliveryError
+from bot.fleet import Fleet
+
+log = logging.getLogger(__name__)
+
+NOTE = "slack:stream:"
+PAUSE, EDIT_PAUSE = 0.7, 1.3
+"""Seconds between two pieces of an answer, native and edited: Slack takes about a hundred and about fifty in a minute."""
+BEFORE = 1.0
+"""Seconds after which a message says what is being done, where Slack has no status line."""
+NOT_HERE = frozenset(
+    {"unknown_method", "not_an_agent", "team_not_supported", "missing_scope", "access_denied", "method_not_supported_for_channel_type",
+     "not_allowed_token_type", "feature_not_enabled", "invalid_thread_ts", "channel_type_not_supported"}
+)  # fmt: skip
+"""Refusals after which the native ways are left alone."""
+
+
+@dataclass(slots=True)
+class _Turn:
+    """A conversation in which something happens."""
+
+    place: Place
+    event: str
+    recipient: str
+    text: str = ""
+    doing: str = ""
+    shown: str = ""
+    """The status line as Slack has it."""
+    sent: str = ""
+    """What of the answer Slack has."""
+    message: str = ""
+    """Time of the message that grows."""
+    native: bool = True
+    began: float = 0.0
+    dirty: asyncio.Event = field(default_factory=asyncio.Event)
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when nothing more is to be shown."""
+    task: asyncio.Task[None] | None = None
+
+
+class Streams:
+    """Every conversation in which something happens now."""
+
+    def __init__(
+        self, fleet: Fleet, api: Api, places: Places, me: Me, *, pace: float = 1.0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._fleet, self._api, self._places, self._me = fleet, api, places, me
+        self._pace, self._clock = pace, clock
+        """`pace` shortens every pause, for those who cannot wait."""
+        self._turns: dict[str, _Turn] = {}
+        self._sessions = self._streaming = self._status = True
+        """Whether this workspace has agents' sessions, native streaming, status lines: until it says that it has not."""
+
+    def hear(self, conversation: str, event: Live) -> None:
+        """Something happens in a conversation."""
+        turn = self._turns.get(conversation)
+        if turn is None:
+            if not getattr(event, "text", ""):
+                return
+            if (inbound := self._asked(conversation)) is None:
+                return
+            turn = self._begin(conversation, inbound)
+        if isinstance(event, Delta):
+            turn.text += event.text
+        else:
+            turn.doing = event.text
+        turn.dirty.set()
+
+    async def finish(self, conversation: str, event: str, message: Message, metadata: dict[str, Any]) -> str | None:
+        """Make what was streamed there for an event the answer; the message's time, or None where nothing was streamed.
+        Raises DeliveryError; then it can be called again."""
+        turn = self._turns.get(conversation)
+        if turn is not None and turn.event == event:
+            await self._halt(conversation, turn)
+        kept = (self._fleet.store.note(NOTE + conversation) or "").split(" ")
+        if len(kept) != 4 or kept[0] != event:
+            return None
+        _, channel, ts, way = kept
+        if way == "native":
+            await self._close(conversation, channel, ts)
+        try:
+            await self._api.call(
+                "chat.update", channel=channel, ts=ts, text=message.text, blocks=message.blocks, metadata=metadata
+            )
+        except DeliveryError as error:
+            if reason(error) != "message_not_found":
+                raise
+            self.forget(conversation)
+            return None
+        self.forget(conversation)
+        return ts
+
+    def forget(self, conversation: str) -> None:
+        """What was streamed there is settled."""
+        self._fleet.store.set_note(NOTE + conversation, None)
+
+    async def waits(self, conversation: str, place: Place) -> None:
+        """Show whether a thread waits for a person: Slack calls that suspended."""
+        if self._sessions and place.thread:
+            waiting = self._waiting(conversation)
+            await self._session(place, "suspended" if waiting else "active")
+            if waiting and self._status:
+                await self._say_status(place, "is waiting for an approval")
+
+    async def close(self) -> None:
+        """Let go of everything; what was streamed is finished at the next start."""
+        for turn in self._turns.values():
+            if turn.task is not None:
+                turn.task.cancel()
+        await asyncio.gather(*(turn.task for turn in self._turns.values() if turn.task), return_exceptions=True)
+        self._turns.clear()
+
+    # -- one turn ------------------------------------------------------------------------------------------------------
+
+    def _asked(self, conversation: str) -> Inbound | None:
+        """What is being answered there."""
+        asked = [each for each in self._fleet.store.talk.unhandled() if each.conversation == conversation and not each.press]
+        return asked[0] if asked else None
+
+    def _begin(self, conversation: str, inbound: Inbound) -> _Turn:
+        extra = inbound.extra
+        place = Place(str(extra.get("channel", "")), conversation.split(":")[2] if conversation.count(":") > 1 else "")
+        turn = _Turn(place, inbound.event, str(extra.get("user", "")), began=self._clock())
+        self._turns[conversation] = turn
+        turn.task = asyncio.create_task(self._run(conversation, turn), name=f"stream {conversation}")
+        return turn
+
+    async def _run(self, conversation: str, turn: _Turn) -> None:
+        """Show what is new, with a pause after each time, until the turn is over."""
+        try:
+            if not (turn.place.thread and self._status):
+                await self._rest(turn, BEFORE)
+            if turn.place.thread and self._sessions and not turn.over.is_set():
+                await self._session(turn.place, "processing")
+            while True:
+                await turn.dirty.wait()
+                if turn.over.is_set():
+                    break
+                turn.dirty.clear()
+                await self._show(conversation, turn)
+                await self._rest(turn, PAUSE if turn.native and turn.place.thread else EDIT_PAUSE)
+                if self._over(turn):
+                    break
+        except DeliveryError as error:
+            log.info("what happens in %s is not shown any more: %s", conversation, error.message)
+        finally:
+            if self._turns.get(conversation) is turn:
+                del self._turns[conversation]
+
+    async def _rest(self, turn: _Turn, seconds: float) -> None:
+        """A pause, or until the turn is over."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(turn.over.wait(), seconds * self._pace)
+
+    def _over(self, turn: _Turn) -> bool:
+        """Whether nothing happens there any more."""
+        return not turn.dirty.is_set() and not turn.doing and self._settled(turn.event)
+
+    def _settled(self, event: str) -> bool:
+        return not any(each.event == event for each in self._fleet.store.talk.unhandled())
+
+    async def _show(self, conversation: str, turn: _Turn) -> None:
+        native = turn.native and bool(turn.place.thread) and self._streaming
+        if turn.place.thread and self._status and turn.doing != turn.shown and not (native and turn.message):
+            turn.shown = turn.doing
+            await self._say_status(turn.place, turn.doing)
+        if native:
+            await self._stream(conversation, turn)
+        if not (turn.native and turn.place.thread and self._streaming):
+            await self._edit(conversation, turn)
+
+    async def _stream(self, conversation: str, turn: _Turn) -> None:
+        whole = self._ready(turn)
+        more = whole[len(turn.sent) :]
+        if not more or len(whole) > MOST:
+            return
+        if turn.message:
+            await self._append(turn, more)
+            return
+        try:
+            begun = await self._api.call(
+                "chat.startStream", channel=turn.place.channel, thread_ts=turn.place.thread, markdown_text=more,
+                recipient_user_id=turn.recipient, recipient_team_id=self._me.team,
+            )  # fmt: skip
+        except DeliveryError as error:
+            if reason(error) not in NOT_HERE:
+                raise
+            log.info("slack streams nothing here (%s); messages are edited instead", error.message)
+            self._streaming = turn.native = False
+            return
+        turn.message, turn.sent = str(begun["ts"]), whole
+        self._keep(conversation, turn, "native")
+
+    async def _append(self, turn: _Turn, more: str) -> None:
+        try:
+            await self._api.call("chat.appendStream", channel=turn.place.channel, ts=turn.message, markdown_text=more)
+            turn.sent += more
+        except DeliveryError as error:
+            if reason(error) != "message_not_in_streaming_state":
+                raise
+            turn.over.set()  # somebody pressed Stop; the answer itself says so
+
+    async def _edit(self, conversation: str, turn: _Turn) -> None:
+        """One message that grows, with what is being done below it, and Stop."""
+        if turn.place.thread and self._status and not turn.text:
+            return
+        text = tame(self._fleet.redact(turn.text))[-MOST:]
+        if not text and not turn.doing:
+            return
+        doing = [context(f"_{escape(turn.doing)}_")] if turn.doing else []
+        stop = {"type": "actions", "elements": [say("Stop", "stop", "stop")]}
+        blocks = [*to_blocks(text), *doing, stop]
+        said = {"channel": turn.place.channel, "text": plain(text or turn.doing, 300), "blocks": blocks}
+        if turn.message:
+            await self._api.call("chat.update", ts=turn.message, **said)
+            return
+        posted = await self._api.call("chat.postMessage", thread_ts=turn.place.thread or None, unfurl_links=False,
+                                      unfurl_media=False, **said)  # fmt: skip
+        turn.message = str(posted["ts"])
+        self._keep(conversation, turn, "edited")
+
+    def _ready(self, turn: _Turn) -> str:
+        """What may be shown of the text: up to the last space, so that no half of a mention or of a secret slips through."""
+        end = max(turn.text.rfind(" "), turn.text.rfind("\n")) + 1
+        return tame(self._fleet.redact(turn.text[:end]))
+
+    def _keep(self, conversation: str, turn: _Turn, way: str) -> None:
+        self._fleet.store.set_note(NOTE + conversation, f"{turn.event} {turn.place.channel} {turn.message} {way}")
+
+    async def _halt(self, conversation: str, turn: _Turn) -> None:
+        """End what shows a turn, when it is between two calls: a message that is just being made must not be lost."""
+        turn.over.set()
+        turn.dirty.set()
+        self._turns.pop(conversation, None)
+        if turn.task is not None:
+            await asyncio.gather(turn.task, return_exceptions=True)
+
+    async def _close(self, conversation: str, channel: str, ts: str) -> None:
+        status = ("suspended" if self._waiting(conversation) else "active") if self._sessions else None
+        try:
+            await self._api.call("chat.stopStream", channel=channel, ts=ts, session_status=status)
+        except DeliveryError as error:
+            if reason(error) not in {"message_not_in_streaming_state", "message_not_found"}:
+                raise
+
+    def _waiting(self, conversation: str) -> bool:
+        return any(gate.conversation == conversation for gate in self._fleet.store.gates.in_states(GateState.OPEN))
+
+    # -- status --------------------------------------------------------------------------------------------------------
+
+    async def _session(self, place: Place, status: str) -> None:
+        try:
+            await self._api.call("agents.sessions.setStatus", channel_id=place.channel, thread_ts=place.thread, status=status)
+        except DeliveryError as error:
+            self._sessions = reason(error) not in NOT_HERE
+            log.info("slack keeps no session here: %s", error.message)
+
+    async def _say_status(self, place: Place, doing: str) -> None:
+        words = tame(" ".join(self._fleet.redact(doing).split()))[:96]
+        try:
+            await self._api.call("assistant.threads.setStatus", channel_id=place.channel, thread_ts=place.thread, status=words)
+        except DeliveryError as error:
+            self._status = reason(error) not in NOT_HERE
+            log.info("slack shows no status here: %s", error.message)

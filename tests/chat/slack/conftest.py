@@ -1,0 +1,16 @@
+"""A fleet on Slack, fresh for each test; at the end, nothing may have been refused that was not meant to be."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.chat.slack.slackbed import SlackBed
+
+
+@pytest.fixture
+async def bed(tmp_path: Path) -> AsyncIterator[SlackBed]:
+    """A fleet on Slack."""
+    async with SlackBed(tmp_path) as bed:
+        yield bed
+        assert not bed.slack.refused
