@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from bot import log as logs
 from bot import schedule, skillset
 from bot.agent.base import Model
@@ -134,6 +136,8 @@ async def run(settings: Settings, report: Callable[[Report], None]) -> None:
             )
             core.jobs.chats.update(_chats(core))
             surfaces += [web, *core.jobs.chats.values()]
+            for chat in core.jobs.chats.values():
+                web.mounted.update(chat.hooks())
             await web.start()
             clock = schedule.make(core.jobs, core.registry)
             jobs = asyncio.create_task(core.jobs.run(), name="jobs")
@@ -220,7 +224,25 @@ def _platform_line(name: str, part: Part) -> Line:
 
 def _chats(core: Core) -> dict[str, Chat]:
     """The chat platforms that are set up; each is imported when it is wanted."""
-    return {}
+    found: dict[str, Chat] = {}
+    settings = core.settings
+    if settings.slack_bot_token is not None:
+        from bot.chat.slack.chat import SlackChat
+
+        over_http = settings.slack_signing_secret and settings.public_url and not settings.slack_app_token
+        found["slack"] = SlackChat(
+            core.fleet,
+            core.router,
+            bot_token=settings.slack_bot_token.get_secret_value(),
+            app_token=_secret(settings.slack_app_token),
+            signing_secret=_secret(settings.slack_signing_secret) if over_http else None,
+            api_url=settings.slack_api_url,
+        )
+    return found
+
+
+def _secret(value: SecretStr | None) -> str | None:
+    return value.get_secret_value() if value is not None else None
 
 
 def configured(settings: Settings) -> tuple[str, ...]:

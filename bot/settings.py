@@ -110,6 +110,11 @@ VARIABLES = (
         "SLACK_BOT_TOKEN", "slack_bot_token", "Slack's bot token (xoxb-…); without it Slack is off.", "xoxb-", "the bot token"
     ),
     _key("SLACK_APP_TOKEN", "slack_app_token", "Slack's app token (xapp-…) for Socket Mode.", "xapp-", "the app token"),
+    _key(
+        "SLACK_SIGNING_SECRET",
+        "slack_signing_secret",
+        "Slack's signing secret, where Slack sends to FLEET_PUBLIC_URL over HTTP.",
+    ),
     Variable("SLACK_API_URL", "slack_api_url", "Where Slack's Web API is, when not at Slack.", _HTTP),
     _key("DISCORD_TOKEN", "discord_token", "Discord's bot token; without it Discord is off."),
     Variable("DISCORD_API_URL", "discord_api_url", "Base of Discord's REST API (…/api/v10), when not at Discord.", _HTTP),
@@ -119,6 +124,7 @@ VARIABLES = (
     Variable("FLEET_STATE", "state", "Folder for everything the fleet must remember.", _path, ".fleet"),
     _key("FLEET_WEB_TOKEN", "web_token", "Token that opens the page and the API; made once and kept when left out."),
     Variable("FLEET_WEB_HOST", "web_host", "Address on which the page and the gateway listen.", _host, "127.0.0.1"),
+    Variable("FLEET_PUBLIC_URL", "public_url", "Address at which others reach the page's port; for Slack over HTTP.", _HTTP),
     Variable("FLEET_WEB_PORT", "web_port", "Port of the page; 0: any free one.", _port, "41790"),
     Variable("FLEET_GATEWAY_PORT", "gateway_port", "Port of the gateway; 0: any free one.", _port, "41789"),
     Variable("FLEET_LOG", "log", "Level (debug, info, warning, error) and format (text, json) of the log.", _log, "info text"),
@@ -138,6 +144,7 @@ class Settings:
     """The runtime's key: that of ANTHROPIC_API_KEY unless it has its own."""
     slack_bot_token: SecretStr | None = None
     slack_app_token: SecretStr | None = None
+    slack_signing_secret: SecretStr | None = None
     slack_api_url: str | None = None
     discord_token: SecretStr | None = None
     discord_api_url: str | None = None
@@ -147,6 +154,7 @@ class Settings:
     state: Path = Path(".fleet")
     web_token: SecretStr | None = None
     web_host: str = "127.0.0.1"
+    public_url: str | None = None
     web_port: int = 41790
     gateway_port: int = 41789
     log_level: str = "info"

@@ -10,9 +10,14 @@ where a product lists it, and is `@<person>` for direct messages.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from bot.domain import Post
+
+if TYPE_CHECKING:
+    from aiohttp.typedefs import Handler
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +75,11 @@ class Chat(ABC):
     @abstractmethod
     def live(self, conversation: str, event: Live) -> None:
         """Show what happens during a turn, if the platform can; never fails, never blocks."""
+
+    def hooks(self) -> "Mapping[str, Handler]":
+        """What takes requests of the platform on the web application, by path. Each sees to it by itself that they are the
+        platform's own."""
+        return {}
 
     @abstractmethod
     def part(self) -> Part:

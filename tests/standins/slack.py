@@ -22,6 +22,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
+from urllib.parse import urlencode
 
 import aiohttp
 from aiohttp import WSMsgType, web
@@ -56,7 +57,8 @@ class Delivery:
     sent: float = 0.0
     acked: float | None = None
     answer: Any = None
-    done: asyncio.Event = field(default_factory=asyncio.Event)
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once it was acknowledged, or will not be."""
 
 
 class Slack:
@@ -353,6 +355,8 @@ class Slack:
             self._sockets.remove(socket)
             if not self._sockets:
                 self.open.clear()
+                for delivery in self._waiting.values():
+                    delivery.over.set()
             self.changed()
         return socket
 
@@ -368,7 +372,7 @@ class Slack:
             return
         delivery.acked, delivery.answer = time.monotonic(), ack.get("payload")
         self._check_answer(delivery)
-        delivery.done.set()
+        delivery.over.set()
         self.changed()
 
     def _check_answer(self, delivery: Delivery) -> None:
@@ -385,6 +389,10 @@ class Slack:
                 self.refused.append(f"view_submission: {answer}")
             if "view" in answer:
                 self.refused += view_problems(answer["view"])
+
+    def under_way(self) -> set[asyncio.Task[Any]]:
+        """What is being sent and was not acknowledged yet."""
+        return set(self._tasks)
 
     def _happened(self, event: Json) -> None:
         if event.get("bot_id") and not self.echo:
@@ -418,19 +426,18 @@ class Slack:
         elif self._sockets:
             self._waiting[envelope["envelope_id"]] = delivery
             delivery.sent = time.monotonic()
-            try:
+            with suppress(ConnectionError, TimeoutError):
                 await self._sockets[-1].send_json(envelope)
                 async with asyncio.timeout(self.deadline):
-                    await delivery.done.wait()
-            except (ConnectionError, TimeoutError):
-                self._waiting.pop(envelope["envelope_id"], None)
+                    await delivery.over.wait()
+            self._waiting.pop(envelope["envelope_id"], None)
         self.changed()
         return delivery
 
     async def _over_http(self, delivery: Delivery) -> None:
         payload, kind = delivery.envelope["payload"], delivery.envelope["type"]
         form = payload if kind == "slash_commands" else {"payload": json.dumps(payload)}
-        body = json.dumps(payload) if kind == "events_api" else str(aiohttp.FormData(form)()._value.decode())  # type: ignore[union-attr]
+        body = json.dumps(payload) if kind == "events_api" else urlencode(form)
         sort = "application/json" if kind == "events_api" else "application/x-www-form-urlencoded"
         at = str(int(time.time()))
         signature = SignatureVerifier(self.signing_secret).generate_signature(timestamp=at, body=body)

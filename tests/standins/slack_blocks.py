@@ -1,4 +1,4 @@
-"""What Slack refuses in blocks and views, said in our own words: structure, lengths, counts, enums, unknown keys, names used twice.
+"""What Slack refuses in blocks and views, in our own words: structure, lengths, counts, enums, unknown keys, names used twice.
 
 Taken from the published reference and from what people report; no I/O. `message_problems` and `view_problems` give every
 complaint, in the order in which it is met; the first is what Slack would answer with.
@@ -101,7 +101,7 @@ def tagged(kinds: Mapping[str, Shape], what: str, tag: str = "type") -> Check:
 
     def check(value: Value, at: str) -> Iterator[str]:
         kind = value.get(tag) if isinstance(value, dict) else None
-        if kind not in kinds:
+        if not isinstance(kind, str) or kind not in kinds:
             yield f"{at}: {kind!r} is no {what} that may stand here"
         else:
             yield from kinds[kind].check(value, at)
@@ -128,7 +128,7 @@ mrkdwn = either("mrkdwn")
 text = either("plain_text", "mrkdwn")
 
 
-def _kind(required: Sequence[str] = (), one: Sequence[str] = (), **keys: Check) -> Shape:
+def _kind(required: Sequence[str] = (), one: Sequence[str] = (), /, **keys: Check) -> Shape:
     return Shape({"type": string(60), **keys}, tuple(required), tuple(one))
 
 
@@ -197,7 +197,7 @@ def element(*kinds: str) -> Check:
     return tagged({kind: ELEMENTS[kind] for kind in kinds}, "element")
 
 
-LOOK = {"style": Shape({name: boolean for name in ("bold", "italic", "strike", "code", "underline", "highlight")}).check}
+LOOK = {"style": Shape(dict.fromkeys(("bold", "italic", "strike", "code", "underline", "highlight"), boolean)).check}
 _WORDS = _kind(("text",), **LOOK, text=string(12_000, 1))
 _LINK = _kind(("url",), **LOOK, url=string(3000, 1), text=string(12_000), unsafe=boolean)
 RICH: Mapping[str, Shape] = {
@@ -243,7 +243,7 @@ _PRESSED = ("button", "checkboxes", "datepicker", "datetimepicker", "overflow", 
 _FILLED = (*_PRESSED, "plain_text_input", "email_text_input", "url_text_input", "number_input", "file_input")
 
 
-def _block(required: Sequence[str] = (), one: Sequence[str] = (), **keys: Check) -> Shape:
+def _block(required: Sequence[str] = (), one: Sequence[str] = (), /, **keys: Check) -> Shape:
     return _kind(required, one, block_id=string(255), **keys)
 
 
@@ -369,5 +369,3 @@ def _names(blocks: Sequence[dict[str, Any]]) -> dict[str, list[str]]:
         "block_id": [each["block_id"] for each in blocks if each.get("block_id")],
         "action_id": [each["action_id"] for each in elements(blocks) if each.get("action_id")],
     }
-
-

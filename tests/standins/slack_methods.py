@@ -36,9 +36,7 @@ def method(name: str, required: str = "", optional: str = "", scopes: str = "", 
     """Declare a method with its arguments."""
 
     def declare(call: Call) -> Call:
-        METHODS[name] = Method(
-            call, frozenset(required.split()), frozenset(optional.split()), frozenset(scopes.split()), token
-        )
+        METHODS[name] = Method(call, frozenset(required.split()), frozenset(optional.split()), frozenset(scopes.split()), token)
         return call
 
     return declare
@@ -316,7 +314,11 @@ def _messages(messages: list[Json], args: Json) -> Json:
         each for each in messages if oldest < float(each["ts"]) < latest or (same and float(each["ts"]) in {oldest, latest})
     ]
     shown, more = _page(found, args)
-    return {"messages": [_shown(each, args) for each in shown], "has_more": bool(more["response_metadata"]["next_cursor"]), **more}
+    return {
+        "messages": [_shown(each, args) for each in shown],
+        "has_more": bool(more["response_metadata"]["next_cursor"]),
+        **more,
+    }
 
 
 def _shown(message: Json, args: Json) -> Json:

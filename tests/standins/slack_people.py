@@ -1,5 +1,6 @@
 """People who use the stand-in of Slack: they write, press what they see, fill in forms, and look at their Home."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -34,11 +35,11 @@ class Somebody:
         """Write a message (`<@fleet>` mentions the bot); returns its time once every event about it was acknowledged."""
         channel = self.place(where)
         text = text.replace("<@fleet>", f"<@{BOT_USER}>")
-        before = len(self.slack.deliveries)
+        before = self.slack.under_way()
         message = self.slack.world.add(channel, {"user": self.id, "team": TEAM, "text": text, **more}, thread=thread)
         if f"<@{BOT_USER}>" in text and not channel.im_of:
             self.slack.emit({**self.slack.world.event(channel, message), "type": "app_mention"})
-        await self._told(before)
+        await asyncio.gather(*(self.slack.under_way() - before))
         return str(message["ts"])
 
     async def edits(self, where: str, ts: str, text: str) -> None:
@@ -58,17 +59,13 @@ class Somebody:
         message = channel.find(ts)
         assert message is not None
         channel.messages.remove(message)
-        await self._tells(channel, {"subtype": "message_deleted", "deleted_ts": ts, "previous_message": message, "hidden": True})
+        await self._tells(
+            channel, {"subtype": "message_deleted", "deleted_ts": ts, "previous_message": message, "hidden": True}
+        )
 
     async def _tells(self, channel: Channel, event: Json) -> None:
         told = {"type": "message", "ts": self.slack.world.ts(), **event}
         await self.slack.emit(self.slack.world.event(channel, told))
-
-    async def _told(self, before: int) -> None:
-        await self.slack.until(lambda: len(self.slack.deliveries) > before)
-        for delivery in self.slack.deliveries[before:]:
-            if delivery.sent:
-                await self.slack.until(lambda delivery=delivery: delivery.acked is not None or not self.slack.sockets)
 
     async def commands(self, where: str, text: str, command: str = "/fleet") -> "Delivery":
         """Type a slash command. Slack has none inside threads."""
@@ -112,13 +109,14 @@ class Somebody:
 
     def _interaction(self, kind: str, button: Json, **more: Any) -> Json:
         user = {"id": self.id, "username": self.name, "name": self.name, "team_id": self.slack.world.users[self.id].team}
-        action = {**{key: button[key] for key in ("action_id", "block_id", "value", "type", "text") if key in button},
+        action: Json = {**{key: button[key] for key in ("action_id", "block_id", "value", "type", "text") if key in button},
                   "action_ts": self.slack.world.ts()}  # fmt: skip
-        return {
+        payload: Json = {
             "type": kind, "user": user, "api_app_id": APP, "token": "verification", "trigger_id": self.slack.trigger(),
             "team": {"id": TEAM, "domain": "fleet"}, "enterprise": None, "is_enterprise_install": False,
             "state": {"values": {}}, "actions": [action], **more,
         }  # fmt: skip
+        return payload
 
     async def shortcuts(self, callback: str, where: str, ts: str) -> "Delivery":
         """Choose a shortcut from the menu of a message."""

@@ -1,4 +1,4 @@
-"""Slack's Web API with its refusals in our words. Nothing is sent twice by itself: what may have been sent is said to be unknown.
+"""Slack's Web API, its refusals in our words. Nothing is sent twice by itself: what may have been sent is said to be unknown.
 
 The client's own retries are off, because one of them after a lost answer posts a message twice. What only reads is asked again
 here; what writes is tried again by the outbox, which looks before it repeats.
@@ -94,7 +94,11 @@ class Api:
                 return await _worded(method, self.client.api_call(method, http_verb="GET", params=given))
             except DeliveryError as error:
                 pause = error.retry_after if error.retry_after is not None else FIRST_PAUSE * 2 ** (TRIES - left - 1)
-                if not left or error.code in {"gone", "auth", "malformed"} or (error.code == "delivery" and not error.retry_after):
+                if (
+                    not left
+                    or error.code in {"gone", "auth", "malformed"}
+                    or (error.code == "delivery" and not error.retry_after)
+                ):
                     raise
                 await asyncio.sleep(pause)
         raise AssertionError("the last try returns or raises")
@@ -113,7 +117,8 @@ class Api:
     async def upload(self, channel: str, thread: str, name: str, text: str) -> None:
         """Put a text as a file into a thread. Raises DeliveryError."""
         await _worded(
-            "files.upload", self.client.files_upload_v2(channel=channel, thread_ts=thread, filename=name, title=name, content=text)
+            "files.upload",
+            self.client.files_upload_v2(channel=channel, thread_ts=thread, filename=name, title=name, content=text),
         )
 
     async def wording(self, method: str, call: Awaitable[Any]) -> dict[str, Any]:

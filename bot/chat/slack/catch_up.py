@@ -1,4 +1,4 @@
-"""What was said while we were away or could not hear: found in the history, from the last message that we know of in each place.
+"""What was said while we were away or could not hear: found in the history, from the last message known in each place.
 
 What is found is handed in like an event; the store knows those that were handled before.
 """
@@ -24,7 +24,7 @@ MOST_THREADS = 50
 
 
 class Marks:
-    """The newest message that was heard in each channel. Kept in the store now and then: what is looked at twice does no harm."""
+    """The newest message heard in each channel. Kept in the store now and then: what is looked at twice does no harm."""
 
     def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet

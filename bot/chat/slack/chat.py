@@ -1,14 +1,16 @@
-"""The Chat port for Slack: connects, posts, edits, and keeps itself connected. No product logic: what arrives goes to the router,
-what goes out comes from the outbox."""
+"""The Chat port for Slack: connects, posts, edits, and keeps itself connected. No product logic: what arrives goes to the
+router, what goes out comes from the outbox."""
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from typing import Any
 
-from slack_bolt.async_app import AsyncApp, AsyncBoltRequest
-from slack_bolt.response import BoltResponse
+from aiohttp import web
+from aiohttp.typedefs import Handler
+from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
+from slack_bolt.async_app import AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot import views
@@ -30,6 +32,8 @@ log = logging.getLogger(__name__)
 
 EVENT_TYPE = "fleet_post"
 """Type of the metadata by which a message is found again."""
+HOOK = "/slack/events"
+"""Path on the web application that Slack sends everything to, over HTTP."""
 DEADLINE = 10.0
 """Seconds within which Slack has to say who we are and open a socket."""
 KEEP = 5.0
@@ -39,7 +43,7 @@ LOOKED_AT = 100
 
 
 class SlackChat(Chat):
-    """Slack. Over Socket Mode with `app_token`; over HTTP where only `signing_secret` is given: then `request` takes what Slack
+    """Slack. Over Socket Mode with `app_token`; over HTTP where only `signing_secret` is given: then a hook takes what Slack
     sends to the web application. `pace` shortens every pause and `ping` (seconds) that between two pings, for tests."""
 
     platform = "slack"
@@ -78,6 +82,9 @@ class SlackChat(Chat):
 
     async def start(self) -> None:
         """Connect. Raises SettingsError for a token that Slack does not take, DeliveryError when it cannot be reached."""
+        if not (self._app_token or self._secret):
+            said = "Slack needs SLACK_APP_TOKEN for Socket Mode, or SLACK_SIGNING_SECRET and FLEET_PUBLIC_URL for HTTP."
+            raise SettingsError(said, "Set it as docs/slack.md describes, and restart.")
         self._api.open()
         try:
             self.me = await self._who()
@@ -158,11 +165,15 @@ class SlackChat(Chat):
         way = "Socket Mode" if self._socket is not None else "HTTP"
         return Part("ok", f"{self.me.name} in {self.me.url or self.me.team} ({way})")
 
-    async def request(self, request: AsyncBoltRequest) -> BoltResponse:
-        """What Slack sends over HTTP; its signature is checked."""
-        if self._app is None or not self._secret:
-            return BoltResponse(status=503, body="not connected")
-        return await self._app.async_dispatch(request)
+    def hooks(self) -> Mapping[str, Handler]:
+        """Over HTTP, everything that Slack sends comes to one path."""
+        return {HOOK: self._request} if self._secret and not self._app_token else {}
+
+    async def _request(self, request: web.Request) -> web.Response:
+        """What Slack sends over HTTP; Bolt checks its signature."""
+        if self._app is None:
+            return web.Response(status=503, text="not connected")
+        return await to_aiohttp_response(await self._app.async_dispatch(await to_bolt_request(request)))
 
     def _hello(self) -> None:
         """We hear Slack (again): find what was said meanwhile."""
@@ -313,7 +324,7 @@ class SlackChat(Chat):
                 await self._streams.waits(post.conversation, await self._places.find(post.conversation))
 
     async def _below(self, place: Place, ts: str, made: Message, key: str, *, again: bool) -> None:
-        """What belongs into the thread of a message, once; a file that cannot be sent is no reason to send the message again."""
+        """What belongs into the thread of a message, once; a file that is refused is no reason to send the message again."""
         if not made.below:
             return
         thread = place.thread or ts
@@ -365,7 +376,9 @@ class SlackChat(Chat):
         except DeliveryError as error:
             if reason(error) not in {"user_not_in_channel"}:
                 raise
-            await self._api.call("chat.postMessage", channel=await self._places.direct(user), text=made.text, blocks=made.blocks)
+            await self._api.call(
+                "chat.postMessage", channel=await self._places.direct(user), text=made.text, blocks=made.blocks
+            )
         return ""
 
     async def _respond(self, post: Post, url: str, plain: bool) -> str:
@@ -381,7 +394,9 @@ def _told(error: DeliveryError) -> DeliveryError | SettingsError:
     if error.code != "auth":
         return error
     token = "SLACK_APP_TOKEN" if "connections" in error.message else "SLACK_BOT_TOKEN"
-    return SettingsError(f"Slack does not take {token}: {error.message}", "Set the token that the app's page shows, and restart.")
+    return SettingsError(
+        f"Slack does not take {token}: {error.message}", "Set the token that the app's page shows, and restart."
+    )
 
 
 def _key(message: dict[str, Any]) -> str:

@@ -31,7 +31,7 @@ class Pressed:
 
 def pressed(body: dict[str, Any]) -> Pressed | None:
     """The first action of a payload; None for one that means nothing to us (a link, a button of another version)."""
-    action = next(iter(body.get("actions", ())), {})
+    action: dict[str, Any] = next(iter(body.get("actions", ())), {})
     kind, value = str(action.get("action_id", "")).partition(":")[0], str(action.get("value") or "")
     press = to_card.to_press(value) if kind == to_card.ACTION else None
     command = value if kind == SAY else ""
@@ -83,6 +83,8 @@ def submitted(body: dict[str, Any]) -> Submitted | None:
         return Submitted(user, id, origin, press, problems=problems)
     if view.get("callback_id") == to_form.TASK:
         product, words = to_form.field_of(view, to_form.PRODUCT), to_form.field_of(view, to_form.OBJECTIVE)
-        problems = {name: "This is needed." for name, text in ((to_form.PRODUCT, product), (to_form.OBJECTIVE, words)) if not text}
+        problems = {
+            name: "This is needed." for name, text in ((to_form.PRODUCT, product), (to_form.OBJECTIVE, words)) if not text
+        }
         return Submitted(user, id, origin, command=f"/fleet spawn {product} -- {words}", problems=problems or None)
     return None

@@ -75,13 +75,13 @@ def _is_bang(text: str, skills: Sequence[Skill]) -> bool:
 
 
 def _as_command(text: str, skills: Sequence[Skill]) -> str:
-    """What was said to us by name. A skill's name alone, or before a product's, an id's or an option's, is a command; nothing at
-    all asks what we can do."""
+    """What was said to us by name. A skill's name alone, or before a product's, an id's or an option's, is a command; nothing
+    at all asks what we can do."""
     words = text.split(maxsplit=2)
     if not words:
         return "/fleet help"
     skill = skillset.named(words[0], skills)
-    if skill is None or words[0].lower() == "stop" and len(words) == 1:
+    if skill is None or (words[0].lower() == "stop" and len(words) == 1):
         return text
     if len(words) == 1 or re.fullmatch(r"--[a-z].*|[gw]\d+|[a-z0-9]+(?:[-_][a-z0-9]+)+", words[1], re.IGNORECASE):
         return f"/fleet {text}"

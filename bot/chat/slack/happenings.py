@@ -1,5 +1,5 @@
-"""What happens in the workspace beside what is said: channels that come, go and change their names, people who leave, tokens that
-are taken back."""
+"""What happens in the workspace beside what is said: channels that come, go and change their names, people who leave, tokens
+that are taken back."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -43,7 +43,9 @@ class Happenings:
             self._renamed(str(event["channel"]["id"]), str(event["channel"]["name"]))
         elif kind in {"member_joined_channel", "member_left_channel"} and event.get("user") == self.me.user:
             joined = kind == "member_joined_channel"
-            self._begun(str(event["channel"])) if joined else self._ended(str(event["channel"]), "I was removed from the channel.")
+            self._begun(str(event["channel"])) if joined else self._ended(
+                str(event["channel"]), "I was removed from the channel."
+            )
         elif kind == "user_change" and event["user"].get("deleted"):
             self._bury(f"slack:@{event['user']['id']}", "That person's account is deactivated.")
         elif kind == "tokens_revoked" and event.get("tokens", {}).get("bot"):

@@ -1,5 +1,5 @@
-"""App Home of everyone who looks at it, live: shown anew when something changes, at most every few seconds; and what the agent's
-own pane offers to ask."""
+"""App Home of everyone who looks at it, live: shown anew when something changes, at most every few seconds; and what the
+agent's own pane offers to ask."""
 
 import asyncio
 import json

@@ -1,8 +1,8 @@
 """Everything that Slack sends, persisted before it is acknowledged, and acknowledged whatever it is.
 
 Bolt acknowledges events before its listeners run, and those that no listener wants not at all; so one middleware takes all of
-them. What it answers is what Slack hears: nothing, or what is wrong with a form. If it fails (the store cannot be written), Slack
-hears nothing, and sends the event again.
+them. What it answers is what Slack hears: nothing, or what is wrong with a form. If it fails (the store cannot be written),
+Slack hears nothing, and sends the event again.
 """
 
 import asyncio
@@ -12,18 +12,19 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
-from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.async_app import AsyncApp, AsyncBoltRequest
+from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.response import BoltResponse
 
 from bot import access, views
 from bot.chat.slack import from_interaction, from_message, to_card, to_form
 from bot.chat.slack.api import Api
 from bot.chat.slack.catch_up import Marks
-from bot.chat.slack.happenings import Happenings
 from bot.chat.slack.from_interaction import Pressed
+from bot.chat.slack.happenings import Happenings
 from bot.chat.slack.homes import Homes
 from bot.chat.slack.places import Me, Places
+from bot.chat.slack.text import read
 from bot.domain import GateState, Inbound, Person, Role
 from bot.errors import DeliveryError
 from bot.fleet import Fleet
@@ -155,7 +156,12 @@ class Listener:
         if pressed is None:
             return
         person = self.person(pressed.user)
-        extra = {"user": pressed.user, "channel": pressed.channel, "thread": pressed.thread, "response_url": pressed.response_url}
+        extra = {
+            "user": pressed.user,
+            "channel": pressed.channel,
+            "thread": pressed.thread,
+            "response_url": pressed.response_url,
+        }
         if pressed.press is not None and (gate := self._asks(pressed, person)):
             await self._ask(body, gate, pressed, extra)
             return
@@ -173,16 +179,16 @@ class Listener:
         gate = self.fleet.store.gates.get(press.gate) if press else None
         if press is None or gate is None or press.choice not in to_card.ASKING or gate.state is not GateState.OPEN:
             return None
-        product = self.fleet.products.get(gate.product)
-        if product is None or access.may_decide(person, product, "", self.fleet.registry.people) or press.digest != gate.digest:
-            return None
-        return views.gate_json(gate, self.fleet)
+        shown = views.gate_json(gate, self.fleet)
+        return shown if person.name in shown["may_decide"] and press.digest == gate.digest else None
 
     async def _ask(self, body: dict[str, Any], gate: dict[str, Any], pressed: Pressed, extra: dict[str, str]) -> None:
         choice = pressed.press.choice if pressed.press else ""
         if not await self._open(pressed.trigger, to_form.decision(gate, choice, extra)):
             words = "what you want" if choice != "reject" else "why"
-            self._tell(body, f"Slack did not open the form. Press again, or say `/fleet approve-plan {gate['id']} {choice} {words}`.")
+            self._tell(
+                body, f"Slack did not open the form. Press again, or say `/fleet approve-plan {gate['id']} {choice} {words}`."
+            )
 
     def _submitted(self, body: dict[str, Any]) -> BoltResponse:
         sent = from_interaction.submitted(body)
@@ -215,7 +221,7 @@ class Listener:
             self._tell(body, access.may(person, Role.OPERATOR) or "There is no product yet that you may act on.")
             return
         ts = str(message.get("ts") or body.get("message_ts"))
-        said = from_message.read(str(message.get("text") or ""), self.me.user, self.name)
+        said = read(str(message.get("text") or ""), self.me.user, self.name)
         named = self.places.names.get(channel)
         link = f"{self.me.url}archives/{channel}/p{ts.replace('.', '')}"
         text = to_form.task_text(f"#{named}" if named else "", said, link)
@@ -300,5 +306,3 @@ def make(me: Me, api: Api, take: Callable[[dict[str, Any]], Awaitable[BoltRespon
         return await take(dict(req.body))
 
     return app
-
-

@@ -1,8 +1,8 @@
 """Socket Mode: one WebSocket to Slack that comes back by itself, and knows when it is deaf.
 
-The library's client sends a ping every few seconds and connects anew when no pong has come for four of them, when the socket was
-cut, and when Slack asks for it (`disconnect`). What it lacks is added here: a word for the readiness, a pause that grows while
-Slack cannot be reached, and an end where no trying helps.
+The library's client sends a ping every few seconds and connects anew when no pong has come for four of them, when the socket
+was cut, and when Slack asks for it (`disconnect`). What it lacks is added here: a word for the readiness, and a pause that
+grows while Slack cannot be reached.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from time import time
 from typing import Any
 
+import aiohttp
 from slack_bolt.adapter.socket_mode.async_internals import run_async_bolt_app, send_async_response
 from slack_bolt.async_app import AsyncApp
 from slack_sdk.errors import SlackApiError
@@ -49,7 +50,7 @@ class Socket(SocketModeClient):
             code = str(error.response.get("error", ""))
             self._say(f"Slack gives no socket: {AUTH.get(code, code or 'it failed')}")
             raise
-        except Exception as error:
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
             self._say(f"Slack cannot be reached: {error or type(error).__name__}")
             raise
         return str(url)
@@ -59,7 +60,7 @@ class Socket(SocketModeClient):
         while not self.closed:
             try:
                 await self._connect_once()
-            except Exception as error:
+            except (SlackApiError, aiohttp.ClientError, TimeoutError, OSError) as error:
                 self._say(f"Slack cannot be reached: {error or type(error).__name__}")
                 self.wss_uri = None
             else:
@@ -68,7 +69,7 @@ class Socket(SocketModeClient):
     async def _connect_once(self) -> None:
         if self.wss_uri is None:
             self.wss_uri = await self.issue_new_wss_url()
-        await super().connect()
+        await super().connect()  # type: ignore[no-untyped-call]
 
     async def is_connected(self) -> bool:
         """Whether it is open and answers pings."""
@@ -104,10 +105,10 @@ def make(
             hello()
 
     socket.message_listeners.append(message)
-    socket.socket_mode_request_listeners.append(envelope)  # type: ignore[arg-type]
+    socket.socket_mode_request_listeners.append(envelope)
 
     async def close() -> None:
-        await socket.close()
+        await socket.close()  # type: ignore[no-untyped-call]
         tasks = [socket.message_processor, socket.current_session_monitor, socket.message_receiver]
         await asyncio.gather(*(task for task in tasks if task is not None), return_exceptions=True)
 

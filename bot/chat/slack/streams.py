@@ -2,8 +2,8 @@
 
 In threads Slack streams natively and shows a Stop of its own; where it does not (direct messages without a thread, workspaces
 without agents) a message is edited as it grows, and bears a Stop button. When the answer is whole, `finish` makes the message
-that was streamed the answer itself, so that nothing is said twice. Which message that is stands in the store: a coordinator that
-was killed meanwhile finishes it at its next start.
+that was streamed the answer itself, so that nothing is said twice. Which message that is stands in the store: a coordinator
+that was killed meanwhile finishes it at its next start.
 """
 
 import asyncio
@@ -33,8 +33,10 @@ PAUSE, EDIT_PAUSE = 0.7, 1.3
 BEFORE = 1.0
 """Seconds after which a message says what is being done, where Slack has no status line."""
 NOT_HERE = frozenset(
-    {"unknown_method", "not_an_agent", "team_not_supported", "missing_scope", "access_denied", "method_not_supported_for_channel_type",
-     "not_allowed_token_type", "feature_not_enabled", "invalid_thread_ts", "channel_type_not_supported"}
+    {
+        "unknown_method", "not_an_agent", "team_not_supported", "missing_scope", "access_denied", "feature_not_enabled",
+        "method_not_supported_for_channel_type", "not_allowed_token_type", "invalid_thread_ts", "channel_type_not_supported",
+    }
 )  # fmt: skip
 """Refusals after which the native ways are left alone."""
 

@@ -45,8 +45,8 @@ def cut_label(text: str, most: int = 75) -> str:
 
 
 def read(text: str, me: str, name: Callable[[str], str]) -> str:
-    """What a person wrote, as plain text: the mention of us at the beginning is gone, people are `@name`, channels `#name`, links
-    as they were written. `me` is the bot's user id, `name` says what a user id is called."""
+    """What a person wrote, as plain text: the mention of us at the beginning is gone, people are `@name`, channels `#name`,
+    links as they were written. `me` is the bot's user id, `name` says what a user id is called."""
 
     def spell(found: re.Match[str]) -> str:
         sign, what, label = found.groups()

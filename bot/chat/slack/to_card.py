@@ -91,13 +91,10 @@ def button(label: str, action: str, carries: str = "", **more: Any) -> Block:
 
 
 def needs(gate: dict[str, Any]) -> str:
-    """Who may decide, and how many of them are still needed."""
-    able = [escape(name) for name in gate["may_decide"]]
-    if not able:
-        return "Nobody in the registry may decide this; the holder of the web token can"
+    """Whom it waits for."""
     given = sorted({each["by"] for each in gate["answers"] if each["choice"] == APPROVE})
-    said = f", {escape(listed(given))} approved" if given else ""
-    return f"Needs {gate['required']} of: {', '.join(able[:12])}{said}"
+    said = f"; {escape(listed(given))} approved" if given else ""
+    return f"Needs {escape(gate['needs'])}{said}"
 
 
 def _header(gate: dict[str, Any]) -> Block:
@@ -107,7 +104,7 @@ def _header(gate: dict[str, Any]) -> Block:
 def _line(gate: dict[str, Any]) -> Block:
     asked = f"asked by {escape(gate['asked_by'])}" if gate["asked_by"] else ""
     revision = f"revision {gate['revision']}" if gate["kind"] == GateKind.PLAN or gate["revision"] > 1 else ""
-    return context(bold(gate["product"]), revision, asked, f"`{gate['id']}`")
+    return context(bold(gate["product"] or "the fleet"), revision, asked, f"`{gate['id']}`")
 
 
 def _open(gate: dict[str, Any]) -> list[Block]:
@@ -119,7 +116,7 @@ def _open(gate: dict[str, Any]) -> list[Block]:
     if gate["diff"]:
         blocks.append(context(f"↻ {_changed(gate['diff'])} since revision {gate['revision'] - 1}; the diff is in the thread."))
     spent = f"spent today {money(gate['cost_usd_today'])}" if gate["cost_usd_today"] else ""
-    blocks += [context(f"⏳ {needs(gate)}", spent), *buttons(gate)]
+    blocks += [context(f"⏳ {needs(gate)}", spent, _reminds(gate)), *buttons(gate)]
     return blocks
 
 
@@ -131,6 +128,14 @@ def _closed(gate: dict[str, Any]) -> list[Block]:
     short = shortened(gate["body"], AFTERWARDS, LINES_AFTERWARDS)
     cut = [context(f"… Say `!gates {gate['id']}` in this thread for the whole of it.")] if short != gate["body"] else []
     return [section(f"{mark} {said}"), _line(gate), *to_blocks(short), *cut]
+
+
+def _reminds(gate: dict[str, Any]) -> str:
+    """When people are reminded, on each reader's own clock."""
+    if not gate["reminds_at"]:
+        return ""
+    at = datetime.fromisoformat(gate["reminds_at"])
+    return f"reminds at <!date^{int(at.timestamp())}^{{time}}|{at:%H:%M} UTC>"
 
 
 def _changed(diff: str) -> str:

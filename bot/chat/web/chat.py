@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from bot.chat.base import Chat, Live, Part
 from bot.chat.web import api, sockets
@@ -42,6 +43,8 @@ class WebChat(Chat):
     ) -> None:
         clients = Clients()
         self.site = Site(fleet, router, Login(token, clock), host, ready, clients, Streams(clients, router.running))
+        self.mounted: dict[str, Handler] = {}
+        """Requests of chat platforms, by path; complete before the start."""
         self.urls: tuple[str, ...] = ()
         """Where it is served: the page, then the gateway; without the token."""
         self._fleet, self._host, self._ports, self._token = fleet, host, tuple(ports), token
@@ -62,7 +65,7 @@ class WebChat(Chat):
 
     async def start(self) -> None:
         """Listen on both ports. Raises SettingsError when one cannot be had."""
-        self._runner = web.AppRunner(application(self.site), access_log=None, shutdown_timeout=2.0)
+        self._runner = web.AppRunner(application(self.site, self.mounted), access_log=None, shutdown_timeout=2.0)
         await self._runner.setup()
         try:
             self.urls = tuple([await self._listen(at, port) for at, port in enumerate(self._ports)])

@@ -199,7 +199,9 @@ class SlackBed(Bed):
         )
         return found
 
-    def plan(self, product: str = "product-a", revision: int = 1, body: str = "1. Split the parser\n2. Test it", **more: Any) -> None:
+    def plan(
+        self, product: str = "product-a", revision: int = 1, body: str = "1. Split the parser\n2. Test it", **more: Any
+    ) -> None:
         """The product's coordinator sends a plan."""
         payload = {**PLAN, "revision": revision}
         self.engine.push_mail(product, type="decision_gate", subject="Plan ready", body=body, payload=payload, **more)

@@ -48,7 +48,9 @@ class SlackDay(Day):
 
     async def seen(self, channel: str, *, thread: str = "", person: str = "") -> list[Seen]:
         place = self.bed.place(self._where(channel), self._who(person) if person else None)
-        shown = [each for each in place.messages if each.get("bot_id") == BOT and (not thread or each.get("thread_ts") == thread)]
+        shown = [
+            each for each in place.messages if each.get("bot_id") == BOT and (not thread or each.get("thread_ts") == thread)
+        ]
         alone = [each for each in self.bed.slack.world.ephemeral if person and each["user"] == self._who(person).id]
         return [*(_seen(each) for each in shown), *(_seen(each, person) for each in alone)]
 
