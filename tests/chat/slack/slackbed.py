@@ -99,6 +99,8 @@ class SlackBed(Bed):
         self.lobby = self.slack.channel("lobby", *people)
         self.connected, self.http, self.ping = connected, http, ping
         self._open = False
+        self.model: Any = None
+        """The model, where a test speaks for it."""
 
     @property
     def slot(self) -> Slot:

@@ -1,8 +1,276 @@
-"""A person talks to the fleet on Slack."""
+"""A person talks to the fleet on Slack: in channels, threads, direct messages, with commands and shortcuts."""
 
-from tests.chat.slack.slackbed import SlackBed
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from bot.agent.base import ModelEvent, ModelRequest
+from tests.chat.slack.slackbed import SlackBed, labels, read
+from tests.fakes.model import ScriptedModel, call, say
+
+
+class Thinker(ScriptedModel):
+    """A model that thinks until it is told to speak."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.speak = asyncio.Event()
+        self.speak.set()
+
+    async def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
+        await self.speak.wait()
+        async for event in super().stream(request):
+            yield event
+
+
+@pytest.fixture
+async def thinking(tmp_path: Path) -> AsyncIterator[SlackBed]:
+    """A fleet with a model; what it says is put into `bed.model.replies`."""
+    model = Thinker()
+    bed = SlackBed(tmp_path, model=lambda: model)
+    bed.model = model
+    async with bed:
+        yield bed
+        assert not bed.slack.refused
 
 
 async def test_a_mention_in_a_products_channel_is_answered_in_a_thread_below_it(bed: SlackBed) -> None:
     ts = await bed.ana.says("#product-a", "<@fleet> status")
     await bed.answer("#product-a", "Fleet", thread=ts)
+
+
+async def test_the_channel_says_which_product_is_meant(bed: SlackBed) -> None:
+    ts = await bed.ana.says("#product-a", "<@fleet> pause")
+    await bed.answer("#product-a", "product-a", "paused", thread=ts)
+    assert bed.fleet.paused("product-a")
+
+
+async def test_in_a_thread_that_the_bot_speaks_in_nobody_has_to_mention_it_and_dashes_need_no_slash(bed: SlackBed) -> None:
+    ts = await bed.ana.says("#product-a", "<@fleet> status")
+    await bed.answer("#product-a", "Fleet", thread=ts)
+    await bed.ana.says("#product-a", "!products", thread=ts)
+    await bed.answer("#product-a", "product-c", "marketing", thread=ts)
+    await bed.ana.says("#product-a", "thanks", thread=ts)
+    await bed.answer("#product-a", "ANTHROPIC_API_KEY", thread=ts)
+
+
+async def test_what_people_say_to_each_other_is_none_of_its_business(bed: SlackBed) -> None:
+    ts = await bed.ana.says("#product-a", "lunch?")
+    await bed.ben.says("#product-a", "yes", thread=ts)
+    mine = await bed.ana.says("#product-a", "<@fleet> status")
+    await bed.answer("#product-a", "Fleet", thread=mine)
+    await bed.ben.says("#product-a", "<@U01ANA> what do you think of this?", thread=mine)
+    await bed.ben.says("#product-a", "!reminder tomorrow", thread=ts)
+    later = await bed.ben.says("#product-a", "!help")
+    await bed.answer("#product-a", "spawn", thread=later)
+    assert len(bed.shown("#product-a")) == 2
+
+
+async def test_questions_across_products_are_asked_in_direct_messages(bed: SlackBed) -> None:
+    await bed.ana.says("@fleet", "!status")
+    answer = await bed.answer("@fleet", "Fleet", "product-b")
+    assert "thread_ts" not in answer
+    thread = await bed.ana.says("@fleet", "and in a thread")
+    await bed.ana.says("@fleet", "!status", thread=thread)
+    await bed.answer("@fleet", "Fleet", thread=thread)
+
+
+async def test_slash_commands_are_answered_where_all_see_them_and_show_what_was_typed(bed: SlackBed) -> None:
+    delivery = await bed.ana.commands("#product-b", "pause")
+    assert delivery.answer == {"response_type": "in_channel"}
+    answer = await bed.answer("#product-b", "product-b", "paused")
+    assert "thread_ts" not in answer
+    await bed.ana.commands("#product-b", "")
+    await bed.answer("#product-b", "spawn", "pause")
+
+
+async def test_a_slash_command_where_the_bot_was_not_invited_is_answered_to_the_person_alone(bed: SlackBed) -> None:
+    bed.slack.channel("secrets", bed.ana, bot=False, private=True)
+    await bed.ana.commands("#secrets", "status")
+    await bed.whispered(bed.ana, "Fleet")
+    assert bed.slack.refused.pop().startswith("chat.postMessage: channel_not_found")
+
+
+async def test_buttons_that_say_a_command_run_it_in_the_thread_below(bed: SlackBed) -> None:
+    ts = await bed.ana.says("#product-a", "<@fleet> spawn product-a mend the failing test")
+    answer = await bed.answer("#product-a", "w1", thread=ts)
+    await bed.ana.presses("Status of product-a", "#product-a", answer)
+    await bed.answer("#product-a", "Fleet:", thread=ts)
+
+
+async def test_a_message_is_made_into_a_task_with_its_place_in_it_and_reported_below_it(bed: SlackBed) -> None:
+    ts = await bed.ben.says("#product-b", "The invoice rounds &lt;cents&gt; wrong")
+    await bed.ana.shortcuts("make_task", "#product-b", ts)
+    form = await bed.ana.form()
+    objective = next(each for each in form["blocks"] if each.get("block_id") == "objective")["element"]["initial_value"]
+    assert objective.startswith("The invoice rounds <cents> wrong\n\n(said in #product-b, https://fleet.slack.com/archives/")
+    await bed.ana.submits(form, {"What is wanted": "Mend the rounding --of cents in invoices"})
+    await bed.answer("#product-b", "w1", "product-b", thread=ts)
+    assert bed.work("w1").objective == "Mend the rounding --of cents in invoices"
+    assert bed.work("w1").conversation == f"slack:#product-b:{ts}"
+
+
+async def test_who_may_start_nothing_is_told_so_instead_of_being_shown_a_form(bed: SlackBed) -> None:
+    ts = await bed.ana.says("#product-a", "Something is wrong")
+    await bed.vic.shortcuts("make_task", "#product-a", ts)
+    await bed.whispered(bed.vic, "takes the role operator")
+    assert not bed.slack.world.views
+
+
+async def test_strangers_are_refused_in_private_and_once(bed: SlackBed) -> None:
+    await bed.eve.says("#product-a", "<@fleet> status")
+    await bed.whispered(bed.eve, "I do not know you")
+    await bed.eve.says("#product-a", "<@fleet> pause product-a")
+    await bed.eve.says("@fleet", "hello?")
+    ts = await bed.ana.says("#product-a", "<@fleet> status")
+    await bed.answer("#product-a", "Fleet", thread=ts)
+    assert len(bed.slack.world.ephemeral) == 1 and len(bed.shown("#product-a")) == 1
+    assert not bed.fleet.paused("product-a")
+
+
+async def test_people_of_other_workspaces_in_a_shared_channel_are_strangers_too(bed: SlackBed) -> None:
+    mallory = bed.slack.person("U09MALLORY", "mallory", team="T0OTHER")
+    bed.slack.channel("shared", bed.ana, mallory, shared=True)
+    ts = await bed.ana.says("#shared", "<@fleet> status")
+    await bed.answer("#shared", "Fleet", thread=ts)
+    await mallory.says("#shared", "!pause product-a", thread=ts)
+    await bed.whispered(mallory, "I do not know you")
+    await mallory.says("#shared", "and go on with it", thread=ts)
+    assert len(bed.shown("#shared")) == 1
+
+
+async def test_bots_are_not_answered_not_even_those_that_mention_it(bed: SlackBed) -> None:
+    robot = bed.slack.person("U07ROBOT", "robot", is_bot=True)
+    await robot.says("#product-a", "<@fleet> status", bot_id="B07ROBOT")
+    await robot.says("#product-a", "<@fleet> status", subtype="bot_message", bot_id="B07ROBOT")
+    ts = await bed.ana.says("#product-a", "<@fleet> products")
+    await bed.answer("#product-a", "marketing", thread=ts)
+    assert len(bed.shown("#product-a")) == 1
+
+
+async def test_a_message_that_is_edited_to_mention_it_is_taken_up_and_one_that_was_is_not_taken_up_twice(bed: SlackBed) -> None:
+    ts = await bed.ana.says("#product-a", "status")
+    await bed.ana.edits("#product-a", ts, "<@fleet> status")
+    await bed.answer("#product-a", "Fleet", thread=ts)
+    await bed.ana.edits("#product-a", ts, "<@fleet> pause product-a")
+    await bed.whispered(bed.ana, "say it in a new message")
+    assert not bed.fleet.paused("product-a") and len(bed.shown("#product-a")) == 1
+
+
+async def test_files_are_named_and_links_are_read_as_they_were_meant(thinking: SlackBed) -> None:
+    thinking.model.replies = [say("I see.")]
+    text = "<@fleet> see <https://example.org/a|the notes> and <#C9|design>, <@U02BEN> &amp; co"
+    ts = await thinking.ana.says("#product-a", text, subtype="file_share", files=[{"name": "plan.png"}])
+    await thinking.answer("#product-a", "I see.", thread=ts)
+    heard = str(thinking.model.requests[0].messages[-1]["content"])
+    assert "see [the notes](https://example.org/a) and #design, @ben & co" in heard and "plan.png" in heard
+
+
+async def test_what_the_model_writes_calls_nobody(thinking: SlackBed) -> None:
+    thinking.model.replies = [say("Done, <!channel> and @here and <@U02BEN>: see <https://example.org>.")]
+    ts = await thinking.ana.says("#product-a", "<@fleet> tell everyone")
+    answer = await thinking.answer("#product-a", "Done", "example.org", thread=ts)
+    assert not [each for each in ("<!channel>", "@here", "<@U02BEN>") if each in read(answer)]
+    assert "<https://example.org>" in read(answer) and not answer.get("unfurl")
+
+
+async def test_an_answer_streams_with_a_status_line_and_the_same_message_becomes_the_answer(thinking: SlackBed) -> None:
+    go = asyncio.Event()
+    thinking.model.replies = [call("products"), say("All\nfour products are well.", hold=go)]
+    thinking.model.speak.clear()
+    ts = await thinking.ana.says("#product-a", "<@fleet> how is everybody?")
+    status = await thinking.slack.until(lambda: thinking.slack.world.statuses, "a status")
+    assert (status[0]["status"], status[0]["thread_ts"]) == ("thinking", ts)
+    thinking.model.speak.set()
+    streamed = await thinking.answer("#product-a", "All", thread=ts)
+    assert streamed["streaming"] and thinking.slack.world.sessions[thinking.a.id, ts] == "processing"
+    go.set()
+    await thinking.answer("#product-a", "four products are well.", thread=ts)
+    await thinking.slack.until(lambda: not streamed.get("streaming") and streamed.get("metadata"), "the end of the stream")
+    assert len(thinking.shown("#product-a")) == 1 and thinking.slack.world.sessions[thinking.a.id, ts] == "active"
+
+
+async def test_slacks_own_stop_ends_the_turn(thinking: SlackBed) -> None:
+    thinking.model.replies = [say("This\nwill take long and longer.", hold=asyncio.Event())]
+    ts = await thinking.ana.says("#product-a", "<@fleet> explain everything")
+    await thinking.answer("#product-a", "This", thread=ts)
+    await thinking.eve.stops("#product-a", ts)
+    assert thinking.router.running()
+    await thinking.ana.stops("#product-a", ts)
+    await thinking.answer("#product-a", "Stopped", thread=ts)
+    await thinking.slack.until(lambda: not thinking.router.running(), "the end of the turn")
+    assert set(thinking.slack.refused) <= {"chat.appendStream: message_not_in_streaming_state"}  # a piece was on its way
+    thinking.slack.refused.clear()
+
+
+async def test_where_slack_does_not_stream_a_message_grows_and_bears_a_stop_button(thinking: SlackBed) -> None:
+    thinking.slack.agent = False
+    thinking.model.replies = [say("This will take long and longer.", hold=asyncio.Event())]
+    await thinking.ana.says("@fleet", "explain everything")
+    growing = await thinking.card("@fleet", "This")
+    assert labels(growing) == ["Stop"]
+    await thinking.ana.presses("Stop", "@fleet", growing)
+    await thinking.slack.until(lambda: not labels(growing) and growing.get("metadata"), "the answer")
+    await thinking.answer("@fleet", "Stopped")
+
+
+async def test_a_workspace_without_agents_gets_its_answers_all_the_same(thinking: SlackBed) -> None:
+    thinking.slack.agent = False
+    thinking.model.replies = [say("First answer."), say("Second answer.")]
+    for words in ("First answer.", "Second answer."):
+        ts = await thinking.ana.says("#product-a", f"<@fleet> {words}")
+        await thinking.answer("#product-a", words, thread=ts)
+    expected = ("agents.sessions.setStatus: not_an_agent", "chat.startStream: team_not_supported")
+    assert all(each in expected for each in thinking.slack.refused)
+    thinking.slack.refused.clear()
+
+
+async def test_what_is_said_during_a_turn_is_taken_up_by_it(thinking: SlackBed) -> None:
+    go = asyncio.Event()
+    thinking.model.replies = [say("I look.", hold=go, calls=call("products").calls), say("And product-b, too.")]
+    ts = await thinking.ana.says("#product-a", "<@fleet> how is product-a?")
+    await thinking.slack.until(lambda: thinking.model.requests, "the turn")
+    await thinking.ana.says("#product-a", "and product-b?", thread=ts)
+    go.set()
+    await thinking.answer("#product-a", "And product-b, too.", thread=ts)
+    assert "and product-b?" in str(thinking.model.requests[-1].messages[-1]) and len(thinking.shown("#product-a")) == 1
+
+
+async def test_a_message_taken_back_stops_the_turn_that_it_began(thinking: SlackBed) -> None:
+    thinking.model.replies = [say("This will take long.", hold=asyncio.Event())]
+    ts = await thinking.ana.says("@fleet", "explain everything")
+    await thinking.slack.until(lambda: thinking.model.requests, "the turn")
+    await thinking.ana.deletes("@fleet", ts)
+    await thinking.slack.until(lambda: not thinking.router.running(), "the end of the turn")
+
+
+async def test_the_agents_pane_offers_what_can_be_asked(bed: SlackBed) -> None:
+    await bed.ana.opens_assistant(bed.slack.world.ts())
+    offered = await bed.slack.until(lambda: bed.slack.world.prompts, "prompts")
+    assert offered[0]["prompts"][0] == {"title": "What waits for me?", "message": "/fleet gates"}
+    await bed.eve.opens_assistant(bed.slack.world.ts())
+    await bed.ana.opens_home("messages")
+    await bed.slack.until(lambda: len(bed.slack.world.prompts) == 2, "prompts without a thread")
+
+
+async def test_a_long_answer_comes_with_a_file_that_has_all_of_it(thinking: SlackBed) -> None:
+    whole = "\n".join(f"Line {number} of a long, long answer that nobody reads." for number in range(1, 400))
+    thinking.model.replies = [say(whole)]
+    ts = await thinking.ana.says("#product-a", "<@fleet> tell me everything")
+    await thinking.answer("#product-a", "the whole text is in the thread", thread=ts)
+    await thinking.slack.until(lambda: any("files" in each for each in thinking.a.messages), "the file")
+    (file,) = thinking.slack.world.files.values()
+    assert file["content"].decode() == whole
+
+
+async def test_five_agents_that_finish_at_once_are_one_message(bed: SlackBed) -> None:
+    ts = await bed.ana.says("#product-a", "<@fleet> spawn product-a tidy up")
+    await bed.answer("#product-a", "w1", thread=ts)
+    await bed.slack.until(lambda: bed.work("w1").mail, "its mail")
+    for number in range(5):
+        bed.engine.push_mail("product-a", type="status", sender=f"builder-{number}", body=f"part {number}", thread=bed.work("w1").mail)
+    bed.passing(seconds=4)
+    await bed.answer("#product-a", "part 0", "part 4", thread=ts)
+    assert len(bed.shown("#product-a", "part")) == 1
