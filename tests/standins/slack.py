@@ -33,7 +33,7 @@ from tests.standins.slack_methods import METHODS
 from tests.standins.slack_people import Somebody
 from tests.standins.slack_world import APP, BOT_USER, TEAM, Channel, Json, Refusal, User, World
 
-PATIENCE = 30.0
+PATIENCE = 6.0
 """Seconds that a test waits for something that has to come; a machine may be busy."""
 
 

@@ -36,6 +36,8 @@ HOOK = "/slack/events"
 """Path on the web application that Slack sends everything to, over HTTP."""
 DEADLINE = 10.0
 """Seconds within which Slack has to say who we are and open a socket."""
+CARD = 5.0
+"""Seconds that a note waits for the card to which it leads."""
 KEEP = 5.0
 """Seconds between two times that the newest messages heard are written down."""
 LOOKED_AT = 100
@@ -287,13 +289,18 @@ class SlackChat(Chat):
         return to_message(post, shown, link)
 
     async def _link(self, gate: str) -> str:
-        """Where a gate's card is; nothing while no channel shows it."""
-        for conversation, message in reversed(self._fleet.store.outbox.cards(gate, "slack")):
-            channel, _, ts = message.partition(":")
-            if ts and "@" not in conversation:
-                with suppress(DeliveryError):
-                    return str((await self._api.read("chat.getPermalink", channel=channel, message_ts=ts))["permalink"])
-        return ""
+        """Where a gate's card is; nothing where no channel shows it. A card that is on its way is waited for."""
+        end = asyncio.get_running_loop().time() + CARD
+        while True:
+            for conversation, message in reversed(self._fleet.store.outbox.cards(gate, self.platform)):
+                channel, _, ts = message.partition(":")
+                if ts and "@" not in conversation:
+                    with suppress(DeliveryError):
+                        return str((await self._api.read("chat.getPermalink", channel=channel, message_ts=ts))["permalink"])
+            shown = [post.conversation for post in self._fleet.store.talk.posts_with_gate(gate)]
+            if asyncio.get_running_loop().time() > end or not any(_is_channel(each) for each in shown):
+                return ""
+            await asyncio.sleep(0.1 * self._pace)
 
     async def _show(self, post: Post, key: str, place: Place, *, again: bool, plain: bool) -> str:
         made = Message(to_plain(post), []) if plain else await self._made(post)
@@ -397,6 +404,10 @@ def _told(error: DeliveryError) -> DeliveryError | SettingsError:
     return SettingsError(
         f"Slack does not take {token}: {error.message}", "Set the token that the app's page shows, and restart."
     )
+
+
+def _is_channel(conversation: str) -> bool:
+    return conversation.startswith(PREFIX) and not conversation.startswith(f"{PREFIX}@")
 
 
 def _key(message: dict[str, Any]) -> str:

@@ -210,7 +210,7 @@ class SlackBed(Bed):
 
     def told(self, product: str = "product-a") -> list[str]:
         """What the product's coordinator was told by people."""
-        return [mail.body for mail in self.engine.box(product).mail if mail.sender == "operator"]
+        return [mail.body.split("\n")[0] for mail in self.engine.box(product).mail if mail.sender == "operator"]
 
     def passing(self, **span: float) -> None:
         """Let time pass, and what is due by then happen."""
