@@ -30,6 +30,7 @@ BASE = {
     "ask": "Ask it in plain words; with a product first, ask that product.",
     "doctor": "Look what is wrong, and say how to mend it.",
     "init": "Write a products.yaml and a .env to begin with.",
+    "slack-manifest": "Print the manifest from which Slack makes the app.",
 }
 
 
@@ -51,7 +52,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _main(words: list[str], *, as_json: bool) -> int:
-    commands: dict[str, Callable[[list[str], bool], int]] = {"up": _up, "ask": _ask, "doctor": _doctor, "init": _init}
+    commands: dict[str, Callable[[list[str], bool], int]] = {
+        "up": _up,
+        "ask": _ask,
+        "doctor": _doctor,
+        "init": _init,
+        "slack-manifest": _slack_manifest,
+    }
     if words[:1] == ["--version"]:
         from importlib.metadata import version
 
@@ -218,6 +225,23 @@ def _init(words: list[str], as_json: bool) -> int:
     if begun.products:
         print(f"entered {len(begun.products)} git repositories: {', '.join(begun.products)}")
     print(f"next    {begun.next}")
+    return FINE
+
+
+def _slack_manifest(words: list[str], as_json: bool) -> int:
+    from bot import skillset
+    from bot.chat.slack import manifest
+
+    parser = _parser("slack-manifest")
+    parser.add_argument(
+        "--http", metavar="URL", help="for HTTP instead of Socket Mode: where Slack reaches the page, https://…"
+    )
+    url = parser.parse_args(words).http
+    if url is not None and not url.startswith("https://"):
+        raise UsageError(f"Slack sends only to https addresses, not to {url[:80]}.", "Give the public address, https://….")
+    print(json.dumps(manifest.manifest(skillset.load(), url and url.rstrip("/")), ensure_ascii=False, indent=2))
+    for scope, why in {**manifest.SCOPES, **({} if url else manifest.APP_SCOPES)}.items():
+        _aside(f"{scope}: {why}")
     return FINE
 
 

@@ -65,6 +65,7 @@ async def examine(environ: Mapping[str, str], directory: Path, *, fix: bool = Fa
     found += _look("token", lambda: setup_checks.token(settings, folder))
     found += await _look_at_engine(settings, registry, folder)
     found += await asyncio.to_thread(_look, "claude", lambda: setup_checks.claude(settings, online=online))
+    found += await _look_at_slack(settings, registry)
     found += _look("platforms", lambda: setup_checks.platforms(settings))
     found += _look("clock", lambda: checks.clock(folder))
     return Findings(tuple(found), tuple(each for each in mended if isinstance(each, str)))
@@ -77,6 +78,15 @@ async def _look_at_engine(settings: Any, registry: Any, folder: Path) -> list[Ch
         return await engine_checks.look(settings, registry, folder)
 
     return await _awaited("engine", look)
+
+
+async def _look_at_slack(settings: Any, registry: Any) -> list[Check]:
+    async def look() -> list[Check]:
+        from bot import slack_checks
+
+        return await slack_checks.look(settings, registry)
+
+    return await _awaited("slack", look)
 
 
 def _look(name: str, check: Callable[[], list[T]]) -> "list[T | Check]":

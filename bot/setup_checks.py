@@ -143,10 +143,5 @@ def _asked(base: str, key: str) -> Check:
 
 
 def platforms(settings: "Settings") -> list[Check]:
-    """Which chat platforms have their tokens."""
-    slack = [name for name in ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN") if name not in settings.given]
-    checks = [Check("slack", "ok", f"off: no {' and no '.join(slack)}" if slack else "tokens are set")]
-    if len(slack) == 1:
-        checks = [Check("slack", "warn", f"Slack needs both tokens; {slack[0]} is missing.", f"Set {slack[0]}.")]
-    discord = "tokens are set" if settings.discord_token else "off: no DISCORD_TOKEN"
-    return [*checks, Check("discord", "ok", discord)]
+    """Which chat platforms have their tokens, beside Slack, which has checks of its own."""
+    return [Check("discord", "ok", "tokens are set" if settings.discord_token else "off: no DISCORD_TOKEN")]

@@ -36,6 +36,7 @@ def test_every_variable_is_read(tmp_path: Path) -> None:
             "ENGINE_ANTHROPIC_API_KEY": "key-two",
             "SLACK_BOT_TOKEN": "xoxb-1",
             "SLACK_APP_TOKEN": "xapp-1",
+            "SLACK_SIGNING_SECRET": "signed",
             "SLACK_API_URL": "http://127.0.0.1:1/api",
             "DISCORD_TOKEN": "token",
             "DISCORD_API_URL": "http://127.0.0.1:2/api/v10",
@@ -45,6 +46,7 @@ def test_every_variable_is_read(tmp_path: Path) -> None:
             "FLEET_STATE": "/srv/state",
             "FLEET_WEB_TOKEN": "open-sesame",
             "FLEET_WEB_HOST": "0.0.0.0",
+            "FLEET_PUBLIC_URL": "https://fleet.example.org/",
             "FLEET_WEB_PORT": "0",
             "FLEET_GATEWAY_PORT": "0",
             "FLEET_LOG": "debug json",
@@ -61,6 +63,8 @@ def test_every_variable_is_read(tmp_path: Path) -> None:
         settings.slack_app_token,
     ]
     assert [secret and secret.get_secret_value() for secret in secrets] == ["key-one", "key-two", "xoxb-1", "xapp-1"]
+    assert settings.slack_signing_secret and settings.slack_signing_secret.get_secret_value() == "signed"
+    assert settings.public_url == "https://fleet.example.org"
     assert settings.discord_token and settings.discord_token.get_secret_value() == "token"
     assert settings.web_token and settings.web_token.get_secret_value() == "open-sesame"
     assert (settings.anthropic_base_url, settings.slack_api_url) == ("http://127.0.0.1:4010", "http://127.0.0.1:1/api")
@@ -229,7 +233,7 @@ SECRET = "hush-hush-42"
 def test_secrets_show_nowhere(tmp_path: Path) -> None:
     environ = {variable.name: SECRET for variable in VARIABLES if variable.secret}
     settings = Settings.load(environ, tmp_path)
-    assert len(environ) == 6
+    assert len(environ) == 7
     assert SECRET not in repr(settings) + str(settings)
     assert settings.redact(f"token={SECRET}, again {SECRET}") == "token=[hidden], again [hidden]"
 

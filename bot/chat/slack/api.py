@@ -6,6 +6,7 @@ here; what writes is tried again by the outbox, which looks before it repeats.
 
 import asyncio
 import logging
+import re
 from collections.abc import Awaitable
 from typing import Any
 from urllib.parse import urlsplit
@@ -59,6 +60,14 @@ UNSURE = frozenset({"fatal_error", "internal_error", "request_timeout"})
 """Errors after which Slack may have done what was asked."""
 
 
+class Refusal(DeliveryError):
+    """What Slack refused, with its own word for why."""
+
+    def __init__(self, message: str, hint: str = "", *, code: str | None = None, reason: str) -> None:
+        super().__init__(message, hint, code=code)
+        self.reason = reason
+
+
 class Api:
     """The Web API for one bot token. Open it before the first call."""
 
@@ -85,6 +94,15 @@ class Api:
         """Call a method once. Raises DeliveryError."""
         given = {key: value for key, value in arguments.items() if value is not None}
         return await _worded(method, self.client.api_call(method, json=given))
+
+    async def scopes(self) -> frozenset[str]:
+        """The scopes that the token has. Raises DeliveryError."""
+        async with asyncio.timeout(DEADLINE):
+            try:
+                answer = await self.client.auth_test()
+            except SlackApiError as error:
+                raise _refusal("auth.test", error) from error
+        return frozenset(filter(None, re.split(r"[,\s]+", str(answer.headers.get("x-oauth-scopes", "")))))
 
     async def read(self, method: str, **arguments: Any) -> dict[str, Any]:
         """Call a method that changes nothing, again when it fails for a moment. Raises DeliveryError."""
@@ -163,22 +181,26 @@ def _refusal(method: str, error: SlackApiError) -> DeliveryError:
     if status >= 500 or code in UNSURE or not code:
         return DeliveryError(f"Slack failed at {method} ({code or status}).", code="unknown", retry_after=2.0)
     why = "; ".join(map(str, (said.get("response_metadata") or {}).get("messages", ())))
-    return worded(method, code, why or (f"it needs {said['needed']}" if said.get("needed") else ""))
+    return _worded_refusal(method, code, why or (f"it needs {said['needed']}" if said.get("needed") else ""))
 
 
-def worded(method: str, code: str, why: str = "") -> DeliveryError:
+def _worded_refusal(method: str, code: str, why: str) -> Refusal:
     """An error of Slack's as ours."""
     detail = f"{method}: {code}{f', {why}' if why else ''}"
     if code in GONE:
-        return DeliveryError(GONE[code], f"Invite me with `/invite @fleet`, or mend the registry ({detail}).", code="gone")
+        hint = f"Invite me with `/invite @fleet`, or mend the registry ({detail})."
+        return Refusal(GONE[code], hint, code="gone", reason=code)
     if code in AUTH:
-        return DeliveryError(f"{AUTH[code]} ({detail})", "`fleet doctor` says what to mend; restart me then.", code="auth")
-    if code in MALFORMED:
+        return Refusal(
+            f"{AUTH[code]} ({detail})", "`fleet doctor` says what to mend; restart me then.", code="auth", reason=code
+        )
+    kind = "malformed" if code in MALFORMED else "delivery"
+    if kind == "malformed":
         log.warning("slack refused the form of a message (%s)", detail)
-        return DeliveryError(f"Slack refused the form of the message ({detail}).", code="malformed")
-    return DeliveryError(f"Slack refused it ({detail}).", code="delivery")
+    what = "the form of the message" if kind == "malformed" else "it"
+    return Refusal(f"Slack refused {what} ({detail}).", code=kind, reason=code)
 
 
 def reason(error: DeliveryError) -> str:
-    """Slack's own word for an error that we have no word for."""
-    return error.message.partition("(")[2].rstrip(").").partition(": ")[2].partition(",")[0]
+    """Slack's own word for a refusal; empty for what is none."""
+    return error.reason if isinstance(error, Refusal) else ""

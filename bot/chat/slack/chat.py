@@ -20,6 +20,7 @@ from bot.chat.slack.api import AUTH, Api, reason
 from bot.chat.slack.catch_up import Marks, catch_up
 from bot.chat.slack.happenings import Happenings
 from bot.chat.slack.homes import Homes
+from bot.chat.slack.manifest import HOOK
 from bot.chat.slack.places import PREFIX, Me, Place, Places
 from bot.chat.slack.text import tame
 from bot.chat.slack.to_message import Attachment, Message, to_message, to_plain
@@ -32,8 +33,6 @@ log = logging.getLogger(__name__)
 
 EVENT_TYPE = "fleet_post"
 """Type of the metadata by which a message is found again."""
-HOOK = "/slack/events"
-"""Path on the web application that Slack sends everything to, over HTTP."""
 DEADLINE = 10.0
 """Seconds within which Slack has to say who we are and open a socket."""
 CARD = 5.0
@@ -292,15 +291,21 @@ class SlackChat(Chat):
         """Where a gate's card is; nothing where no channel shows it. A card that is on its way is waited for."""
         end = asyncio.get_running_loop().time() + CARD
         while True:
-            for conversation, message in reversed(self._fleet.store.outbox.cards(gate, self.platform)):
-                channel, _, ts = message.partition(":")
-                if ts and "@" not in conversation:
-                    with suppress(DeliveryError):
-                        return str((await self._api.read("chat.getPermalink", channel=channel, message_ts=ts))["permalink"])
+            cards = self._fleet.store.outbox.cards(gate, self.platform)
+            if found := [message for conversation, message in cards if message and _is_channel(conversation)]:
+                return await self._permalink(found[-1])
             shown = [post.conversation for post in self._fleet.store.talk.posts_with_gate(gate)]
             if asyncio.get_running_loop().time() > end or not any(_is_channel(each) for each in shown):
                 return ""
             await asyncio.sleep(0.1 * self._pace)
+
+    async def _permalink(self, message: str) -> str:
+        channel, _, ts = message.partition(":")
+        try:
+            return str((await self._api.read("chat.getPermalink", channel=channel, message_ts=ts))["permalink"])
+        except DeliveryError as error:
+            log.info("a card is not to be found: %s", error.message)
+            return ""
 
     async def _show(self, post: Post, key: str, place: Place, *, again: bool, plain: bool) -> str:
         made = Message(to_plain(post), []) if plain else await self._made(post)

@@ -11,6 +11,7 @@ from typing import Any
 from bot import access, views
 from bot.chat.slack import to_home
 from bot.chat.slack.api import Api
+from bot.chat.slack.manifest import PROMPTS
 from bot.domain import GateState, Person, Role
 from bot.errors import DeliveryError
 from bot.fleet import Change, Fleet
@@ -22,13 +23,6 @@ PAUSE = 2.0
 KEPT_LIVE = 8 * 3600.0
 """Seconds after its last opening during which a Home is kept live."""
 MOST_LIVE = 200
-PROMPTS = (
-    ("What waits for me?", "/fleet gates"),
-    ("What is everybody doing?", "/fleet status"),
-    ("What has it cost?", "What did each product cost today, and on what?"),
-    ("What can you do?", "/fleet help"),
-)
-"""What the agent's pane offers: the words on it, and what is said when it is chosen."""
 
 
 class Homes:

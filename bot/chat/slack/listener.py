@@ -23,6 +23,7 @@ from bot.chat.slack.catch_up import Marks
 from bot.chat.slack.from_interaction import Pressed
 from bot.chat.slack.happenings import Happenings
 from bot.chat.slack.homes import Homes
+from bot.chat.slack.manifest import COMMAND, SHORTCUT
 from bot.chat.slack.places import Me, Places
 from bot.chat.slack.text import read
 from bot.domain import GateState, Inbound, Person, Role
@@ -36,7 +37,6 @@ FORM = 2.5
 """Seconds within which a form must be open: its trigger lives for three."""
 TOLD_AGAIN = 3600.0
 """Seconds after which a stranger is told again that we do not know them."""
-COMMAND, SHORTCUT = "/fleet", "make_task"
 FINE = BoltResponse(status=200, body="")
 
 

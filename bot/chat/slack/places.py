@@ -55,7 +55,7 @@ class Places:
         self.joined: tuple[str, ...] = ()
         """Ids of all channels and direct messages that the bot is in."""
         self._former: dict[str, str] = {}
-        """Names that the registry still has for channels which were renamed, by id."""
+        """Names that the registry has for channels which were renamed, or which we are in no more, by id."""
         self._direct: dict[str, str] = {}
         """Channel ids of direct messages by user id."""
         self._asked = float("-inf")
@@ -85,9 +85,7 @@ class Places:
         for id, name in self.names.items():
             if f"#{name}" in listed and notes.get(name) != id:
                 self._fleet.store.set_note(NOTE + name, id)
-        self._former = {
-            id: name for name, id in notes.items() if id in self.names and name not in current and f"#{name}" in listed
-        }
+        self._former = {id: name for name, id in notes.items() if name not in current and f"#{name}" in listed}
 
     def _listed(self) -> set[str]:
         return {each.id for product in self._fleet.registry.products for each in product.channels if each.platform == "slack"}

@@ -141,7 +141,7 @@ def _reminds(gate: dict[str, Any]) -> str:
 def _changed(diff: str) -> str:
     lines = diff.split("\n")
     added, gone = sum(line.startswith("+") for line in lines), sum(line.startswith("-") for line in lines)
-    return f"{added} lines added, {gone} removed"
+    return f"{count(added, 'line')} added, {gone} removed"
 
 
 def _button(gate: dict[str, Any], choice: str, at: int) -> Block:

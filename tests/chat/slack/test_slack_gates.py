@@ -50,7 +50,7 @@ async def test_a_revision_takes_the_place_of_the_card_before_it_and_shows_the_di
     first = await bed.card()
     bed.plan(revision=2, body="1. Split the parser\n2. Test it twice")
     second = await bed.card("#product-a", "revision 2")
-    assert "1 lines added, 1 removed since revision 1" in read(second)
+    assert "1 line added, 1 removed since revision 1" in read(second)
     diff = await bed.answer("#product-a", "```diff", thread=second["ts"])
     assert "-2. Test it\n+2. Test it twice" in read(diff)
     await bed.slack.until(lambda: "revision 2 took its place" in read(first) and not labels(first), "the old card")

@@ -196,13 +196,12 @@ async def test_slacks_own_stop_ends_the_turn(thinking: SlackBed) -> None:
     thinking.model.replies = [say("This\nwill take long and longer.", hold=asyncio.Event())]
     ts = await thinking.ana.says("#product-a", "<@fleet> explain everything")
     await thinking.answer("#product-a", "This", thread=ts)
+    thinking.slack.tolerated.add("chat.appendStream: message_not_in_streaming_state")  # a piece may be on its way
     await thinking.eve.stops("#product-a", ts)
     assert thinking.router.running()
     await thinking.ana.stops("#product-a", ts)
     await thinking.answer("#product-a", "Stopped", thread=ts)
     await thinking.slack.until(lambda: not thinking.router.running(), "the end of the turn")
-    assert set(thinking.slack.refused) <= {"chat.appendStream: message_not_in_streaming_state"}  # a piece was on its way
-    thinking.slack.refused.clear()
 
 
 async def test_where_slack_does_not_stream_a_message_grows_and_bears_a_stop_button(thinking: SlackBed) -> None:
@@ -270,7 +269,9 @@ async def test_five_agents_that_finish_at_once_are_one_message(bed: SlackBed) ->
     await bed.answer("#product-a", "w1", thread=ts)
     await bed.slack.until(lambda: bed.work("w1").mail, "its mail")
     for number in range(5):
-        bed.engine.push_mail("product-a", type="status", sender=f"builder-{number}", body=f"part {number}", thread=bed.work("w1").mail)
+        bed.engine.push_mail(
+            "product-a", type="status", sender=f"builder-{number}", body=f"part {number}", thread=bed.work("w1").mail
+        )
     bed.passing(seconds=4)
     await bed.answer("#product-a", "part 0", "part 4", thread=ts)
     assert len(bed.shown("#product-a", "part")) == 1
