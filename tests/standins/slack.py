@@ -33,7 +33,7 @@ from tests.standins.slack_methods import METHODS
 from tests.standins.slack_people import Somebody
 from tests.standins.slack_world import APP, BOT_USER, TEAM, Channel, Json, Refusal, User, World
 
-PATIENCE = 6.0
+PATIENCE = 30.0
 """Seconds that a test waits for something that has to come; a machine may be busy."""
 
 
@@ -46,6 +46,9 @@ class Fault:
     lose: bool = False
     """The call is done, and its answer never arrives."""
     hold: asyncio.Event | None = None
+    """Waited for before the call is done."""
+    hold_answer: asyncio.Event | None = None
+    """Waited for after it."""
     status: int = 200
 
 
@@ -205,9 +208,19 @@ class Slack:
         self._faults[method].extend(Fault(hold=event) for _ in range(times))
         return event
 
+    def hold_answer(self, method: str, times: int = 1) -> asyncio.Event:
+        """Do what the next calls ask at once, and answer them only once the event is set."""
+        event = asyncio.Event()
+        self._faults[method].extend(Fault(hold_answer=event) for _ in range(times))
+        return event
+
     def break_down(self, method: str, status: int = 503, times: int = 1) -> None:
         """Answer the next calls with an error of the server."""
         self._faults[method].extend(Fault(status=status) for _ in range(times))
+
+    def forget_faults(self) -> None:
+        """What was to go wrong goes well from now on."""
+        self._faults.clear()
 
     async def cut(self) -> None:
         """Cut every socket without a word."""
@@ -236,6 +249,8 @@ class Slack:
         fault = self._faults[name].popleft() if self._faults[name] else Fault()
         if fault.hold:
             await fault.hold.wait()
+            if request.transport is None or request.transport.is_closing():
+                return web.Response(status=499)  # whoever asked is gone, and what was asked with it
         if fault.retry_after is not None:
             headers = {"Retry-After": str(fault.retry_after)}
             return self._answer({"ok": False, "error": "ratelimited"}, 429, headers)
@@ -243,6 +258,8 @@ class Slack:
             return web.Response(status=fault.status, text="upstream error")
         answer = await self._done(name, args, token, fault)
         self.changed()
+        if fault.hold_answer:
+            await fault.hold_answer.wait()
         if fault.lose and request.transport is not None:
             request.transport.abort()
         return self._answer(answer)
