@@ -97,14 +97,18 @@ def needs(gate: dict[str, Any]) -> str:
     return f"Needs {escape(gate['needs'])}{said}"
 
 
+def revision(gate: dict[str, Any]) -> str:
+    """Which revision it is, where there can be several."""
+    return f"revision {gate['revision']}" if gate["kind"] == GateKind.PLAN or gate["revision"] > 1 else ""
+
+
 def _header(gate: dict[str, Any]) -> Block:
     return {"type": "header", "text": {"type": "plain_text", "text": cut_label(title(gate), 150), "emoji": False}}
 
 
 def _line(gate: dict[str, Any]) -> Block:
     asked = f"asked by {escape(gate['asked_by'])}" if gate["asked_by"] else ""
-    revision = f"revision {gate['revision']}" if gate["kind"] == GateKind.PLAN or gate["revision"] > 1 else ""
-    return context(bold(gate["product"] or "the fleet"), revision, asked, f"`{gate['id']}`")
+    return context(bold(gate["product"] or "the fleet"), revision(gate), asked, f"`{gate['id']}`")
 
 
 def _open(gate: dict[str, Any]) -> list[Block]:
@@ -116,7 +120,7 @@ def _open(gate: dict[str, Any]) -> list[Block]:
     if gate["diff"]:
         blocks.append(context(f"↻ {_changed(gate['diff'])} since revision {gate['revision'] - 1}; the diff is in the thread."))
     spent = f"spent today {money(gate['cost_usd_today'])}" if gate["cost_usd_today"] else ""
-    blocks += [context(f"⏳ {needs(gate)}", spent, _reminds(gate)), *buttons(gate)]
+    blocks += [context(f"● {needs(gate)}", spent, _reminds(gate)), *buttons(gate)]
     return blocks
 
 

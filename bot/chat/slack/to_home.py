@@ -11,7 +11,7 @@ from bot.chat.slack.to_card import context, section
 from bot.chat.slack.to_markdown import Block
 from bot.chat.slack.to_message import say
 from bot.status import MARKS, SAID, FleetStatus, ProductStatus
-from bot.words import count, money, shortened, since, span
+from bot.words import count, headline, money, shortened, since, span
 
 MOST_GATES, MOST_PRODUCTS, MOST_QUEUED, MOST_IDLE = 8, 25, 10, 12
 BAR = 10
@@ -46,15 +46,16 @@ def _inbox(mine: Sequence[dict[str, Any]], others: Sequence[dict[str, Any]]) -> 
         blocks.append(context(f"… and {len(mine) - MOST_GATES} more; say `/fleet gates`."))
     if others:
         names = ", ".join(f"{escape(shortened(gate['title'], 40))} ({escape(gate['product'])})" for gate in others[:5])
-        blocks.append(context(f"⏳ {count(len(others), 'gate')} for others: {names}"))
+        blocks.append(context(f"● {count(len(others), 'gate')} for others: {names}"))
     return blocks
 
 
 def _gate(gate: dict[str, Any]) -> str:
     waits = span(timedelta(seconds=gate["age_seconds"]))
     spent = f" · spent today {money(gate['cost_usd_today'])}" if gate["cost_usd_today"] else ""
-    body = escape(shortened(gate["body"], 280))
-    head = f"{bold(to_card.title(gate))}\n{bold(gate['product'])} · revision {gate['revision']} · waits {waits}{spent}"
+    body = escape(headline(gate["body"].strip().partition("\n\n")[0], 200))
+    revision = f" · {said}" if (said := to_card.revision(gate)) else ""
+    head = f"{bold(to_card.title(gate))}\n{bold(gate['product'] or 'the fleet')}{revision} · waits {waits}{spent}"
     return f"{head}\n{body}" if body else head
 
 

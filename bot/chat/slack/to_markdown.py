@@ -29,6 +29,8 @@ def shortened(markdown: str, most: int = MOST, lines: int | None = None) -> str:
             break
         kept.append(line)
     whole = len(kept) == markdown.count("\n") + 1
+    while not whole and len(kept) > 1 and kept[-1].lstrip().startswith("|"):
+        kept.pop()  # half a table says nothing
     if not kept:
         kept = [markdown[: most - 1] + "…"]
     if not whole and sum(line.lstrip().startswith("```") for line in kept) % 2:

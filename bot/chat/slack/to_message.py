@@ -89,7 +89,7 @@ def _decidable(gate: dict[str, Any], *, named: bool) -> list[Block]:
     """A gate below a text that speaks of it."""
     head = [section(f"*{escape(to_card.title(gate))}* · {escape(gate['product'])} · `{gate['id']}`")] if named else []
     if gate["state"] == "open":
-        return [*head, context(f"⏳ {to_card.needs(gate)}"), *to_card.buttons(gate)]
+        return [*head, context(f"● {to_card.needs(gate)}"), *to_card.buttons(gate)]
     return [*head, context(escape(gate["outcome"]))]
 
 
