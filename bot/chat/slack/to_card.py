@@ -11,8 +11,10 @@ from bot.domain import GateKind, Press
 from bot.gates import ANSWER, APPROVE, CHANGES, REJECT
 from bot.words import count, listed, money
 
-LONGEST_BODY, MOST_LINES = 2_800, 40
+LONGEST_BODY, MOST_LINES = 2_800, 30
 """Characters and lines of a plan on its card; a longer one comes whole as a file in the card's thread."""
+BEGINNING, LINES_OF_BEGINNING = 1_500, 14
+"""What the card shows of such a one."""
 AFTERWARDS, LINES_AFTERWARDS = 500, 6
 """What is left of a plan on a card that has been decided."""
 ACTION = "gate"
@@ -113,7 +115,7 @@ def _line(gate: dict[str, Any]) -> Block:
 
 def _open(gate: dict[str, Any]) -> list[Block]:
     long = too_long(gate)
-    body = shortened(gate["body"], LONGEST_BODY, MOST_LINES) if long else gate["body"]
+    body = shortened(gate["body"], BEGINNING, LINES_OF_BEGINNING) if long else gate["body"]
     blocks = [_line(gate), *to_blocks(body)]
     if long:
         blocks.append(context(f"… {count(gate['body'].count(chr(10)) + 1, 'line')} in all; the whole of it is in the thread."))

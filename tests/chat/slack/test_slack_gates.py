@@ -60,7 +60,7 @@ async def test_a_long_plan_comes_as_a_summary_with_a_file_in_the_thread(bed: Sla
     body = "\n".join(f"{number}. Step {number} of the plan" for number in range(1, 120))
     bed.plan(body=body)
     card = await bed.card()
-    assert "119 lines in all" in read(card) and "Step 41" not in read(card)
+    assert "119 lines in all" in read(card) and "Step 15" not in read(card)
     file = await bed.slack.until(lambda: next((each for each in bed.a.messages if each.get("files")), None), "the file")
     assert file["thread_ts"] == card["ts"]
     (kept,) = bed.slack.world.files.values()
