@@ -57,6 +57,18 @@ class Talk:
         """Events received but not done with, oldest first: what a restart has to take up."""
         return [_to_inbound(row) for row in self._db.rows("SELECT * FROM inbound WHERE state != 'done' ORDER BY at, rowid")]
 
+    def unanswered(self, conversation: str) -> Inbound | None:
+        """The first thing said in a conversation that is not done with, if there is any."""
+        row = self._db.row(
+            "SELECT * FROM inbound WHERE state != 'done' AND conversation = ? AND press IS NULL ORDER BY at LIMIT 1",
+            conversation,
+        )
+        return _to_inbound(row) if row else None
+
+    def done(self, event: str) -> bool:
+        """Whether an event is done with, or was never received."""
+        return not self._db.value("SELECT 1 FROM inbound WHERE event = ? AND state != 'done'", event)
+
     def say(self, post: Post, key: str) -> Post | None:
         """Add a post to its conversation; None when the key was used before."""
         with self._db.transaction():

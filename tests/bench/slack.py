@@ -30,7 +30,7 @@ class TimedSlack(Slack):
     """The stand-in, noting when each call that shows a text arrives."""
 
     def __init__(self) -> None:
-        super().__init__(deadline=3.0)
+        super().__init__(deadline=60.0)
         self.shown: dict[str, float] = {}
         """When each text arrived first, by the text."""
 
@@ -72,8 +72,9 @@ async def measure(bench: Bench) -> Section:
             raise RuntimeError(f"the stand-in refused: {slack.refused[:3]}")
     method = (
         f"The real Socket Mode client before a stand-in of Slack on this machine. An event is kept (fsync) before it is "
-        f"acknowledged; {ALONE} of them one by one, then {RATE} a second for {SECONDS} s in {CHANNELS} channels, each a command that "
-        f"is answered in its thread. Own time is from the event to the row in the outbox. The stand-in shares the machine."
+        f"acknowledged; {ALONE} of them one by one, then {RATE} a second for {SECONDS} s in {CHANNELS} channels, each a "
+        f"command that is answered in its thread. Own time is from the event to the row in the outbox. The stand-in shares "
+        f"the machine."
     )
     return Section("Slack", method, tuple(figures))
 

@@ -1,5 +1,5 @@
-"""Our checker of Slack's blocks beside Slack's own types: what the types refuse, the checker refuses, and the types take all that we
-send. The schema is made on the spot from the npm package `@slack/types`; nothing of it is kept."""
+"""Our checker of Slack's blocks beside Slack's own types: what the types refuse, the checker refuses, and the types take all
+that we send. The schema is made on the spot from the npm package `@slack/types`; nothing of it is kept."""
 
 import copy
 import json
@@ -58,9 +58,15 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def ours() -> Iterator[tuple[str, Any]]:
     """Everything that we send."""
     decided = {"choice": "approve", "note": "", "by": "ana", "at": NOW.isoformat(), "platform": "slack"}
-    for gate in (GATE, {**GATE, "kind": "action"}, {**GATE, "state": "decided", "decision": decided, "outcome": "Approved by ana"}):
+    for gate in (
+        GATE,
+        {**GATE, "kind": "action"},
+        {**GATE, "state": "decided", "decision": decided, "outcome": "Approved by ana"},
+    ):
         yield from (("block", each) for each in to_card.card(gate).blocks)
-    products = tuple(product_status(Product(f"p{at}", "/p"), None, [], [], None, paused=at < 3, trouble=None) for at in range(9))
+    products = tuple(
+        product_status(Product(f"p{at}", "/p"), None, [], [], None, paused=at < 3, trouble=None) for at in range(9)
+    )
     yield "view", to_home.home(FleetStatus(NOW, products, Capacity(1, 2, 3.0, 12.0, 50, 80, 3.12, 20)), [GATE], [GATE])
     yield from (("view", to_form.decision(GATE, choice, {})) for choice in ("changes", "reject"))
     yield "view", to_form.task(("p1", "p2"), "p1", "Do it", {})

@@ -13,7 +13,6 @@ from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
 from slack_bolt.async_app import AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot import views
 from bot.chat.base import Chat, Live, Part
 from bot.chat.slack import listener, socket, streams
 from bot.chat.slack.api import AUTH, Api, reason
@@ -21,33 +20,26 @@ from bot.chat.slack.catch_up import Marks, catch_up
 from bot.chat.slack.happenings import Happenings
 from bot.chat.slack.homes import Homes
 from bot.chat.slack.manifest import HOOK
-from bot.chat.slack.places import PREFIX, Me, Place, Places
-from bot.chat.slack.text import tame
-from bot.chat.slack.to_message import Attachment, Message, to_message, to_plain
-from bot.domain import Inbound, Post
+from bot.chat.slack.places import PREFIX, Me, Places
+from bot.chat.slack.poster import PLATFORM, Poster
+from bot.domain import Post
 from bot.errors import DeliveryError, SettingsError
 from bot.fleet import Change, Fleet
 from bot.router import Router
 
 log = logging.getLogger(__name__)
 
-EVENT_TYPE = "fleet_post"
-"""Type of the metadata by which a message is found again."""
 DEADLINE = 10.0
 """Seconds within which Slack has to say who we are and open a socket."""
-CARD = 5.0
-"""Seconds that a note waits for the card to which it leads."""
 KEEP = 5.0
 """Seconds between two times that the newest messages heard are written down."""
-LOOKED_AT = 100
-"""Messages of a place that are looked through for one that may have been posted."""
 
 
 class SlackChat(Chat):
     """Slack. Over Socket Mode with `app_token`; over HTTP where only `signing_secret` is given: then a hook takes what Slack
     sends to the web application. `pace` shortens every pause and `ping` (seconds) that between two pings, for tests."""
 
-    platform = "slack"
+    platform = PLATFORM
 
     def __init__(
         self,
@@ -68,6 +60,7 @@ class SlackChat(Chat):
         self._marks = Marks(fleet)
         self._homes: Homes | None = None
         self._streams: streams.Streams | None = None
+        self._poster: Poster | None = None
         self._listener: listener.Listener | None = None
         self._app: AsyncApp | None = None
         self._socket: socket.Socket | None = None
@@ -129,6 +122,7 @@ class SlackChat(Chat):
     def _build(self) -> None:
         fleet, api, places = self._fleet, self._api, self._places
         self._streams = streams.Streams(fleet, api, places, self.me, pace=self._pace)
+        self._poster = Poster(fleet, api, places, self._streams, pace=self._pace)
         self._homes = Homes(fleet, api, self._person, self._background, pause=2.0 * self._pace)
         happenings = Happenings(fleet, places, self.me, self._revoked, lambda: self._background(self._refresh()))
         self._listener = listener.Listener(
@@ -231,174 +225,41 @@ class SlackChat(Chat):
 
     async def post(self, post: Post, key: str, *, again: bool = False, plain: bool = False) -> str:
         """Show a post in its conversation. Raises DeliveryError."""
-        await self._running()
-        inbound = self._fleet.store.talk.inbound(post.answers) if post.answers else None
+        poster = await self._running()
         try:
-            place = await self._places.find(post.conversation)
-            if post.private and not place.user and inbound is not None:
-                return await self._whisper(post, place, inbound, plain)
-            return await self._show(post, key, place, again=again, plain=plain)
+            return await poster.post(post, key, again=again, plain=plain)
         except DeliveryError as error:
             self._note(error)
-            url = str(inbound.extra.get("response_url", "")) if inbound else ""
-            if error.code != "gone" or not url or inbound is None:
-                raise
-            return await self._respond(post, url, plain)
+            raise
 
     async def update(self, message: str, post: Post) -> None:
         """Show a message as it is now. Raises DeliveryError."""
-        await self._running()
-        channel, _, ts = message.partition(":")
-        if not ts:
-            return  # seen by one person alone, for whom it is gone
-        made = await self._made(post)
+        poster = await self._running()
         try:
-            await self._api.call("chat.update", channel=channel, ts=ts, text=made.text, blocks=made.blocks)
+            await poster.update(message, post)
         except DeliveryError as error:
             self._note(error)
-            if error.code != "malformed":
-                raise
-            await self._api.call("chat.update", channel=channel, ts=ts, text=to_plain(post), blocks=[])
-        place = Place(channel, ts if post.kind == "gate" else "")
-        await self._below(place, ts, made, "", again=True)
-        await self._waits(post)
+            raise
 
     def live(self, conversation: str, event: Live) -> None:
         """Show what happens during a turn."""
         if self._streams is not None and conversation.startswith(PREFIX) and not self._why:
             self._streams.hear(conversation, event)
 
-    async def _running(self) -> None:
+    async def _running(self) -> Poster:
         """Wait until Slack has been reached. Raises DeliveryError when that takes long, or no trying helps."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self._up.wait(), DEADLINE)
         if self._why:
             code = "auth" if self._up.is_set() else "delivery"
             raise DeliveryError(f"Slack is down: {self._why}.", code=code, retry_after=5.0)
+        assert self._poster is not None  # noqa: S101  start built it
+        return self._poster
 
     def _note(self, error: DeliveryError) -> None:
         """What Slack says of our token is the readiness."""
         if error.code == "auth" and reason(error) in AUTH and reason(error) != "missing_scope":
             self._why = f"{error.message} {error.hint}"
-
-    async def _made(self, post: Post) -> Message:
-        gates = {each.gate: self._fleet.store.gates.get(each.gate) for each in post.cards if each.gate}
-        shown = {id: views.gate_json(gate, self._fleet) for id, gate in gates.items() if gate is not None}
-        link = await self._link(next(iter(shown))) if post.kind == "note" and shown else ""
-        return to_message(post, shown, link)
-
-    async def _link(self, gate: str) -> str:
-        """Where a gate's card is; nothing where no channel shows it. A card that is on its way is waited for."""
-        end = asyncio.get_running_loop().time() + CARD
-        while True:
-            cards = self._fleet.store.outbox.cards(gate, self.platform)
-            if found := [message for conversation, message in cards if message and _is_channel(conversation)]:
-                return await self._permalink(found[-1])
-            shown = [post.conversation for post in self._fleet.store.talk.posts_with_gate(gate)]
-            if asyncio.get_running_loop().time() > end or not any(_is_channel(each) for each in shown):
-                return ""
-            await asyncio.sleep(0.1 * self._pace)
-
-    async def _permalink(self, message: str) -> str:
-        channel, _, ts = message.partition(":")
-        try:
-            return str((await self._api.read("chat.getPermalink", channel=channel, message_ts=ts))["permalink"])
-        except DeliveryError as error:
-            log.info("a card is not to be found: %s", error.message)
-            return ""
-
-    async def _show(self, post: Post, key: str, place: Place, *, again: bool, plain: bool) -> str:
-        made = Message(to_plain(post), []) if plain else await self._made(post)
-        metadata = {"event_type": EVENT_TYPE, "event_payload": {"key": key}}
-        ts = await self._look(place, key) if again else None
-        if ts is None and post.answers and self._streams is not None:
-            ts = await self._streams.finish(post.conversation, post.answers, made, metadata)
-        if ts is None:
-            said = await self._api.call(
-                "chat.postMessage",
-                channel=place.channel,
-                thread_ts=place.thread or None,
-                text=made.text,
-                blocks=made.blocks or None,
-                metadata=metadata,
-                unfurl_links=False,
-                unfurl_media=False,
-            )
-            ts = str(said["ts"])
-        await self._below(place, ts, made, key, again=again)
-        await self._waits(post)
-        return f"{place.channel}:{ts}"
-
-    async def _waits(self, post: Post) -> None:
-        """A thread in which a card stands waits for a person, and no longer once the card is decided."""
-        if post.kind == "gate" and self._streams is not None:
-            with suppress(DeliveryError):
-                await self._streams.waits(post.conversation, await self._places.find(post.conversation))
-
-    async def _below(self, place: Place, ts: str, made: Message, key: str, *, again: bool) -> None:
-        """What belongs into the thread of a message, once; a file that is refused is no reason to send the message again."""
-        if not made.below:
-            return
-        thread = place.thread or ts
-        there = await self._thread(Place(place.channel, thread)) if again else []
-        for each in made.below:
-            if not any(_is(message, f"{ts}:{each.key}", each) for message in there):
-                try:
-                    await self._attach(place.channel, thread, f"{ts}:{each.key}", each)
-                except DeliveryError as error:
-                    if error.code in {"unknown", "limited", "auth"}:
-                        raise
-                    log.warning("what belongs below message %s was refused: %s", ts, error.message)
-
-    async def _attach(self, channel: str, thread: str, key: str, attachment: Attachment) -> None:
-        if attachment.name:
-            await self._api.upload(channel, thread, attachment.name, attachment.text)
-            return
-        text = tame(attachment.text)
-        metadata = {"event_type": EVENT_TYPE, "event_payload": {"key": key}}
-        await self._api.call(
-            "chat.postMessage", channel=channel, thread_ts=thread, text="What has changed", metadata=metadata,
-            blocks=[{"type": "markdown", "text": text}], unfurl_links=False, unfurl_media=False,
-        )  # fmt: skip
-
-    async def _look(self, place: Place, key: str) -> str | None:
-        """The message that bears a key, if Slack shows one."""
-        if place.thread:
-            found = await self._thread(place)
-        else:
-            page = await self._api.read(
-                "conversations.history", channel=place.channel, limit=LOOKED_AT, include_all_metadata="true"
-            )
-            found = page["messages"]
-        return next((str(each["ts"]) for each in found if _key(each) == key), None)
-
-    async def _thread(self, place: Place) -> list[dict[str, Any]]:
-        return await self._api.pages(
-            "conversations.replies", "messages", channel=place.channel, ts=place.thread, limit=LOOKED_AT,
-            include_all_metadata="true",
-        )  # fmt: skip
-
-    async def _whisper(self, post: Post, place: Place, inbound: Inbound, plain: bool) -> str:
-        """Show a post to the one person who asked."""
-        made = Message(to_plain(post), []) if plain else await self._made(post)
-        said = {"text": made.text, "blocks": made.blocks or None, "thread_ts": place.thread or None}
-        user = str(inbound.extra.get("user", ""))
-        try:
-            await self._api.call("chat.postEphemeral", channel=place.channel, user=user, **said)
-        except DeliveryError as error:
-            if reason(error) not in {"user_not_in_channel"}:
-                raise
-            await self._api.call(
-                "chat.postMessage", channel=await self._places.direct(user), text=made.text, blocks=made.blocks
-            )
-        return ""
-
-    async def _respond(self, post: Post, url: str, plain: bool) -> str:
-        made = Message(to_plain(post), []) if plain else await self._made(post)
-        await self._api.respond(
-            url, text=made.text, blocks=made.blocks or None, response_type="ephemeral", replace_original=False
-        )
-        return ""
 
 
 def _told(error: DeliveryError) -> DeliveryError | SettingsError:
@@ -409,16 +270,3 @@ def _told(error: DeliveryError) -> DeliveryError | SettingsError:
     return SettingsError(
         f"Slack does not take {token}: {error.message}", "Set the token that the app's page shows, and restart."
     )
-
-
-def _is_channel(conversation: str) -> bool:
-    return conversation.startswith(PREFIX) and not conversation.startswith(f"{PREFIX}@")
-
-
-def _key(message: dict[str, Any]) -> str:
-    return str((message.get("metadata") or {}).get("event_payload", {}).get("key", ""))
-
-
-def _is(message: dict[str, Any], key: str, attachment: Attachment) -> bool:
-    names = {each.get("name") for each in message.get("files", ())}
-    return attachment.name in names if attachment.name else _key(message) == key

@@ -135,9 +135,9 @@ class Listener:
     def _deleted(self, event: dict[str, Any]) -> None:
         """A message was taken back: what it began is stopped, if it is still under way."""
         id = f"slack:{event['channel']}:{event.get('deleted_ts')}"
-        for inbound in self.fleet.store.talk.unhandled():
-            if inbound.event == id:
-                self.router.stop_turn(inbound.conversation)
+        inbound = self.fleet.store.talk.inbound(id)
+        if inbound is not None and not self.fleet.store.talk.done(id):
+            self.router.stop_turn(inbound.conversation)
 
     def _stopped(self, event: dict[str, Any]) -> None:
         """Slack's own Stop below an answer that is being written."""

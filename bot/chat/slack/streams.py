@@ -30,8 +30,9 @@ log = logging.getLogger(__name__)
 NOTE = "slack:stream:"
 PAUSE, EDIT_PAUSE = 0.7, 1.3
 """Seconds between two pieces of an answer, native and edited: Slack takes about a hundred and about fifty in a minute."""
-BEFORE = 1.0
-"""Seconds after which a message says what is being done, where Slack has no status line."""
+BEFORE, BEFORE_EDITS = 0.3, 1.0
+"""Seconds after which something is shown: by the status line, or, where Slack has none, by a message. What is over by then
+needs none; most commands are."""
 NOT_HERE = frozenset(
     {
         "unknown_method", "not_an_agent", "team_not_supported", "missing_scope", "access_denied", "feature_not_enabled",
@@ -74,6 +75,8 @@ class Streams:
         self._pace, self._clock = pace, clock
         """`pace` shortens every pause, for those who cannot wait."""
         self._turns: dict[str, _Turn] = {}
+        self._processing: set[str] = set()
+        """Conversations of which Slack shows that they are being worked on, with its own Stop."""
         self._sessions = self._streaming = self._status = True
         """Whether this workspace has agents' sessions, native streaming, status lines: until it says that it has not."""
 
@@ -83,7 +86,7 @@ class Streams:
         if turn is None:
             if not getattr(event, "text", ""):
                 return
-            if (inbound := self._asked(conversation)) is None:
+            if (inbound := self._fleet.store.talk.unanswered(conversation)) is None:
                 return
             turn = self._begin(conversation, inbound)
         if isinstance(event, Delta):
@@ -120,13 +123,17 @@ class Streams:
         """What was streamed there is settled."""
         self._fleet.store.set_note(NOTE + conversation, None)
 
-    async def waits(self, conversation: str, place: Place) -> None:
-        """Show whether a thread waits for a person: Slack calls that suspended."""
-        if self._sessions and place.thread:
-            waiting = self._waiting(conversation)
+    async def settle(self, conversation: str, place: Place, *, gate: bool) -> None:
+        """After a post: nothing is being worked on there any more; and where the post is a gate's card, say whether the thread
+        waits for a person, which Slack calls suspended."""
+        if not place.thread or not (gate or conversation in self._processing):
+            return
+        self._processing.discard(conversation)
+        waiting = self._waiting(conversation)
+        if self._sessions:
             await self._session(place, "suspended" if waiting else "active")
-            if waiting and self._status:
-                await self._say_status(place, "is waiting for an approval")
+        if waiting and self._status:
+            await self._say_status(place, "is waiting for an approval")
 
     async def close(self) -> None:
         """Let go of everything; what was streamed is finished at the next start."""
@@ -137,11 +144,6 @@ class Streams:
         self._turns.clear()
 
     # -- one turn ------------------------------------------------------------------------------------------------------
-
-    def _asked(self, conversation: str) -> Inbound | None:
-        """What is being answered there."""
-        asked = [each for each in self._fleet.store.talk.unhandled() if each.conversation == conversation and not each.press]
-        return asked[0] if asked else None
 
     def _begin(self, conversation: str, inbound: Inbound) -> _Turn:
         extra = inbound.extra
@@ -154,9 +156,11 @@ class Streams:
     async def _run(self, conversation: str, turn: _Turn) -> None:
         """Show what is new, with a pause after each time, until the turn is over."""
         try:
-            if not (turn.place.thread and self._status):
-                await self._rest(turn, BEFORE)
+            await self._rest(turn, BEFORE if turn.place.thread and self._status else BEFORE_EDITS)
+            if self._fleet.store.talk.done(turn.event):
+                return
             if turn.place.thread and self._sessions and not turn.over.is_set():
+                self._processing.add(conversation)
                 await self._session(turn.place, "processing")
             while True:
                 await turn.dirty.wait()
@@ -180,10 +184,7 @@ class Streams:
 
     def _over(self, turn: _Turn) -> bool:
         """Whether nothing happens there any more."""
-        return not turn.dirty.is_set() and not turn.doing and self._settled(turn.event)
-
-    def _settled(self, event: str) -> bool:
-        return not any(each.event == event for each in self._fleet.store.talk.unhandled())
+        return not turn.dirty.is_set() and not turn.doing and self._fleet.store.talk.done(turn.event)
 
     async def _show(self, conversation: str, turn: _Turn) -> None:
         native = turn.native and bool(turn.place.thread) and self._streaming
@@ -262,6 +263,7 @@ class Streams:
             await asyncio.gather(turn.task, return_exceptions=True)
 
     async def _close(self, conversation: str, channel: str, ts: str) -> None:
+        self._processing.discard(conversation)
         status = ("suspended" if self._waiting(conversation) else "active") if self._sessions else None
         try:
             await self._api.call("chat.stopStream", channel=channel, ts=ts, session_status=status)

@@ -2,42 +2,13 @@
 
 import re
 from html import escape, unescape
+from pathlib import Path
 from typing import Any
 
 from bot.markdown import render
 from tests.standins.slack_world import BOT_USER, Json
 
-STYLE = """
-:root { --bg:#fff; --fg:#1d1c1d; --dim:#616061; --line:#dddddd; --soft:#f8f8f8; --link:#1264a3; --code:#c01343; --ok:#007a5a;
-  --bad:#e01e5a; --call:#f2f2f2; --rail:#4a154b }
-.dark { --bg:#1a1d21; --fg:#d1d2d3; --dim:#9a9b9d; --line:#3f4145; --soft:#222529; --link:#1d9bd1; --code:#e8912d; --ok:#148567;
-  --bad:#e01e5a; --call:#2a2d31; --rail:#19171d }
-* { box-sizing:border-box } body { margin:0; background:var(--bg); color:var(--fg);
-  font:15px/1.46668 Lato,"Noto Sans","DejaVu Sans",sans-serif }
-.bar { background:var(--rail); color:#fff; padding:9px 16px; font-weight:700 } .bar small { font-weight:400; opacity:.75; margin-left:8px }
-.msg { display:flex; gap:8px; padding:8px 16px } .msg.reply { padding-left:60px }
-.face { flex:0 0 36px; height:36px; border-radius:8px; background:#1d3557; color:#fff; display:grid; place-items:center; font-weight:700 }
-.face.you { background:#c27ba0 } .body { min-width:0; flex:1; max-width:640px } .who b { font-weight:900 }
-.who span { color:var(--dim); font-size:12px; margin-left:6px } .app { background:var(--call); font-size:10px!important;
-  padding:1px 4px; border-radius:3px; font-weight:700 }
-.b { margin:4px 0 } .header { font-size:18px; font-weight:900; line-height:1.3; margin:6px 0 } .context { color:var(--dim); font-size:13px }
-.section { display:flex; gap:12px; justify-content:space-between; align-items:flex-start } .section>div { min-width:0; overflow-wrap:anywhere }
-.actions { display:flex; flex-wrap:wrap; gap:8px; margin:8px 0 } button { font:700 13px/1 inherit; font-family:inherit; color:var(--fg);
-  background:var(--bg); border:1px solid var(--line); border-radius:8px; padding:8px 12px; min-width:64px; white-space:nowrap }
-button.primary { background:var(--ok); border-color:var(--ok); color:#fff } button.danger { border-color:var(--bad); color:var(--bad) }
-hr { border:0; border-top:1px solid var(--line); margin:12px 0 } code { color:var(--code); background:var(--soft);
-  border:1px solid var(--line); border-radius:3px; padding:1px 3px; font:12px Menlo,Consolas,monospace }
-pre { background:var(--soft); border:1px solid var(--line); border-radius:4px; padding:8px; overflow:auto; margin:4px 0 }
-pre code { border:0; padding:0; color:inherit } a { color:var(--link); text-decoration:none } p { margin:0 0 6px } ol,ul { margin:2px 0 6px; padding-left:26px }
-table { border-collapse:collapse; margin:6px 0; max-width:100% } td,th { border:1px solid var(--line); padding:5px 9px; text-align:left; font-size:14px }
-.right { text-align:right } .center { text-align:center } .home { padding:16px 20px; max-width:720px }
-.modal { margin:18px auto; width:min(520px,94vw); border:1px solid var(--line); border-radius:8px; background:var(--bg); box-shadow:0 18px 48px #0005 }
-.modal h2 { margin:0; padding:16px 20px; font-size:20px } .modal .in { padding:0 20px 8px } .modal footer { padding:14px 20px;
-  display:flex; gap:8px; justify-content:flex-end; border-top:1px solid var(--line) } label { font-weight:700; display:block; margin:10px 0 4px }
-textarea,select { width:100%; border:1px solid var(--dim); border-radius:4px; background:var(--bg); color:var(--fg); font:inherit; padding:8px; min-height:90px }
-select { min-height:38px } .opt { font-weight:400; color:var(--dim) } .only { color:var(--dim); font-size:12px; margin-bottom:2px }
-.file { border:1px solid var(--line); border-radius:8px; padding:10px 12px; display:inline-block } .file small { color:var(--dim); display:block }
-"""
+STYLE = Path(__file__).with_suffix(".css").read_text()
 
 
 def page(inside: str, *, width: int, dark: bool = False, bar: str = "") -> str:
@@ -107,7 +78,9 @@ def _table(block: Json) -> str:
     aligned = [each.get("align", "left") for each in block.get("column_settings", ())]
     rows = ""
     for row in block["rows"]:
-        cells = "".join(f"<td class={aligned[at] if at < len(aligned) else 'left'}>{_cell(cell)}</td>" for at, cell in enumerate(row))
+        cells = "".join(
+            f"<td class={aligned[at] if at < len(aligned) else 'left'}>{_cell(cell)}</td>" for at, cell in enumerate(row)
+        )
         rows += f"<tr>{cells}</tr>"
     return f"<table>{rows}</table>"
 

@@ -51,14 +51,17 @@ SECOND = """Replace the hand-written ladder with a **table of precedences**; no 
 **Doubt:** `2 ^ -1` parses today by accident. I would keep it and write a test that says so.
 """
 LONG = "Rewrite the importer in twelve steps.\n\n" + "\n".join(f"{at}. Step {at}: move one more source" for at in range(1, 65))
+ANSWER = """Two things wait for you: the plan of **product-b** (revision 2, about $3) and a question of product-a.
+
+- product-b is ready to go once you approve
+- product-c waits for a session"""
 NAMES = {"U01ANA": "Ana", "U02BEN": "Ben"}
 WIDTHS = {"": 760, "-phone": 390}
 
 
 async def morning(folder: Path) -> dict[str, tuple[str, str]]:
     """What there is to draw: by name, the title bar and the inside of a page."""
-    model = ScriptedModel([say("Two things wait for you: the plan of **product-b** (revision 2, about $3) and a question of "
-                               "product-a.\n\n- product-b is ready to go once you approve\n- product-c waits for a session")])  # fmt: skip
+    model = ScriptedModel([say(ANSWER)])
     async with SlackBed(folder, REGISTRY, model=lambda: model) as bed:
         bed.clock.forward(hours=2)
         await bed.ana.commands("#product-b", "spawn product-b rewrite the parser of quotes")
@@ -81,7 +84,9 @@ async def morning(folder: Path) -> dict[str, tuple[str, str]]:
         found = {"slack-card": ("#product-b", _thread(bed.b, second))}
         note = await bed.answer("@fleet", "revision 2", who=bed.ben)
         found["slack-note"] = ("fleet <small>direct message</small>", message(note, NAMES))
-        bed.engine.push_mail("product-a", type="question", subject="Which currency do invoices use?", body="EUR or USD? Both occur.")
+        bed.engine.push_mail(
+            "product-a", type="question", subject="Which currency do invoices use?", body="EUR or USD? Both occur."
+        )
         await bed.card("#product-a", "Which currency")
         bed.engine.push_mail("product-a", type="decision_gate", subject="Plan: the importer", body=LONG,
                              payload={"options": ["approve", "revise", "reject"], "taskId": "t-2"})  # fmt: skip
@@ -95,7 +100,7 @@ async def morning(folder: Path) -> dict[str, tuple[str, str]]:
         found["slack-answer"] = ("fleet <small>direct message</small>", _since(bed.slack.world.im("U01ANA"), ask))
         for text in ("spawn product-c a newsletter for spring", "spawn product-d sort last week's requests", "status"):
             ts = await bed.ana.says("#lobby", f"<@fleet> {text}")
-            await bed.slack.until(lambda ts=ts: len(bed.lobby.thread(ts)) > 1, "an answer")
+            await bed.answer("#lobby", thread=ts)
         found["slack-status"] = ("#lobby <small>thread</small>", _since(bed.lobby, ts))
         bed.clock.forward(minutes=12)
         await bed.ana.opens_home()
@@ -104,9 +109,14 @@ async def morning(folder: Path) -> dict[str, tuple[str, str]]:
         await bed.ben.presses("Approve", "#product-b", second)
         await bed.slack.until(lambda: not labels(second), "the outcome")
         mine = await bed.whispered(bed.ben, "Approved by Ben")
-        found["slack-outcome"] = ("#product-b", _thread(bed.b, first)[:0] + message(first, NAMES) + message(second, NAMES) + message(mine, NAMES))
+        found["slack-outcome"] = (
+            "#product-b",
+            _thread(bed.b, first)[:0] + message(first, NAMES) + message(second, NAMES) + message(mine, NAMES),
+        )
         found["slack-form"] = ("", form(changes))
-        await bed.ana.shortcuts("make_task", "#product-b", await bed.ben.says("#product-b", "The quote of order 1042 rounds cents wrong"))
+        await bed.ana.shortcuts(
+            "make_task", "#product-b", await bed.ben.says("#product-b", "The quote of order 1042 rounds cents wrong")
+        )
         found["slack-task"] = ("", form(await bed.ana.form()))
         assert not bed.slack.refused, bed.slack.refused
     return found
@@ -128,18 +138,24 @@ def photograph(html: str, picture: Path, width: int) -> None:
         source.write_text(html)
         command: list[Any] = [
             "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars",
-            "--disable-background-networking", "--disable-component-update", "--disable-sync", f"--user-data-dir={place}/chromium",
+            "--disable-background-networking", "--disable-component-update", "--disable-sync",
+            f"--user-data-dir={place}/chromium",
         ]  # fmt: skip
         dumped = subprocess.run([*command, f"--window-size={width},400", "--virtual-time-budget=500", "--dump-dom",
                                  _measured(source, html)], capture_output=True, text=True, check=True).stdout  # fmt: skip
         height = int(dumped.partition('data-height="')[2].partition('"')[0])
-        subprocess.run([*command, f"--window-size={width},{height}", f"--screenshot={picture}", source], check=True, capture_output=True)
+        subprocess.run(
+            [*command, f"--window-size={width},{height}", f"--screenshot={picture}", source], check=True, capture_output=True
+        )
 
 
 def _measured(source: Path, html: str) -> Path:
     """The page with its own height written into it."""
     path = source.with_name("measured.html")
-    path.write_text(html + "<script>document.body.dataset.height = Math.ceil(document.documentElement.getBoundingClientRect().height)</script>")
+    path.write_text(
+        html
+        + "<script>document.body.dataset.height = Math.ceil(document.documentElement.getBoundingClientRect().height)</script>"
+    )
     return path
 
 

@@ -20,8 +20,8 @@ from tests.standins.slack_blocks import BLOCKS, MOST_TEXT, message_problems, tex
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 MARKS = st.sampled_from(
-    ["<!channel>", "<!here|x>", "@everyone", "@here", "<@U01ANA>", "<#C01>", "| a | b |\n|---|--:|\n| 1 | 2 |\n", "```\n", "**", "`",
-     "&amp;", "<", ">", "\n\n", "# ", "[x](https://e.org)", "🚀", "\u202e", "x" * 400]
+    ["<!channel>", "<!here|x>", "@everyone", "@here", "<@U01ANA>", "<#C01>", "| a | b |\n|---|--:|\n| 1 | 2 |\n", "```\n", "**",
+     "`", "&amp;", "<", ">", "\n\n", "# ", "[x](https://e.org)", "🚀", "\u202e", "x" * 400]
 )  # fmt: skip
 PROSE = st.lists(st.one_of(MARKS, st.text(max_size=30)), max_size=60).map("".join)
 CALM = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -57,7 +57,9 @@ def test_any_gate_is_a_card(title: str, body: str, diff: str, note: str, option:
     taken(to_card.card(open_gate).blocks)
     taken(to_card.card(closed).blocks)
     taken(to_card.card({**open_gate, "kind": "action"}).blocks)
-    assert not view_problems(to_form.decision(open_gate, "changes", {"channel": "C1", "thread": "1.2", "response_url": "https://x"}))
+    assert not view_problems(
+        to_form.decision(open_gate, "changes", {"channel": "C1", "thread": "1.2", "response_url": "https://x"})
+    )
     for each in to_message.to_message(_post("gate"), {"g1": open_gate}).below:
         if not each.name:
             taken([{"type": "markdown", "text": tame(each.text)}])
@@ -77,7 +79,9 @@ def test_any_post_is_a_message(text: str, label: str, command: str) -> None:
 def test_any_fleet_is_a_home(title: str, body: str, objective: str) -> None:
     queued = Work("w1", "p", objective, WorkState.QUEUED, NOW, NOW, reason=objective)
     products = tuple(
-        product_status(Product(f"product-{number}", "/p"), None, [queued] * (number % 3), [], None, paused=number % 2 == 0, trouble=None)
+        product_status(
+            Product(f"product-{number}", "/p"), None, [queued] * (number % 3), [], None, paused=number % 2 == 0, trouble=None
+        )
         for number in range(80)
     )
     status = FleetStatus(NOW, products, Capacity(1, 2, 3.0, 12.0, 50, 80, 3.12, 20), (body[:300],))
@@ -132,6 +136,7 @@ def test_the_checker_refuses_unknown_keys_and_kinds(kind: str) -> None:
 
 
 def test_the_checker_refuses_what_slack_refuses() -> None:
+    cell, label = {"type": "raw_text", "text": "x"}, {"type": "plain_text", "text": "x"}
     button = {"type": "button", "text": {"type": "plain_text", "text": "x"}, "action_id": "a"}
     wrong: list[tuple[str, list[Any]]] = [
         ("has 51", [{"type": "divider"}] * 51),
@@ -140,10 +145,10 @@ def test_the_checker_refuses_what_slack_refuses() -> None:
         ("1 to 75", [{"type": "actions", "elements": [{**button, "text": {"type": "plain_text", "text": "x" * 76}}]}]),
         ("no text object", [{"type": "header", "text": {"type": "mrkdwn", "text": "x"}}]),
         ("needs one of", [{"type": "section"}]),
-        ("one table", [{"type": "table", "rows": [[{"type": "raw_text", "text": "x"}]]}] * 2),
-        ("same number of cells", [{"type": "table", "rows": [[{"type": "raw_text", "text": "x"}], [{"type": "raw_text", "text": "x"}] * 2]}]),
+        ("one table", [{"type": "table", "rows": [[cell]]}] * 2),
+        ("same number of cells", [{"type": "table", "rows": [[cell], [cell, cell]]}]),
         ("12000", [{"type": "markdown", "text": "x" * 7000}] * 2),
-        ("may not stand in a message", [{"type": "input", "label": {"type": "plain_text", "text": "x"}, "element": {"type": "plain_text_input"}}]),
+        ("may not stand in a message", [{"type": "input", "label": label, "element": {"type": "plain_text_input"}}]),
     ]  # fmt: skip
     for words, blocks in wrong:
         assert words in "\n".join(message_problems(json.loads(json.dumps(blocks)))), words

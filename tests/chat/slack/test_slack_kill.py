@@ -1,5 +1,5 @@
-"""`kill -9` of a real coordinator between receiving and acknowledging, acknowledging and handling, handling and posting: nothing
-that was said is lost or answered twice, and no click stays without an answer."""
+"""`kill -9` of a real coordinator between receiving and acknowledging, acknowledging and handling, handling and posting:
+nothing that was said is lost or answered twice, and no click stays without an answer."""
 
 import asyncio
 import sqlite3

@@ -192,6 +192,17 @@ async def test_an_answer_streams_with_a_status_line_and_the_same_message_becomes
     assert len(thinking.shown("#product-a")) == 1 and thinking.slack.world.sessions[thinking.a.id, ts] == "active"
 
 
+async def test_a_turn_that_did_not_stream_leaves_no_stop_behind(thinking: SlackBed) -> None:
+    thinking.model.replies = [say("Short.")]
+    thinking.model.speak.clear()
+    ts = await thinking.ana.says("#product-a", "<@fleet> is all well?")
+    sessions = thinking.slack.world.sessions
+    await thinking.slack.until(lambda: sessions.get((thinking.a.id, ts)) == "processing", "that it is worked on")
+    thinking.model.speak.set()
+    await thinking.answer("#product-a", "Short.", thread=ts)
+    await thinking.slack.until(lambda: sessions[thinking.a.id, ts] == "active", "that it is not worked on any more")
+
+
 async def test_slacks_own_stop_ends_the_turn(thinking: SlackBed) -> None:
     thinking.model.replies = [say("This\nwill take long and longer.", hold=asyncio.Event())]
     ts = await thinking.ana.says("#product-a", "<@fleet> explain everything")

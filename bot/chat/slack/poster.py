@@ -1,0 +1,193 @@
+"""How a post comes onto Slack: said, changed, found again after a lost answer, whispered to one person."""
+
+import asyncio
+import logging
+from typing import Any
+
+from bot import views
+from bot.chat.slack.api import Api, reason
+from bot.chat.slack.places import PREFIX, Place, Places, split
+from bot.chat.slack.streams import Streams
+from bot.chat.slack.text import tame
+from bot.chat.slack.to_message import Attachment, Message, to_message, to_plain
+from bot.domain import Inbound, Post
+from bot.errors import DeliveryError
+from bot.fleet import Fleet
+
+log = logging.getLogger(__name__)
+
+PLATFORM = "slack"
+EVENT_TYPE = "fleet_post"
+"""Type of the metadata by which a message is found again."""
+CARD = 5.0
+"""Seconds that a note waits for the card to which it leads."""
+LOOKED_AT = 100
+"""Messages of a place that are looked through for one that may have been posted."""
+
+
+class Poster:
+    """Shows posts. `pace` shortens every pause, for tests."""
+
+    def __init__(self, fleet: Fleet, api: Api, places: Places, streams: Streams, *, pace: float = 1.0) -> None:
+        self._fleet, self._api, self._places, self._streams, self._pace = fleet, api, places, streams, pace
+
+    async def post(self, post: Post, key: str, *, again: bool = False, plain: bool = False) -> str:
+        """Show a post in its conversation. Raises DeliveryError."""
+        inbound = self._fleet.store.talk.inbound(post.answers) if post.answers else None
+        try:
+            place = await self._places.find(post.conversation)
+            if post.private and not place.user and inbound is not None:
+                return await self._whisper(post, place, inbound, plain)
+            return await self._show(post, key, place, again=again, plain=plain)
+        except DeliveryError as error:
+            url = str(inbound.extra.get("response_url", "")) if inbound else ""
+            if error.code != "gone" or not url or inbound is None:
+                raise
+            return await self._respond(post, url, plain)
+
+    async def update(self, message: str, post: Post) -> None:
+        """Show a message as it is now. Raises DeliveryError."""
+        channel, _, ts = message.partition(":")
+        if not ts:
+            return  # seen by one person alone, for whom it is gone
+        made = await self._made(post)
+        try:
+            await self._api.call("chat.update", channel=channel, ts=ts, text=made.text, blocks=made.blocks)
+        except DeliveryError as error:
+            if error.code != "malformed":
+                raise
+            await self._api.call("chat.update", channel=channel, ts=ts, text=to_plain(post), blocks=[])
+        _, thread = split(post.conversation)
+        await self._below(Place(channel, thread), ts, made, "", again=True)
+        await self._settle(post, Place(channel, thread))
+
+    async def _made(self, post: Post) -> Message:
+        gates = {each.gate: self._fleet.store.gates.get(each.gate) for each in post.cards if each.gate}
+        shown = {id: views.gate_json(gate, self._fleet) for id, gate in gates.items() if gate is not None}
+        link = await self._link(next(iter(shown))) if post.kind == "note" and shown else ""
+        return to_message(post, shown, link)
+
+    async def _link(self, gate: str) -> str:
+        """Where a gate's card is; nothing where no channel shows it. A card that is on its way is waited for."""
+        end = asyncio.get_running_loop().time() + CARD
+        while True:
+            cards = self._fleet.store.outbox.cards(gate, PLATFORM)
+            if found := [message for conversation, message in cards if message and _is_channel(conversation)]:
+                return await self._permalink(found[-1])
+            shown = [post.conversation for post in self._fleet.store.talk.posts_with_gate(gate)]
+            if asyncio.get_running_loop().time() > end or not any(_is_channel(each) for each in shown):
+                return ""
+            await asyncio.sleep(0.1 * self._pace)
+
+    async def _permalink(self, message: str) -> str:
+        channel, _, ts = message.partition(":")
+        try:
+            return str((await self._api.read("chat.getPermalink", channel=channel, message_ts=ts))["permalink"])
+        except DeliveryError as error:
+            log.info("a card is not to be found: %s", error.message)
+            return ""
+
+    async def _show(self, post: Post, key: str, place: Place, *, again: bool, plain: bool) -> str:
+        made = Message(to_plain(post), []) if plain else await self._made(post)
+        metadata = {"event_type": EVENT_TYPE, "event_payload": {"key": key}}
+        ts = await self._look(place, key) if again else None
+        if ts is None and post.answers:
+            ts = await self._streams.finish(post.conversation, post.answers, made, metadata)
+        if ts is None:
+            said = await self._api.call(
+                "chat.postMessage",
+                channel=place.channel,
+                thread_ts=place.thread or None,
+                text=made.text,
+                blocks=made.blocks or None,
+                metadata=metadata,
+                unfurl_links=False,
+                unfurl_media=False,
+            )
+            ts = str(said["ts"])
+        await self._below(place, ts, made, key, again=again)
+        await self._settle(post, place)
+        return f"{place.channel}:{ts}"
+
+    async def _settle(self, post: Post, place: Place) -> None:
+        gate = post.kind == "gate"
+        if gate or post.answers:
+            await self._streams.settle(post.conversation, place, gate=gate)
+
+    async def _below(self, place: Place, ts: str, made: Message, key: str, *, again: bool) -> None:
+        """What belongs into the thread of a message, once; a file that is refused is no reason to send the message again."""
+        if not made.below:
+            return
+        thread = place.thread or ts
+        there = await self._thread(Place(place.channel, thread)) if again else []
+        for each in made.below:
+            if not any(_is(message, f"{ts}:{each.key}", each) for message in there):
+                try:
+                    await self._attach(place.channel, thread, f"{ts}:{each.key}", each)
+                except DeliveryError as error:
+                    if error.code in {"unknown", "limited", "auth"}:
+                        raise
+                    log.warning("what belongs below message %s was refused: %s", ts, error.message)
+
+    async def _attach(self, channel: str, thread: str, key: str, attachment: Attachment) -> None:
+        if attachment.name:
+            await self._api.upload(channel, thread, attachment.name, attachment.text)
+            return
+        text = tame(attachment.text)
+        metadata = {"event_type": EVENT_TYPE, "event_payload": {"key": key}}
+        await self._api.call(
+            "chat.postMessage", channel=channel, thread_ts=thread, text="What has changed", metadata=metadata,
+            blocks=[{"type": "markdown", "text": text}], unfurl_links=False, unfurl_media=False,
+        )  # fmt: skip
+
+    async def _look(self, place: Place, key: str) -> str | None:
+        """The message that bears a key, if Slack shows one."""
+        if place.thread:
+            found = await self._thread(place)
+        else:
+            page = await self._api.read(
+                "conversations.history", channel=place.channel, limit=LOOKED_AT, include_all_metadata="true"
+            )
+            found = page["messages"]
+        return next((str(each["ts"]) for each in found if _key(each) == key), None)
+
+    async def _thread(self, place: Place) -> list[dict[str, Any]]:
+        return await self._api.pages(
+            "conversations.replies", "messages", channel=place.channel, ts=place.thread, limit=LOOKED_AT,
+            include_all_metadata="true",
+        )  # fmt: skip
+
+    async def _whisper(self, post: Post, place: Place, inbound: Inbound, plain: bool) -> str:
+        """Show a post to the one person who asked."""
+        made = Message(to_plain(post), []) if plain else await self._made(post)
+        said = {"text": made.text, "blocks": made.blocks or None, "thread_ts": place.thread or None}
+        user = str(inbound.extra.get("user", ""))
+        try:
+            await self._api.call("chat.postEphemeral", channel=place.channel, user=user, **said)
+        except DeliveryError as error:
+            if reason(error) not in {"user_not_in_channel"}:
+                raise
+            await self._api.call(
+                "chat.postMessage", channel=await self._places.direct(user), text=made.text, blocks=made.blocks
+            )
+        return ""
+
+    async def _respond(self, post: Post, url: str, plain: bool) -> str:
+        made = Message(to_plain(post), []) if plain else await self._made(post)
+        await self._api.respond(
+            url, text=made.text, blocks=made.blocks or None, response_type="ephemeral", replace_original=False
+        )
+        return ""
+
+
+def _is_channel(conversation: str) -> bool:
+    return conversation.startswith(PREFIX) and not conversation.startswith(f"{PREFIX}@")
+
+
+def _key(message: dict[str, Any]) -> str:
+    return str((message.get("metadata") or {}).get("event_payload", {}).get("key", ""))
+
+
+def _is(message: dict[str, Any], key: str, attachment: Attachment) -> bool:
+    names = {each.get("name") for each in message.get("files", ())}
+    return attachment.name in names if attachment.name else _key(message) == key
