@@ -250,9 +250,10 @@ class SlackChat(Chat):
         """Wait until Slack has been reached. Raises DeliveryError when that takes long, or no trying helps."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self._up.wait(), DEADLINE)
+        if self._why and self._up.is_set():
+            raise DeliveryError(f"Slack is down: {self._why}", code="auth")
         if self._why:
-            code = "auth" if self._up.is_set() else "delivery"
-            raise DeliveryError(f"Slack is down: {self._why}.", code=code, retry_after=5.0)
+            raise DeliveryError(f"Slack is down: {self._why}.", retry_after=5.0)
         assert self._poster is not None  # noqa: S101  start built it
         return self._poster
 

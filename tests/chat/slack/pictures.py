@@ -95,6 +95,7 @@ async def morning(folder: Path) -> dict[str, tuple[str, str]]:
         found["slack-long"] = ("#product-a", _thread(bed.a, long))
         bed.engine.set_sessions("product-a", Session("coordinator", "coordinator", "working", started_at=bed.clock()),
                                 Session("builder-1", "builder", "working", started_at=bed.clock()))  # fmt: skip
+        await bed.answer("@fleet", "the importer", who=bed.ana)
         ask = await bed.ana.says("@fleet", "what waits for me?")
         await bed.answer("@fleet", "Two things wait")
         found["slack-answer"] = ("fleet <small>direct message</small>", _since(bed.slack.world.im("U01ANA"), ask))

@@ -123,7 +123,7 @@ async def test_two_people_and_one_impatient_finger(tmp_path: Path) -> None:
         await bed.slack.until(lambda: "ben approved" in read(card), "half of it")
         assert bed.open_gate().decision is None
         await bed.ana.presses("Approve", "#product-a", card)
-        await bed.slack.until(lambda: "Approved by ana" in read(card), "the outcome")
+        await bed.slack.until(lambda: "Approved by ben and ana" in read(card), "the outcome")
         assert not bed.slack.refused
 
 
