@@ -205,7 +205,7 @@ class Router:
         try:
             if inbound.press is not None:
                 result = self._press(inbound, inbound.press)
-            elif inbound.text.strip().lower() in STOP_WORDS and self.stop_turn(inbound.conversation):
+            elif self._stops(inbound) and self.stop_turn(inbound.conversation):
                 result = SkillResult("Stopped.")
             elif self._is_command(inbound.text):
                 result = await self._run(inbound)
@@ -228,6 +228,10 @@ class Router:
         bound = {"note": press.note, "revision": press.revision, "digest": press.digest, "platform": inbound.platform}
         gate = raising.decide(self.fleet, press.gate, press.choice, inbound.person, **bound)
         return SkillResult(f"`{gate.id}`: {gates.outcome(gate)}")
+
+    def _stops(self, inbound: Inbound) -> bool:
+        """Whether a turn is to be stopped, by somebody who may say anything here at all."""
+        return inbound.text.strip().lower() in STOP_WORDS and access.may(inbound.person, Role.VIEWER) is None
 
     def _is_command(self, text: str) -> bool:
         """Whether a skill is meant. `ask` without a product first is a question for the agent itself."""

@@ -57,13 +57,10 @@ class Talk:
         """Events received but not done with, oldest first: what a restart has to take up."""
         return [_to_inbound(row) for row in self._db.rows("SELECT * FROM inbound WHERE state != 'done' ORDER BY at, rowid")]
 
-    def unanswered(self, conversation: str) -> Inbound | None:
-        """The first thing said in a conversation that is not done with, if there is any."""
-        row = self._db.row(
-            "SELECT * FROM inbound WHERE state != 'done' AND conversation = ? AND press IS NULL ORDER BY at LIMIT 1",
-            conversation,
-        )
-        return _to_inbound(row) if row else None
+    def unanswered(self, conversation: str) -> list[Inbound]:
+        """What was said in a conversation and is not done with, oldest first."""
+        sql = "SELECT * FROM inbound WHERE state != 'done' AND conversation = ? AND press IS NULL ORDER BY at, rowid"
+        return [_to_inbound(row) for row in self._db.rows(sql, conversation)]
 
     def done(self, event: str) -> bool:
         """Whether an event is done with, or was never received."""

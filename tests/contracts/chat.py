@@ -125,6 +125,42 @@ class ChatContract(ABC):
 
         await day.until(outcome, "the card says what was asked")
 
+    async def test_a_decision_made_elsewhere_is_on_the_card(self, day: Day) -> None:
+        day.plan()
+        card = await day.card()
+        day.bed.fleet.decide("g1", "approve", day.bed.fleet.registry.people[0], platform="web")
+
+        async def outcome() -> bool:
+            shown = next(each for each in await day.seen(PRODUCT) if each.id == card.id)
+            return "Approved by ana" in shown.text and not shown.buttons
+
+        await day.until(outcome, "the card says who approved it elsewhere")
+
+    async def test_a_revision_takes_the_place_of_the_card_before_it(self, day: Day) -> None:
+        day.plan()
+        first = await day.card()
+        day.plan(revision=2, body="1. Split the parser\n2. Test it twice")
+        second = await day.card(PRODUCT, "revision 2", "Test it twice")
+
+        async def replaced() -> bool:
+            return not next(each for each in await day.seen(PRODUCT) if each.id == first.id).buttons
+
+        await day.until(replaced, "the first card takes no answer any more")
+        await day.press("ben", second, "approve")
+        await day.until(lambda: day.bed.fleet.gate("g2").decision, "the second one does")
+
+    async def test_an_answer_is_given_once_also_when_the_coordinator_is_killed_after_it(self, day: Day) -> None:
+        await day.say("ana", PRODUCT, "!status")
+
+        async def answers() -> list[Seen]:
+            return [each for each in await day.seen(PRODUCT) if "Fleet" in each.text]
+
+        await day.until(answers, "an answer")
+        await day.restart()
+        await day.say("ana", "dm", "!products")
+        await day.until(lambda: "marketing" in day.bed.heard[-1].text, "another answer")
+        assert len(await answers()) == 1
+
     async def test_what_was_said_while_the_coordinator_was_away_is_answered_when_it_is_back(self, day: Day) -> None:
         await day.away()
         await day.say("ana", PRODUCT, "!status")

@@ -26,6 +26,7 @@ from bot.domain import Post
 from bot.errors import DeliveryError, SettingsError
 from bot.fleet import Change, Fleet
 from bot.router import Router
+from bot.skillset import is_command
 
 log = logging.getLogger(__name__)
 
@@ -121,7 +122,8 @@ class SlackChat(Chat):
 
     def _build(self) -> None:
         fleet, api, places = self._fleet, self._api, self._places
-        self._streams = streams.Streams(fleet, api, places, self.me, pace=self._pace)
+        skills = self._router.skills
+        self._streams = streams.Streams(fleet, api, self.me, lambda text: is_command(text, skills), pace=self._pace)
         self._poster = Poster(fleet, api, places, self._streams, pace=self._pace)
         self._homes = Homes(fleet, api, self._person, self._background, pause=2.0 * self._pace)
         happenings = Happenings(fleet, places, self.me, self._revoked, lambda: self._background(self._refresh()))

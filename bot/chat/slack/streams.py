@@ -8,7 +8,6 @@ that was killed meanwhile finishes it at its next start.
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -16,12 +15,12 @@ from typing import Any
 
 from bot.chat.base import Delta, Live
 from bot.chat.slack.api import Api, reason
-from bot.chat.slack.places import Me, Place, Places
+from bot.chat.slack.places import Me, Place
 from bot.chat.slack.text import escape, plain, tame
 from bot.chat.slack.to_card import context
 from bot.chat.slack.to_markdown import MOST, to_blocks
 from bot.chat.slack.to_message import Message, say
-from bot.domain import GateState, Inbound
+from bot.domain import GateState
 from bot.errors import DeliveryError
 from bot.fleet import Fleet
 
@@ -58,7 +57,8 @@ class _Turn:
     message: str = ""
     """Time of the message that grows."""
     native: bool = True
-    began: float = 0.0
+    command: bool = False
+    """Whether it shows a command, which writes nothing bit by bit."""
     dirty: asyncio.Event = field(default_factory=asyncio.Event)
     over: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when nothing more is to be shown."""
@@ -68,11 +68,8 @@ class _Turn:
 class Streams:
     """Every conversation in which something happens now."""
 
-    def __init__(
-        self, fleet: Fleet, api: Api, places: Places, me: Me, *, pace: float = 1.0, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._fleet, self._api, self._places, self._me = fleet, api, places, me
-        self._pace, self._clock = pace, clock
+    def __init__(self, fleet: Fleet, api: Api, me: Me, is_command: Callable[[str], bool], *, pace: float = 1.0) -> None:
+        self._fleet, self._api, self._me, self._is_command, self._pace = fleet, api, me, is_command, pace
         """`pace` shortens every pause, for those who cannot wait."""
         self._turns: dict[str, _Turn] = {}
         self._processing: set[str] = set()
@@ -83,12 +80,10 @@ class Streams:
     def hear(self, conversation: str, event: Live) -> None:
         """Something happens in a conversation."""
         turn = self._turns.get(conversation)
+        if turn is None or (turn.command and isinstance(event, Delta)):
+            turn = self._begin(conversation, event)
         if turn is None:
-            if not getattr(event, "text", ""):
-                return
-            if (inbound := self._fleet.store.talk.unanswered(conversation)) is None:
-                return
-            turn = self._begin(conversation, inbound)
+            return
         if isinstance(event, Delta):
             turn.text += event.text
         else:
@@ -145,10 +140,16 @@ class Streams:
 
     # -- one turn ------------------------------------------------------------------------------------------------------
 
-    def _begin(self, conversation: str, inbound: Inbound) -> _Turn:
+    def _begin(self, conversation: str, event: Live) -> _Turn | None:
+        """What happens there belongs to what was said first and is not answered; what is written, never to a command."""
+        asked = self._fleet.store.talk.unanswered(conversation) if event.text else []
+        said = [each for each in asked if not self._is_command(each.text)]
+        if not (found := said or ([] if isinstance(event, Delta) else asked)):
+            return None
+        inbound = found[0]
         extra = inbound.extra
         place = Place(str(extra.get("channel", "")), conversation.split(":")[2] if conversation.count(":") > 1 else "")
-        turn = _Turn(place, inbound.event, str(extra.get("user", "")), began=self._clock())
+        turn = _Turn(place, inbound.event, str(extra.get("user", "")), command=not said)
         self._turns[conversation] = turn
         turn.task = asyncio.create_task(self._run(conversation, turn), name=f"stream {conversation}")
         return turn

@@ -14,3 +14,4 @@ async def bed(tmp_path: Path) -> AsyncIterator[SlackBed]:
     async with SlackBed(tmp_path) as bed:
         yield bed
         assert not bed.slack.refused
+        assert not [message for _, message in bed.slack.world.of_bot() if message.get("unfurl")]

@@ -209,6 +209,8 @@ async def test_slacks_own_stop_ends_the_turn(thinking: SlackBed) -> None:
     await thinking.answer("#product-a", "This", thread=ts)
     thinking.slack.tolerated.add("chat.appendStream: message_not_in_streaming_state")  # a piece may be on its way
     await thinking.eve.stops("#product-a", ts)
+    await thinking.eve.says("#product-a", "<@fleet> stop", thread=ts)
+    await thinking.whispered(thinking.eve, "I do not know you")
     assert thinking.router.running()
     await thinking.ana.stops("#product-a", ts)
     await thinking.answer("#product-a", "Stopped", thread=ts)
@@ -246,6 +248,19 @@ async def test_what_is_said_during_a_turn_is_taken_up_by_it(thinking: SlackBed) 
     go.set()
     await thinking.answer("#product-a", "And product-b, too.", thread=ts)
     assert "and product-b?" in str(thinking.model.requests[-1].messages[-1]) and len(thinking.shown("#product-a")) == 1
+
+
+async def test_a_command_during_a_turn_has_an_answer_of_its_own(thinking: SlackBed) -> None:
+    go = asyncio.Event()
+    thinking.model.replies = [say("Half\nand whole.", hold=go)]
+    ts = await thinking.ana.says("#product-a", "<@fleet> tell me")
+    growing = await thinking.answer("#product-a", "Half", thread=ts)
+    await thinking.ana.says("#product-a", "!products", thread=ts)
+    await thinking.answer("#product-a", "marketing", thread=ts)
+    assert growing["streaming"]
+    go.set()
+    await thinking.slack.until(lambda: "whole." in read(growing) and not growing["streaming"], "the answer")
+    assert len(thinking.shown("#product-a")) == 2
 
 
 async def test_a_message_taken_back_stops_the_turn_that_it_began(thinking: SlackBed) -> None:
