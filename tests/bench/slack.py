@@ -138,8 +138,6 @@ async def _event(slack: Slack, ana: Somebody, channel: Channel, text: str) -> De
 def _message(slack: Slack, ana: Somebody, channel: Channel, text: str) -> Json:
     message = {"type": "message", "ts": slack.world.ts(), "user": ana.id, "text": text}
     channel.messages.append(message)
-    if len(channel.messages) > 200:
-        del channel.messages[:100]
     return slack.world.event(channel, message)
 
 
