@@ -76,8 +76,8 @@ def _take_one(fleet: Fleet, mail: Mail) -> list[Report]:
 
 
 def _waits_for_us(fleet: Fleet, mail: Mail, work: Work | None) -> bool:
-    """Whether an agent is called dead that only waits for an answer: every worker's session ends with the turn in which it asks,
-    and its coordinator takes the answer on."""
+    """Whether an agent is called dead that only waits for an answer: every worker's session ends with the turn in which it
+    asks, and its coordinator takes the answer on."""
     if mail.type != "worker_died" or work is None:
         return False
     asked = [gate for gate in fleet.store.gates.of_work(work.id) if gate.sender == mail.sender]
