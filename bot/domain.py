@@ -315,6 +315,11 @@ class Gate:
         return sha256(shown.encode()).hexdigest()
 
     @property
+    def visible(self) -> tuple[object, ...]:
+        """What of it changes and is seen on its card; how its answer travels is not."""
+        return (self.state, self.decision, self.answers, self.reason, self.reminders, self.escalated_at)
+
+    @property
     def marker(self) -> str:
         """What makes the delivered answer recognisable in the engine; another one for each time it is sent on purpose."""
         return f"[{self.id}.{self.origin}" + (f".{self.sendings}]" if self.sendings > 1 else "]")

@@ -365,10 +365,12 @@ class Fleet:
         return inbox.weighed(gates, self.products, unfinished, queued)
 
     def save_gate(self, gate: Gate) -> Gate:
-        """Keep a change of a gate. Every card that shows it is shown anew, and everyone is told."""
+        """Keep a change of a gate. If people can see it, every card that shows the gate is shown anew; everyone is told."""
         with self.transaction():
+            before = self.store.gates.get(gate.id)
             self.store.gates.save(gate)
-            self.store.outbox.outdate(gate=gate.id)
+            if before is None or before.visible != gate.visible:
+                self.store.outbox.outdate(gate=gate.id)
             self.changed(Change("gate", product=gate.product, gate=gate))
         return gate
 

@@ -22,7 +22,7 @@ from bot import demo
 from tests.ending import end_everything_in
 
 ROOT = Path(__file__).parent.parent
-PATIENCE = 30.0
+PATIENCE = 90.0
 """Seconds after which a condition that has not come true is a failure."""
 T = TypeVar("T")
 

@@ -1,11 +1,13 @@
 """What is said on a chat platform: shown once, in order, shown anew when a gate on it changes, and never lost in silence."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bot.domain import Post
+from bot.engine.base import Uptake
 from bot.errors import DeliveryError
 from bot.fleet import BOARD
 from tests.bed import Bed
@@ -56,6 +58,19 @@ async def test_a_card_is_shown_anew_when_its_gate_is_decided_elsewhere(bed: Slac
     assert [each.key for each in bed.slack.messages.values()] == [card.key]
     assert next(iter(bed.slack.messages.values())).edits >= 1
     assert bed.store.outbox.stale("slack") == []
+
+
+async def test_a_card_is_left_alone_by_what_nobody_sees_on_it(bed: SlackBed) -> None:
+    bed.engine.next_uptake = Uptake.WAITING
+    bed.plan()
+    await bed.settled()
+    bed.fleet.decide("g1", "approve", bed.person)
+    await bed.settled()
+    edits = next(iter(bed.slack.messages.values())).edits
+    gate = bed.fleet.gate("g1")
+    bed.fleet.save_gate(replace(gate, sendings=gate.sendings + 1))
+    assert bed.store.outbox.stale("slack") == []
+    assert edits <= 2
 
 
 async def test_a_card_that_could_not_be_shown_anew_is_shown_anew_after_a_crash(bed: SlackBed) -> None:
