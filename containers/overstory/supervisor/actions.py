@@ -1,5 +1,6 @@
 """What changes something in a product. Each holds the product's lock, and each with a marker happens once for that marker."""
 
+import asyncio
 import re
 from typing import Any
 
@@ -14,6 +15,9 @@ from .sessions import COORDINATOR, Row
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,80}")
 """What may be an agent's name, a task's id or a capability: they become paths, branches and arguments."""
+
+HALTS = (0.02, 0.05, 0.1, 0.2, 0.5)
+"""Seconds for which what was halted at a bad moment runs on before it is halted again."""
 
 INIT_SKIPS = ("--skip-mulch", "--skip-canopy", "--skip-onboard")
 """What else the engine would set up in a repository; nothing here needs it."""
@@ -160,9 +164,30 @@ async def pause(product: Product) -> dict[str, Any]:
         await dialect.refuse_to_halt(await product.site.rows(), await product.site.table())
         product.site.set_paused(True)
         alive = await product.alive(await product.site.rows())
-        await product.site.work(processes.halt, await product.roots())
+        for pause in HALTS:
+            await product.site.work(processes.halt, roots := await product.roots())
+            if not await _locked(product):
+                break
+            await product.site.work(processes.go_on, roots)
+            await asyncio.sleep(pause)
+        else:
+            product.site.set_paused(False)
+            raise ChannelError("locked", "The engine's databases are held by what would be halted.", "Try again in a moment.")
     product.changed()
     return {"agents": sorted(alive)}
+
+
+async def _locked(product: Product) -> bool:
+    """Whether a process was halted while it held one of the engine's databases for itself: nobody could read them then, and
+    nothing of the product could be resumed."""
+    try:
+        await product.site.rows()
+        await product.site.read(product.site.mailbox.newest, 1, None)
+    except ChannelError as error:
+        if error.code != "locked":
+            raise
+        return True
+    return False
 
 
 async def resume(product: Product) -> dict[str, Any]:
