@@ -31,6 +31,7 @@ from bot.engine.where import Place, find
 from bot.errors import DeliveryError, FleetError, SettingsError, StoreError
 from bot.fleet import Change, Fleet
 from bot.jobs import Jobs
+from bot.judgement import Judgement
 from bot.registry import RegistryFile
 from bot.router import Router
 from bot.settings import Settings
@@ -93,6 +94,7 @@ async def open_core(settings: Settings, live: Callable[[str, Live], None] = lamb
     model = _model(settings, registry)
     if model is not None:
         router.turns = Turns(fleet, router.skills, model, router.invoke, live)
+        jobs.scheduler.judgement = Judgement(fleet, model)
     try:
         await engine.open(jobs.hear)
         await jobs.watch()

@@ -137,6 +137,7 @@ class Snapshot:
     """Whether the product's coordinator runs (and truly does, by its process)."""
     paused: bool = False
     cost_usd_today: float = 0.0
+    cost_usd_total: float = 0.0
     cpu_percent: float = 0.0
     memory_mib: float = 0.0
     trouble: Trouble | None = None
@@ -212,6 +213,29 @@ class Work:
     ended_at: datetime | None = None
     origin: str = ""
     """A few letters of the store that numbered it: another store's `w12` is other work."""
+    source: str = "person"
+    """What asked: `person`, `agent` (the model, for a person), or `schedule`."""
+    schedule: str | None = None
+    """Name of the schedule whose run it is."""
+    priority: str | None = None
+    """critical, high, medium or low; None: that of its product."""
+    weight: float | None = None
+    """How heavy it is; None: as its product's `resource_weight`."""
+    estimate_usd: float | None = None
+    """What it is expected to cost; None: learned from the past."""
+    depends_on: tuple[str, ...] = ()
+    """Ids of work that has to be done first."""
+    deadline: datetime | None = None
+    boost: float = 0.0
+    """Steps of priority by which a person moved it in the queue."""
+    not_before: datetime | None = None
+    """Not started again before then, after a failure."""
+    lost: int = 0
+    """How often its session was lost, and it was queued again by itself."""
+    cost_usd: float = 0.0
+    """What it has cost so far, as far as its product's figures tell."""
+    peak_mib: float = 0.0
+    """Most memory that it was seen to take, MiB."""
 
     @property
     def tag(self) -> str:

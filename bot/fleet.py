@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from bot import access, deciding, holding, inbox
+from bot import access, deciding, holding, inbox, queueing, room
 from bot.admission import Capacity
 from bot.deciding import Shown
 from bot.domain import (
@@ -32,14 +32,15 @@ from bot.domain import (
     WorkState,
 )
 from bot.engine.base import Engine
-from bot.errors import Conflict, FleetError, NotFound, UsageError
+from bot.errors import FleetError, NotFound, UsageError
 from bot.inbox import Waiting
+from bot.learned import Learned
+from bot.queueing import Terms
 from bot.registry import Registry, RegistryFile
 from bot.status import FleetStatus, product_status, urgent_first
 from bot.store import Store
 from bot.words import each_text
 
-RUNNING = (WorkState.STARTING, WorkState.RUNNING)
 BOARD = "web:fleet"
 """The conversation that hears what nobody in particular asked for."""
 BURST = timedelta(seconds=3)
@@ -95,6 +96,10 @@ class Fleet:
         """Runtimes that do not answer: why, and since when."""
         self.cpu_percent = 0.0
         """CPU of all sessions' processes, percent of the machines they run on; smoothed, so that no start waits for a peak."""
+        self.learned = Learned(store)
+        """What the past says of work to come."""
+        self.returning: set[str] = set()
+        """Products that are being let go on: what stands still in them has its place already."""
         self.unheard: set[str] = set()
         """Products of which nothing has been heard since their runtime came up: mail may be on its way that ends their work."""
         self._changing: dict[str, asyncio.Lock] = {}
@@ -186,6 +191,7 @@ class Fleet:
         gates = [each.gate for each in order]
         work, waiting = _by_product(unfinished), _by_product(gates)
         last, paused = self.store.work.last_ended(), self.store.notes("paused:")
+        known, spent = room.products(self), room.spent_today(self)
         products = [
             product_status(
                 product,
@@ -195,8 +201,9 @@ class Fleet:
                 last.get(product.name),
                 paused=product.name in paused or _halted(self.snapshots.get(product.name)),
                 trouble=self.trouble(product),
+                spent=spent.get(product.name, 0.0),
             )
-            for product in self.registry.products
+            for product in known.values()
             if (not names or product.name in names)
             and (person is None or access.may(person, Role.VIEWER, product.name) is None)
         ]
@@ -211,19 +218,7 @@ class Fleet:
 
     def capacity(self) -> Capacity:
         """What is in use of sessions, memory, CPU and money."""
-        scheduling = self.registry.scheduling
-        own = self.store.talk.spent_since(self.today())
-        products = self.products
-        return Capacity(
-            running=sum(1 for work in self.store.work.open(states=RUNNING) if work.product in products),
-            max_sessions=scheduling.max_concurrent_sessions,
-            memory_gb=sum(snapshot.memory_mib for snapshot in self.snapshots.values()) / 1024,
-            max_memory_gb=scheduling.max_memory_gb,
-            cpu_percent=self.cpu_percent,
-            max_cpu_percent=scheduling.max_cpu_percent,
-            spent_usd=own + sum(snapshot.cost_usd_today for snapshot in self.snapshots.values()),
-            budget_usd=self.registry.budget.per_day_usd,
-        )
+        return room.capacity(self)
 
     def measured(self) -> None:
         """Take the newest snapshots into the smoothed CPU figure: half old, half new."""
@@ -231,25 +226,22 @@ class Fleet:
         used = sum(snapshot.cpu_percent for snapshot in self.snapshots.values()) / cores
         self.cpu_percent = (self.cpu_percent + used) / 2
 
-    def held(self) -> dict[str, str]:
-        """Products on which nothing may start now, and why."""
-        reasons = {name: f"{name} is paused" for name in self.store.notes("paused:")}
-        for product in self.registry.products:
-            snapshot = self.snapshots.get(product.name)
-            if trouble := self.trouble(product) or (snapshot.trouble if snapshot else None):
-                reasons.setdefault(product.name, f"{product.name}: {trouble.message}")
-            elif product.name in self.unheard:
-                reasons.setdefault(product.name, f"{product.name} is being looked at, its runtime has just come up")
-            elif snapshot and snapshot.paused:
-                reasons.setdefault(product.name, f"{product.name} is paused in its runtime; /fleet resume {product.name}")
-            elif product.approvals.hold and self.store.gates.in_states(GateState.OPEN, product=product.name):
-                reasons.setdefault(product.name, f"{product.name} is held while a gate is open")
-        return reasons
+    def status_changed(self, product: str | None = None) -> None:
+        """Tell everyone that a product, or the whole fleet, stands otherwise than before."""
+        self.changed(Change("status", product=product))
 
     # -- work --------------------------------------------------------------------------------------------------------
 
     def submit(
-        self, product: str, objective: str, *, capability: str | None, person: Person, conversation: str, request: str
+        self,
+        product: str,
+        objective: str,
+        *,
+        capability: str | None,
+        person: Person,
+        conversation: str,
+        request: str,
+        terms: Terms = Terms(),
     ) -> tuple[Work, bool]:
         """Queue work, once for each `request`; the jobs start it once it is admitted. Returns it, and whether it is new."""
         name, now = self.product(product).name, self.now()
@@ -268,9 +260,10 @@ class Fleet:
             reason="just asked for",
         )
         with self.transaction():
-            work, new = self.store.work.add(asked, request)
+            work, new = queueing.submit(self, asked, terms, request)
             if new:
-                self.record("work", person.name, name, work.id, {"asked": objective, "capability": capability})
+                detail = {"asked": objective, "capability": capability, "by": terms.source, "priority": terms.priority}
+                self.record("work", person.name, name, work.id, detail)
                 self.changed(Change("work", product=name, work=work))
         return work, new
 
@@ -288,6 +281,8 @@ class Fleet:
             changes.setdefault("ended_at", self.now())
         work = replace(work, updated_at=self.now(), **changes)
         self.store.work.save(work)
+        if not work.state.open:
+            self.learned.forget(work.product)
         self.changed(Change("work", product=work.product, work=work))
         return work
 
@@ -302,19 +297,19 @@ class Fleet:
         """Whether a product is held: by us, or in its runtime."""
         return self.store.note(f"paused:{product}") is not None or _halted(self.snapshots.get(product))
 
-    async def pause(self, product: str, person: Person, *, park: bool = False) -> tuple[str, ...]:
+    async def pause(self, product: str, person: Person, *, park: bool = False, how: str = "kept") -> tuple[str, ...]:
         """Hold a product; see `holding.pause`."""
         name = self.product(product).name
-        agents = await holding.pause(self, name, person, park=park)
+        agents = await holding.pause(self, name, person, park=park, how=how)
         self.changed(Change("status", product=name))
         return agents
 
-    async def resume(self, product: str, person: Person, request: str = "") -> tuple[str, ...]:
+    async def resume(self, product: str, person: Person, request: str = "", conversation: str = "") -> holding.Resumed:
         """Let a product go on; see `holding.resume`."""
         name = self.product(product).name
-        agents = await holding.resume(self, name, person, request)
+        resumed = await holding.resume(self, name, person, request, conversation)
         self.changed(Change("status", product=name))
-        return agents
+        return resumed
 
     async def stop(self, product: str, person: Person, agent: str | None = None) -> tuple[str, ...]:
         """Stop a product, or one agent; see `holding.stop`."""
@@ -328,13 +323,6 @@ class Fleet:
         for work in lost:
             again = {"attempt": work.attempt + 1, "agent": None, "mail": None}
             self.save_work(work, state=WorkState.QUEUED, reason=why, **again)
-
-    def cancel(self, work: Work, person: Person) -> Work:
-        """Take queued work out of the queue. Raises Conflict when it has started."""
-        if work.state is not WorkState.QUEUED:
-            raise Conflict(f"{work.id} is {work.state}.", f"Say `/fleet stop {work.product}` to stop what runs.")
-        self.record("work", person.name, work.product, work.id, {"cancelled": True})
-        return self.save_work(work, state=WorkState.CANCELLED, reason=f"cancelled by {person.name}")
 
     # -- gates -------------------------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from bot.domain import Action, Gate, GateState, Suggestion, Work, WorkState
 from bot.engine.base import Uptake
 from bot.errors import EngineError, FleetError
 from bot.fleet import Fleet
+from bot.scheduler import GOES_ON
 from bot.skill import SkillResult
 from bot.words import shortened
 
@@ -73,6 +74,18 @@ def _not_started(fleet: Fleet, work: Work, error: EngineError) -> None:
     text = f"**{work.product}** · `{work.id}` could not start: {error.message} {error.hint}".rstrip()
     for place in fleet.places(work.product, work.conversation):
         fleet.say(place, text, key=f"unstarted:{work.tag}:{place}", kind="error", product=work.product)
+
+
+def still_not_started(fleet: Fleet, work: Work) -> None:
+    """Tell people that work is tried again and again to be started: only they can see why."""
+    now = fleet.work(work.id)
+    text = (
+        f"**{work.product}** · `{work.id}` could not be started yet: {now.reason or 'its engine does not answer'}. "
+        "It is tried again every half minute, and keeps its place."
+    )
+    stop = Suggestion("Stop it", f"/fleet stop {work.product}")
+    for place in fleet.places(work.product, work.conversation):
+        fleet.say(place, text, key=f"not yet:{work.tag}:{place}", kind="error", product=work.product, suggestions=(stop,))
 
 
 def _happened(fleet: Fleet, work: Work) -> list[str]:
@@ -239,10 +252,13 @@ def _delivered(fleet: Fleet, gate: Gate, reason: str) -> None:
 def _goes_on(fleet: Fleet, gate: Gate) -> None:
     """Work that waited for this gate waits no more, unless it waits for another one, too."""
     work = fleet.store.work.get(gate.work) if gate.work else None
-    if work and work.state is WorkState.WAITING:
-        others = [each for each in fleet.store.gates.of_work(work.id) if each.state is GateState.OPEN]
-        then = {"reason": raising.waits_for(others[0])} if others else {"state": WorkState.RUNNING}
-        fleet.save_work(work, **{"reason": gates.outcome(gate), **then})
+    if work is None or work.state not in {WorkState.WAITING, WorkState.RUNNING}:
+        return
+    others = [each for each in fleet.store.gates.of_work(work.id) if each.state is GateState.OPEN]
+    if others:
+        fleet.save_work(work, state=WorkState.WAITING, reason=raising.waits_for(others[0]))
+    elif work.state is WorkState.WAITING or work.reason == GOES_ON:
+        fleet.save_work(work, state=WorkState.RUNNING, reason=gates.outcome(gate))
 
 
 def _undelivered(fleet: Fleet, gate: Gate, error: EngineError, offer: Suggestion | None = None) -> None:
@@ -254,8 +270,8 @@ def _undelivered(fleet: Fleet, gate: Gate, error: EngineError, offer: Suggestion
         work = fleet.store.work.get(gate.work) if gate.work else None
         # What agents write is no command: the button asks for what a person asked for.
         offer = offer or (Suggestion("Ask for it anew", objective.again(work)) if work else None)
-        if work and work.state is WorkState.WAITING:
-            fleet.save_work(work, reason=f"the decision on {gate.id} did not arrive: {error.message}")
+        if work and (work.state is WorkState.WAITING or work.reason == GOES_ON):
+            fleet.save_work(work, state=WorkState.WAITING, reason=f"the decision on {gate.id} did not arrive: {error.message}")
         for place in fleet.places(gate.product, gate.conversation):
             key = f"undelivered:{gate.id}:{place}"
             fleet.say(place, said, key=key, kind="error", product=gate.product, suggestions=(offer,) if offer else ())

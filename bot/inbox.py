@@ -7,7 +7,7 @@ not start meanwhile. Then the product's priority, then what has been escalated o
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from bot.admission import PRIORITIES
+from bot.choice import PRIORITIES
 from bot.domain import Gate, GateKind, GateState, Product
 from bot.words import count
 

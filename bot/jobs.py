@@ -12,19 +12,37 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from bot import delivery, handover, intake, outlook, raising
+from bot import (
+    brake,
+    delivery,
+    digest,
+    handover,
+    holding,
+    intake,
+    measures,
+    overspend,
+    raising,
+    room,
+    stalls,
+    timetable,
+)
 from bot.chat.base import Chat
 from bot.domain import GateState, WorkState
 from bot.engine.base import EngineEvent, MailArrived, RuntimeDown, RuntimeUp, SnapshotChanged
 from bot.errors import DeliveryError, EngineError, StoreError
-from bot.fleet import BOARD, RUNNING, Change, Fleet
+from bot.fleet import BOARD, Change, Fleet
+from bot.holding import Resuming
+from bot.scheduler import Scheduler
 from bot.sightings import Sightings
+from bot.words import count
 
 log = logging.getLogger(__name__)
 
 PAUSES = (0.5, 1.0, 2.0, 5.0, 15.0, 30.0)
 """Seconds before the next try, by how often it has failed; the last one for good."""
 CATCH_UP = "catch up"
+MANY = 6
+"""After so many failures to start work, about a minute, a person is told."""
 
 
 class Jobs:
@@ -42,6 +60,7 @@ class Jobs:
         """Jobs that failed and wait for their next try."""
         self._timer: asyncio.TimerHandle | None = None
         self._sightings = Sightings(fleet)
+        self.scheduler = Scheduler(fleet)
         self._behind: set[str] = set()
         """Products with mail that could not be taken in; what follows it is left until it is sent again."""
         fleet.subscribe(self._noticed)
@@ -72,6 +91,7 @@ class Jobs:
                 if snapshot.product not in fleet.products:
                     return
                 before = fleet.snapshots.get(snapshot.product)
+                measures.take(fleet, snapshot, before)
                 fleet.snapshots[snapshot.product] = snapshot
                 fleet.unheard.discard(snapshot.product)
                 self._sightings.look(before, snapshot)
@@ -99,7 +119,7 @@ class Jobs:
         """A runtime that was started anew has lost its sessions: what they did is queued again, with a recap. What waits for
         a person waits on; the answer starts its coordinator again."""
         fleet, mine = self.fleet, self._on(runtime)
-        lost = [work for work in fleet.store.work.open(states=RUNNING) if work.product in mine]
+        lost = [work for work in fleet.store.work.open(states=room.HOLDING) if work.product in mine]
         with fleet.transaction():
             fleet.record("engine", "fleet", None, runtime, {"restarted": [work.id for work in lost]})
             fleet.queue_again(lost, f"its runtime {runtime} was started anew")
@@ -157,7 +177,17 @@ class Jobs:
 
     def step(self) -> None:
         """Start whatever is due now and not under way yet."""
-        for what in (self._catch_up, self._admit, self._start_all, self._deliver_all, self._send_all):
+        for what in (
+            self._catch_up,
+            self._hold,
+            self._clock,
+            self._resume_all,
+            self._deliver_all,
+            self.scheduler.admit,
+            self._choose,
+            self._start_all,
+            self._send_all,
+        ):
             try:
                 what()
             except Exception:
@@ -209,22 +239,55 @@ class Jobs:
 
     # -- starting work -----------------------------------------------------------------------------------------------
 
-    def _admit(self) -> None:
+    def _hold(self) -> None:
+        """What must not run: halted by the brake, or for its money; and what does not run although it should."""
         fleet = self.fleet
-        queue = fleet.store.work.open(states=(WorkState.QUEUED,))
-        if not queue:
-            return
-        for decision in outlook.decisions(fleet, queue):
-            work = decision.work
-            if decision.start:
-                fleet.save_work(work, state=WorkState.STARTING, reason=decision.reason)
-            elif work.reason != decision.reason:
-                fleet.save_work(work, reason=decision.reason)
+        for name in brake.unbraked(fleet):
+            if self._reachable(name):
+                self._once(f"brake {name}", partial(brake.halt, fleet, name))
+        overspend.new_day(fleet)
+        for limit in overspend.look(fleet):
+            if self._reachable(limit.product):
+                self._once(f"overspent {limit.product}", partial(overspend.stop, fleet, limit))
+        stalls.look(fleet)
+
+    def _clock(self) -> None:
+        """What the time of day brings: schedules that are due, and the day's digest."""
+        timetable.look(self.fleet)
+        digest.daily(self.fleet)
+
+    def _resume_all(self) -> None:
+        fleet = self.fleet
+        for asked in holding.resuming(fleet):
+            key = f"resume {asked.product}"
+            if key in self._tasks or key in self._resting or not self._reachable(asked.product):
+                continue
+            if holding.refusal(fleet, asked.product) is None:
+                fleet.returning.add(asked.product)  # its place is taken from here on
+                self._once(key, partial(self._resume, asked))
+
+    async def _resume(self, asked: Resuming) -> None:
+        """Let a product go on that waited for room, and say so where it was asked for."""
+        fleet = self.fleet
+        agents = await holding.go_on(fleet, asked.product, asked.person, asked.request)
+        fleet.status_changed(asked.product)
+        if asked.conversation:
+            text = f"**{asked.product}** goes on" + (f" with {count(len(agents), 'agent')}." if agents else ".")
+            key = f"resumed:{asked.request}:{asked.product}"
+            fleet.say(asked.conversation, text, key=key, kind="report", product=asked.product)
+
+    def _choose(self) -> None:
+        if self.scheduler.judgement is not None and self.scheduler.asks():
+            self._once("choose", self.scheduler.judgement.ask)
 
     def _start_all(self) -> None:
+        braked = brake.on(self.fleet)
         for work in self.fleet.store.work.open(states=(WorkState.STARTING,)):
-            if self._reachable(work.product):
-                self._once(f"start {work.tag}", partial(handover.start, self.fleet, work))
+            key = f"start {work.tag}"
+            if self._reachable(work.product) and work.product not in braked and room.WHOLE not in braked:
+                self._once(key, partial(handover.start, self.fleet, work))
+                if self._failed.get(key, 0) == MANY:
+                    handover.still_not_started(self.fleet, work)
 
     def _reachable(self, product: str) -> bool:
         """Whether the engine can be asked for it: not while its product has left the registry, or no runtime answers."""
@@ -234,9 +297,9 @@ class Jobs:
     # -- delivering decisions ----------------------------------------------------------------------------------------
 
     def _deliver_all(self) -> None:
-        for gate in self.fleet.store.gates.in_states(GateState.DECIDED):
-            if not gate.reason and (gate.action or self._reachable(gate.product)):
-                self._once(f"deliver {gate.marker}", partial(handover.deliver, self.fleet, gate.id, self.act))
+        decided = [gate for gate in self.fleet.store.gates.in_states(GateState.DECIDED) if not gate.reason]
+        for gate in self.scheduler.may_deliver([each for each in decided if each.action or self._reachable(each.product)]):
+            self._once(f"deliver {gate.marker}", partial(handover.deliver, self.fleet, gate.id, self.act))
 
     # -- the outbox --------------------------------------------------------------------------------------------------
 
@@ -269,6 +332,7 @@ class Jobs:
         except EngineError as error:
             log.info("no snapshot: %s", error.message)
         raising.remind(self.fleet)
+        timetable.mend(self.fleet)
         self.wake()
 
     async def prune(self) -> None:
@@ -286,5 +350,6 @@ class Jobs:
         known = {product.name for product in products}
         fleet.snapshots = {name: snapshot for name, snapshot in fleet.snapshots.items() if name in known}
         fleet.unheard &= known
+        timetable.follow_registry(fleet)
         await fleet.engine.watch(products, fleet.store.mail.cursors())
         fleet.changed(Change("registry"))

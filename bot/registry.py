@@ -17,6 +17,7 @@ from bot.registry_schema import (
     PRIORITIES,
     AgentLimits,
     AuditSection,
+    Digest,
     ProductSection,
     QuietHours,
     RegistrySection,
@@ -33,6 +34,7 @@ from bot.yamlmodel import suggestion, validate
 __all__ = [
     "PRIORITIES",
     "AgentLimits",
+    "Digest",
     "QuietHours",
     "Registry",
     "RegistryFile",
@@ -62,6 +64,7 @@ class Registry:
     """Of all products together."""
     runtimes: tuple[Runtime, ...] = ()
     schedules: tuple[Schedule, ...] = ()
+    digest: Digest | None = None
     quiet_hours: QuietHours | None = None
     audit: AuditSection = field(default_factory=AuditSection)
     agent: AgentLimits = field(default_factory=AgentLimits)
@@ -80,6 +83,11 @@ class Registry:
     def default_runtime(self) -> str:
         """Name of the runtime of products that name none: the first of `runtimes`, or nothing."""
         return self.runtimes[0].name if self.runtimes else ""
+
+    @property
+    def timezone(self) -> str:
+        """The zone in which people say times where they name none: that of `quiet_hours`, else UTC."""
+        return self.quiet_hours.timezone if self.quiet_hours else "UTC"
 
     def loud(self, when: datetime) -> datetime:
         """The first instant from `when` on that does not lie in quiet hours."""
@@ -139,6 +147,7 @@ def parse(text: str, path: Path, *, check_paths: bool = False, now: datetime | N
         budget=file.budget.value(),
         runtimes=file.runtimes,
         schedules=file.schedules,
+        digest=file.digest,
         quiet_hours=file.quiet_hours,
         audit=file.audit,
         agent=file.agent,

@@ -51,6 +51,7 @@ def check(document: Document, file: RegistrySection) -> None:
     _runtimes(work)
     _budgets(work)
     _approvals(work)
+    _weights(work)
     if file.quiet_hours and file.quiet_hours.start == file.quiet_hours.end:
         work.say(("quiet_hours", "to"), "quiet_hours: from and to are the same, so nobody would ever be reminded.")
 
@@ -180,6 +181,14 @@ def _budgets(work: _Check) -> None:
         _within(work, own, "per_work_usd", own.per_day_usd, "its own per_day_usd", product.name)
         if own.per_day_usd is None:
             _within(work, own, "per_work_usd", fleet.per_day_usd, "the fleet's per_day_usd", product.name)
+
+
+def _weights(work: _Check) -> None:
+    most = work.file.scheduling.resource_budget.max_weight
+    for product in work.file.products:
+        if most is not None and product.resource_weight > most:
+            said = f"{product.name}: resource_weight ({product.resource_weight:g}) is above max_weight ({most:g})"
+            work.say((*product.at, "resource_weight"), f"{said}, so nothing could ever start on it.")
 
 
 def _within(work: _Check, section: BudgetSection, key: str, most: float | None, whose: str, product: str = "") -> None:

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 
+from bot import cron as crons
 from bot.domain import Approvals, Budget, ChannelRef, Person, Role
 from bot.yamlmodel import Section, suggestion
 
@@ -34,7 +35,6 @@ _PERSON_IDS = {
     "whatsapp": (re.compile(r"\+?\d{5,20}"), "a telephone number such as +43660123456"),
 }
 _MINUTES = re.compile(r"(\d+(?:\.\d+)?)\s*(m|min|h|d)?")
-_DAY = re.compile(r"\b\d+\b")
 
 
 def _name(text: str) -> str:
@@ -87,23 +87,6 @@ def _channel(given: object) -> ChannelRef:
     if not pattern.fullmatch(place):
         raise ValueError(f"{str(given)[:40]} is not a channel of {platform}: write {form}.")
     return ChannelRef(platform, place)
-
-
-def _cron(text: str) -> str:
-    from apscheduler.triggers.cron import CronTrigger
-
-    fields = text.split()
-    if len(fields) != 5:
-        raise ValueError("must have five parts: minute hour day month weekday, such as 0 9 * * mon-fri.")
-    if _DAY.search(fields[4]):
-        raise ValueError("write weekdays as names (mon-fri): their numbers mean different days in different programs.")
-    try:
-        trigger = CronTrigger.from_crontab(text, timezone="UTC")
-    except ValueError as error:
-        raise ValueError(f"{error}.") from None
-    if trigger.get_next_fire_time(None, datetime.now(ZoneInfo("UTC"))) is None:
-        raise ValueError("never comes: no month has such a day.")
-    return text
 
 
 Name = Annotated[str, AfterValidator(_name)]
@@ -211,6 +194,12 @@ class ResourceBudget(Section):
         default=60.0, gt=0, le=100, description="Most CPU in use when new work starts, percent of the machine."
     )
     max_memory_gb: float = Field(default=12.0, gt=0, description="Most memory of all sessions together, GiB.")
+    max_weight: float | None = Field(
+        default=None, gt=0, le=100_000, description="Most resource_weight of all running work together; no limit when left out."
+    )
+    session_memory_gb: float = Field(
+        default=2.0, gt=0, le=1000, description="Memory that a session is expected to take until three runs have shown it, GiB."
+    )
 
 
 class Scheduling(Section):
@@ -221,6 +210,24 @@ class Scheduling(Section):
         default="priority-weighted", description="Who chooses among what may start: the weights, or the agent with its reasons."
     )
     resource_budget: ResourceBudget = Field(default_factory=ResourceBudget, description="How much of the machine may be used.")
+    waiting_keeps_place: bool = Field(
+        default=False, description="Whether work that waits for a person keeps its place; else others may have it."
+    )
+    retries: int = Field(
+        default=2, ge=0, le=20, description="How often work whose session was lost starts again by itself, where that is safe."
+    )
+    failures_in_a_row: int = Field(
+        default=5,
+        ge=1,
+        le=100,
+        description="After so many, nothing starts on a product for a while, then one trial.",
+    )
+    stalled_after: Minutes = Field(
+        default=20.0, description="Minutes (or 2h) without a sign of life after which running work counts as stalled."
+    )
+    reasoned_tokens_per_day: int = Field(
+        default=100_000, ge=0, description="Most tokens in one day (UTC) for the agent's choices, with strategy: reasoned."
+    )
 
     @property
     def max_cpu_percent(self) -> float:
@@ -273,7 +280,9 @@ class Schedule(Section):
 
     name: Name = Field(description="What it is called; unique.")
     product: Text = Field(description="The product it works on.")
-    cron: Annotated[str, AfterValidator(_cron)] = Field(description="minute hour day month weekday, such as 0 9 * * mon-fri.")
+    cron: Annotated[str, AfterValidator(crons.check)] = Field(
+        description="minute hour day month weekday, such as 0 9 * * mon-fri."
+    )
     objective: str = Field(min_length=1, description="What is asked for.")
     capability: Name | None = Field(
         default=None, description="Worker to give it to (scout, marketing, …); left out: the coordinator."
@@ -283,6 +292,17 @@ class Schedule(Section):
         default="skip", description="What to do about runs missed while the fleet was down."
     )
     enabled: bool = Field(default=True, description="false: kept, but not run.")
+
+
+class Digest(Section):
+    """What changed since the day before, said once a day where something did. It costs no tokens."""
+
+    time: Clock = Field(description="Time of day.")
+    timezone: Zone = Field(default="UTC", description="Time zone of time.")
+    channel: Channel | None = Field(
+        default=None, description="Where it is said; left out: on the page, in the fleet's own talk."
+    )
+    weekends: bool = Field(default=False, description="Whether also on Saturday and Sunday.")
 
 
 class QuietHours(Section):
@@ -342,6 +362,7 @@ class RegistrySection(Section):
     budget: BudgetSection = Field(default_factory=BudgetSection, description="Most money for all products together.")
     runtimes: tuple[Runtime, ...] = Field(default=(), description="Where the engine runs; left out: found by itself.")
     schedules: tuple[Schedule, ...] = Field(default=(), description="Work that comes back by the clock.")
+    digest: Digest | None = Field(default=None, description="What changed across all products, once a day; left out: never.")
     quiet_hours: QuietHours | None = Field(default=None, description="When nobody is reminded.")
     audit: AuditSection = Field(default_factory=AuditSection, description="How long the journal is kept.")
     agent: AgentLimits = Field(default_factory=AgentLimits, description="The Claude agent and its limits.")

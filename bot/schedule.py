@@ -18,6 +18,9 @@ PRUNE = 6
 REGISTRY = 1.0
 """Seconds between two looks at the registry file (one `stat` each)."""
 
+SCHEDULES = 1.0
+"""Seconds between two looks whether a schedule is due (one query each); the table says so, this only wakes."""
+
 
 def make(jobs: Jobs, registry: RegistryFile) -> AsyncIOScheduler:
     """The clock, not started. A job that is late runs once; none runs twice at a time."""
@@ -33,6 +36,12 @@ def make(jobs: Jobs, registry: RegistryFile) -> AsyncIOScheduler:
             log.warning("%s is broken; the one loaded at %s UTC stays in use:\n%s", registry.path, f"{since:%H:%M}", found)
             jobs.fleet.changed(Change("registry"))
 
+    async def look_at_schedules() -> None:
+        due = jobs.fleet.store.schedules.next_at()
+        if due is not None and due <= jobs.fleet.now():
+            jobs.wake()
+
+    clock.add_job(look_at_schedules, "interval", seconds=SCHEDULES, id="schedules")
     clock.add_job(jobs.tick, "interval", seconds=TICK, id="tick")
     clock.add_job(jobs.prune, "interval", hours=PRUNE, id="prune")
     clock.add_job(look_at_registry, "interval", seconds=REGISTRY, id="registry")

@@ -6,7 +6,7 @@ counts, and one snapshot is enough only where the one before it showed the sessi
 
 from datetime import datetime, timedelta
 
-from bot import objective
+from bot import failures, objective
 from bot.domain import Gate, GateState, Snapshot, Suggestion, Work, WorkState
 from bot.fleet import Fleet
 
@@ -63,11 +63,34 @@ def _waits(gate: Gate) -> bool:
 
 
 def _give_up(fleet: Fleet, work: Work, why: str) -> None:
+    """Start it again by itself where that is safe, so often and no oftener; else it has failed, and a person is asked."""
+    most = fleet.registry.scheduling.retries
     with fleet.transaction():
         fleet.withdraw_gates(work.product, why, work=work.id)
+        if failures.safe_to_repeat(work) and work.lost < most:
+            _again(fleet, work, why, most)
+            return
         fleet.record("work", "fleet", work.product, work.id, {"ended": "failed", "why": why})
         fleet.save_work(work, state=WorkState.FAILED, reason=why)
         again = Suggestion("Start it again", objective.again(work))
-        text = f"**{work.product}** · `{work.id}` failed: {why}. What its agents had committed is still on their branches."
-        for place in fleet.places(work.product, work.conversation):
-            fleet.say(place, text, key=f"lost:{work.tag}:{place}", kind="report", product=work.product, suggestions=(again,))
+        tried = f" It had been started {work.lost + 1} times." if work.lost else ""
+        text = (
+            f"**{work.product}** · `{work.id}` failed: {why}.{tried} What its agents had committed is still on their branches."
+        )
+        _tell(fleet, work, text, again)
+
+
+def _again(fleet: Fleet, work: Work, why: str, most: int) -> None:
+    number = work.lost + 1
+    at = fleet.now() + failures.pause_before(number)
+    fleet.record("work", "fleet", work.product, work.id, {"again": number, "why": why, "at": at.isoformat()})
+    fleet.save_work(work, lost=number, not_before=at)
+    fleet.queue_again([fleet.work(work.id)], f"{why}; tried again at {at:%H:%M} UTC")
+    text = f"**{work.product}** · `{work.id}`: {why}. I start it again at {at:%H:%M} UTC (retry {number} of {most})."
+    _tell(fleet, work, text, Suggestion("Leave it", f"/fleet cancel {work.id}"))
+
+
+def _tell(fleet: Fleet, work: Work, text: str, button: Suggestion) -> None:
+    for place in fleet.places(work.product, work.conversation):
+        key = f"lost:{work.tag}:{place}"
+        fleet.say(place, text, key=key, kind="report", product=work.product, suggestions=(button,))

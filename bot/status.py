@@ -57,6 +57,7 @@ def product_status(
     *,
     paused: bool,
     trouble: Trouble | None,
+    spent: float = 0.0,
 ) -> ProductStatus:
     """What one product is doing, from the engine's snapshot and our own records."""
     sessions = snapshot.active if snapshot else ()
@@ -95,7 +96,7 @@ def product_status(
         gates=tuple(gates),
         running=running,
         queued=queued,
-        cost_usd_today=snapshot.cost_usd_today if snapshot else 0.0,
+        cost_usd_today=spent,
         trouble=trouble,
         last=last,
         notice=snapshot.notice if snapshot and trouble is None else None,

@@ -1,27 +1,69 @@
-"""Lets a paused or parked product go on: its agents continue where they stopped, and queued work may start again."""
+"""Lets a paused or parked product go on: its agents continue where they stopped, and queued work may start again.
 
+What it had a place for needs one again: without room it goes on by itself as soon as there is some, and says so. It undoes what
+was put first while it was paused, lets a product try again that failed too often in a row, and with `spend` lets that many US
+dollars more be spent where a budget has stopped it.
+"""
+
+from bot import access, overspend
 from bot.domain import Suggestion
-from bot.skill import Role, SkillArgs, SkillContext, SkillResult, skill, words
-from bot.words import count
+from bot.errors import NotAllowed
+from bot.skill import Role, SkillArgs, SkillContext, SkillResult, option, skill, words
+from bot.words import count, listed, money
 
 
 class Args(SkillArgs):
     """Which product."""
 
     product: str = words(description="Name of the product.")
+    spend: float | None = option(
+        None, gt=0, le=100_000, description="US dollars that may be spent beyond the budget that stops it."
+    )
 
 
-@skill(role=Role.OPERATOR, summary="Let a paused product go on.", examples=["resume product-b"])
+def _consent(args: Args, context: SkillContext) -> str:
+    """What would be spent beyond a budget."""
+    name = context.fleet.product(args.product).name
+    return f"**{name}** goes on, and may spend {money(args.spend)} beyond the budget that stops it." if args.spend else ""
+
+
+@skill(
+    role=Role.OPERATOR,
+    summary="Let a paused product go on.",
+    examples=["resume product-b", "resume product-b --spend 5"],
+    consent=_consent,
+)
 async def resume(args: Args, context: SkillContext) -> SkillResult:
     """Resume, and say what goes on."""
     fleet, name = context.fleet, context.fleet.product(args.product).name
+    allowed = _allow(args, name, context) if args.spend else None
+    if allowed is not None and not fleet.paused(name):
+        return SkillResult(f"**{name}**: {allowed}.", data={"product": name, "paused": False, "agents": [], "queued": 0})
     context.progress(f"resuming {name}")
-    agents = await fleet.resume(name, context.person, context.request)
-    queued = len(fleet.status([name]).products[0].queued)
-    parts = [f"{count(len(agents), 'agent')} {'runs' if len(agents) == 1 else 'run'} on"] if agents else []
+    focused = fleet.store.note(f"focus:{name}")
+    resumed = await fleet.resume(name, context.person, context.request, context.conversation)
+    agents, queued = resumed.agents, len(fleet.status([name]).products[0].queued)
+    data = {"product": name, "paused": bool(resumed.waits), "waits": resumed.waits, "agents": list(agents), "queued": queued}
+    parts = [f"{allowed}"] if allowed else []
+    if resumed.waits:
+        parts.append(f"it goes on by itself as soon as there is room: {resumed.waits}")
+        return SkillResult(f"**{name}**: {'; '.join(parts)}.", data=data, suggestions=_follow(name))
+    parts += [f"{count(len(agents), 'agent')} {'runs' if len(agents) == 1 else 'run'} on"] if agents else []
     parts += [f"{count(queued, 'piece')} of work start{'s' if queued == 1 else ''} as soon as there is room"] if queued else []
+    parts += [f"{listed(focused.split())} no longer first"] if focused else []
     return SkillResult(
-        f"**{name}** goes on: {', '.join(parts) or 'nothing was running'}.",
-        data={"product": name, "paused": False, "agents": list(agents), "queued": queued},
-        suggestions=(Suggestion(f"Status of {name}", f"/fleet status {name}"),),
+        f"**{name}** goes on: {', '.join(parts) or 'nothing was running'}.", data=data, suggestions=_follow(name)
     )
+
+
+def _follow(name: str) -> tuple[Suggestion, ...]:
+    return (Suggestion(f"Status of {name}", f"/fleet status {name}"),)
+
+
+def _allow(args: Args, name: str, context: SkillContext) -> str:
+    """Let more be spent: for people who may approve."""
+    if reason := access.may(context.person, Role.APPROVER, name):
+        raise NotAllowed(f"Spending beyond a budget: {reason}")
+    spend = args.spend or 0.0
+    allowed = overspend.allow(context.fleet, name, spend, context.person)
+    return overspend.said(allowed, spend) if allowed else "no budget stops it, so nothing was changed"

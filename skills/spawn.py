@@ -8,10 +8,13 @@ and how one sees that it is done. It returns at once; the work is queued, starts
 """
 
 import difflib
+from typing import Literal
 
+from bot import moments
 from bot.domain import Card, Suggestion, Work, WorkState
 from bot.errors import UsageError
 from bot.outlook import expected
+from bot.queueing import Terms
 from bot.skill import Role, SkillArgs, SkillContext, SkillResult, option, skill, words
 from bot.views import work_json
 from bot.words import shortened, since
@@ -30,12 +33,30 @@ class Args(SkillArgs):
         pattern=r"^[a-z][a-z0-9_-]{0,40}$",
         description="Kind of worker for one task: scout, builder, reviewer, marketing, support. Left out: the coordinator.",
     )
+    priority: Literal["critical", "high", "medium", "low"] | None = option(
+        None, description="How urgent it is; default as its product."
+    )
+    after: str | None = option(
+        None, pattern=r"^[Ww]\d{1,12}(,[Ww]\d{1,12})*$", description="Ids of work that has to be done first: w3 or w3,w4."
+    )
+    deadline: str | None = option(
+        None,
+        max_length=40,
+        json_schema_extra={"value": "WHEN"},
+        description="When it should be done: 18:00, friday 17:00, in 3h.",
+    )
+    estimate: float | None = option(None, gt=0, le=100_000, description="What it may cost, US dollars; default learned.")
+    weight: float | None = option(None, gt=0, le=1000, description="How heavy it is; default its product's resource_weight.")
 
 
 @skill(
     role=Role.OPERATOR,
     summary="Start work on a product: an objective, or a task for one worker.",
-    examples=["spawn product-a ship the auth feature", "spawn product-a find out how logins work --capability scout"],
+    examples=[
+        "spawn product-a ship the auth feature",
+        "spawn product-a find out how logins work --capability scout",
+        "spawn product-a write the release notes --after w3 --deadline friday --priority high",
+    ],
 )
 async def spawn(args: Args, context: SkillContext) -> SkillResult:
     """Queue the work, and say whether it starts now."""
@@ -48,6 +69,7 @@ async def spawn(args: Args, context: SkillContext) -> SkillResult:
         person=context.person,
         conversation=context.conversation,
         request=context.request,
+        terms=_terms(args, context),
     )
     what = f"{work.capability} task" if work.capability else "objective"
     if new:
@@ -62,6 +84,18 @@ async def spawn(args: Args, context: SkillContext) -> SkillResult:
         data={"work": work_json(work), "new": new, "outlook": expected(fleet, work)},
         cards=(Card("work", work=work.id),),
         suggestions=_next(work),
+    )
+
+
+def _terms(args: Args, context: SkillContext) -> Terms:
+    zone, now = context.fleet.registry.timezone, context.fleet.now()
+    return Terms(
+        priority=args.priority,
+        weight=args.weight,
+        estimate_usd=args.estimate,
+        depends_on=tuple(dict.fromkeys(args.after.lower().split(","))) if args.after else (),
+        deadline=moments.read(args.deadline, now, zone) if args.deadline else None,
+        source="agent" if context.by_model else "person",
     )
 
 

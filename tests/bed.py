@@ -22,6 +22,7 @@ from bot.chat.base import Chat, Live
 from bot.domain import Gate, GateState, Inbound, Person, Post, Press, Role, Session, Work
 from bot.fleet import Change, Fleet
 from bot.jobs import Jobs
+from bot.judgement import Judgement
 from bot.registry import RegistryFile
 from bot.router import Router
 from bot.store import Store
@@ -93,6 +94,8 @@ class Bed:
         if self.make_model:
             self.router.turns = Turns(self.fleet, skills, self.make_model(), self.router.invoke, self.router.live)
         self.jobs = Jobs(self.fleet, self.chats, self.router.act)
+        if self.router.turns:
+            self.jobs.scheduler.judgement = Judgement(self.fleet, self.router.turns.model)
         self.fleet.subscribe(self._hear)
         await self.engine.open(self.jobs.hear)
         await self.jobs.watch()

@@ -44,6 +44,7 @@ SECTIONS: dict[str, type[Section]] = {
     "runtimes": schema.Runtime,
     "paths": schema.PathMap,
     "schedules": schema.Schedule,
+    "digest": schema.Digest,
     "quiet_hours": schema.QuietHours,
     "audit": schema.AuditSection,
     "agent": schema.AgentLimits,

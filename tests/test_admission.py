@@ -1,5 +1,7 @@
-"""Admission as tables: who starts, who waits, and the reason in words."""
+"""The guard as tables: who starts, who waits, and the reason in words; and what no queue may ever bring about."""
 
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -8,25 +10,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.admission import Capacity, admit
-from bot.domain import Budget, Product, Work, WorkState
+from bot.admission import NOTHING, Admission, Capacity, Hold, Need, Purse, Question, admit
+from bot.domain import Product, Work, WorkState
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 PRODUCTS = {
     "a": Product("a", "/a", priority="high", resource_weight=3),
     "b": Product("b", "/b", priority="medium", resource_weight=3),
-    "c": Product("c", "/c", priority="medium", budget=Budget(per_day_usd=5)),
+    "c": Product("c", "/c", priority="medium"),
 }
+ROOM = replace(NOTHING, products=PRODUCTS)
 
 
-def work(number: int, product: str, minutes: float = 0) -> Work:
+def work(number: int, product: str, minutes: float = 0, **terms: Any) -> Work:
     asked = NOW - timedelta(minutes=minutes)
-    return Work(f"w{number}", product, "do it", WorkState.QUEUED, asked, asked)
+    return Work(f"w{number}", product, "do it", terms.pop("state", WorkState.QUEUED), asked, asked, **terms)
 
 
-def order(queue: list[Work], capacity: Capacity, **known: Any) -> list[tuple[str, bool]]:
-    decisions = admit(queue, PRODUCTS, capacity, known.get("held", {}), known.get("spent", {}), NOW)
-    return [(decision.work.id, decision.start) for decision in decisions]
+def order(queue: list[Work], capacity: Capacity, question: Question = ROOM) -> list[tuple[str, bool]]:
+    return [(decision.work.id, decision.start) for decision in admit(queue, capacity, question, NOW)]
+
+
+def only(queue: list[Work], capacity: Capacity, question: Question = ROOM) -> Admission:
+    (decision,) = admit(queue, capacity, question, NOW)
+    return decision
 
 
 def test_the_higher_priority_starts_first_and_the_rest_waits_for_a_session() -> None:
@@ -39,35 +46,185 @@ def test_waiting_long_enough_beats_priority() -> None:
 
 
 @pytest.mark.parametrize(
-    ("capacity", "held", "spent", "reason"),
+    ("capacity", "question", "code", "reason"),
     [
-        (Capacity(2, 2), {}, {}, "waits for a session (2 of 2 in use)"),
-        (Capacity(0, 2, memory_gb=12.5, max_memory_gb=12), {}, {}, "waits for memory (12.5 of 12 GB in use)"),
-        (Capacity(0, 2, cpu_percent=72, max_cpu_percent=60), {}, {}, "waits for CPU (72 of 60 % in use)"),
-        (Capacity(0, 2, spent_usd=20, budget_usd=20), {}, {}, "the fleet has spent $20.00 of $20.00 today"),
-        (Capacity(0, 2), {"c": "c is paused"}, {}, "c is paused"),
-        (Capacity(0, 2), {}, {"c": 5.0}, "c has spent $5.00 of $5.00 today"),
+        (Capacity(2, 2), ROOM, "sessions", "waits for a session (2 of 2 in use)"),
+        (
+            Capacity(0, 2, memory_gb=11.4, max_memory_gb=12),
+            replace(ROOM, needs={"c": Need(1.2)}),
+            "memory",
+            "0.6 GB short of memory (11.4 of 12 GB in use or promised, 1.2 needed)",
+        ),
+        (
+            Capacity(1, 2, memory_gb=1, reserved_gb=10.4, max_memory_gb=12),
+            replace(ROOM, needs={"c": Need(1.2)}),
+            "memory",
+            "0.6 GB short of memory (11.4 of 12 GB in use or promised, 1.2 needed)",
+        ),
+        (
+            Capacity(0, 2, max_memory_gb=1),
+            ROOM,
+            "memory",
+            "needs about 2.0 GB, and all sessions together may use 1 GB (max_memory_gb)",
+        ),
+        (
+            Capacity(0, 2, free_gb={"": 1.5}),
+            ROOM,
+            "machine",
+            "0.5 GB short of memory where it runs (1.5 GB left, 2.0 needed)",
+        ),
+        (Capacity(0, 2, cpu_percent=72, max_cpu_percent=60), ROOM, "cpu", "waits for CPU (72 of 60 % in use)"),
+        (Capacity(0, 2, weight=6, max_weight=6), ROOM, "weight", "waits for 1 of weight (6 of 6 in use)"),
+        (Capacity(0, 2, spent_usd=20, budget_usd=20), ROOM, "budget", "the fleet has spent $20.00 of $20.00 today"),
+        (
+            Capacity(0, 2, spent_usd=18, reserved_usd=1.5, budget_usd=20),
+            replace(ROOM, needs={"c": Need(0.1, 2.0)}),
+            "estimate",
+            "$0.50 of $20.00 are left today to the fleet, and it is expected to cost $2.00",
+        ),
+        (Capacity(0, 2, frozen="the brake is on"), ROOM, "brake", "the brake is on"),
+        (Capacity(0, 2), replace(ROOM, held={"c": Hold("paused", "c is paused")}), "paused", "c is paused"),
+        (Capacity(0, 2), replace(ROOM, blocked={"w1": Hold("depends", "waits for w0")}), "depends", "waits for w0"),
+        (Capacity(0, 2), replace(ROOM, purses={"c": Purse(5.0, 5.0)}), "budget", "c has spent $5.00 of $5.00 today"),
+        (
+            Capacity(0, 2),
+            replace(ROOM, purses={"c": Purse(4.0, 5.0, reserved=0.6)}, needs={"c": Need(0.1, 1.2)}),
+            "estimate",
+            "$0.40 of $5.00 are left today to c, and it is expected to cost $1.20",
+        ),
+        (Capacity(0, 2), NOTHING, "gone", "c is no longer in the registry"),
     ],
 )
-def test_why_work_waits(capacity: Capacity, held: dict[str, str], spent: dict[str, float], reason: str) -> None:
-    (decision,) = admit([work(1, "c")], PRODUCTS, capacity, held, spent, NOW)
-    assert (decision.start, decision.reason, decision.place) == (False, reason, 1)
+def test_why_work_waits(capacity: Capacity, question: Question, code: str, reason: str) -> None:
+    decision = only([work(1, "c")], capacity, question)
+    assert (decision.start, decision.code, decision.reason, decision.place) == (False, code, reason, 1)
+    assert decision.numbers["sessions"][1] == 2
 
 
-def test_work_of_a_product_that_has_gone_waits_and_says_so() -> None:
-    (decision,) = admit([replace(work(1, "a"), product="gone")], PRODUCTS, Capacity(0, 2), {}, {}, NOW)
-    assert decision.reason == "gone is no longer in the registry"
+def test_what_costs_more_than_a_days_budget_may_begin_on_a_fresh_one() -> None:
+    dear = replace(ROOM, purses={"c": Purse(0.0, 5.0)}, needs={"c": Need(0.1, 9.0)})
+    assert only([work(1, "c")], Capacity(0, 2), dear).start
+
+
+def test_work_that_goes_on_comes_first_needs_no_memory_and_no_quiet_machine() -> None:
+    full = Capacity(1, 2, memory_gb=12, max_memory_gb=12, cpu_percent=90, max_cpu_percent=60)
+    queue = [work(1, "a", minutes=600), work(2, "b", state=WorkState.WAITING), work(3, "c", state=WorkState.WAITING)]
+    assert order(queue, full) == [("w2", True), ("w3", False), ("w1", False)]
+
+
+@pytest.mark.parametrize(("code", "goes_on"), [("gates", True), ("breaker", True), ("paused", False), ("brake", False)])
+def test_what_holds_new_work_back_and_what_holds_also_what_goes_on(code: str, goes_on: bool) -> None:
+    held = replace(ROOM, held={"b": Hold(code, "held")})
+    assert only([work(1, "b", state=WorkState.WAITING)], Capacity(0, 2), held).start is goes_on
+    assert not only([work(1, "b")], Capacity(0, 2), held).start
+
+
+def test_a_lighter_one_may_overtake_one_that_does_not_fit_until_that_has_waited_an_hour() -> None:
+    question = replace(ROOM, needs={"a": Need(8.0), "c": Need(1.0)})
+    busy = Capacity(1, 9, memory_gb=6, max_memory_gb=12)
+    assert order([work(1, "a", minutes=59), work(2, "c")], busy, question) == [("w1", False), ("w2", True)]
+    decisions = admit([work(1, "a", minutes=60), work(2, "c")], busy, question, NOW)
+    assert [(each.work.id, each.start, each.code) for each in decisions] == [("w1", False, "memory"), ("w2", False, "kept")]
+    assert "kept for w1" in decisions[1].reason
+
+
+def test_nothing_is_kept_for_what_can_never_fit() -> None:
+    question = replace(ROOM, needs={"a": Need(80.0), "c": Need(1.0)})
+    assert order([work(1, "a", minutes=600), work(2, "c")], Capacity(0, 9, max_memory_gb=12), question)[1] == ("w2", True)
+
+
+def test_a_product_with_places_stands_back_for_one_without() -> None:
+    queue = [work(1, "b", minutes=9), work(2, "b", minutes=8), work(3, "c", minutes=1)]
+    assert order(queue, Capacity(0, 2)) == [("w1", True), ("w3", True), ("w2", False)]
+    assert order(queue, Capacity(1, 3), replace(ROOM, places={"b": 1}))[0] == ("w3", True)
+
+
+def test_judgement_puts_some_first_and_changes_no_limit() -> None:
+    queue = [work(1, "a"), work(2, "b"), work(3, "c")]
+    chosen = replace(ROOM, first=("w3", "w9"), held={"c": Hold("paused", "c is paused")})
+    assert order(queue, Capacity(0, 1), chosen) == [("w3", False), ("w1", True), ("w2", False)]
+
+
+LOADS = st.tuples(
+    st.sampled_from("abcx"),
+    st.floats(0, 10_000),
+    st.sampled_from([WorkState.QUEUED, WorkState.QUEUED, WorkState.WAITING]),
+    st.sampled_from([None, 0.5, 2.0, 7.0]),
+    st.floats(0.05, 6),
+    st.sampled_from([0.0, 0.5, 3.0]),
+)
+CAPACITIES = st.builds(
+    Capacity,
+    running=st.integers(0, 5),
+    max_sessions=st.integers(1, 6),
+    memory_gb=st.floats(0, 14),
+    max_memory_gb=st.sampled_from([None, 4.0, 12.0]),
+    cpu_percent=st.floats(0, 100),
+    max_cpu_percent=st.sampled_from([None, 60.0]),
+    spent_usd=st.floats(0, 25),
+    budget_usd=st.sampled_from([None, 20.0]),
+    weight=st.floats(0, 10),
+    max_weight=st.sampled_from([None, 8.0]),
+    reserved_gb=st.floats(0, 5),
+    free_gb=st.sampled_from([None, {"": 3.0}]),
+    reserved_usd=st.floats(0, 5),
+    frozen=st.sampled_from(["", "", "", "the brake is on"]),
+)
 
 
 @given(
-    queue=st.lists(st.tuples(st.sampled_from("abc"), st.floats(0, 10_000)), max_size=30),
-    running=st.integers(0, 5),
-    most=st.integers(1, 6),
+    loads=st.lists(LOADS, max_size=30),
+    capacity=CAPACITIES,
+    spent=st.dictionaries(st.sampled_from("abc"), st.floats(0, 8)),
+    held=st.dictionaries(
+        st.sampled_from("abc"), st.sampled_from([Hold("paused", "paused"), Hold("gates", "held")]), max_size=2
+    ),
 )
-def test_never_more_than_there_is_room_for(queue: list[tuple[str, float]], running: int, most: int) -> None:
-    works = [work(number, product, minutes) for number, (product, minutes) in enumerate(queue, 1)]
-    decisions = admit(works, PRODUCTS, Capacity(running, most), {}, {}, NOW)
-    started = [decision for decision in decisions if decision.start]
-    assert len(started) == min(len(works), max(0, most - running))
-    assert sorted(decision.work.id for decision in decisions) == sorted(each.id for each in works)
-    assert all(decision.reason for decision in decisions)
+def test_whatever_waits_no_start_goes_beyond_a_limit(
+    loads: Sequence[tuple[str, float, WorkState, float | None, float, float]],
+    capacity: Capacity,
+    spent: Mapping[str, float],
+    held: Mapping[str, Hold],
+) -> None:
+    works = [work(number, load[0], load[1], state=load[2], weight=load[3]) for number, load in enumerate(loads, 1)]
+    needs = {each.id: Need(load[4], load[5]) for each, load in zip(works, loads, strict=True)}
+    purses = {name: Purse(usd, 5.0) for name, usd in spent.items()}
+    decisions = admit(works, capacity, Question(PRODUCTS, held, purses, needs, {}, {}), NOW)
+    assert sorted(each.work.id for each in decisions) == sorted(each.id for each in works)
+    assert all(each.reason and each.numbers for each in decisions)
+    assert [each.place for each in decisions if not each.start] == list(range(1, sum(not each.start for each in decisions) + 1))
+    started = [each.work for each in decisions if each.start]
+    fresh = [each for each in started if each.state is WorkState.QUEUED]
+    if not started:
+        return
+    assert not capacity.frozen
+    assert capacity.running + len(started) <= capacity.max_sessions
+    assert all(each.product in PRODUCTS for each in started)
+    assert not any(each.product in held for each in fresh)
+    assert not any(held.get(each.product) == Hold("paused", "paused") for each in started)
+    weight = sum(each.weight or PRODUCTS[each.product].resource_weight for each in started)
+    assert capacity.max_weight is None or capacity.weight + weight <= capacity.max_weight + 1e-6
+    memory = sum(needs[each.id].memory_gb for each in fresh)
+    if fresh:
+        used = capacity.memory_gb + capacity.reserved_gb + memory
+        assert capacity.max_memory_gb is None or used <= capacity.max_memory_gb + 1e-6
+        assert capacity.free_gb is None or memory <= capacity.free_gb[""] + 1e-6
+        assert capacity.max_cpu_percent is None or capacity.cpu_percent < capacity.max_cpu_percent
+    assert capacity.budget_usd is None or capacity.spent_usd < capacity.budget_usd
+    by_product = Counter[str]()
+    for each in fresh:
+        by_product[each.product] += 1
+        assert each.product not in purses or purses[each.product].spent < 5.0
+    for name, pieces in by_product.items():
+        dollars = [needs[each.id].usd for each in fresh if each.product == name]
+        allowed = name not in purses or purses[name].spent + sum(dollars) <= 5.0 + 1e-6
+        assert allowed or pieces == 1 or max(dollars) > 5.0
+
+
+@given(ages=st.lists(st.floats(0, 5000), min_size=2, max_size=20), most=st.integers(1, 4))
+def test_of_two_alike_the_older_one_never_waits_while_the_younger_starts(ages: list[float], most: int) -> None:
+    works = [work(number, "c", minutes) for number, minutes in enumerate(ages, 1)]
+    decisions = admit(works, Capacity(0, most), ROOM, NOW)
+    started = [each.work.created_at for each in decisions if each.start]
+    waiting = [each.work.created_at for each in decisions if not each.start]
+    assert not waiting or max(started) <= min(waiting)

@@ -80,7 +80,7 @@ def test_alone_it_lists_every_command_on_a_line(tmp_path: Path) -> None:
 
 def test_help_of_a_skill_needs_no_fleet(tmp_path: Path) -> None:
     done = fleet("spawn", "--help", cwd=tmp_path)
-    assert done.stdout.startswith("fleet spawn <product> <objective…> [--capability NAME]\n")
+    assert done.stdout.startswith("fleet spawn <product> <objective…> [--capability NAME] [--priority")
     assert "fleet spawn product-a ship the auth feature" in done.stdout
     assert json.loads(fleet("help", "gates", "--json", cwd=tmp_path).stdout)["name"] == "gates"
     assert "--demo" in fleet("init", "--help", cwd=tmp_path).stdout
@@ -91,7 +91,7 @@ def test_help_of_a_skill_needs_no_fleet(tmp_path: Path) -> None:
     [
         (["statsu"], "There is no command “statsu”.\nDid you mean fleet status?\n"),
         (["gates", "--al"], "gates has no option --al.\nDid you mean fleet gates --all?"),
-        (["pause"], "pause needs <product>: name of the product.\nIt goes: fleet pause <product> [--park]\n"),
+        (["pause"], "pause needs <product>: name of the product.\nIt goes: fleet pause <product> [--park] [--focus NAME]\n"),
         (["doctor", "--bogus"], "unrecognized arguments: --bogus"),
         (["ask"], 'fleet ask PRODUCT "WORDS"'),
     ],

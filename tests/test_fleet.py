@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from bot import room
 from bot.domain import GateState, Trouble, WorkState
 from bot.errors import Conflict, EngineError
 from tests.bed import Bed
@@ -185,15 +186,37 @@ async def test_a_product_in_trouble_holds_its_work_and_the_others_go_on(bed: Bed
     assert bed.work("w1").state is WorkState.RUNNING
 
 
-async def test_a_coordinator_that_dies_is_noticed_and_its_work_fails_with_a_way_on(bed: Bed) -> None:
-    await ask(bed)
+async def dies(bed: Bed) -> None:
     bed.coordinator("product-a")
     bed.clock.forward(seconds=30)
     bed.engine.set_sessions("product-a")
     await bed.settled()
+
+
+async def test_a_coordinator_that_dies_is_noticed_started_again_and_given_up_in_the_end_with_a_way_on(bed: Bed) -> None:
+    await ask(bed)
+    for retry, minutes in ((1, 1), (2, 5)):
+        await dies(bed)
+        assert (bed.work("w1").state, bed.work("w1").lost) == (WorkState.QUEUED, retry)
+        assert bed.expect("w1", f"retry {retry} of 2").suggestions[0].command == "/fleet cancel w1"
+        assert "tried again at" in bed.work("w1").reason
+        bed.clock.forward(minutes=minutes)
+        await bed.jobs.tick()
+        await bed.settled()
+        assert bed.work("w1").state is WorkState.RUNNING
+        assert "begun before" in bed.engine.calls_of("send")[-1].args["body"]
+    await dies(bed)
     assert bed.work("w1").state is WorkState.FAILED
-    post = bed.expect("w1", "gone", kind="report")
+    post = bed.expect("w1", "gone", "started 3 times", kind="report")
     assert post.suggestions[0].command == "/fleet spawn product-a fix the failing test"
+
+
+async def test_what_writes_is_not_started_again_by_itself(bed: Bed) -> None:
+    await bed.say("/fleet spawn product-c --capability marketing write to our customers")
+    bed.clock.forward(seconds=30)
+    bed.engine.set_sessions("product-c")
+    await bed.settled()
+    assert bed.work("w1").state is WorkState.FAILED
 
 
 async def test_a_restarted_runtime_is_said_and_its_work_starts_again_with_a_recap(bed: Bed) -> None:
@@ -254,7 +277,7 @@ async def test_a_thousand_open_gates_take_no_more_questions_to_the_store_than_on
         said: list[str] = []
         bed.store.database._db.set_trace_callback(said.append)
         bed.fleet.status()
-        bed.fleet.held()
+        room.holds(bed.fleet, {})
         bed.store.database._db.set_trace_callback(None)
         return len(said)
 
@@ -265,7 +288,7 @@ async def test_a_thousand_open_gates_take_no_more_questions_to_the_store_than_on
         for number in range(1000):
             bed.store.gates.add(replace(bed.fleet.gate("g1"), mail=f"m{number}"))
     assert len(bed.store.gates.in_states(GateState.OPEN)) == 1001
-    assert asked() == few
+    assert asked() <= few
 
 
 async def test_an_engine_event_that_cannot_be_kept_is_logged_and_stops_nothing(

@@ -194,7 +194,7 @@ def test_a_command_line_is_words_already() -> None:
         ("approve g7", "Did you mean `/fleet approve-plan g7`?"),
         ("reject g7 too risky", "Did you mean `/fleet approve-plan g7"),
         ("qwertz", "There is no command “qwertz”. Say `/fleet help` for all of them."),
-        ("pause", "`pause` needs `<product>`: name of the product. It goes: `/fleet pause <product> [--park]`"),
+        ("pause", "`pause` needs `<product>`: name of the product. It goes: `/fleet pause <product> [--park] [--focus NAME]`"),
         ("spawn product-a", "`spawn` needs `<objective…>`"),
         ('spawn product-a ""', "`spawn` needs `<objective…>`"),
         ("mail product-a --limit many", "`--limit` takes a whole number, not “many”."),

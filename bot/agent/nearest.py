@@ -23,7 +23,11 @@ CAPABILITIES = ("scout", "builder", "reviewer", "lead", "merger", "marketing", "
 MORE_MEANT = {
     "spawn": "fix implement write add create launch send finish refactor test improve update change make need want",
     "status": "doing going happening progress working state everything all across",
-    "stop": "abort terminate",
+    "stop": "abort",
+    "queue": "queued order next",
+    "prioritize": "urgent important",
+    "digest": "changed overnight yesterday",
+    "resources": "full load",
     "mail": "inbox wrote write said",
     "costs": "cost spent money price dollars",
     "gates": "approve approval reject decide decision answer wait waits pending",
@@ -84,7 +88,7 @@ def _score(skill: Skill, words: Sequence[str]) -> int:
 
 def _kind(skill: Skill, words: Sequence[str]) -> str:
     """The kind of agent that is asked for, where the skill takes one."""
-    if not any(field.key == "capability" for field in fields(skill)):
+    if not (_takes_words(skill) and any(field.key == "capability" for field in fields(skill))):
         return ""
     return next((kind for kind in CAPABILITIES if kind in words or f"{kind}s" in words), "")
 
@@ -111,11 +115,15 @@ def _command(skill: Skill, text: str, skills: Sequence[Skill], products: Collect
 def _value(field: Field, skill: Skill, named: Sequence[str], rest: str, kind: str) -> str:
     if field.key == "capability":
         return kind
-    if field.key in {"product", "products"}:
+    if field.key == "focus":
+        return "".join(named[1:2]) if re.search(r"\b(?:focus|first|instead)\b", rest, re.IGNORECASE) else ""
+    if field.key == "about" and (found := re.search(r"\b[wg]\d+\b", rest)):
+        return found[0]
+    if field.key in {"product", "products", "about", "what"}:
         return " ".join(named) if field.many else "".join(named[:1])
     if field.key in {"gate", "work"}:
-        found = re.search(rf"\b{field.key[0]}\d+\b", rest)
-        return found[0] if found else ""
+        number = re.search(rf"\b{field.key[0]}\d+\b", rest)
+        return number[0] if number else ""
     return _words(skill, rest, kind) or TASKS.get(kind, "") if field.place == "rest" and field.required else ""
 
 

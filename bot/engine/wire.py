@@ -60,6 +60,7 @@ class WireSnapshot(BaseModel):
     coordinator: bool = False
     paused: bool = False
     cost_usd_today: float = 0.0
+    cost_usd_total: float = 0.0
     cpu_percent: float = 0.0
     memory_mib: float = 0.0
     trouble: WireTrouble | None = None

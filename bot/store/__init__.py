@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
+from bot.store.admissions import Admissions
 from bot.store.audit import Audit
 from bot.store.database import Database
 from bot.store.gates import Gates
 from bot.store.mail import Mailbox
 from bot.store.outbox import Outbox
+from bot.store.schedules import Schedules
+from bot.store.spending import SpendingTable
 from bot.store.talk import Talk
 from bot.store.work import WorkTable
 
@@ -26,6 +29,9 @@ class Store:
         self.gates = Gates(self.database)
         self.outbox = Outbox(self.database)
         self.audit = Audit(self.database)
+        self.admissions = Admissions(self.database)
+        self.spending = SpendingTable(self.database)
+        self.schedules = Schedules(self.database)
 
     def note(self, name: str) -> str | None:
         """A small fact by name, for instance `paused:product-a`."""

@@ -122,4 +122,39 @@ ALTER TABLE gates ADD COLUMN escalated_at TEXT;
 CREATE INDEX audit_about ON audit (subject, n)
 """
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first, _second, _third)
+
+def _fourth(db: sqlite3.Connection) -> None:
+    for statement in FOURTH.split(";\n"):
+        db.execute(statement)
+
+
+FOURTH = """
+ALTER TABLE work ADD COLUMN source TEXT NOT NULL DEFAULT 'person';
+ALTER TABLE work ADD COLUMN schedule TEXT;
+ALTER TABLE work ADD COLUMN priority TEXT;
+ALTER TABLE work ADD COLUMN weight REAL;
+ALTER TABLE work ADD COLUMN estimate_usd REAL;
+ALTER TABLE work ADD COLUMN depends_on TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE work ADD COLUMN deadline TEXT;
+ALTER TABLE work ADD COLUMN boost REAL NOT NULL DEFAULT 0;
+ALTER TABLE work ADD COLUMN not_before TEXT;
+ALTER TABLE work ADD COLUMN lost INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE work ADD COLUMN cost_usd REAL NOT NULL DEFAULT 0;
+ALTER TABLE work ADD COLUMN peak_mib REAL NOT NULL DEFAULT 0;
+CREATE INDEX work_schedule ON work (schedule, n) WHERE schedule IS NOT NULL;
+CREATE TABLE admissions (
+    n INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL, product TEXT NOT NULL, work INTEGER NOT NULL, verdict TEXT NOT NULL,
+    code TEXT NOT NULL, reason TEXT NOT NULL, numbers TEXT NOT NULL, chosen TEXT NOT NULL
+);
+CREATE INDEX admissions_of ON admissions (work, n);
+CREATE INDEX admissions_at ON admissions (at);
+CREATE TABLE spending (day TEXT NOT NULL, product TEXT NOT NULL, usd REAL NOT NULL, PRIMARY KEY (day, product));
+CREATE TABLE schedules (
+    name TEXT PRIMARY KEY, product TEXT NOT NULL, cron TEXT NOT NULL, timezone TEXT NOT NULL, objective TEXT NOT NULL,
+    capability TEXT, missed TEXT NOT NULL, enabled INTEGER NOT NULL, from_file INTEGER NOT NULL, asked_by TEXT NOT NULL,
+    conversation TEXT NOT NULL, why_off TEXT NOT NULL DEFAULT '', next_at TEXT, last_label TEXT NOT NULL DEFAULT '',
+    counted_from INTEGER NOT NULL DEFAULT 0, created_at TEXT NOT NULL, updated_at TEXT NOT NULL
+)
+"""
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first, _second, _third, _fourth)

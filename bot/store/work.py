@@ -1,5 +1,6 @@
 """Work: what was asked of each product, and what became of it."""
 
+import json
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -23,10 +24,15 @@ class WorkTable:
         """Keep new work (its id is given here); the same request again returns what it made before, and False."""
         with self._db.transaction():
             # An insert that meets an older row would use up a number all the same, and people would miss `w2`.
-            if (row := self._db.row("SELECT * FROM work WHERE request = ?", request)) is not None:
-                return self._to_work(row), False
+            if (known := self.requested(request)) is not None:
+                return known, False
             n = self._db.insert("work", **_values(work), request=request)
         return replace(work, id=f"w{n}", origin=self._db.origin), True
+
+    def requested(self, request: str) -> Work | None:
+        """The work that a request made."""
+        row = self._db.row("SELECT * FROM work WHERE request = ?", request)
+        return self._to_work(row) if row else None
 
     def get(self, id: str) -> Work | None:
         """One piece of work by its id."""
@@ -67,6 +73,10 @@ class WorkTable:
         )
         return [self._to_work(row) for row in rows]
 
+    def states(self, ids: Sequence[str]) -> dict[str, WorkState]:
+        """The states of these pieces of work; those that there are not are left out."""
+        return {id: work.state for id in dict.fromkeys(ids) if (work := self.get(id)) is not None}
+
     def newest(self, product: str | None = None, limit: int = 50) -> list[Work]:
         """The newest work, newest first."""
         rows = self._db.rows(
@@ -80,6 +90,15 @@ class WorkTable:
             "SELECT * FROM work WHERE n IN (SELECT max(n) FROM work WHERE state IN ('done', 'failed') GROUP BY product)"
         )
         return {row["product"]: self._to_work(row) for row in rows}
+
+    def lately_ended(self, product: str, limit: int) -> list[Work]:
+        """A product's work that was done or failed, the newest first by its end."""
+        rows = self._db.rows(
+            "SELECT * FROM work WHERE product = ? AND ended_at IS NOT NULL AND state IN ('done', 'failed')"
+            " ORDER BY ended_at DESC, n DESC LIMIT ?",
+            *(product, limit),
+        )
+        return [self._to_work(row) for row in rows]
 
     def by_agent(self, product: str, agent: str) -> Work | None:
         """The work for which this agent was started."""
@@ -96,11 +115,25 @@ class WorkTable:
         row = self._db.row("SELECT * FROM work WHERE product = ? AND mail = ?", product, mail)
         return self._to_work(row) if row else None
 
+    def of_schedule(self, schedule: str, after: int = 0, limit: int = 10) -> list[Work]:
+        """The runs of a schedule, newest first; only those numbered after `after`."""
+        rows = self._db.rows("SELECT * FROM work WHERE schedule = ? AND n > ? ORDER BY n DESC LIMIT ?", schedule, after, limit)
+        return [self._to_work(row) for row in rows]
+
+    def last_number(self) -> int:
+        """The number of the newest work; 0 where there is none."""
+        return int(self._db.value("SELECT coalesce(max(n), 0) FROM work"))
+
+    def changed_since(self, at: datetime, limit: int = 500) -> list[Work]:
+        """Work that has changed its state or its news since then, oldest first."""
+        rows = self._db.rows("SELECT * FROM work WHERE updated_at >= ? ORDER BY n LIMIT ?", to_text(at), limit)
+        return [self._to_work(row) for row in rows]
+
     def _to_work(self, row: sqlite3.Row) -> Work:
         return _to_work(row, self._db.origin)
 
 
-def _values(work: Work) -> dict[str, str | int | None]:
+def _values(work: Work) -> dict[str, str | int | float | None]:
     return {
         "product": work.product,
         "objective": work.objective,
@@ -117,6 +150,18 @@ def _values(work: Work) -> dict[str, str | int | None]:
         "updated_at": to_text(work.updated_at),
         "started_at": to_text(work.started_at),
         "ended_at": to_text(work.ended_at),
+        "source": work.source,
+        "schedule": work.schedule,
+        "priority": work.priority,
+        "weight": work.weight,
+        "estimate_usd": work.estimate_usd,
+        "depends_on": dump(work.depends_on),
+        "deadline": to_text(work.deadline),
+        "boost": work.boost,
+        "not_before": to_text(work.not_before),
+        "lost": work.lost,
+        "cost_usd": work.cost_usd,
+        "peak_mib": work.peak_mib,
     }
 
 
@@ -139,4 +184,16 @@ def _to_work(row: sqlite3.Row, origin: str) -> Work:
         started_at=to_time(row["started_at"]),
         ended_at=to_time(row["ended_at"]),
         origin=origin,
+        source=row["source"],
+        schedule=row["schedule"],
+        priority=row["priority"],
+        weight=row["weight"],
+        estimate_usd=row["estimate_usd"],
+        depends_on=tuple(json.loads(row["depends_on"])) if row["depends_on"] != "[]" else (),
+        deadline=to_time(row["deadline"]),
+        boost=row["boost"],
+        not_before=to_time(row["not_before"]),
+        lost=row["lost"],
+        cost_usd=row["cost_usd"],
+        peak_mib=row["peak_mib"],
     )

@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
-from tests.bench import commands, footprint, idle, machine, mail, scale, slack, start, status, turns
+from tests.bench import commands, footprint, idle, machine, mail, scale, simulation, slack, start, status, turns
 from tests.bench.bench import Bench
 from tests.bench.figures import Section, Unavailable
 from tests.bench.page import Run, page, summary
@@ -21,6 +21,7 @@ MEASUREMENTS: Mapping[str, Callable[[Bench], Awaitable[Section]]] = {
     "turns": turns.measure,
     "slack": slack.measure,
     "scale": scale.measure,
+    "simulation": simulation.measure,
     "footprint": footprint.measure,
     "status": status.measure,
     "mail": mail.measure,

@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import median
 
 from bot import admission
-from bot.admission import Capacity
+from bot.admission import NOTHING, Capacity, Hold
 from bot.domain import Gate, GateKind, GateState, Product, Work, WorkState
 from bot.fleet import Fleet
 from bot.jobs import Jobs
@@ -62,14 +62,15 @@ def _admit() -> Figure:
         for number, (name, where) in enumerate(_paths(PRODUCTS).items())
     }
     queue = [_queued(number, name) for number, name in enumerate(_spread(products, WAITING), 1)]
-    capacity, held = Capacity(running=10, max_sessions=50), {name: f"{name} is paused" for name in list(products)[::10]}
+    held = {name: Hold("paused", f"{name} is paused") for name in list(products)[::10]}
+    capacity, question = Capacity(running=10, max_sessions=50), replace(NOTHING, products=products, held=held)
 
     def job() -> None:
-        decisions = admission.admit(queue, products, capacity, held, {}, NOW)
+        decisions = admission.admit(queue, capacity, question, NOW)
         if len(decisions) != WAITING or sum(each.start for each in decisions) != 40:
             raise RuntimeError("admit did not decide as it must")
 
-    return middle(f"`admit`: {WAITING:,} waiting, {PRODUCTS} products", [_timed(job) for _ in range(TIMES)])
+    return middle(f"`admit`: {WAITING:,} waiting, {PRODUCTS} products", [_timed(job) for _ in range(TIMES)], goal=10.0)
 
 
 async def _step(place: Path) -> Figure:

@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from aiohttp import web
 
-from bot.chat.web import api, gates, health, pages, sockets
+from bot.chat.web import api, gates, health, pages, queue, sockets
 from bot.chat.web.auth import authentication
 from bot.chat.web.guard import add_headers, guard
 from bot.chat.web.refusals import LARGEST, Handler, Middleware, refusals
@@ -44,7 +44,7 @@ def application(site: Site, hooks: Mapping[str, Handler] = MappingProxyType({}))
     app[SITE] = site
     app[health.REQUESTS] = requests
     app[pages.FILES] = pages.read_files()
-    for table in (pages.routes, api.routes, gates.routes, health.routes, sockets.routes):
+    for table in (pages.routes, api.routes, gates.routes, health.routes, sockets.routes, queue.routes):
         app.add_routes(table)
     app.on_response_prepare.append(add_headers)
     app.on_shutdown.append(sockets.close_all)

@@ -16,11 +16,14 @@ from .sessions import COORDINATOR, Row
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,80}")
 """What may be an agent's name, a task's id or a capability: they become paths, branches and arguments."""
 
-HALTS = (0.02, 0.05, 0.1, 0.2, 0.5)
-"""Seconds for which what was halted at a bad moment runs on before it is halted again."""
-
 INIT_SKIPS = ("--skip-mulch", "--skip-canopy", "--skip-onboard")
 """What else the engine would set up in a repository; nothing here needs it."""
+
+
+HALT_TRIES = 40
+"""How often halting is tried anew because a process was halted with a lock of a database."""
+HALT_PAUSE = 0.05
+"""Seconds that it is let run in between, to give the lock back."""
 
 
 async def start(product: Product) -> dict[str, Any]:
@@ -164,30 +167,22 @@ async def pause(product: Product) -> dict[str, Any]:
         await dialect.refuse_to_halt(await product.site.rows(), await product.site.table())
         product.site.set_paused(True)
         alive = await product.alive(await product.site.rows())
-        for pause in HALTS:
-            await product.site.work(processes.halt, roots := await product.roots())
-            if not await _locked(product):
-                break
-            await product.site.work(processes.go_on, roots)
-            await asyncio.sleep(pause)
-        else:
-            product.site.set_paused(False)
-            raise ChannelError("locked", "The engine's databases are held by what would be halted.", "Try again in a moment.")
+        await _halt(product)
     product.changed()
     return {"agents": sorted(alive)}
 
 
-async def _locked(product: Product) -> bool:
-    """Whether a process was halted while it held one of the engine's databases for itself: nobody could read them then, and
-    nothing of the product could be resumed."""
-    try:
-        await product.site.rows()
-        await product.site.read(product.site.mailbox.newest, 1, None)
-    except ChannelError as error:
-        if error.code != "locked":
-            raise
-        return True
-    return False
+async def _halt(product: Product) -> None:
+    """Halt everything, but nobody with a lock in its hands: what it locks could be read by no one until it goes on."""
+    for _ in range(HALT_TRIES):
+        roots = await product.roots()
+        await product.site.work(processes.halt, roots)
+        if not await product.site.read(product.locked):
+            return
+        await product.site.work(processes.go_on, roots)
+        await asyncio.sleep(HALT_PAUSE)
+    product.site.set_paused(False)
+    raise ChannelError("locked", f"A database of {product.site.path} stays locked by its agents.", "It is tried again.")
 
 
 async def resume(product: Product) -> dict[str, Any]:

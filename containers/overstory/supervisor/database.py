@@ -83,8 +83,22 @@ def reading(path: Path) -> Iterator[sqlite3.Connection | None]:
         raise troubles.corrupt(path, error) from error
 
 
-def _connected(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=BUSY_SECONDS)
+def locked(path: Path) -> bool:
+    """Whether nobody can read a database now, because somebody holds it: recovers its log, or takes it away."""
+    if not path.exists():
+        return False
+    try:
+        with closing(_connected(path, 0.1)) as connection:
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.OperationalError as error:
+        return "locked" in str(error) or "busy" in str(error)
+    except sqlite3.DatabaseError:
+        return False
+    return False
+
+
+def _connected(path: Path, patience: float = BUSY_SECONDS) -> sqlite3.Connection:
+    connection = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=patience)
     connection.row_factory = sqlite3.Row
     connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
     return connection

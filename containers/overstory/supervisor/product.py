@@ -16,7 +16,7 @@ from .adopt_notice import Adoption
 from .background import keep
 from .costs import Costs, Spent
 from .current import Current
-from .database import Kept
+from .database import Kept, locked
 from .dialects import Dialect
 from .hooks import Hooks
 from .mailbox import Letter
@@ -111,6 +111,10 @@ class Product:
             if file.exists() and not os.access(file, os.W_OK):
                 return troubles.wrong_user(file)
         return None
+
+    def locked(self) -> bool:
+        """Whether one of its databases cannot be read now."""
+        return any(locked(self.site.folder / name) for name in DATABASES)
 
     async def dialect(self) -> Dialect:
         """The product's engine, ready for use; raises what is wrong with either."""

@@ -7,6 +7,7 @@ import * as fleet from "./fleet.js";
 import * as inbox from "./inbox.js";
 import { Refusal, Socket, api } from "./net.js";
 import * as product from "./product.js";
+import * as queue from "./queue.js";
 import * as talk from "./talk.js";
 
 const AGAIN = 1000;
@@ -90,6 +91,7 @@ function hear(message) {
       inbox.arrangeBy(message.status.inbox);
       fleet.show(message.status);
       product.refresh();
+      queue.refresh();
       break;
     case "card":
       if (message.kind === "gate") inbox.take(message.detail);
@@ -122,6 +124,7 @@ const SHORTCUTS = [
   ["f", "Go to the products", () => (tab("fleet"), byId("products").querySelector("button")?.focus())],
   ["g", "Go to what waits for you", () => (tab("inbox"), byId("gates").querySelector("button.gate-head")?.focus())],
   ["s", "Select gates, to decide several together", () => (tab("inbox"), bulk.toggle())],
+  ["q", "Queue and capacity", () => queue.open()],
   ["n", "New conversation", () => (tab("talk"), talk.fresh())],
   ["t", "Choose a conversation", () => (tab("talk"), byId("talk-menu").click())],
   ["?", "This help", () => help()],
@@ -154,6 +157,7 @@ tab("talk", false);
 fleet.start(product.open);
 inbox.start(fill);
 product.start({ send, fill });
+queue.start({ send, openProduct: product.open });
 talk.start(me.name, { send, fill });
 composer.start(me.commands, fleet.names, send, stop);
 const socket = new Socket({ state, message: hear });

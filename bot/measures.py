@@ -1,0 +1,45 @@
+"""What running work takes, from its product's snapshots: its share of the cost, and the most memory it was seen with.
+
+A product's figures are for all its sessions together; what runs in it at the same time is given equal parts.
+"""
+
+from dataclasses import replace
+
+from bot.domain import Snapshot, Work, WorkState
+from bot.fleet import Fleet
+
+NOTICEABLE = 1.05
+"""A peak of memory counts as new when it is this many times the last."""
+
+
+def take(fleet: Fleet, snapshot: Snapshot, before: Snapshot | None) -> None:
+    """Keep what a snapshot says of a product's money and memory."""
+    if snapshot.trouble is not None:
+        return
+    if before is None or (before.cost_usd_today, before.at.date()) != (snapshot.cost_usd_today, snapshot.at.date()):
+        fleet.store.spending.note(snapshot.at.date(), snapshot.product, snapshot.cost_usd_today)
+    cost = _cost_since_last(fleet, snapshot)
+    if not cost and not snapshot.memory_mib:
+        return
+    running = fleet.store.work.open(snapshot.product, states=(WorkState.RUNNING,))
+    paying = running or fleet.store.work.open(snapshot.product, states=(WorkState.WAITING,))
+    for work in paying:
+        peak = snapshot.memory_mib / len(running) if running else 0.0
+        _keep(fleet, work, cost / len(paying), peak)
+
+
+def _keep(fleet: Fleet, work: Work, cost: float, peak: float) -> None:
+    higher = peak > work.peak_mib * NOTICEABLE
+    if cost or higher:
+        changed = replace(work, cost_usd=work.cost_usd + cost, peak_mib=peak if higher else work.peak_mib)
+        fleet.store.work.save(changed)
+
+
+def _cost_since_last(fleet: Fleet, snapshot: Snapshot) -> float:
+    """What the product has cost since it was last looked at, which may have been by a coordinator before this one."""
+    note, total = f"metered:{snapshot.product}", snapshot.cost_usd_total or snapshot.cost_usd_today
+    last = fleet.store.note(note)
+    if last is not None and float(last) == total:
+        return 0.0
+    fleet.store.set_note(note, repr(total))
+    return max(0.0, total - float(last)) if last is not None else 0.0

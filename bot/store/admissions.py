@@ -1,0 +1,74 @@
+"""What the guard said of each piece of work, and when: the records from which `why` answers."""
+
+import json
+import sqlite3
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from bot.store.database import Database, dump, number, to_text
+
+KEPT_DAYS = 90
+"""How long decisions are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """One decision of the guard. `verdict`: start, wait, resume. `chosen`: what put it into its place in line."""
+
+    at: datetime
+    product: str
+    work: str
+    verdict: str
+    code: str
+    reason: str
+    numbers: dict[str, Any]
+    chosen: str = ""
+
+
+class Admissions:
+    """Rulings, written when what is said of a piece of work changes."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def add(self, ruling: Ruling) -> None:
+        """Keep one."""
+        self._db.insert(
+            "admissions",
+            at=to_text(ruling.at),
+            product=ruling.product,
+            work=number(ruling.work, "w"),
+            verdict=ruling.verdict,
+            code=ruling.code,
+            reason=ruling.reason,
+            numbers=dump(ruling.numbers),
+            chosen=ruling.chosen,
+        )
+
+    def of(self, work: str, limit: int = 20) -> list[Ruling]:
+        """What was said of one piece of work, newest first."""
+        query = "SELECT * FROM admissions WHERE work = ? ORDER BY n DESC LIMIT ?"
+        return [_to_ruling(row) for row in self._db.rows(query, number(work, "w"), limit)]
+
+    def starts_since(self, at: datetime, limit: int = 500) -> list[Ruling]:
+        """What was let start since then, newest first."""
+        query = "SELECT * FROM admissions WHERE at >= ? AND verdict != 'wait' ORDER BY n DESC LIMIT ?"
+        return [_to_ruling(row) for row in self._db.rows(query, to_text(at), limit)]
+
+    def forget_before(self, at: datetime) -> None:
+        """Drop what is older."""
+        self._db.run("DELETE FROM admissions WHERE at < ?", to_text(at))
+
+
+def _to_ruling(row: sqlite3.Row) -> Ruling:
+    return Ruling(
+        at=datetime.fromisoformat(row["at"]),
+        product=row["product"],
+        work=f"w{row['work']}",
+        verdict=row["verdict"],
+        code=row["code"],
+        reason=row["reason"],
+        numbers=json.loads(row["numbers"]),
+        chosen=row["chosen"],
+    )

@@ -1,0 +1,34 @@
+"""What each product has cost on each day (UTC), in US dollars: what the engine last said, kept so that a budget holds also in
+the moment after a start, before any product has been heard of."""
+
+from datetime import date
+
+from bot.store.database import Database
+
+
+class SpendingTable:
+    """A row for each day and product; a figure never falls within its day."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def note(self, day: date, product: str, usd: float) -> None:
+        """Keep what a product has cost on a day, unless more is known already."""
+        if usd > 0:
+            self._db.run(
+                "INSERT INTO spending VALUES (?, ?, ?) ON CONFLICT (day, product) DO UPDATE SET usd = max(usd, excluded.usd)"
+                " WHERE excluded.usd > usd",
+                *(day.isoformat(), product, usd),
+            )
+
+    def on(self, day: date) -> dict[str, float]:
+        """US dollars by product on one day."""
+        rows = self._db.rows("SELECT product, usd FROM spending WHERE day = ?", day.isoformat())
+        return {row["product"]: row["usd"] for row in rows}
+
+    def since(self, day: date) -> dict[date, dict[str, float]]:
+        """US dollars by day and product, from that day on."""
+        found: dict[date, dict[str, float]] = {}
+        for row in self._db.rows("SELECT * FROM spending WHERE day >= ? ORDER BY day", day.isoformat()):
+            found.setdefault(date.fromisoformat(row["day"]), {})[row["product"]] = row["usd"]
+        return found

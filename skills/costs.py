@@ -1,0 +1,90 @@
+"""What was spent: today and in the days before, by product, by piece of work, and by the coordinator itself; and the budgets.
+
+Use it for questions about money. Figures of agents are the engine's and those of their transcripts, in US dollars, by day in
+UTC; those of the coordinator are of its own turns.
+"""
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from bot import access, room
+from bot.domain import Work
+from bot.errors import NotAllowed
+from bot.skill import Role, SkillArgs, SkillContext, SkillResult, Table, option, skill, words
+from bot.words import count, money, shortened
+
+if TYPE_CHECKING:
+    from bot.fleet import Fleet
+
+
+class Args(SkillArgs):
+    """Of what, and how far back."""
+
+    product: str | None = words(None, description="Only this product, with its dearest work.")
+    days: int = option(1, ge=1, le=90, description="How many days back, today included; from 1 to 90.")
+
+
+@skill(reads=True, role=Role.VIEWER, summary="What was spent, and the budgets.", examples=["costs", "costs product-a --days 7"])
+async def costs(args: Args, context: SkillContext) -> SkillResult:
+    """Money by product, and what is left of each budget."""
+    fleet = context.fleet
+    name = fleet.product(args.product).name if args.product else None
+    if name and (reason := access.may(context.person, Role.VIEWER, name)):
+        raise NotAllowed(reason)
+    seen = [each for each in fleet.products if access.may(context.person, Role.VIEWER, each) is None and name in (None, each)]
+    spent = _spent(fleet, args.days)
+    seen.sort(key=lambda each: -spent.get(each, 0.0))
+    products: list[dict[str, Any]] = [
+        {"name": each, "usd": round(spent.get(each, 0.0), 4), "budget_usd": room.limit(fleet, each)} for each in seen
+    ]
+    since = fleet.today() - timedelta(days=args.days - 1)
+    own = fleet.store.talk.spent_since(since)
+    dear = _dearest(fleet, name) if name else []
+    days = "today" if args.days == 1 else f"in {args.days} days"
+    lines = [_head(fleet, products, own, days, name), "", *(f"- {_line(each, args.days)}" for each in products if each["usd"])]
+    lines += [f"- `{work.id}` {money(work.cost_usd)} “{shortened(work.objective, 80)}”" for work in dear]
+    rows = tuple((each["name"], money(each["usd"]), _budget(each, args.days)) for each in products if each["usd"])
+    data = {
+        "days": args.days,
+        "products": products,
+        "coordinator_usd": round(own, 4),
+        "budget_usd": room.limit(fleet, room.WHOLE),
+        "work": [{"id": work.id, "usd": round(work.cost_usd, 4), "objective": work.objective} for work in dear],
+    }
+    return SkillResult(
+        "\n".join(lines).rstrip(), data=data, table=Table(("product", "spent", "budget"), rows) if rows else None
+    )
+
+
+def _spent(fleet: "Fleet", days: int) -> dict[str, float]:
+    total: dict[str, float] = dict(room.spent_today(fleet))
+    first = fleet.today().date() - timedelta(days=days - 1)
+    for day, products in fleet.store.spending.since(first).items():
+        if day != fleet.today().date():
+            for name, usd in products.items():
+                total[name] = total.get(name, 0.0) + usd
+    return total
+
+
+def _dearest(fleet: "Fleet", product: str) -> list[Work]:
+    paid = [work for work in fleet.store.work.newest(product, 200) if work.cost_usd > 0]
+    return sorted(paid, key=lambda work: -work.cost_usd)[:5]
+
+
+def _head(fleet: "Fleet", products: list[dict[str, Any]], own: float, days: str, name: str | None) -> str:
+    agents = sum(each["usd"] for each in products)
+    if name:
+        return f"**{name}** has cost {money(agents)} {days}."
+    budget = room.limit(fleet, room.WHOLE)
+    of = f" of {money(budget)} today" if budget is not None and days == "today" else ""
+    parts = f"{money(agents)} by agents of {count(len(products), 'product')}, {money(own)} by me"
+    return f"**{money(agents + own)}**{of} {'' if of else days}: {parts}.".replace(" :", ":")
+
+
+def _line(each: dict[str, Any], days: int) -> str:
+    return f"**{each['name']}** {money(each['usd'])}{f', {budget}' if (budget := _budget(each, days)) else ''}"
+
+
+def _budget(each: dict[str, Any], days: int) -> str:
+    limit = each["budget_usd"]
+    return f"of {money(limit)} a day" if limit is not None and days == 1 else ""

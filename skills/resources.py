@@ -1,0 +1,106 @@
+"""What the machine and its limits have left: sessions, weight, CPU, memory and money, by product and by runtime.
+
+Use it for questions about capacity: whether there is room, what takes the memory, how much a session of a product usually
+needs, whether the machine itself is full. What waits for it is `queue`.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from bot import access, queue_view, room
+from bot.skill import Role, SkillArgs, SkillContext, SkillResult, Table, skill
+from bot.words import count
+
+if TYPE_CHECKING:
+    from bot.fleet import Fleet
+
+
+class Args(SkillArgs):
+    """Nothing to name."""
+
+
+@skill(reads=True, role=Role.VIEWER, summary="What is in use of sessions, CPU, memory and money.", examples=["resources"])
+async def resources(args: Args, context: SkillContext) -> SkillResult:
+    """Limits, runtimes, this machine, and each product that takes something."""
+    fleet = context.fleet
+    picture = queue_view.picture(fleet, context.person)
+    machine, runtimes = _machine(), [_runtime(each) for each in fleet.engine.runtimes()]
+    products = [_product(name, fleet) for name in fleet.products if access.may(context.person, Role.VIEWER, name) is None]
+    busy = [each for each in products if each["memory_gb"] or each["places"] or each["cost_usd_today"]]
+    lines = [queue_view.headline(picture).replace("**Queue**", "**Capacity**"), "", _machine_line(machine)]
+    lines += [_runtime_line(each) for each in runtimes]
+    lines += [f"- {_line(each)}" for each in busy] or ["- nothing runs"]
+    rows = tuple(
+        (
+            each["name"],
+            str(each["places"] or ""),
+            f"{each['cpu_percent']:.0f}",
+            f"{each['memory_gb']:.1f}",
+            f"{each['expected_gb']:.1f}",
+            f"${each['cost_usd_today']:.2f}",
+        )
+        for each in busy
+    )
+    table = Table(("product", "places", "CPU %", "GB", "GB a session", "today"), rows) if rows else None
+    capacity = queue_view.capacity_json(picture.capacity)
+    data = {"capacity": capacity, "machine": machine, "runtimes": runtimes, "products": products}
+    return SkillResult("\n".join(lines), data=data, table=table)
+
+
+def _machine() -> dict[str, Any]:
+    """The machine that the coordinator runs on."""
+    import psutil
+
+    memory = psutil.virtual_memory()
+    return {
+        "cpu_percent": psutil.cpu_percent(interval=None),
+        "cpus": psutil.cpu_count() or 1,
+        "memory_gb": round((memory.total - memory.available) / 2**30, 2),
+        "memory_total_gb": round(memory.total / 2**30, 2),
+    }
+
+
+def _machine_line(machine: dict[str, Any]) -> str:
+    used = f"{machine['memory_gb']:.1f} of {machine['memory_total_gb']:.1f} GB in use"
+    return f"- this machine: CPU {machine['cpu_percent']:.0f} % of {count(machine['cpus'], 'core')}, {used}"
+
+
+def _runtime(info: Any) -> dict[str, Any]:
+    limit = info.memory_limit_mib
+    return {
+        "name": info.name,
+        "kind": info.kind,
+        "cpus": info.cpus,
+        "cpu_percent": round(info.cpu_percent / max(info.cpus, 1), 1),
+        "memory_gb": round(info.memory_mib / 1024, 2),
+        "memory_limit_gb": None if limit is None else round(limit / 1024, 2),
+    }
+
+
+def _runtime_line(runtime: dict[str, Any]) -> str:
+    limit = runtime["memory_limit_gb"]
+    most = f" of {limit:.1f}" if limit is not None else ""
+    used = f"CPU {runtime['cpu_percent']:.0f} %, {runtime['memory_gb']:.1f}{most} GB"
+    return f"- runtime {runtime['name']} ({runtime['kind']}): {used}"
+
+
+def _product(name: str, fleet: "Fleet") -> dict[str, Any]:
+    snapshot = fleet.snapshots.get(name)
+    expected = fleet.learned.of(name, None, room.default_gb(fleet, name))
+    return {
+        "name": name,
+        "places": sum(work.product == name for work in room.holding(fleet)),
+        "cpu_percent": snapshot.cpu_percent if snapshot else 0.0,
+        "memory_gb": round(snapshot.memory_mib / 1024, 2) if snapshot else 0.0,
+        "expected_gb": round(expected.memory_gb, 2),
+        "learned_from": expected.runs,
+        "cost_usd_today": round(room.spent_today(fleet).get(name, 0.0), 4),
+        "budget_usd": room.limit(fleet, name),
+    }
+
+
+def _line(each: dict[str, Any]) -> str:
+    learned = f"learned from {count(each['learned_from'], 'run')}" if each["learned_from"] else "nothing learned yet"
+    return (
+        f"**{each['name']}** {count(each['places'], 'place')} · CPU {each['cpu_percent']:.0f} % of a core · "
+        f"{each['memory_gb']:.1f} GB · a session is expected to take {each['expected_gb']:.1f} GB ({learned})"
+    )

@@ -1,0 +1,60 @@
+"""Why something waits, runs, was paused, refused or decided: answered from the records of the guard and the journal.
+
+Use it for every question that begins with why: why a product does nothing, why a piece of work waits or was let start, what
+became of a gate. It costs nothing and guesses nothing. Without a name it goes through all that waits.
+"""
+
+from dataclasses import asdict
+
+from bot import access
+from bot import why as reasons
+from bot.errors import NotAllowed
+from bot.skill import Role, SkillArgs, SkillContext, SkillResult, skill, words
+
+
+class Args(SkillArgs):
+    """About what."""
+
+    about: str | None = words(
+        None, description="Name of a product, or id of work (w12) or of a gate (g7); all that waits when left out."
+    )
+
+
+@skill(
+    reads=True,
+    role=Role.VIEWER,
+    summary="Why something waits, runs or was refused.",
+    examples=["why product-b", "why w12", "why g7"],
+)
+async def why(args: Args, context: SkillContext) -> SkillResult:
+    """The reasons, from records."""
+    product, found = _reasons(args.about or "", context)
+    if product is not None and (refusal := access.may(context.person, Role.VIEWER, product)):
+        raise NotAllowed(refusal)
+    text = found[0] if len(found) == 1 else "\n".join([found[0], "", *(f"- {line}" for line in found[1:])])
+    data = {"about": args.about, "product": product, "reasons": found, "rulings": _rulings(args.about or "", context)}
+    return SkillResult(text, data=data)
+
+
+def _rulings(about: str, context: SkillContext) -> list[dict[str, object]]:
+    """What the guard said of a piece of work, newest first, for programs."""
+    if not (about[:1] in "wW" and about[1:].isdigit()):
+        return []
+    found = context.fleet.store.admissions.of(about.lower())
+    return [{**asdict(each), "at": each.at.isoformat()} for each in found]
+
+
+def _reasons(about: str, context: SkillContext) -> tuple[str | None, list[str]]:
+    """The product that it is about, and the reasons, a line each."""
+    fleet = context.fleet
+    if about[:1] in "wW" and about[1:].isdigit():
+        work = fleet.work(about.lower())
+        return work.product, reasons.of_work(fleet, work)
+    if about[:1] in "gG" and about[1:].isdigit():
+        gate = fleet.gate(about.lower())
+        return gate.product, reasons.of_gate(fleet, gate)
+    if about:
+        name = fleet.product(about).name
+        return name, reasons.of_product(fleet, name)
+    seen = [name for name in fleet.products if access.may(context.person, Role.VIEWER, name) is None]
+    return None, reasons.of_queue(fleet, seen)

@@ -1,0 +1,55 @@
+"""Milestone 5 on real Docker: two products work, a third one waits, says why, and starts by itself when a place comes free."""
+
+from datetime import datetime
+from typing import Any
+
+from tests.e2e.bed import until
+from tests.e2e.fleets import Fleet
+
+AT_ONCE = 1.0
+"""Seconds from a place that comes free to the decision that gives it to the next; both as the coordinator recorded them."""
+
+
+def test_a_third_start_is_queued_says_why_and_starts_by_itself_when_a_place_comes_free(fleet: Fleet) -> None:
+    assert "max_concurrent_sessions: 2" in fleet.registry.read_text()
+    for product in ("product-a", "product-b"):
+        fleet.say(f"/fleet spawn {product} [stall] tidy up the README", "places")
+    fleet.say("/fleet spawn product-c tidy up the README", "places")
+    first, third = fleet.work("product-a")[0], fleet.work("product-c")[0]
+    assert (third["state"], third["reason"]) == ("queued", "waits for a session (2 of 2 in use)")
+    said = fleet.say(f"/fleet why {third['id']}", "places")
+    assert "waits: for a session (2 of 2 in use); 1st in line by priority, age and weight" in said
+
+    until(lambda: fleet.work("product-a")[0]["state"] == "running", "the first to run", 60)
+    fleet.say("/fleet stop product-a --yes", "places")
+    ended = next(each for each in fleet.work("product-a") if each["id"] == first["id"])
+    assert ended["state"] == "cancelled"
+    started = until(lambda: _let_start(fleet, third["id"]), "the third to start by itself", 30) or {}
+    waited = datetime.fromisoformat(started["at"]) - datetime.fromisoformat(ended["ended_at"])
+    assert waited.total_seconds() < AT_ONCE, (ended, started)
+    assert started["numbers"]["sessions"] == [2, 2]
+    assert fleet.finished("product-c", seconds=90)["state"] == "done"
+    fleet.say("/fleet stop product-b --yes", "places")
+
+
+def test_the_brake_halts_what_runs_in_the_container_and_lets_it_go_on(fleet: Fleet) -> None:
+    fleet.say("/fleet spawn product-a [stall] tidy up again", "brake")
+    until(lambda: fleet.product("product-a")["sessions"], "product-a to work", 60)
+    assert "The brake is on for the fleet" in fleet.say("/fleet brake --yes", "brake")
+    until(lambda: fleet.product("product-a")["state"] == "paused", "product-a to stand still")
+    fleet.say("/fleet spawn product-b tidy up too", "brake")
+    assert "the brake is on" in fleet.work("product-b")[0]["reason"]
+    fleet.restart()
+    assert fleet.work("product-b")[0]["state"] == "queued"
+    assert "The brake is off" in fleet.command("brake", "--release")
+    assert fleet.finished("product-b", seconds=90)["state"] == "done"
+    until(lambda: fleet.product("product-a")["state"] == "working", "product-a to go on", 30)
+    fleet.say("/fleet stop product-a --yes", "brake")
+
+
+def _let_start(fleet: Fleet, id: str) -> dict[str, Any] | None:
+    """The decision that let this work start."""
+    answer = fleet.request("POST", "/api/skills/why", {"about": id})
+    assert answer.status == 200, answer
+    rulings: list[dict[str, Any]] = answer.body["data"]["rulings"]
+    return next((each for each in rulings if each["verdict"] == "start"), None)

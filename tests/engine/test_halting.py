@@ -1,0 +1,25 @@
+"""Nobody is halted with a lock of a database in its hands."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from supervisor import database
+
+
+def test_a_database_that_nobody_can_read_is_seen(tmp_path: Path) -> None:
+    path = tmp_path / "sessions.db"
+    assert not database.locked(path), "there is none"
+    with closing(sqlite3.connect(path, isolation_level=None)) as holder:
+        holder.execute("CREATE TABLE sessions (id TEXT)")
+        assert not database.locked(path)
+        holder.execute("BEGIN EXCLUSIVE")
+        assert database.locked(path)
+        holder.execute("ROLLBACK")
+        assert not database.locked(path)
+        holder.execute("PRAGMA journal_mode = WAL")
+        holder.execute("BEGIN IMMEDIATE")
+        assert not database.locked(path), "who only writes to the log keeps nobody from reading"
+        holder.execute("ROLLBACK")
+    path.write_bytes(b"no database at all" * 100)
+    assert not database.locked(path), "damage is another trouble, which reading it names"

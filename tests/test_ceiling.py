@@ -1,0 +1,38 @@
+"""A budget against sessions that really spend: over the rehearsal's `[cost N]`, with the coordinator killed in between."""
+
+from pathlib import Path
+from typing import Any
+
+from tests.process import Process
+
+
+def test_what_overspends_is_paused_and_goes_on_after_a_yes_although_the_coordinator_is_killed(tmp_path: Path) -> None:
+    with Process(tmp_path, REHEARSAL_SECONDS="40") as fleet:
+        fleet.products.write_text(fleet.products.read_text() + "\nbudget: {per_day_usd: 2}\n")
+        fleet.start()
+        fleet.say("/fleet spawn product-a [cost 400] mend the failing test", id="spend")
+
+        def gate() -> dict[str, Any] | None:
+            return next((each for each in fleet.gates() if each["kind"] == "action"), None)
+
+        fleet.until(lambda: product(fleet)["cost_usd_today"] > 0, "something is spent")
+        fleet.kill()
+        fleet.start()
+        asked = fleet.until(gate, "a person is asked") or {}
+        assert product(fleet)["state"] == "paused"
+        spent = product(fleet)["cost_usd_today"]
+        assert 2 <= spent < 300, "it was halted long before all of it was spent, and not ended"
+        assert fleet.work()[0]["state"] == "running"
+        fleet.kill()
+        fleet.start()
+        fleet.until(lambda: product(fleet)["state"] == "paused", "it is still paused")
+        assert product(fleet)["cost_usd_today"] == spent, "what stands still costs nothing"
+        fleet.ask("POST", f"/api/gates/{asked['id']}/decision", {"choice": "approve", "note": "", "revision": 1})
+        fleet.until(lambda: product(fleet)["cost_usd_today"] > spent, "it goes on")
+        assert len(fleet.work()) == 1
+
+
+def product(fleet: Process) -> dict[str, Any]:
+    """How product-a stands."""
+    found: list[dict[str, Any]] = fleet.ask("GET", "/api/status")["products"]
+    return next(each for each in found if each["name"] == "product-a")

@@ -1,0 +1,184 @@
+"""Ceilings on money: told at 80 %, paused at 100 %, asked, let go on; whatever is killed in between."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.domain import GateKind, GateState, Person, Role, WorkState
+from bot.errors import EngineError
+from tests.bed import Bed
+
+REGISTRY = """
+products:
+  - {name: product-a, path: /projects/product-a, budget: {per_day_usd: 10}}
+  - {name: product-b, path: /projects/product-b}
+budget: {per_day_usd: 20, per_work_usd: 8}
+scheduling: {max_concurrent_sessions: 4}
+"""
+
+
+@pytest.fixture
+async def bed(tmp_path: Path) -> Any:
+    async with Bed(tmp_path, REGISTRY) as bed:
+        yield bed
+
+
+async def costs(bed: Bed, product: str, today: float, total: float | None = None) -> None:
+    bed.engine.set_snapshot(product, cost_usd_today=today, cost_usd_total=today if total is None else total)
+    await bed.settled()
+
+
+async def works(bed: Bed, product: str = "product-a") -> str:
+    await bed.say(f"/fleet spawn {product} do it")
+    bed.coordinator(product)
+    return bed.store.work.newest()[0].id
+
+
+async def test_at_80_percent_people_are_told_once_a_day(bed: Bed) -> None:
+    await works(bed)
+    await works(bed)
+    await costs(bed, "product-a", 7.9)
+    assert not [post for post in bed.posts("report") if "%" in post.text]
+    await costs(bed, "product-a", 8.5)
+    await costs(bed, "product-a", 9.0)
+    await bed.crash()
+    bed.expect("**product-a** has spent $8.50 of $10.00 today, 85 %", kind="report")
+    assert len([post for post in bed.posts("report") if "85 %" in post.text or "90 %" in post.text]) == 1
+    assert not bed.engine.calls_of("pause")
+
+
+async def test_at_100_percent_what_runs_is_paused_not_ended_and_a_gate_asks(bed: Bed) -> None:
+    work = await works(bed)
+    await works(bed)
+    await costs(bed, "product-a", 10.2)
+    assert [call.product for call in bed.engine.calls_of("pause")] == ["product-a"]
+    assert not bed.engine.calls_of("stop")
+    assert bed.work(work).state is WorkState.RUNNING
+    gate = bed.open_gate()
+    assert (gate.kind, gate.product, gate.title) == (GateKind.ACTION, "product-a", "Spend $3.00 more on product-a?")
+    assert "has spent $10.20 of $10.00 today" in gate.body
+    await bed.say("/fleet spawn product-a more")
+    assert "its budget is spent" in bed.store.work.newest()[0].reason
+    await bed.crash()
+    assert len(bed.engine.calls_of("pause")) == 1
+    bed.fleet.decide(gate.id, "approve", bed.person)
+    await bed.settled()
+    assert len(bed.engine.calls_of("resume")) == 1
+    assert not bed.fleet.paused("product-a")
+    await costs(bed, "product-a", 13.1)
+    assert not bed.fleet.paused("product-a"), "$3 more may be spent, beyond the 20 cents too many"
+    await costs(bed, "product-a", 13.2)
+    assert bed.fleet.paused("product-a")
+    assert bed.open_gate().title == "Spend $4.00 more on product-a?"
+
+
+async def test_a_no_leaves_it_paused_and_it_is_not_asked_again(bed: Bed) -> None:
+    await works(bed)
+    await costs(bed, "product-a", 10.0)
+    bed.fleet.decide(bed.open_gate().id, "reject", bed.person)
+    await bed.settled()
+    await bed.jobs.tick()
+    await bed.settled()
+    assert bed.fleet.paused("product-a")
+    assert bed.store.gates.in_states(GateState.OPEN) == []
+
+
+async def test_a_new_day_lets_it_go_on_by_itself_and_withdraws_the_question(bed: Bed) -> None:
+    await works(bed)
+    await works(bed)
+    await costs(bed, "product-a", 10.5)
+    gate = bed.open_gate()
+    bed.clock.forward(hours=12)
+    bed.engine.set_snapshot("product-a", cost_usd_today=0.0, cost_usd_total=10.5)
+    await bed.jobs.tick()
+    await bed.settled()
+    assert not bed.fleet.paused("product-a")
+    assert bed.fleet.gate(gate.id).state is GateState.WITHDRAWN
+
+
+async def test_yesterdays_figure_is_not_taken_for_todays(bed: Bed) -> None:
+    await works(bed)
+    await costs(bed, "product-a", 9.0)
+    bed.clock.forward(hours=13)
+    assert bed.fleet.capacity().spent_usd == 0.0
+
+
+async def test_the_fleets_own_limit_pauses_whatever_costs_and_one_yes_lets_all_go_on(bed: Bed) -> None:
+    await works(bed, "product-a")
+    await works(bed, "product-b")
+    await costs(bed, "product-a", 7.5)
+    await costs(bed, "product-b", 12.6, total=0.1)
+    assert sorted(call.product for call in bed.engine.calls_of("pause")) == ["product-a", "product-b"]
+    gate = bed.open_gate()
+    assert (gate.product, gate.title) == ("", "Spend $5.00 more on the fleet?")
+    bed.fleet.decide(gate.id, "approve", bed.person)
+    await bed.settled()
+    assert not bed.fleet.paused("product-a")
+    assert not bed.fleet.paused("product-b")
+
+
+async def test_one_piece_of_work_has_a_limit_too(bed: Bed) -> None:
+    work = await works(bed, "product-b")
+    await costs(bed, "product-b", 3.0)
+    await costs(bed, "product-b", 8.1)
+    assert bed.work(work).cost_usd == 8.1
+    assert bed.open_gate().title == f"Spend $2.00 more on {work}?"
+    bed.clock.forward(hours=24)
+    await bed.jobs.tick()
+    await bed.settled()
+    assert bed.fleet.paused("product-b"), "that limit does not end with the day"
+    await bed.say("/fleet resume product-b --spend 5")
+    assert not bed.fleet.paused("product-b")
+    assert bed.store.gates.in_states(GateState.OPEN) == []
+
+
+async def test_what_costs_are_of_several_pieces_is_shared_among_them(bed: Bed) -> None:
+    first, second = await works(bed, "product-b"), await works(bed, "product-b")
+    await costs(bed, "product-b", 3.0)
+    assert (bed.work(first).cost_usd, bed.work(second).cost_usd) == (1.5, 1.5)
+
+
+async def test_spending_more_takes_an_approver_and_resuming_alone_is_not_enough(bed: Bed) -> None:
+    await works(bed)
+    await costs(bed, "product-a", 10.0)
+    (post,) = await bed.say("/fleet resume product-a")
+    assert "has spent $10.00 of $10.00 today" in post.text
+    assert "--spend 5" in post.text
+    bed.person = Person("olga", Role.OPERATOR)
+    (post,) = await bed.say("/fleet resume product-a --spend 5")
+    assert "takes the role approver" in post.text
+    assert bed.fleet.paused("product-a")
+
+
+async def test_an_engine_away_is_asked_again_and_nothing_new_starts_meanwhile(bed: Bed) -> None:
+    await works(bed)
+    bed.engine.fail("pause", EngineError("The folder is locked.", code="locked"))
+    bed.engine.set_snapshot("product-a", cost_usd_today=10.0, cost_usd_total=10.0)
+    await bed.settled()
+    await bed.say("/fleet spawn product-a more")
+    assert bed.store.work.newest()[0].state is WorkState.QUEUED
+    bed.jobs._resting.clear()
+    bed.jobs.wake()
+    await bed.settled()
+    assert len(bed.engine.calls_of("pause")) == 2
+    assert bed.open_gate().kind is GateKind.ACTION
+
+
+async def test_a_budget_holds_in_the_moment_after_a_start_too(bed: Bed) -> None:
+    await costs(bed, "product-a", 10.0)
+    await bed.kill()
+    bed.engine.listener = None
+    bed.engine.set_snapshot("product-a", cost_usd_today=0.0, trouble=None)
+    await bed.start()
+    await bed.say("/fleet spawn product-a more")
+    assert bed.work("w1").reason == "product-a has spent $10.00 of $10.00 today"
+
+
+async def test_an_estimate_beyond_what_may_be_spent_is_refused(bed: Bed) -> None:
+    (post,) = await bed.say("/fleet spawn product-a --estimate 9 do it")
+    assert "$9.00 is more than may be spent on it: $8.00" in post.text
+    assert bed.store.work.newest() == []
+    await costs(bed, "product-a", 4.0)
+    await bed.say("/fleet spawn product-a --estimate 7 do it")
+    assert "$6.00 of $10.00 are left today to product-a, and it is expected to cost $7.00" in bed.work("w1").reason

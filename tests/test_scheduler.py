@@ -1,0 +1,250 @@
+"""Places as people see them: who gets one, who gives his away, what a paused product and a decision have to wait for."""
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.domain import GateState, Trouble, WorkState
+from bot.errors import EngineError
+from tests.bed import Bed
+
+REGISTRY = """
+products:
+  - {name: product-a, path: /projects/product-a, priority: high}
+  - {name: product-b, path: /projects/product-b}
+  - {name: product-c, path: /projects/product-c}
+  - {name: product-d, path: /projects/product-d, priority: low}
+scheduling: {max_concurrent_sessions: 2, failures_in_a_row: 3, retries: 0}
+"""
+PLAN: dict[str, Any] = {"options": ["approve", "revise", "reject"], "taskId": "t-1", "revision": 1}
+
+
+@pytest.fixture
+async def bed(tmp_path: Path) -> Any:
+    async with Bed(tmp_path, REGISTRY) as bed:
+        yield bed
+
+
+async def spawn(bed: Bed, product: str, words: str = "do it", options: str = "") -> None:
+    await bed.say(f"/fleet spawn {product} {options} -- {words}")
+
+
+async def plan(bed: Bed, work: str) -> None:
+    thread, product = bed.work(work).mail, bed.work(work).product
+    bed.engine.push_mail(product, type="decision_gate", subject=f"Plan {work}", body="1. Do", payload=PLAN, thread=thread)
+    await bed.settled()
+
+
+async def ends(bed: Bed, work: str, kind: str = "result") -> None:
+    bed.engine.push_mail(bed.work(work).product, type=kind, subject="Done", body="done", thread=bed.work(work).mail)
+    await bed.settled()
+
+
+def states(bed: Bed) -> dict[str, str]:
+    return {work.id: work.state.value for work in reversed(bed.store.work.newest())}
+
+
+async def test_a_third_start_waits_says_why_and_starts_by_itself_when_a_place_comes_free(bed: Bed) -> None:
+    for product in ("product-b", "product-c", "product-a"):
+        await spawn(bed, product)
+    assert states(bed) == {"w1": "running", "w2": "running", "w3": "queued"}
+    assert bed.work("w3").reason == "waits for a session (2 of 2 in use)"
+    await ends(bed, "w1")
+    assert states(bed) == {"w1": "done", "w2": "running", "w3": "running"}
+    told = bed.store.admissions.of("w3")
+    assert [(each.verdict, each.code) for each in told] == [("start", "room"), ("wait", "sessions")]
+    assert told[0].numbers["sessions"] == [2, 2]
+
+
+async def test_work_that_waits_for_a_person_gives_its_place_away_and_needs_one_to_go_on(bed: Bed) -> None:
+    await spawn(bed, "product-a")
+    await spawn(bed, "product-b")
+    await spawn(bed, "product-c")
+    await spawn(bed, "product-d")
+    await plan(bed, "w1")
+    assert states(bed) == {"w1": "waiting", "w2": "running", "w3": "running", "w4": "queued"}
+    bed.fleet.decide("g1", "approve", bed.person)
+    await bed.settled()
+    assert bed.work("w1").reason == "decided, and goes on when there is room: waits for a session (2 of 2 in use)"
+    assert not bed.engine.calls_of("reply")
+    await ends(bed, "w2")
+    assert states(bed) == {"w1": "running", "w2": "done", "w3": "running", "w4": "queued"}
+    assert len(bed.engine.calls_of("reply")) == 1
+    assert [each.verdict for each in bed.store.admissions.of("w1")] == ["resume", "wait", "start"]
+
+
+async def test_a_registry_may_let_waiting_work_keep_its_place(tmp_path: Path) -> None:
+    async with Bed(tmp_path, REGISTRY.replace("retries: 0", "waiting_keeps_place: true")) as bed:
+        for product in ("product-a", "product-b", "product-c"):
+            await spawn(bed, product)
+        await plan(bed, "w1")
+        assert states(bed) == {"w1": "waiting", "w2": "running", "w3": "queued"}
+        bed.fleet.decide("g1", "approve", bed.person)
+        await bed.settled()
+        assert states(bed)["w1"] == "running"
+
+
+async def test_a_decision_that_the_engine_will_not_take_leaves_the_work_waiting(bed: Bed) -> None:
+    await spawn(bed, "product-a")
+    await plan(bed, "w1")
+    bed.engine.fail("reply", EngineError("The mailbox is gone.", code="corrupt"))
+    bed.fleet.decide("g1", "approve", bed.person)
+    await bed.settled()
+    assert bed.work("w1").state is WorkState.WAITING
+    assert "did not arrive" in bed.work("w1").reason
+
+
+async def test_an_answer_for_a_coordinator_that_ended_waits_for_a_place_to_start_one(bed: Bed) -> None:
+    bed.engine.push_mail("product-d", type="question", subject="Which?", body="Which one?")
+    await bed.settled()
+    await spawn(bed, "product-a")
+    await spawn(bed, "product-b")
+    await bed.say("/fleet approve-plan g1 the blue one")
+    assert bed.fleet.gate("g1").state is GateState.DECIDED
+    assert not bed.engine.calls_of("reply", "product-d")
+    await ends(bed, "w1")
+    assert len(bed.engine.calls_of("reply", "product-d")) == 1
+
+
+async def test_a_paused_product_gives_its_place_away_and_goes_on_when_there_is_one_again(bed: Bed) -> None:
+    await spawn(bed, "product-a")
+    await spawn(bed, "product-b")
+    await spawn(bed, "product-c")
+    await bed.say("/fleet pause product-b")
+    assert states(bed) == {"w1": "running", "w2": "running", "w3": "running"}
+    assert bed.fleet.capacity().running == 2
+    (post,) = await bed.say("/fleet resume product-b", event="again")
+    assert "goes on by itself as soon as there is room: waits for a session (2 of 2 in use)" in post.text
+    assert not bed.engine.calls_of("resume")
+    await spawn(bed, "product-d")
+    await ends(bed, "w1")
+    assert len(bed.engine.calls_of("resume", "product-b")) == 1
+    assert bed.fleet.capacity().running == 2
+    assert states(bed)["w4"] == "queued", "what was resumed came first"
+    bed.expect("product-b** goes on", kind="report")
+    assert not bed.fleet.paused("product-b")
+
+
+async def test_what_waits_to_be_resumed_is_resumed_once_also_after_a_crash(bed: Bed) -> None:
+    for product in ("product-a", "product-b", "product-c"):
+        await spawn(bed, product)
+    await bed.say("/fleet pause product-b")
+    await bed.say("/fleet resume product-b")
+    await bed.crash()
+    assert bed.fleet.capacity().running == 2
+    await ends(bed, "w1")
+    await bed.crash()
+    assert len(bed.engine.calls_of("resume", "product-b")) == 1
+    assert len([post for post in bed.posts("report") if "product-b** goes on" in post.text]) == 1
+
+
+async def test_pause_one_and_focus_on_another_is_undone_by_resume(bed: Bed) -> None:
+    await spawn(bed, "product-a")
+    await spawn(bed, "product-b")
+    await spawn(bed, "product-c")
+    await spawn(bed, "product-d")
+    (post,) = await bed.say("/fleet pause product-b --focus product-d")
+    assert "product-d comes first until then" in post.text.lower()
+    assert states(bed) == {"w1": "running", "w2": "running", "w3": "queued", "w4": "running"}
+    assert bed.fleet.status(["product-d"]).products[0].priority == "critical"
+    await bed.crash()
+    await ends(bed, "w1")
+    (post,) = await bed.say("/fleet resume product-b")
+    assert bed.fleet.status(["product-d"]).products[0].priority == "low"
+    assert bed.fleet.product("product-d").priority == "low", "the file stays as it is"
+
+
+async def test_what_depends_on_other_work_waits_for_it(bed: Bed) -> None:
+    await spawn(bed, "product-a")
+    await spawn(bed, "product-b", options="--after w1")
+    assert bed.work("w2").reason == "waits for w1, which is running"
+    await ends(bed, "w1")
+    assert states(bed)["w2"] == "running"
+    await spawn(bed, "product-c", options="--after w2")
+    await ends(bed, "w2", "error")
+    assert "depends on w2, which is failed" in bed.work("w3").reason
+    await bed.say("/fleet prioritize w3 --after none")
+    assert states(bed)["w3"] == "running"
+
+
+async def test_after_failures_in_a_row_a_product_is_left_alone_and_then_tried_with_one(bed: Bed) -> None:
+    for _ in range(3):
+        await spawn(bed, "product-b")
+        await ends(bed, bed.store.work.newest()[0].id, "error")
+    await spawn(bed, "product-b")
+    await spawn(bed, "product-b")
+    assert "has failed 3 times in a row" in bed.work("w4").reason
+    assert "/fleet resume product-b" in bed.work("w4").reason
+    bed.clock.forward(minutes=31)
+    await bed.jobs.tick()
+    await bed.settled()
+    assert (states(bed)["w4"], states(bed)["w5"]) == ("running", "queued")
+    assert "as a trial" in bed.work("w5").reason
+    await ends(bed, "w4")
+    assert states(bed)["w5"] == "running"
+
+
+async def test_a_person_may_have_a_product_that_failed_tried_at_once(bed: Bed) -> None:
+    for _ in range(3):
+        await spawn(bed, "product-b")
+        await ends(bed, bed.store.work.newest()[0].id, "error")
+    await spawn(bed, "product-b")
+    await bed.say("/fleet resume product-b")
+    assert states(bed)["w4"] == "running"
+
+
+async def test_expected_memory_is_learned_from_the_last_runs(bed: Bed) -> None:
+    for mib, total in ((300, 3.0), (700, 5.0), (500, 6.0)):
+        await spawn(bed, "product-b")
+        bed.engine.set_snapshot("product-b", memory_mib=float(mib), cost_usd_total=total)
+        await bed.settled()
+        bed.clock.forward(minutes=4)
+        await ends(bed, bed.store.work.newest()[0].id)
+    known = bed.fleet.learned.of("product-b", None, 2.0)
+    assert (round(known.memory_gb, 2), known.seconds, known.runs) == (0.68, 240.0, 3)
+    assert known.usd == 2.0, "the median of 3, 2 and 1"
+
+
+async def test_a_start_that_fails_again_and_again_is_told(bed: Bed) -> None:
+    bed.engine.fail("send", EngineError("The database is locked.", code="locked"), times=50)
+    await spawn(bed, "product-b")
+    bed.jobs._failed[f"start {bed.work('w1').tag}"] = 5
+    bed.jobs._resting.clear()
+    bed.jobs.wake()
+    for _ in range(500):
+        await asyncio.sleep(0.01)
+        bed.jobs._resting.clear()
+        bed.jobs.wake()
+        if any("could not be started yet" in post.text for post in bed.heard):
+            break
+    post = bed.expect("could not be started yet", "The database is locked.")
+    assert post.suggestions[0].command == "/fleet stop product-b"
+    assert len([each for each in bed.posts("error") if "could not be started yet" in each.text]) == 1
+
+
+async def test_stalled_work_is_told_once_with_what_can_be_done(bed: Bed) -> None:
+    await spawn(bed, "product-b")
+    session = bed.coordinator("product-b")
+    bed.engine.set_sessions("product-b", replace(session, last_activity=bed.clock()))
+    bed.clock.forward(minutes=19)
+    await bed.jobs.tick()
+    await bed.settled()
+    assert bed.work("w1").reason == ""
+    for _ in range(2):
+        bed.clock.forward(minutes=2)
+        await bed.jobs.tick()
+        await bed.settled()
+    post = bed.expect("w1", "seems to have stalled", "no sign of life for 21 min")
+    assert [each.command.split()[1] for each in post.suggestions] == ["inspect", "nudge", "stop"]
+    assert len([each for each in bed.posts("report") if "stalled" in each.text]) == 1
+    assert bed.work("w1").state is WorkState.RUNNING
+
+
+async def test_a_product_in_trouble_keeps_only_its_own_work_back(bed: Bed) -> None:
+    bed.engine.set_trouble("product-a", Trouble("path_missing", "Its folder is gone."))
+    await spawn(bed, "product-a")
+    await spawn(bed, "product-d")
+    assert (bed.work("w1").reason, states(bed)["w2"]) == ("product-a: Its folder is gone.", "running")
