@@ -218,7 +218,14 @@ def _platform_line(name: str, part: Part) -> Line:
 
 def _chats(core: Core) -> dict[str, Chat]:
     """The chat platforms that are set up; each is imported when it is wanted."""
-    return {}
+    found: dict[str, Chat] = {}
+    settings = core.settings
+    if settings.discord_token is not None:
+        from bot.chat.discord.chat import DiscordChat
+
+        token, api, gateway = settings.discord_token.get_secret_value(), settings.discord_api_url, settings.discord_gateway_url
+        found["discord"] = DiscordChat(core.fleet, core.router, token, api=api, gateway=gateway)
+    return found
 
 
 def configured(settings: Settings) -> tuple[str, ...]:

@@ -30,6 +30,7 @@ BASE = {
     "ask": "Ask it in plain words; with a product first, ask that product.",
     "doctor": "Look what is wrong, and say how to mend it.",
     "init": "Write a products.yaml and a .env to begin with.",
+    "discord-invite": "Print the link that invites the bot to a Discord server, and why it asks for what.",
 }
 
 
@@ -52,6 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _main(words: list[str], *, as_json: bool) -> int:
     commands: dict[str, Callable[[list[str], bool], int]] = {"up": _up, "ask": _ask, "doctor": _doctor, "init": _init}
+    commands["discord-invite"] = _discord_invite
     if words[:1] == ["--version"]:
         from importlib.metadata import version
 
@@ -218,6 +220,29 @@ def _init(words: list[str], as_json: bool) -> int:
     if begun.products:
         print(f"entered {len(begun.products)} git repositories: {', '.join(begun.products)}")
     print(f"next    {begun.next}")
+    return FINE
+
+
+def _discord_invite(words: list[str], as_json: bool) -> int:
+    from bot.chat.discord import invite
+
+    parser = _parser("discord-invite")
+    parser.add_argument("application", nargs="?", type=int, help="the application's id; else it is read from DISCORD_TOKEN")
+    application = parser.parse_args(words).application
+    if application is None:
+        token = _settings().discord_token
+        if token is None:
+            raise UsageError("There is no DISCORD_TOKEN.", "Set it, or give the Application ID of the developer portal.")
+        application = invite.application_of(token.get_secret_value())
+    link = invite.link(application)
+    if as_json:
+        _print_json({"url": link, "permissions": invite.REASONS, "scopes": invite.SCOPES, "intents": invite.INTENTS})
+        return FINE
+    print(link)
+    for title, reasons in (("scopes", invite.SCOPES), ("permissions", invite.REASONS), ("privileged intents", invite.INTENTS)):
+        print(f"\n{title}")
+        for name, reason in reasons.items():
+            print(f"  {name:26} {reason}")
     return FINE
 
 

@@ -66,6 +66,8 @@ async def examine(environ: Mapping[str, str], directory: Path, *, fix: bool = Fa
     found += await _look_at_engine(settings, registry, folder)
     found += await asyncio.to_thread(_look, "claude", lambda: setup_checks.claude(settings, online=online))
     found += _look("platforms", lambda: setup_checks.platforms(settings))
+    if settings.discord_token is not None:
+        found += await _look_at_discord(settings, registry)
     found += _look("clock", lambda: checks.clock(folder))
     return Findings(tuple(found), tuple(each for each in mended if isinstance(each, str)))
 
@@ -77,6 +79,15 @@ async def _look_at_engine(settings: Any, registry: Any, folder: Path) -> list[Ch
         return await engine_checks.look(settings, registry, folder)
 
     return await _awaited("engine", look)
+
+
+async def _look_at_discord(settings: Any, registry: Any) -> list[Check]:
+    async def look() -> list[Check]:
+        from bot import discord_checks
+
+        return await discord_checks.look(settings, registry)
+
+    return await _awaited("discord", look)
 
 
 def _look(name: str, check: Callable[[], list[T]]) -> "list[T | Check]":

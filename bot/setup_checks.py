@@ -148,5 +148,4 @@ def platforms(settings: "Settings") -> list[Check]:
     checks = [Check("slack", "ok", f"off: no {' and no '.join(slack)}" if slack else "tokens are set")]
     if len(slack) == 1:
         checks = [Check("slack", "warn", f"Slack needs both tokens; {slack[0]} is missing.", f"Set {slack[0]}.")]
-    discord = "tokens are set" if settings.discord_token else "off: no DISCORD_TOKEN"
-    return [*checks, Check("discord", "ok", discord)]
+    return [*checks, *([] if settings.discord_token else [Check("discord", "ok", "off: no DISCORD_TOKEN")])]

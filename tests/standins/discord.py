@@ -69,7 +69,7 @@ class Discord:
     def _answered(self, _: Asked) -> None:
         self._changed.set()
 
-    async def until(self, look: Callable[[], T], what: str, seconds: float = PATIENCE) -> T:
+    async def until(self, look: Callable[[], T | None], what: str, seconds: float = PATIENCE) -> T:
         """Wait until there is something; what it is."""
         loop = asyncio.get_running_loop()
         end = loop.time() + seconds

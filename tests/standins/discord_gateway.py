@@ -72,9 +72,13 @@ class Line:
         await self._writer
         await self.socket.close(code=code)
 
+    def end(self) -> None:
+        """Nothing more is sent."""
+        self._writer.cancel()
+
     def cut(self) -> None:
         """Cut the connection without a word."""
-        self._writer.cancel()
+        self.end()
         if self.socket._req is not None and self.socket._req.transport is not None:
             self.socket._req.transport.abort()
 
@@ -177,6 +181,7 @@ class Gateway:
         finally:
             if session is not None and session.line is line:
                 session.line = None
+            line.end()
         return socket
 
     async def _heard(self, frame: Json, line: Line, session: Session | None) -> Session | None:

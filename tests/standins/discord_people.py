@@ -79,11 +79,13 @@ class Human:
         record.source_message_id = message.id
         return await self._answered(record, wait)
 
-    async def slash(self, channel: Channel, line: str, *, wait: bool = True, **options: Any) -> "Pressed":
+    async def slash(
+        self, channel: Channel, line: str, options: dict[str, Any] | None = None, *, wait: bool = True
+    ) -> "Pressed":
         """Give a command, as `fleet status`, with typed options. It has to have been synced."""
         command = self._command(channel, line.split()[0], 1)
         leaf, nesting = walk_to_subcommand(command, line.split()[1:])
-        accepted = check_options(line, leaf, options)
+        accepted = check_options(line, leaf, options or {})
         types = {each["name"]: each["type"] for each in leaf.get("options") or []}
         given = [{"name": name, "type": types[name], "value": value} for name, value in accepted.items()]
         data = {"id": command["id"], "name": command["name"], "type": 1, "options": nest_options(command, nesting, given)}
@@ -130,13 +132,9 @@ class Human:
         assert known, f"Discord offers no {name!r} here; it was never synced, or this person may not use it"
         return known[0]
 
-    def _interact(
-        self, kind: int, channel: int, data: dict[str, Any], extra: dict[str, Any] | None = None
-    ) -> Interaction:
+    def _interact(self, kind: int, channel: int, data: dict[str, Any], extra: dict[str, Any] | None = None) -> Interaction:
         guild = self.world.channels[channel].guild_id
-        record, payload = base_payload(
-            self.world, type=kind, channel_id=channel, guild_id=guild, user_id=self.id, data=data
-        )
+        record, payload = base_payload(self.world, type=kind, channel_id=channel, guild_id=guild, user_id=self.id, data=data)
         self.world.emit("INTERACTION_CREATE", {**payload, **(extra or {})})
         return record
 
@@ -168,7 +166,11 @@ class Pressed:
         """What it was answered with, oldest first, without what still says “thinking…”."""
         ids = [self.record.message_id, *self.record.followup_ids]
         found = [self.human.world.messages[self.record.channel_id].get(each) for each in ids if each is not None]
-        return [each for each in found if each is not None and not each.flags & (1 << 7) and each.id != self.record.source_message_id]
+        return [
+            each
+            for each in found
+            if each is not None and not each.flags & (1 << 7) and each.id != self.record.source_message_id
+        ]
 
     async def answer(self, *words: str) -> Message:
         """The answer, when it has come."""

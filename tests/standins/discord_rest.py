@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from aiohttp import web
+from aiohttp import BodyPartReader, web
 from simcord.backend.errors import BackendError
 from simcord.backend.models import Message
 from simcord.http import routes as _routes  # noqa: F401  importing it fills the table of routes
@@ -237,7 +237,7 @@ async def _read(request: web.Request) -> tuple[Any, list[File]]:
     body: Any = None
     files: list[File] = []
     async for part in await request.multipart():
-        assert not isinstance(part, type(None)) and hasattr(part, "read")
+        assert isinstance(part, BodyPartReader)
         if part.name == "payload_json":
             body = json.loads(await part.read())
         else:

@@ -1,7 +1,7 @@
 """Discord as it is behind its API: guilds, channels, threads, people, messages and commands, and what it refuses.
 
-The state, the permissions and the limits are simcord's; here is what it leaves out: nonces, closed direct messages, locked threads,
-a second thread on one message, permissions of files, replies and pins, and the size of commands.
+The state, the permissions and the limits are simcord's; here is what it leaves out: nonces, closed direct messages, locked
+threads, a second thread on one message, permissions of files, replies and pins, and the size of commands.
 """
 
 import re
@@ -42,7 +42,11 @@ class World(Backend):
         role.permissions = permissions().value
         everyone = guild.roles[guild.id]
         everyone.permissions = discord.Permissions(
-            view_channel=True, send_messages=True, read_message_history=True, send_messages_in_threads=True
+            view_channel=True,
+            send_messages=True,
+            read_message_history=True,
+            send_messages_in_threads=True,
+            use_application_commands=True,
         ).value
         return guild
 

@@ -112,6 +112,15 @@ def beginning(text: str, most: int) -> str:
     return pieces(text, most - 2)[0] + "\n…"
 
 
+def ending(text: str, most: int) -> str:
+    """The end of a text, from a line's beginning, with every block of code closed: what is being written right now."""
+    if len(text) > most:
+        tail = text[-most + 8 :]
+        opened = _open_fence(text[: len(text) - len(tail)])
+        text = f"…\n{opened}\n{tail.partition(chr(10))[2] or tail}" if opened else f"… {tail.partition(chr(10))[2] or tail}"
+    return f"{text}\n```" if _open_fence(text) else text
+
+
 def code(text: str, language: str, most: int) -> str:
     """A block of code of at most `most` characters, cut between lines; nothing in it can end the block."""
     inner = text.replace("```", "`\u200b``")

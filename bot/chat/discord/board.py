@@ -1,0 +1,125 @@
+"""The fleet boards: one pinned message in each channel that the registry lists, kept as the fleet is.
+
+Which message that is stands in the store. One that was deleted is posted again; what cannot be shown is tried again at the
+next change, and said in the log once.
+"""
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+import discord
+
+from bot.chat.discord.from_message import PLATFORM
+from bot.chat.discord.page import Page
+from bot.chat.discord.saying import Saying, nonce
+from bot.chat.discord.to_board import to_board
+from bot.chat.discord.wire import FAILURES, UNKNOWN_MESSAGE, refused
+from bot.domain import GateState
+from bot.status import FleetStatus
+
+if TYPE_CHECKING:
+    from bot.fleet import Change, Fleet
+
+log = logging.getLogger(__name__)
+
+NOTE = "discord:board:"
+"""Begins the note of a channel's board: its message."""
+HEEDED = frozenset({"status", "work", "gate", "registry", "runtime"})
+
+
+class Boards:
+    """Keeps them. `pace`: seconds between two edits of a board at least."""
+
+    def __init__(self, fleet: "Fleet", saying: Saying, pace: float) -> None:
+        self.fleet, self.saying, self.pace = fleet, saying, pace
+        self.guilds: dict[int, int] = {}
+        """The server of each channel, for links."""
+        self._shown: dict[int, tuple[str, ...]] = {}
+        self._failed: dict[int, str] = {}
+        self._changed = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def begin(self) -> None:
+        """Keep them from now on."""
+        self._shown.clear()
+        self._changed.set()
+        if self._task is None:
+            self._task = asyncio.create_task(self._keep(), name="discord boards")
+
+    async def close(self) -> None:
+        """Leave them as they are."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def noticed(self, change: "Change") -> None:
+        """Something has changed."""
+        if change.kind in HEEDED:
+            self._changed.set()
+
+    async def _keep(self) -> None:
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            status = self.fleet.status()
+            for channel, own in self._channels().items():
+                await self._show(channel, own, status)
+            await asyncio.sleep(self.pace)
+
+    def _channels(self) -> dict[int, list[str]]:
+        """The channels that the registry lists, with their products."""
+        found: dict[int, list[str]] = {}
+        for product in self.fleet.registry.products:
+            for each in product.channels:
+                if each.platform == PLATFORM:
+                    found.setdefault(int(each.id), []).append(product.name)
+        return found
+
+    async def _show(self, channel: int, own: list[str], status: FleetStatus) -> None:
+        page = to_board(status, own, self._links(channel, own))
+        # The time in its last line is no change of its own.
+        texts = tuple(text for text in page.marks() if "changed <t:" not in text)
+        texts += tuple(text.split("changed <t:")[0] for text in page.marks() if "changed <t:" in text)
+        if self._shown.get(channel) == texts:
+            return
+        try:
+            await self._put(channel, page)
+        except FAILURES as error:
+            failure = refused(error, f"channel {channel}")
+            if self._failed.get(channel) != failure.message:
+                log.warning("the fleet board of channel %s cannot be shown: %s %s", channel, failure.message, failure.hint)
+            self._failed[channel] = failure.message
+            return
+        self._failed.pop(channel, None)
+        self._shown[channel] = texts
+
+    async def _put(self, channel: int, page: Page) -> None:
+        store, wire = self.fleet.store, self.saying.wire
+        known = store.note(f"{NOTE}{channel}")
+        if known is not None:
+            try:
+                await wire.edit(channel, int(known), page)
+            except discord.NotFound as error:
+                if error.code != UNKNOWN_MESSAGE:
+                    raise
+            else:
+                return
+        life = int(store.note(f"{NOTE}{channel}:life") or 0) + 1
+        message = await wire.send(channel, page, nonce(f"board:{store.origin}:{channel}:{life}"))
+        with store.transaction():
+            store.set_note(f"{NOTE}{channel}", str(message))
+            store.set_note(f"{NOTE}{channel}:life", str(life))
+        await wire.pin(channel, message)
+
+    def _links(self, channel: int, own: list[str]) -> dict[str, str]:
+        """Where each open gate's card is in this channel."""
+        guild = self.guilds.get(channel)
+        found: dict[str, str] = {}
+        for gate in self.fleet.store.gates.in_states(GateState.OPEN):
+            if gate.product not in own or guild is None:
+                continue
+            for _, message in self.fleet.store.outbox.cards(gate.id, PLATFORM):
+                where, _, id = message.partition("/")
+                found[gate.id] = f"https://discord.com/channels/{guild}/{where}/{id.split(',')[0]}"
+        return found

@@ -1,0 +1,149 @@
+"""A gate's card as a layout: what is asked, what changed since the last revision, what it costs, who may decide, the buttons.
+
+The card of a gate that is no longer open is its outcome: the same head, what became of it and who did it, without buttons.
+Long plans and diffs are files; on an edit Discord keeps the files of the message, so only a new message carries them.
+"""
+
+from datetime import datetime
+from typing import Any
+
+import discord
+from discord import ui
+
+from bot.chat.discord.page import LABELS, GateButton, GateMenu, Page
+from bot.chat.discord.to_text import beginning, code, lines, tidy
+from bot.domain import Gate, GateState
+from bot.gates import APPROVE, REJECT
+from bot.words import listed, money
+
+PLAN, DIFF = 2300, 900
+"""Characters of a plan and of a diff that stand on the card; longer ones are files. All texts of a layout may have 4,000."""
+BUTTONS = 5
+"""Options up to which they are buttons, in one row."""
+OPEN, GOOD, BAD, OTHER = 0x5865F2, 0x23A55A, 0xDA373C, 0x80848E
+"""The bar at the card's left; the words say the same."""
+NOUNS = {"plan": "Plan", "decision": "Decision", "question": "Question", "escalation": "Escalation", "action": "Action"}
+
+
+def to_card(gate: Gate, seen: dict[str, Any], *, head: str = "", away: str = "") -> Page:
+    """The card of a gate; `seen` is its JSON (`views.gate_json`). `head` stands above it, `away` tells of presses that may have
+    been missed."""
+    view = ui.LayoutView(timeout=None)
+    if head:
+        view.add_item(ui.TextDisplay(head[:600]))
+    files: list[tuple[str, str]] = []
+    box = ui.Container[Any](accent_colour=discord.Colour(_colour(gate)))
+    box.add_item(ui.TextDisplay(_head(gate, seen)))
+    if gate.state is GateState.OPEN:
+        _add_question(box, gate, seen, files)
+        _add_answers(box, gate, seen, away)
+    else:
+        box.add_item(ui.TextDisplay(_outcome(gate, seen)))
+        box.add_item(ui.Separator())
+        _add_question(box, gate, {**seen, "diff": ""}, files)
+    view.add_item(box)
+    return Page(view=view, files=tuple(files))
+
+
+def to_small_card(gate: Gate, seen: dict[str, Any]) -> ui.Container[Any]:
+    """A gate in a list: its head, how it stands, and its buttons."""
+    box = ui.Container[Any](accent_colour=discord.Colour(_colour(gate)))
+    box.add_item(ui.TextDisplay(_head(gate, seen)))
+    if gate.state is GateState.OPEN:
+        box.add_item(_buttons(gate))
+    else:
+        box.add_item(ui.TextDisplay(_outcome(gate, seen)))
+    return box
+
+
+def to_plain(gate: Gate, seen: dict[str, Any]) -> str:
+    """The card as text alone, for when Discord refuses it: it says how to answer without buttons."""
+    if gate.state is not GateState.OPEN:
+        return lines(_head(gate, seen), _outcome(gate, seen))
+    how = f"Answer with `/fleet approve-plan {gate.id}` and {listed([f'`{each}`' for each in gate.options], 'or')}."
+    return lines(_head(gate, seen), "", tidy(gate.body), "", how)
+
+
+def _head(gate: Gate, seen: dict[str, Any]) -> str:
+    small = [f"**{_inline(gate.product)}**", f"`{gate.id}`"]
+    small += [f"revision {gate.revision}"] if gate.revision > 1 else []
+    small += [f"asked by {_inline(seen['asked_by'])}"] if seen.get("asked_by") else []
+    small += [f"<t:{int(datetime.fromisoformat(seen['created_at']).timestamp())}:R>"]
+    return f"### {NOUNS.get(gate.kind, gate.kind)}: {_inline(gate.title)}\n-# {' · '.join(small)}"
+
+
+def _add_question(box: ui.Container[Any], gate: Gate, seen: dict[str, Any], files: list[tuple[str, str]]) -> None:
+    """The plan and what changed in it, on the card or as files."""
+    body = tidy(gate.body)
+    box.add_item(ui.TextDisplay(beginning(body, PLAN) if body else "*(It says nothing more.)*"))
+    names = []
+    if len(body) > PLAN:
+        files.append((f"{gate.kind}-{gate.id}.md", gate.body))
+        names.append(f"{gate.kind}-{gate.id}.md")
+    if seen.get("diff"):
+        box.add_item(ui.Separator())
+        box.add_item(ui.TextDisplay(f"**Changes since revision {gate.revision - 1}**\n{code(seen['diff'], 'diff', DIFF)}"))
+        if len(seen["diff"]) > DIFF - 40:
+            files.append((f"changes-{gate.id}.diff", seen["diff"]))
+            names.append(f"changes-{gate.id}.diff")
+    for name in names:
+        box.add_item(ui.File(f"attachment://{name}"))
+
+
+def _add_answers(box: ui.Container[Any], gate: Gate, seen: dict[str, Any], away: str) -> None:
+    """What it costs, who may decide, and the buttons."""
+    box.add_item(ui.Separator())
+    said = [_given(gate, seen), _costs(seen), _deciders(seen), f"-# {away}" if away else ""]
+    box.add_item(ui.TextDisplay(lines(*said) or "-# Waits for an answer."))
+    box.add_item(_buttons(gate))
+
+
+def _outcome(gate: Gate, seen: dict[str, Any]) -> str:
+    good, bad = gate.decision and gate.decision.choice == APPROVE, gate.decision and gate.decision.choice == REJECT
+    mark = "✔" if good else "✖" if bad else "↻" if gate.decision else "○"
+    return f"**{mark}** {tidy(seen['outcome'])[:1200]}"
+
+
+def _buttons(gate: Gate) -> ui.ActionRow[Any]:
+    row = ui.ActionRow[Any]()
+    if len(gate.options) > BUTTONS:
+        row.add_item(GateMenu.of(gate))
+        return row
+    for option in range(len(gate.options)):
+        row.add_item(GateButton.of(gate, option))
+    return row
+
+
+def _given(gate: Gate, seen: dict[str, Any]) -> str:
+    """The answers so far, where more than one is asked for."""
+    if not seen.get("answers"):
+        return ""
+    given = [f"{LABELS.get(each['choice'], each['choice'])} by {_inline(each['by'])}" for each in seen["answers"]]
+    return f"So far: {', '.join(given)}"
+
+
+def _costs(seen: dict[str, Any]) -> str:
+    parts = [seen["estimate"]] if seen.get("estimate") else []
+    parts += [f"spent today {money(seen['cost_usd_today'])}"] if seen.get("cost_usd_today") else []
+    return " · ".join(parts)
+
+
+def _deciders(seen: dict[str, Any]) -> str:
+    names = [_inline(name) for name in seen.get("may_decide") or []]
+    required = seen.get("required", 1)
+    if not names:
+        return "-# Nobody may decide this yet: name an approver under `people` in products.yaml."
+    return f"-# Needs {required} of: {', '.join(names[:12])}" if required > 1 or len(names) > 1 else f"-# Waits for {names[0]}"
+
+
+def _inline(text: str) -> str:
+    """Words that someone else wrote, on one line and without marks of Markdown."""
+    return discord.utils.escape_markdown(" ".join(text.split()))[:300]
+
+
+def _colour(gate: Gate) -> int:
+    if gate.state is GateState.OPEN:
+        return OPEN
+    if gate.decision is None:
+        return OTHER
+    return {APPROVE: GOOD, REJECT: BAD}.get(gate.decision.choice, OTHER)
