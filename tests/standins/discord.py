@@ -20,7 +20,7 @@ from tests.standins.discord_rest import Asked, Rest
 from tests.standins.discord_world import World
 
 TOKEN = "MTIzNDU2Nzg5MDEyMzQ1Njc4.stand-in.not-a-real-token-0123456789"
-PATIENCE = 30.0
+PATIENCE = 4.0
 """Seconds after which what has not come true is a failure."""
 T = TypeVar("T")
 

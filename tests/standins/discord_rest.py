@@ -219,6 +219,9 @@ class Rest:
         if method == "POST" and words[0] == "channels" and words[2:] == ["messages"] and body.get("nonce") is not None:
             self.world.nonces[(int(words[1]), str(body["nonce"]))] = (self.world.clock.elapsed, int(done["id"]))
             done["nonce"] = body["nonce"]
+        if method == "DELETE" and words[-1] == "@original":
+            # Once “thinking…” is taken away, what follows is a message of its own.
+            self.world.interaction_by_token(words[2]).complete_deferred()
 
     def _shown(self, message: Message) -> dict[str, Any]:
         from simcord.backend import serializers

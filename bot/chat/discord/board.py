@@ -93,6 +93,7 @@ class Boards:
             return
         self._failed.pop(channel, None)
         self._shown[channel] = texts
+        self.fleet.revive(f"{PLATFORM}:{channel}")
 
     async def _put(self, channel: int, page: Page) -> None:
         store, wire = self.fleet.store, self.saying.wire
@@ -110,7 +111,12 @@ class Boards:
         with store.transaction():
             store.set_note(f"{NOTE}{channel}", str(message))
             store.set_note(f"{NOTE}{channel}:life", str(life))
-        await wire.pin(channel, message)
+        try:
+            await wire.pin(channel, message)
+        except discord.Forbidden as error:
+            log.warning(
+                "the fleet board of channel %s cannot be pinned: %s; `fleet discord-invite` says why", channel, error.text
+            )
 
     def _links(self, channel: int, own: list[str]) -> dict[str, str]:
         """Where each open gate's card is in this channel."""

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from bot.chat.base import Chat, Live, Part
 from bot.chat.discord.board import Boards
-from bot.chat.discord.connection import GUILDS, Client, Connection, point_at
+from bot.chat.discord.connection import Client, Connection, point_at
 from bot.chat.discord.from_message import PLATFORM
 from bot.chat.discord.hearing import Hearing
 from bot.chat.discord.history import History
+from bot.chat.discord.pace import Pace
 from bot.chat.discord.saying import Saying
 from bot.chat.discord.to_commands import commands
 from bot.chat.discord.wire import FAILURES, Wire, refused
@@ -23,15 +24,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-PACE = 1.3
-"""Seconds between two edits of one message; Discord allows five in five seconds for a channel."""
-BOARD_PACE = 5.0
-KEPT = 10.0
-"""Seconds after which it is written down how far we have heard."""
+PACE = Pace()
 
 
 class DiscordChat(Chat):
-    """Discord. `api` and `gateway` say where it is, when not at Discord; the paces are in seconds."""
+    """Discord. `api` and `gateway` say where it is, when not at Discord; `pace` says how fast it goes."""
 
     platform = PLATFORM
 
@@ -43,17 +40,15 @@ class DiscordChat(Chat):
         *,
         api: str | None = None,
         gateway: str | None = None,
-        pace: float = PACE,
-        board_pace: float = BOARD_PACE,
-        guilds: float = GUILDS,
+        pace: Pace = PACE,
     ) -> None:
         point_at(api, gateway)
-        self.fleet, self.router = fleet, router
-        self.saying = Saying(fleet, Wire(lambda: self.connection.rest), pace)
+        self.fleet, self.router, self._pace = fleet, router, pace
+        self.saying = Saying(fleet, Wire(lambda: self.connection.rest), router.running, pace.stream)
         self.hearing = Hearing(fleet, router, self.saying, lambda message: self.history.seen(message))
-        self.history = History(fleet, self.hearing, self.saying)
-        self.boards = Boards(fleet, self.saying, board_pace)
-        self.connection = Connection(token, self.hearing, self._ready, lambda: fleet.changed(Change("chat")), guilds=guilds)
+        self.history = History(fleet, self.hearing, self.saying, pace.history)
+        self.boards = Boards(fleet, self.saying, pace.board)
+        self.connection = Connection(token, self.hearing, self._ready, lambda: fleet.changed(Change("chat")), pace)
         self._keeping: asyncio.Task[None] | None = None
         self._unsubscribe = fleet.subscribe(self.boards.noticed)
 
@@ -112,7 +107,7 @@ class DiscordChat(Chat):
 
     async def _keep(self) -> None:
         while True:
-            await asyncio.sleep(KEPT)
+            await asyncio.sleep(self._pace.keep)
             self.history.keep()
 
 

@@ -16,6 +16,7 @@ import yarl
 
 from bot.chat.base import Part
 from bot.chat.discord.ids import Shown
+from bot.chat.discord.pace import Pace
 from bot.chat.discord.page import ITEMS
 from bot.chat.discord.wire import FAILURES, refused
 from bot.errors import DeliveryError, SettingsError
@@ -31,10 +32,17 @@ PATIENCE = 15.0
 """Seconds for signing in."""
 PAUSES = (0.2, 1.0, 2.0, 5.0, 15.0, 30.0, 60.0)
 """Seconds before the next client, by how many have ended one after the other; scattered by a quarter."""
+LONGEST_WAIT = 30.0
+"""Seconds that a request waits for Discord's limits by itself; what has to wait longer goes back to the outbox."""
 FIRST = 5.0
 """Seconds for which a start waits until it listens; what takes longer goes on by itself."""
-GUILDS = 0.5
-"""Seconds without a new server after which all are taken to have come."""
+
+
+# Nobody speaks aloud here.
+discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
+
+
+REFUSED = "Discord no longer takes DISCORD_TOKEN; reset it and start again"
 
 
 def point_at(api: str | None, gateway: str | None) -> None:
@@ -60,7 +68,7 @@ class Client(discord.Client):
         changed: Callable[[], None],
         *,
         content: bool,
-        guilds: float,
+        pace: Pace,
     ) -> None:
         super().__init__(
             intents=intents(content=content),
@@ -68,9 +76,9 @@ class Client(discord.Client):
             max_messages=None,
             chunk_guilds_at_startup=False,
             member_cache_flags=discord.MemberCacheFlags.none(),
-            guild_ready_timeout=guilds,
+            guild_ready_timeout=pace.guilds,
         )
-        self._ears, self._up, self._changed = ears, up, changed
+        self._ears, self._up, self._changed, self._pace = ears, up, changed, pace
         self._hearing: set[asyncio.Task[Any]] = set()
         self.add_dynamic_items(*ITEMS)
 
@@ -94,6 +102,11 @@ class Client(discord.Client):
     async def stopped(self, interaction: Interaction) -> None:
         """The button that stops a turn."""
         await self._heard(self._ears.stopped(interaction))
+
+    async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
+        """A session begins; one that follows another waits, as Discord asks."""
+        if not initial:
+            await asyncio.sleep(self._pace.identify * random.uniform(0.75, 1.25))  # noqa: S311
 
     async def on_ready(self) -> None:
         """A new session has begun and the servers have come."""
@@ -137,10 +150,9 @@ class Connection:
         ears: "Hearing",
         ready: Callable[[Client], Coroutine[Any, Any, None]],
         changed: Callable[[], None],
-        *,
-        guilds: float = GUILDS,
+        pace: Pace,
     ) -> None:
-        self._token, self._ears, self._ready_, self._changed, self._guilds = token, ears, ready, changed, guilds
+        self._token, self._ears, self._ready_, self._changed, self._pace = token, ears, ready, changed, pace
         self._rest: discord.Client | None = None
         self._client: Client | None = None
         self._task: asyncio.Task[None] | None = None
@@ -177,7 +189,7 @@ class Connection:
 
     async def start(self) -> None:
         """Sign in, and begin to listen. Raises SettingsError for a token that is not taken, DeliveryError for what may pass."""
-        rest = discord.Client(intents=discord.Intents(guilds=True))
+        rest = discord.Client(intents=discord.Intents(guilds=True), max_ratelimit_timeout=LONGEST_WAIT)
         try:
             await asyncio.wait_for(rest.login(self._token), PATIENCE)
         except discord.LoginFailure as error:
@@ -205,7 +217,7 @@ class Connection:
 
     async def _supervise(self) -> None:
         while True:
-            client = Client(self._ears, self._up, self._changed, content=self.content, guilds=self._guilds)
+            client = Client(self._ears, self._up, self._changed, content=self.content, pace=self._pace)
             self._client = client
             try:
                 await client.start(self._token)
@@ -213,7 +225,9 @@ class Connection:
             except discord.PrivilegedIntentsRequired:
                 self._down("Discord refuses the Message Content intent; switch it on in the developer portal")
             except discord.LoginFailure:
-                self._down("Discord no longer takes DISCORD_TOKEN; reset it and start again")
+                self._down(REFUSED)
+            except discord.ConnectionClosed as error:
+                self._down(REFUSED if error.code == 4004 else f"Discord closed the connection ({error.code})")
             except Exception as error:
                 self._down(f"the connection ended ({type(error).__name__}); a new one is being made")
                 log.warning("the connection to Discord ended, a new one is made: %s", error, exc_info=True)
@@ -221,7 +235,7 @@ class Connection:
                 await _closed(client)
             self._tries += 1
             pause = PAUSES[min(self._tries, len(PAUSES)) - 1]
-            await asyncio.sleep(pause * random.uniform(0.75, 1.25))  # noqa: S311
+            await asyncio.sleep(pause * self._pace.retry * random.uniform(0.75, 1.25))  # noqa: S311
 
     async def _up(self, client: Client) -> None:
         self._tries, self._ready, self._why = 0, True, "the connection is interrupted"

@@ -7,6 +7,7 @@ Discord wants an answer to an interaction within three seconds, so nothing is as
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -57,9 +58,15 @@ class Hearing:
             place = await self._place(message, me)
             if place is not None:
                 found = inbound(message, place, me, self.fleet.registry, self.fleet.now)
-                self.fleet.revive(found.conversation)
+                found = found if found.text else replace(found, text="/fleet help")
+                self._alive(place)
                 self.router.receive(found)
         self.seen(message.id)
+
+    def _alive(self, place: Place) -> None:
+        """Somebody spoke there, so something can be said there."""
+        for conversation in {place.conversation, Place(place.channel, person=place.person).conversation}:
+            self.fleet.revive(conversation)
 
     async def _place(self, message: discord.Message, me: discord.ClientUser) -> Place | None:
         """The conversation in which a message is meant for us; None when it is not."""
@@ -78,7 +85,7 @@ class Hearing:
         if thread is not None:
             self.saying.opened.add(thread)
             known = self.fleet.store.talk.posts(Place(parent, thread).conversation, limit=1)
-            return Place(parent, thread) if named or (known and not to_others(message, me)) else None
+            return Place(parent, thread) if named or (known and _readable(message) and not to_others(message, me)) else None
         if not named:
             return None
         return Place(parent, message.id if _may_open(channel) else None)
@@ -141,7 +148,7 @@ class Hearing:
         done = self.saying.acks[event.event] = asyncio.get_running_loop().create_future()
         acknowledged = False
         try:
-            self.fleet.revive(event.conversation)
+            self._alive(_place_of(interaction))
             self.router.receive(event)
             thinking = interaction.response.defer(ephemeral=private, thinking=True)
             acknowledged = await _acknowledged(thinking)
@@ -237,6 +244,11 @@ def _may_open(channel: Any) -> bool:
         return False
     mine = channel.permissions_for(channel.guild.me)
     return all(getattr(mine, name) for name in THREADS)
+
+
+def _readable(message: discord.Message) -> bool:
+    """Whether it says anything: without the Message Content intent it does not."""
+    return bool(message.content or message.attachments)
 
 
 def _fields(components: Any) -> Any:

@@ -31,17 +31,15 @@ OVERLAP = 60_000 << 22
 """A minute as a difference between numbers: so much is read again, because messages of several channels come out of order."""
 MOST = 500
 """Messages of one channel that are read after an absence."""
-AGAIN = 5.0
-"""Seconds before channels that could not be read are tried again."""
 UNNOTICED = timedelta(seconds=3)
 """An absence that nobody has noticed."""
 
 
 class History:
-    """Where we have been, and what happened while we were not."""
+    """Where we have been, and what happened while we were not. `pause`: seconds before what failed is tried again."""
 
-    def __init__(self, fleet: "Fleet", hearing: Hearing, saying: Saying) -> None:
-        self.fleet, self.hearing, self.saying = fleet, hearing, saying
+    def __init__(self, fleet: "Fleet", hearing: Hearing, saying: Saying, pause: float) -> None:
+        self.fleet, self.hearing, self.saying, self._pause = fleet, hearing, saying, pause
         self._newest = 0
         self.listening = False
         """Whether everything up to now has been heard."""
@@ -82,7 +80,7 @@ class History:
         while left and not client.is_closed():
             failed = [channel for channel in left if not await self._read(client, channel, after, channel in direct)]
             if failed:
-                await asyncio.sleep(AGAIN)
+                await asyncio.sleep(self._pause)
             left = failed
 
     async def _read(self, client: Client, channel: int, after: int, direct: bool) -> bool:

@@ -8,7 +8,7 @@ both can be done twice without harm.
 import asyncio
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING
 
 import discord
@@ -38,9 +38,9 @@ TOPIC = 90
 class Saying:
     """Says posts. `opened` are threads that are known to be there."""
 
-    def __init__(self, fleet: "Fleet", line: Wire, pace: float) -> None:
+    def __init__(self, fleet: "Fleet", line: Wire, running: Callable[[], Collection[str]], pace: float) -> None:
         self.fleet, self.wire = fleet, line
-        self.streams = Streams(fleet, line, self.target, pace)
+        self.streams = Streams(fleet, line, self.target, running, pace)
         self.acks: dict[str, asyncio.Future[bool]] = {}
         """Interactions that are being acknowledged, by their event: whether that worked. Nothing answers before."""
         self.opened: set[int] = set()
@@ -69,7 +69,7 @@ class Saying:
             channel, first = grown
             rest = await self._send(channel, pages[1:], key, again=again, start=1)
             return _id(channel, [first, *rest])
-        channel, reply = await self.target(post.conversation, inbound.text if inbound else post.text)
+        channel, reply = await self.target(post.conversation)
         return _id(channel, await self._send(channel, pages, key, again=again, reply=reply))
 
     async def update(self, message: str, post: Post, *, away: str = "") -> None:
@@ -164,7 +164,7 @@ class Saying:
 
     # -- places ------------------------------------------------------------------------------------------------------
 
-    async def target(self, conversation: str, topic: str = "") -> tuple[int, int | None]:
+    async def target(self, conversation: str) -> tuple[int, int | None]:
         """Where a conversation is held: its thread, opened if it has to be; its channel, and the message to answer there, where
         no thread may be opened."""
         place = place_of(conversation)
@@ -175,7 +175,7 @@ class Saying:
         if place.thread in self.opened:
             return place.thread, None
         try:
-            await self.wire.thread(place.channel, place.thread, headline(topic, TOPIC) or "Conversation")
+            await self.wire.thread(place.channel, place.thread, self._topic(place.thread))
         except discord.HTTPException as error:
             if error.code == UNKNOWN_MESSAGE or error.code == 50024:  # it began otherwise, or its first message was deleted
                 self.opened.add(place.thread)
@@ -186,6 +186,11 @@ class Saying:
             return place.channel, place.thread
         self.opened.add(place.thread)
         return place.thread, None
+
+    def _topic(self, message: int) -> str:
+        """What a thread is called: after the words that began it."""
+        first = self.fleet.store.talk.inbound(f"{PLATFORM}:{message}")
+        return headline(first.text if first else "", TOPIC) or "Conversation"
 
     def met(self, person: int, channel: int) -> None:
         """A person has spoken to us in direct messages: from now on they are read after an absence."""

@@ -8,7 +8,7 @@ is left out.
 import asyncio
 import logging
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -50,10 +50,10 @@ class _Turn:
 
 
 class Streams:
-    """The turns that are shown now. `pace`: seconds between two edits of a message."""
+    """The turns that are shown now. `running`: conversations in which one runs; `pace`: seconds between two edits."""
 
-    def __init__(self, fleet: "Fleet", wire: Wire, target: Target, pace: float) -> None:
-        self.fleet, self.wire, self.target, self.pace = fleet, wire, target, pace
+    def __init__(self, fleet: "Fleet", wire: Wire, target: Target, running: Callable[[], Collection[str]], pace: float) -> None:
+        self.fleet, self.wire, self.target, self.running, self.pace = fleet, wire, target, running, pace
         self._turns: dict[str, _Turn] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -72,7 +72,7 @@ class Streams:
                 turn.text += text
             case Doing(text):
                 turn.text += "\n\n" if turn.text and not turn.text.endswith("\n\n") else ""
-                turn.doing, turn.over = text, not text
+                turn.doing, turn.over = text, not text and conversation not in self.running()
         turn.changed.set()
 
     async def finish(self, conversation: str, page: Page) -> tuple[int, int] | None:

@@ -15,6 +15,7 @@ from bot import skillset
 from bot.agent.base import Model
 from bot.chat.base import Live
 from bot.chat.discord.chat import DiscordChat
+from bot.chat.discord.pace import Pace
 from tests.bed import Bed
 from tests.fakes.chat import FakeChat
 from tests.standins.discord import Discord
@@ -29,6 +30,7 @@ people:
   - {{name: ben, role: approver, products: [product-a], discord: "{ben}"}}
   - {{name: vic, role: viewer, discord: "{vic}"}}
 """
+FAST = Pace(stream=0.02, board=0.02, guilds=0.05, identify=0.0, retry=0.02, history=0.02, keep=10.0)
 PLAN = {"options": ["approve", "revise", "reject"], "taskId": "t-1", "revision": 1}
 
 
@@ -65,9 +67,7 @@ class DiscordBed(Bed):
             self.discord.token,
             api=self.discord.api,
             gateway=self.discord.gateway_url,
-            pace=0.02,
-            board_pace=0.02,
-            guilds=0.05,
+            pace=FAST,
         )
         self.jobs.chats["discord"] = self.chat
         self.router.live = self._live
@@ -111,9 +111,29 @@ class DiscordBed(Bed):
         """A message by its number."""
         return next(found for each in self.world.messages.values() if (found := each.get(message)))
 
+    async def later(self, **span: float) -> None:
+        """Let time pass, and see to what became due."""
+        self.clock.forward(**span)
+        await self.settled()
+
+    async def delivered(self, number: int) -> None:
+        """Until so many posts have been shown."""
+        await self.discord.until(lambda: self.store.outbox.counts().get("delivered", 0) >= number, f"{number} posts are shown")
+
+    async def commands(self) -> None:
+        """Until the commands are registered."""
+        await self.discord.until(lambda: self.world.commands.get(None), "the commands are registered")
+
+    async def settled_on_discord(self) -> None:
+        """Until the coordinator has taken in every event that Discord has sent."""
+        probe = self.world.make_user("probe")
+        self.world.add_member(self.guild.id, probe.id)
+        said = Human(self.discord, probe).dm("!help")
+        await self.discord.until(lambda: self.store.talk.inbound(f"discord:{said.id}"), "the probe has been heard")
+
     async def slash(self, human: Human, channel: Channel, text: str) -> Pressed:
         """A command in words, as its typed options: `status product-a`, `spawn product-a fix it`, `gates --all`."""
-        await self.discord.until(lambda: self.world.commands.get(None), "the commands are registered")
+        await self.commands()
         skill, given = skillset.parse(f"/fleet {text}", self.router.skills, products=tuple(self.fleet.products))
         typed = {key.replace("_", "-"): " ".join(value) if isinstance(value, list) else value for key, value in given.items()}
         return await human.slash(channel, f"fleet {skill.name}", typed)
