@@ -154,8 +154,8 @@ class Outbox:
     def cards(self, gate: str, platform: str) -> list[tuple[str, str]]:
         """(conversation, message id) of each message of a platform that shows a gate's card, oldest first."""
         rows = self._db.rows(
-            "SELECT conversation, message FROM outbox JOIN posts ON posts.id = outbox.post WHERE kind = 'gate' AND platform = ?"
-            " AND message IS NOT NULL AND post IN (SELECT post FROM shown WHERE gate = ?) ORDER BY n",
+            "SELECT outbox.conversation, message FROM outbox JOIN posts ON posts.id = outbox.post WHERE kind = 'gate'"
+            " AND platform = ? AND message IS NOT NULL AND post IN (SELECT post FROM shown WHERE gate = ?) ORDER BY n",
             *(platform, gate),
         )
         return [(row["conversation"], row["message"]) for row in rows]

@@ -33,8 +33,6 @@ class Boards:
 
     def __init__(self, fleet: "Fleet", saying: Saying, pace: float) -> None:
         self.fleet, self.saying, self.pace = fleet, saying, pace
-        self.guilds: dict[int, int] = {}
-        """The server of each channel, for links."""
         self._shown: dict[int, tuple[str, ...]] = {}
         self._failed: dict[int, str] = {}
         self._changed = asyncio.Event()
@@ -119,13 +117,7 @@ class Boards:
             )
 
     def _links(self, channel: int, own: list[str]) -> dict[str, str]:
-        """Where each open gate's card is in this channel."""
-        guild = self.guilds.get(channel)
-        found: dict[str, str] = {}
-        for gate in self.fleet.store.gates.in_states(GateState.OPEN):
-            if gate.product not in own or guild is None:
-                continue
-            for _, message in self.fleet.store.outbox.cards(gate.id, PLATFORM):
-                where, _, id = message.partition("/")
-                found[gate.id] = f"https://discord.com/channels/{guild}/{where}/{id.split(',')[0]}"
-        return found
+        """Where each open gate's card is, in this channel if it is here."""
+        open_gates = self.fleet.store.gates.in_states(GateState.OPEN)
+        found = {gate.id: self.saying.links.card(gate.id, channel) for gate in open_gates if gate.product in own}
+        return {gate: link for gate, link in found.items() if link}

@@ -89,7 +89,7 @@ class DiscordChat(Chat):
     async def _ready(self, client: Client) -> None:
         """A session has begun: see that the commands are there, hear what was missed, show the boards."""
         self.saying.opened |= {thread.id for guild in client.guilds for thread in guild.threads}
-        self.boards.guilds = {channel.id: guild.id for guild in client.guilds for channel in guild.channels}
+        self.saying.links.servers = {channel.id: guild.id for guild in client.guilds for channel in guild.channels}
         await self.history.catch_up(client)
         self.boards.begin()
         try:

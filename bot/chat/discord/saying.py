@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import discord
 
 from bot.chat.discord.from_message import PLATFORM, place_of
+from bot.chat.discord.links import Links
 from bot.chat.discord.page import Page, marks
 from bot.chat.discord.streaming import Streams
 from bot.chat.discord.to_message import to_pages
@@ -43,6 +44,7 @@ class Saying:
         self.streams = Streams(fleet, line, self.target, running, pace)
         self.acks: dict[str, asyncio.Future[bool]] = {}
         """Interactions that are being acknowledged, by their event: whether that worked. Nothing answers before."""
+        self.links = Links(fleet)
         self.opened: set[int] = set()
         self._direct: dict[int, int] = {}
 
@@ -58,7 +60,7 @@ class Saying:
             raise failure from error
 
     async def _post(self, post: Post, inbound: Inbound | None, key: str, *, again: bool, plain: bool) -> str:
-        pages = to_pages(post, self.fleet, plain=plain)
+        pages = to_pages(post, self.fleet, self.links, plain=plain)
         if inbound is not None and "token" in inbound.extra:
             found = await self._respond(inbound, pages, post, again=again)
             if found:
@@ -75,7 +77,7 @@ class Saying:
     async def update(self, message: str, post: Post, *, away: str = "") -> None:
         """Show a message again as it is now. One that somebody deleted stays deleted. Raises DeliveryError."""
         channel, ids = _read(message)
-        pages = to_pages(post, self.fleet, away=away)
+        pages = to_pages(post, self.fleet, self.links, away=away)
         try:
             for id, page in zip(ids, pages, strict=False):
                 await self._edit(channel, id, page, post)
@@ -93,7 +95,7 @@ class Saying:
             if error.code != MALFORMED or not page.layout:
                 raise
             log.warning("Discord refuses the layout of post %s, its text is shown instead: %s", post.id, error.text)
-            await self.wire.edit(channel, id, to_pages(post, self.fleet, plain=True)[0])
+            await self.wire.edit(channel, id, to_pages(post, self.fleet, self.links, plain=True)[0])
 
     # -- ways --------------------------------------------------------------------------------------------------------
 
@@ -138,7 +140,9 @@ class Saying:
         said = f"I may not write in <#{where}>, so I answer here. {failure.hint}"
         try:
             channel = await self._direct_to(int(inbound.extra["user"]))
-            return _id(channel, await self._send(channel, [Page(said), *to_pages(post, self.fleet)], key, again=True))
+            return _id(
+                channel, await self._send(channel, [Page(said), *to_pages(post, self.fleet, self.links)], key, again=True)
+            )
         except FAILURES as error:
             raise failure from error
 

@@ -56,6 +56,20 @@ def to_small_card(gate: Gate, seen: dict[str, Any]) -> ui.Container[Any]:
     return box
 
 
+def to_note(gate: Gate, seen: dict[str, Any], words: str, link: str) -> Page:
+    """A short word about a gate, with the way to its card; how it ended, once it has. Without a card to lead to it has the
+    buttons itself."""
+    view = ui.LayoutView(timeout=None)
+    if gate.state is not GateState.OPEN:
+        view.add_item(ui.TextDisplay(lines(words[:1500], _outcome(gate, seen))))
+        return Page(view=view)
+    view.add_item(ui.TextDisplay(words[:1500]))
+    if link:
+        view.add_item(ui.ActionRow(ui.Button[Any](label="Open the card", url=link)))
+        return Page(view=view)
+    return to_card(gate, seen, head=words)
+
+
 def to_plain(gate: Gate, seen: dict[str, Any]) -> str:
     """The card as text alone, for when Discord refuses it: it says how to answer without buttons."""
     if gate.state is not GateState.OPEN:
@@ -65,10 +79,11 @@ def to_plain(gate: Gate, seen: dict[str, Any]) -> str:
 
 
 def _head(gate: Gate, seen: dict[str, Any]) -> str:
-    small = [f"**{_inline(gate.product)}**", f"`{gate.id}`"]
+    small = [f"**{_inline(gate.product)}**"] if gate.product else []
+    small += [f"`{gate.id}`"]
     small += [f"revision {gate.revision}"] if gate.revision > 1 else []
     small += [f"asked by {_inline(seen['asked_by'])}"] if seen.get("asked_by") else []
-    small += [f"<t:{int(datetime.fromisoformat(seen['created_at']).timestamp())}:R>"]
+    small += [_stamp(seen["created_at"])]
     return f"### {NOUNS.get(gate.kind, gate.kind)}: {_inline(gate.title)}\n-# {' · '.join(small)}"
 
 
@@ -129,11 +144,15 @@ def _costs(seen: dict[str, Any]) -> str:
 
 
 def _deciders(seen: dict[str, Any]) -> str:
-    names = [_inline(name) for name in seen.get("may_decide") or []]
-    required = seen.get("required", 1)
-    if not names:
-        return "-# Nobody may decide this yet: name an approver under `people` in products.yaml."
-    return f"-# Needs {required} of: {', '.join(names[:12])}" if required > 1 or len(names) > 1 else f"-# Waits for {names[0]}"
+    parts = [f"Needs {_inline(seen['needs'])}"]
+    parts += [f"reminds {_stamp(seen['reminds_at'])}"] if seen.get("reminds_at") else []
+    parts += [f"escalated {_stamp(seen['escalated_at'])}"] if seen.get("escalated_at") else []
+    return f"-# {' · '.join(parts)}"
+
+
+def _stamp(at: str) -> str:
+    """A time, which Discord shows as `in 18 minutes` and keeps true."""
+    return f"<t:{int(datetime.fromisoformat(at).timestamp())}:R>"
 
 
 def _inline(text: str) -> str:

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 from discord import ui
 
 from bot.chat.discord import ids
+from bot.chat.discord.links import Links
 from bot.chat.discord.page import Page, SayButton
-from bot.chat.discord.to_card import to_card, to_plain, to_small_card
+from bot.chat.discord.to_card import to_card, to_note, to_plain, to_small_card
 from bot.chat.discord.to_text import beginning, pieces, tidy
 from bot.domain import Gate, Post
 from bot.views import gate_json
@@ -21,7 +22,7 @@ MOST_PIECES = 4
 MOST_BUTTONS = 5
 
 
-def to_pages(post: Post, fleet: "Fleet", *, plain: bool = False, away: str = "") -> list[Page]:
+def to_pages(post: Post, fleet: "Fleet", links: Links, *, plain: bool = False, away: str = "") -> list[Page]:
     """The messages that show a post, as everything is now. `plain`: without layouts and files."""
     gates = [found for card in post.cards if card.gate and (found := fleet.store.gates.get(card.gate))]
     if gates and plain:
@@ -29,6 +30,8 @@ def to_pages(post: Post, fleet: "Fleet", *, plain: bool = False, away: str = "")
         return [Page(each) for each in pieces(said if post.kind == "gate" else f"{tidy(post.text)}\n\n{said}")]
     if len(gates) == 1 and post.kind == "gate":
         return [to_card(gates[0], gate_json(gates[0], fleet), away=away)]
+    if gates and post.kind in ("note", "reminder"):
+        return [to_note(gates[0], gate_json(gates[0], fleet), tidy(post.text), links.card(gates[0].id))]
     if gates:
         return _with_cards(post, gates, fleet)
     return _text(post, plain)

@@ -7,7 +7,7 @@ from tests.standins.discord_people import labels, text_of
 
 async def test_a_card_says_what_is_asked_who_may_decide_and_has_its_buttons(bed: DiscordBed) -> None:
     bed.plan()
-    card = await bed.card("Split the parser", "product-a", "g1", "ana, ben")
+    card = await bed.card("Split the parser", "product-a", "g1", "Needs ana or ben")
     assert labels(card) == ["Approve", "Request changes", "Reject"]
     assert card.flags & (1 << 15) and not card.content
 
@@ -132,12 +132,12 @@ async def test_the_inbox_is_a_command_whose_cards_can_be_pressed(bed: DiscordBed
 async def test_a_card_somebody_deleted_stays_deleted(bed: DiscordBed) -> None:
     bed.plan()
     card = await bed.card()
-    await bed.delivered(1)
+    await bed.delivered(3)
     bed.world.delete_message(bed.channel.id, card.id)
     bed.fleet.decide("g1", "approve", bed.person, platform="web")
     assert bed.store.outbox.stale("discord")
     await bed.discord.until(lambda: not bed.store.outbox.stale("discord"), "nothing is left to be shown")
-    assert bed.store.outbox.counts() == {"delivered": 1}
+    assert bed.store.outbox.counts() == {"delivered": 3}
 
 
 async def test_a_button_nobody_knows_is_answered(bed: DiscordBed) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from bot import skillset
 from bot.chat.discord import from_command
 from bot.chat.discord.to_commands import MORE, SIZE, commands, size
-from bot.chat.discord.to_text import LONGEST, beginning, code, ending, pieces, tidy
+from bot.chat.discord.to_text import beginning, code, ending, pieces, tidy
 from bot.domain import Role
 from bot.skill import Skill, SkillArgs
 from tests.standins.discord_world import World
