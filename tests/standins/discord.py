@@ -20,7 +20,7 @@ from tests.standins.discord_rest import Asked, Rest
 from tests.standins.discord_world import World
 
 TOKEN = "MTIzNDU2Nzg5MDEyMzQ1Njc4.stand-in.not-a-real-token-0123456789"
-PATIENCE = 4.0
+PATIENCE = 30.0
 """Seconds after which what has not come true is a failure."""
 T = TypeVar("T")
 
@@ -39,7 +39,7 @@ class Discord:
 
     async def __aenter__(self) -> "Discord":
         app = web.Application(client_max_size=32 * 1024**2)
-        app.router.add_get("/gateway/", self.gateway.serve)
+        app.router.add_get("/gateway{slash:/?}", self.gateway.serve)
         app.router.add_route("*", "/api/v10/{tail:.*}", self.rest.serve)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()

@@ -230,7 +230,8 @@ class Connection:
                 self._down(REFUSED if error.code == 4004 else f"Discord closed the connection ({error.code})")
             except Exception as error:
                 self._down(f"the connection ended ({type(error).__name__}); a new one is being made")
-                log.warning("the connection to Discord ended, a new one is made: %s", error, exc_info=True)
+                log.warning("the connection to Discord ended, a new one is made: %s: %s", type(error).__name__, error)
+                log.debug("it ended here", exc_info=True)
             finally:
                 await _closed(client)
             self._tries += 1

@@ -4,6 +4,7 @@ The card of a gate that is no longer open is its outcome: the same head, what be
 Long plans and diffs are files; on an edit Discord keeps the files of the message, so only a new message carries them.
 """
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +14,7 @@ from discord import ui
 from bot.chat.discord.page import LABELS, GateButton, GateMenu, Page
 from bot.chat.discord.to_text import beginning, code, lines, tidy
 from bot.domain import Gate, GateState
-from bot.gates import APPROVE, REJECT
+from bot.gates import APPROVE, REJECT, outcome
 from bot.words import listed, money
 
 PLAN, DIFF = 2300, 900
@@ -116,6 +117,9 @@ def _add_answers(box: ui.Container[Any], gate: Gate, seen: dict[str, Any], away:
 def _outcome(gate: Gate, seen: dict[str, Any]) -> str:
     good, bad = gate.decision and gate.decision.choice == APPROVE, gate.decision and gate.decision.choice == REJECT
     mark = "✔" if good else "✖" if bad else "↻" if gate.decision else "○"
+    if gate.state is GateState.SUPERSEDED and gate.decision is not None:
+        answered = outcome(replace(gate, state=GateState.DECIDED))
+        return f"**{mark}** {tidy(answered)[:1200]}\n-# {seen['outcome']}"
     return f"**{mark}** {tidy(seen['outcome'])[:1200]}"
 
 
