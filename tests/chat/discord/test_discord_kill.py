@@ -108,7 +108,7 @@ async def test_no_click_is_lost_or_left_unanswered(town: Town) -> None:
     await town.start()
     await pressed.answer("Approved by ana")
     await town.discord.until(lambda: "Approved by ana in discord" in text_of(newer), "the card says so")
-    assert len(pressed.messages) == town.times(town.ana.direct.id, "Changes requested by ana") == 1
+    assert len(pressed.messages) == town.times(town.ana.direct.id, "`g1`: Changes requested") == 1
 
 
 async def test_nothing_that_is_said_is_lost_and_nothing_is_shown_twice(town: Town) -> None:
