@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 PATIENCE = 15.0
 """Seconds for signing in."""
-NAME = "discord"
 
 
 async def look(settings: "Settings", registry: "Registry | None") -> list[Check]:
@@ -33,56 +32,59 @@ async def look(settings: "Settings", registry: "Registry | None") -> list[Check]
         return await _look(client, registry)
     except discord.LoginFailure:
         cure = "Copy it again from Bot → Reset Token in the developer portal."
-        return [Check(NAME, "fail", "Discord does not take DISCORD_TOKEN.", cure)]
+        return [Check("discord", "fail", "Discord does not take DISCORD_TOKEN.", cure)]
     except FAILURES as error:
         failure = refused(error, "Discord")
-        return [Check(NAME, "fail", f"Discord could not be looked at: {failure.message}", "See that this machine reaches it.")]
+        return [
+            Check("discord", "fail", f"Discord could not be looked at: {failure.message}", "See that this machine reaches it.")
+        ]
     finally:
         await client.close()
 
 
 async def _look(client: discord.Client, registry: "Registry | None") -> list[Check]:
-    checks = [Check(NAME, "ok", f"signed in as {client.user}"), _intent(client), await _commands(client)]
+    checks = [Check("discord", "ok", f"signed in as {client.user}"), _intent(client), await _commands(client)]
     listed = [each for product in registry.products for each in product.channels] if registry else []
     for each in listed:
         if each.platform == PLATFORM:
             checks.append(await _channel(client, int(each.id)))
     if registry is not None and not any(PLATFORM in person.ids for person in registry.people):
         cure = 'Add `discord: "<user number>"` to somebody under `people` in products.yaml.'
-        checks.append(Check(f"{NAME} people", "warn", "Nobody is known on Discord, so nobody is let in there.", cure))
+        checks.append(Check("discord people", "warn", "Nobody is known on Discord, so nobody is let in there.", cure))
     return checks
 
 
 def _intent(client: discord.Client) -> Check:
     flags = client.application_flags
     if flags.gateway_message_content or flags.gateway_message_content_limited:
-        return Check(f"{NAME} intents", "ok", "Message Content is on")
+        return Check("discord intents", "ok", "Message Content is on")
     said = "The Message Content intent is off: in threads the bot must be mentioned each time."
-    return Check(f"{NAME} intents", "warn", said, "Switch it on under Bot → Privileged Gateway Intents.")
+    return Check("discord intents", "warn", said, "Switch it on under Bot → Privileged Gateway Intents.")
 
 
 async def _commands(client: discord.Client) -> Check:
     assert client.application_id is not None  # noqa: S101  it is signed in
     known = await client.http.get_global_commands(client.application_id)
     if same_commands(known, commands(load())):
-        return Check(f"{NAME} commands", "ok", "/fleet is registered as the skills are")
+        return Check("discord commands", "ok", "/fleet is registered as the skills are")
     return Check(
-        f"{NAME} commands", "warn", "The commands at Discord are not those of the skills.", "`fleet up` registers them."
+        "discord commands", "warn", "The commands at Discord are not those of the skills.", "`fleet up` registers them."
     )
 
 
 async def _channel(client: discord.Client, number: int) -> Check:
     """Whether a product's channel can be used."""
-    name = f"{NAME} {number}"
     cure = "Invite the bot to that server with the link of `fleet discord-invite`, or correct products.yaml."
     try:
         channel = await client.fetch_channel(number)
     except discord.NotFound:
-        return Check(name, "fail", f"There is no channel {number}.", cure)
+        return Check("discord channels", "fail", f"There is no channel {number}.", cure)
     except discord.Forbidden:
-        return Check(name, "fail", f"The bot may not see channel {number}.", cure)
+        return Check("discord channels", "fail", f"The bot may not see channel {number}.", cure)
     if not isinstance(channel, discord.TextChannel):
-        return Check(name, "warn", f"Channel {number} is no text channel.", "Name a text channel in products.yaml.")
+        return Check(
+            "discord channels", "warn", f"Channel {number} is no text channel.", "Name a text channel in products.yaml."
+        )
     guild = await client.fetch_guild(channel.guild.id, with_counts=False)
     assert client.user is not None  # noqa: S101  it is signed in
     me = await guild.fetch_member(client.user.id)
@@ -90,5 +92,5 @@ async def _channel(client: discord.Client, number: int) -> Check:
     lacks = missing(fresh or channel, me)
     if lacks:
         cure = f"Allow {', '.join(lacks)} for its role in #{channel.name}; `fleet discord-invite` says why."
-        return Check(name, "fail", f"In #{channel.name} of {guild.name} the bot lacks: {', '.join(lacks)}.", cure)
-    return Check(name, "ok", f"#{channel.name} of {guild.name}")
+        return Check("discord channels", "fail", f"In #{channel.name} of {guild.name} the bot lacks: {', '.join(lacks)}.", cure)
+    return Check("discord channels", "ok", f"#{channel.name} of {guild.name}")

@@ -18,8 +18,6 @@ from simcord.backend import serializers
 
 from tests.standins.discord_world import World
 
-HEARTBEAT = 41_250
-"""Milliseconds between two heartbeats."""
 PRIVILEGED = {"message_content": 1 << 15, "members": 1 << 1, "presences": 1 << 8}
 Json = dict[str, Any]
 
@@ -92,6 +90,8 @@ class Gateway:
         self.identified = self.resumed = 0
         self.refusing = 0
         """How many connections are refused before one is let in."""
+        self.heartbeat = 41_250
+        """Milliseconds between two heartbeats."""
         self.deaf = False
         """Heartbeats are not answered any more."""
         self.unavailable: set[int] = set()
@@ -171,7 +171,7 @@ class Gateway:
         if request.query.get("v") != "10" or request.query.get("encoding") != "json":
             await line.close(4012)
             return socket
-        line.send({"op": 10, "d": {"heartbeat_interval": HEARTBEAT}})
+        line.send({"op": 10, "d": {"heartbeat_interval": self.heartbeat}})
         try:
             async for message in socket:
                 if message.type is not WSMsgType.TEXT:

@@ -77,6 +77,7 @@ class Client(discord.Client):
             chunk_guilds_at_startup=False,
             member_cache_flags=discord.MemberCacheFlags.none(),
             guild_ready_timeout=pace.guilds,
+            heartbeat_timeout=pace.silence,
         )
         self._ears, self._up, self._changed, self._pace = ears, up, changed, pace
         self._hearing: set[asyncio.Task[Any]] = set()

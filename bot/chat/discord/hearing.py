@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-VALID = 900.0
-"""Seconds for which an interaction can be answered."""
+MOST = 500
+"""Acknowledged interactions that are remembered; the answers to older ones look how they stand."""
 THREADS = ("view_channel", "send_messages_in_threads", "create_public_threads")
 STALE = "This button is of an older version of me. Say `/fleet gates` for what waits."
 Interaction = discord.Interaction[Any]
@@ -158,7 +158,8 @@ class Hearing:
             await _acknowledged(interaction.response.send_message(said[:1900], ephemeral=True))
         finally:
             done.set_result(acknowledged)
-            asyncio.get_running_loop().call_later(VALID, self.saying.acks.pop, event.event, None)
+            while len(self.saying.acks) > MOST and next(iter(self.saying.acks.values())).done():
+                self.saying.acks.pop(next(iter(self.saying.acks)))
 
     def _inbound(self, interaction: Interaction, text: str, press: Press | None, private: bool) -> Inbound:
         place = _place_of(interaction)

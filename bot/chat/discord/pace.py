@@ -13,6 +13,8 @@ class Pace:
     """Between two edits of a board at least."""
     guilds: float = 0.5
     """Without a new server, after which all are taken to have come."""
+    silence: float = 60.0
+    """Of Discord, not even an answer to a heartbeat, after which the connection counts as dead."""
     identify: float = 3.0
     """Before a session begins anew, as Discord asks."""
     retry: float = 1.0

@@ -132,8 +132,8 @@ class Wire:
 
 
 def _hook(method: str, path: str, application: int, token: str) -> Route:
-    where = "/webhooks/{webhook_id}/{webhook_token}" + path
-    return Route(method, where, webhook_id=application, webhook_token=token)
+    # Under other names than the library's own: it would keep a bucket for each token, of which each is used once.
+    return Route(method, "/webhooks/{application}/{token}" + path, application=application, token=token)
 
 
 def _parameters(

@@ -47,7 +47,7 @@ class DiscordBed(Bed):
         )
         ids = {"a": self.channel.id, "b": self.other.id, "ana": self.ana.id, "ben": self.ben.id, "vic": self.vic.id}
         super().__init__(folder, registry.format(**ids), model, chats={"discord": FakeChat("discord")})
-        self.connect = True
+        self.connect, self.pace = True, FAST
 
     async def __aenter__(self) -> "DiscordBed":
         await self.discord.__aenter__()
@@ -67,7 +67,7 @@ class DiscordBed(Bed):
             self.discord.token,
             api=self.discord.api,
             gateway=self.discord.gateway_url,
-            pace=FAST,
+            pace=self.pace,
         )
         self.jobs.chats["discord"] = self.chat
         self.router.live = self._live

@@ -1,11 +1,12 @@
 """The connection to Discord: interruptions, RESUME, what Discord cannot mean, tokens and intents, several servers."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bot.errors import SettingsError
-from tests.chat.discord.discordbed import DiscordBed
+from tests.chat.discord.discordbed import FAST, DiscordBed
 from tests.standins.discord_people import find, text_of
 
 
@@ -32,6 +33,16 @@ async def test_a_session_that_is_lost_is_followed_by_a_new_one_and_the_history_i
     await bed.ana.sees(thread, "of 2 sessions")
     await bed.discord.until(lambda: bed.discord.gateway.identified == 2, "a new session has begun")
     assert len([post for post in bed.heard if post.text == "!status"]) == 1
+
+
+async def test_a_connection_that_went_deaf_is_found_by_its_heartbeats(tmp_path: Path) -> None:
+    bed = DiscordBed(tmp_path)
+    bed.discord.gateway.heartbeat, bed.pace = 100, replace(FAST, silence=1.0)
+    async with bed:
+        bed.discord.gateway.deaf = True
+        await bed.discord.until(lambda: bed.discord.gateway.resumed, "it has connected again")
+        bed.discord.gateway.deaf = False
+        await bed.ana.sees(await bed.thread(bed.ana.mention(bed.channel, "!status")), "of 2 sessions")
 
 
 async def test_a_first_connection_that_fails_is_tried_again(tmp_path: Path) -> None:

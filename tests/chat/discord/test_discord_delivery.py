@@ -95,6 +95,16 @@ async def test_a_deleted_channel_is_told_of_once_and_comes_back_to_life_when_som
     await bed.discord.until(lambda: not bed.store.note(f"dead:{place}"), "it lives")
 
 
+async def test_what_belongs_to_a_channel_that_is_deleted_is_shown_in_the_page(bed: DiscordBed) -> None:
+    bed.world.delete_channel(bed.channel.id)
+    bed.plan()
+    await bed.discord.until(lambda: bed.store.note(f"dead:discord:{bed.channel.id}"), "it is told")
+    bed.expect("can say nothing", "no longer there")
+    bed.plan(revision=2)
+    await bed.settled()
+    assert bed.expect("revision 2", kind="gate").conversation == "web:fleet"
+
+
 async def test_a_person_with_a_closed_door_is_a_dead_place(bed: DiscordBed) -> None:
     bed.world.closed.add(bed.ana.id)
     bed.fleet.say(f"discord:@{bed.ana.id}", "a plan waits", key="1")
