@@ -6,6 +6,8 @@ next change, and said in the log once.
 
 import asyncio
 import logging
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import discord
@@ -25,6 +27,8 @@ log = logging.getLogger(__name__)
 
 NOTE = "discord:board:"
 """Begins the note of a channel's board: its message."""
+NEVER = datetime.fromtimestamp(0, UTC)
+"""In place of the time of a board, which is no change of its own."""
 HEEDED = frozenset({"status", "work", "gate", "registry", "runtime"})
 
 
@@ -75,14 +79,12 @@ class Boards:
         return found
 
     async def _show(self, channel: int, own: list[str], status: FleetStatus) -> None:
-        page = to_board(status, own, self._links(channel, own))
-        # The time in its last line is no change of its own.
-        texts = tuple(text for text in page.marks() if "changed <t:" not in text)
-        texts += tuple(text.split("changed <t:")[0] for text in page.marks() if "changed <t:" in text)
+        links = self._links(channel, own)
+        texts = to_board(replace(status, at=NEVER), own, links).marks()
         if self._shown.get(channel) == texts:
             return
         try:
-            await self._put(channel, page)
+            await self._put(channel, to_board(status, own, links))
         except FAILURES as error:
             failure = refused(error, f"channel {channel}")
             if self._failed.get(channel) != failure.message:

@@ -193,14 +193,15 @@ class Connection:
         rest = discord.Client(intents=discord.Intents(guilds=True), max_ratelimit_timeout=LONGEST_WAIT)
         try:
             await asyncio.wait_for(rest.login(self._token), PATIENCE)
+            self._rest = rest
         except discord.LoginFailure as error:
-            await rest.close()
             cure = "Copy it again from Bot → Reset Token in the developer portal."
             raise SettingsError("Discord does not take DISCORD_TOKEN.", cure) from error
         except FAILURES as error:
-            await rest.close()
             raise refused(error, "Discord") from error
-        self._rest = rest
+        finally:
+            if self._rest is not rest:
+                await _closed(rest)
         self._task = asyncio.create_task(self._supervise(), name="discord")
         with suppress(TimeoutError):
             await asyncio.wait_for(self._listens.wait(), FIRST)
@@ -211,8 +212,8 @@ class Connection:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         for client in (self._client, self._rest):
-            if client is not None and not client.is_closed():
-                await client.close()
+            if client is not None:
+                await _closed(client)
         self._client = self._rest = None
         self._ready = False
 
@@ -252,7 +253,8 @@ class Connection:
 
 async def _closed(client: discord.Client) -> None:
     """Close a client whatever state it is in."""
-    try:
-        await client.close()
-    except Exception as error:  # noqa: BLE001  one that never opened does not know how to close
-        log.debug("a client could not be closed: %s", error)
+    for close in (client.close, client.http.close):
+        try:
+            await close()
+        except Exception as error:  # noqa: BLE001  one whose connection broke, or never opened, does not know how to close
+            log.debug("a client could not be closed: %s", error)

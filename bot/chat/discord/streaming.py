@@ -77,12 +77,7 @@ class Streams:
 
     async def finish(self, conversation: str, page: Page) -> tuple[int, int] | None:
         """Put the answer where the growing message stands; its channel and number, or None where there is none."""
-        turn = self._turns.pop(conversation, None)
-        if turn is not None:
-            turn.over = True
-            turn.changed.set()
-            async with turn.lock:  # what is on its way goes first
-                pass
+        await self._end(conversation)
         known = await self._known(conversation, page)
         if known is None:
             return None
@@ -95,6 +90,21 @@ class Streams:
             message = 0
         self.fleet.store.set_note(NOTE + conversation, None)
         return (channel, message) if message else None
+
+    async def discard(self, conversation: str) -> None:
+        """The answer stands elsewhere, so the growing message goes."""
+        if conversation in self._turns or self.fleet.store.note(NOTE + conversation) is not None:
+            await self._end(conversation)
+            await self._take_away(conversation)
+
+    async def _end(self, conversation: str) -> None:
+        """Show nothing more of a turn; what is on its way goes first."""
+        turn = self._turns.pop(conversation, None)
+        if turn is not None:
+            turn.over = True
+            turn.changed.set()
+            async with turn.lock:
+                pass
 
     async def close(self) -> None:
         """Show nothing more."""
@@ -127,7 +137,8 @@ class Streams:
             typing.cancel()
             if self._turns.get(conversation) is turn:
                 await asyncio.sleep(LEFT)
-                await self._take_away(conversation, turn)
+            if self._turns.get(conversation) is turn:
+                await self._take_away(conversation)
         except FAILURES as error:
             log.info("the turn in %s is not shown as it goes: %s", conversation, error)
         finally:
@@ -165,10 +176,8 @@ class Streams:
             message = await self.wire.send(channel, page, nonce, answers=reply)
             self.fleet.store.set_note(NOTE + conversation, f"{channel}/{message}")
 
-    async def _take_away(self, conversation: str, turn: _Turn) -> None:
-        """Nothing has taken the place of a growing message: it is no answer, so it goes."""
-        if self._turns.get(conversation) is not turn:
-            return
+    async def _take_away(self, conversation: str) -> None:
+        """Nothing takes the place of a growing message: it is no answer, so it goes."""
         known = await self._known(conversation, Page("…"))
         self.fleet.store.set_note(NOTE + conversation, None)
         if known is not None:

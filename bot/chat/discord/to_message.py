@@ -20,6 +20,8 @@ MOST_CARDS = 6
 MOST_PIECES = 4
 """Messages for one text; a longer one is a file, with its beginning above."""
 MOST_BUTTONS = 5
+HEAD = 600
+"""Characters of an answer that stand above its one card; an answer that repeats the card's text is left out."""
 
 
 def to_pages(post: Post, fleet: "Fleet", links: Links, *, plain: bool = False, away: str = "") -> list[Page]:
@@ -40,8 +42,10 @@ def to_pages(post: Post, fleet: "Fleet", links: Links, *, plain: bool = False, a
 def _with_cards(post: Post, gates: list[Gate], fleet: "Fleet") -> list[Page]:
     """An answer with gates in it: the words, then a small card for each; whole, where there is one alone."""
     words = tidy(post.text) or "…"
-    if len(gates) == 1 and len(words) <= 600:
-        return [to_card(gates[0], gate_json(gates[0], fleet), head=words)]
+    if len(gates) == 1:
+        said = "" if gates[0].body[:200] in post.text else words
+        if len(said) <= HEAD:
+            return [to_card(gates[0], gate_json(gates[0], fleet), head=said)]
     found = [Page(each) for each in pieces(words)]
     view = ui.LayoutView(timeout=None)
     for gate in gates[:MOST_CARDS]:

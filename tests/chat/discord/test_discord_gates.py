@@ -18,7 +18,7 @@ async def test_changes_are_asked_for_with_a_note_and_the_next_revision_shows_wha
     form = await bed.ben.press(card, "Request changes")
     pressed = await bed.ben.submit(form, note="use a table")
     await pressed.answer("Changes requested by ben")
-    assert "use a table" in text_of(card) and labels(card) == []
+    await bed.discord.until(lambda: "use a table" in text_of(card) and not labels(card), "the card says so")
     await bed.settled()
     bed.plan(revision=2, body="1. Use a table\n2. Test it")
     newer = await bed.card("revision 2", "Changes since revision 1")

@@ -174,6 +174,19 @@ async def test_stop_ends_the_turn(tmp_path: Path) -> None:
         await bed.discord.until(lambda: not labels(growing), "the button goes")
 
 
+async def test_a_turn_that_a_command_began_is_answered_where_thinking_stands_and_nowhere_else(tmp_path: Path) -> None:
+    hold = asyncio.Event()
+    model = ScriptedModel([say("Both are idle.", hold=hold)])
+    async with DiscordBed(tmp_path, model=lambda: model) as bed:
+        await bed.commands()
+        pressed = await bed.ana.slash(bed.channel, "fleet ask", {"question": "how do they stand?"})
+        await bed.ana.sees(bed.channel, "Both")
+        hold.set()
+        answer = await pressed.answer("Both are idle.")
+        await bed.discord.until(lambda: find(bed.world.shown(bed.channel.id), ["Stop"]) is None, "the growing message goes")
+        assert find(bed.world.shown(bed.channel.id), ["Both"]) is answer
+
+
 async def test_a_long_answer_comes_in_pieces_that_keep_their_code_together(tmp_path: Path) -> None:
     lines = "\n".join(f"line {number} of the log" for number in range(150))
     model = ScriptedModel([say(f"Here:\n\n```text\n{lines}\n```\n\nThat is all.")])
