@@ -17,8 +17,9 @@ from bot.domain import Gate, GateState
 from bot.gates import APPROVE, REJECT, outcome
 from bot.words import listed, money
 
-PLAN, DIFF = 2300, 900
-"""Characters of a plan and of a diff that stand on the card; longer ones are files. All texts of a layout may have 4,000."""
+PLAN, DIFF, HEAD = 1900, 700, 1000
+"""Characters of a plan (less what stands above the card), of a diff, and of what stands above, that are shown; longer plans and
+diffs are files. All texts of a layout may have 4,000."""
 BUTTONS = 5
 """Options up to which they are buttons, in one row."""
 OPEN, GOOD, BAD, OTHER = 0x5865F2, 0x23A55A, 0xDA373C, 0x80848E
@@ -31,17 +32,17 @@ def to_card(gate: Gate, seen: dict[str, Any], *, head: str = "", away: str = "")
     been missed."""
     view = ui.LayoutView(timeout=None)
     if head:
-        view.add_item(ui.TextDisplay(head[:600]))
+        view.add_item(ui.TextDisplay(beginning(head, HEAD)))
     files: list[tuple[str, str]] = []
     box = ui.Container[Any](accent_colour=discord.Colour(_colour(gate)))
     box.add_item(ui.TextDisplay(_head(gate, seen)))
     if gate.state is GateState.OPEN:
-        _add_question(box, gate, seen, files)
+        _add_question(box, gate, seen, files, PLAN - len(head[:HEAD]))
         _add_answers(box, gate, seen, away)
     else:
         box.add_item(ui.TextDisplay(_outcome(gate, seen)))
         box.add_item(ui.Separator())
-        _add_question(box, gate, {**seen, "diff": ""}, files)
+        _add_question(box, gate, {**seen, "diff": ""}, files, PLAN - len(head[:HEAD]))
     view.add_item(box)
     return Page(view=view, files=tuple(files))
 
@@ -62,9 +63,9 @@ def to_note(gate: Gate, seen: dict[str, Any], words: str, link: str) -> Page:
     buttons itself."""
     view = ui.LayoutView(timeout=None)
     if gate.state is not GateState.OPEN:
-        view.add_item(ui.TextDisplay(lines(words[:1500], _outcome(gate, seen))))
+        view.add_item(ui.TextDisplay(lines(words[:HEAD], _outcome(gate, seen))))
         return Page(view=view)
-    view.add_item(ui.TextDisplay(words[:1500]))
+    view.add_item(ui.TextDisplay(words[:HEAD]))
     if link:
         view.add_item(ui.ActionRow(ui.Button[Any](label="Open the card", url=link)))
         return Page(view=view)
@@ -88,12 +89,12 @@ def _head(gate: Gate, seen: dict[str, Any]) -> str:
     return f"### {NOUNS.get(gate.kind, gate.kind)}: {_inline(gate.title)}\n-# {' · '.join(small)}"
 
 
-def _add_question(box: ui.Container[Any], gate: Gate, seen: dict[str, Any], files: list[tuple[str, str]]) -> None:
-    """The plan and what changed in it, on the card or as files."""
+def _add_question(box: ui.Container[Any], gate: Gate, seen: dict[str, Any], files: list[tuple[str, str]], room: int) -> None:
+    """The plan and what changed in it, on the card or as files. `room`: characters of the plan that stand on the card."""
     body = tidy(gate.body)
-    box.add_item(ui.TextDisplay(beginning(body, PLAN) if body else "*(It says nothing more.)*"))
+    box.add_item(ui.TextDisplay(beginning(body, room) if body else "*(It says nothing more.)*"))
     names = []
-    if len(body) > PLAN:
+    if len(body) > room:
         files.append((f"{gate.kind}-{gate.id}.md", gate.body))
         names.append(f"{gate.kind}-{gate.id}.md")
     if seen.get("diff"):
@@ -119,8 +120,8 @@ def _outcome(gate: Gate, seen: dict[str, Any]) -> str:
     mark = "✔" if good else "✖" if bad else "↻" if gate.decision else "○"
     if gate.state is GateState.SUPERSEDED and gate.decision is not None:
         answered = outcome(replace(gate, state=GateState.DECIDED))
-        return f"**{mark}** {tidy(answered)[:1200]}\n-# {seen['outcome']}"
-    return f"**{mark}** {tidy(seen['outcome'])[:1200]}"
+        return f"**{mark}** {tidy(answered)[:700]}\n-# {seen['outcome']}"
+    return f"**{mark}** {tidy(seen['outcome'])[:700]}"
 
 
 def _buttons(gate: Gate) -> ui.ActionRow[Any]:
@@ -138,7 +139,7 @@ def _given(gate: Gate, seen: dict[str, Any]) -> str:
     if not seen.get("answers"):
         return ""
     given = [f"{LABELS.get(each['choice'], each['choice'])} by {_inline(each['by'])}" for each in seen["answers"]]
-    return f"So far: {', '.join(given)}"
+    return f"So far: {', '.join(given)}"[:200]
 
 
 def _costs(seen: dict[str, Any]) -> str:
@@ -148,7 +149,7 @@ def _costs(seen: dict[str, Any]) -> str:
 
 
 def _deciders(seen: dict[str, Any]) -> str:
-    parts = [f"Needs {_inline(seen['needs'])}"]
+    parts = [f"Needs {_inline(seen['needs'])[:200]}"]
     parts += [f"reminds {_stamp(seen['reminds_at'])}"] if seen.get("reminds_at") else []
     parts += [f"escalated {_stamp(seen['escalated_at'])}"] if seen.get("escalated_at") else []
     return f"-# {' · '.join(parts)}"

@@ -7,7 +7,7 @@ from discord import ui
 from bot.chat.discord import ids
 from bot.chat.discord.links import Links
 from bot.chat.discord.page import Page, SayButton
-from bot.chat.discord.to_card import to_card, to_note, to_plain, to_small_card
+from bot.chat.discord.to_card import HEAD, to_card, to_note, to_plain, to_small_card
 from bot.chat.discord.to_text import beginning, pieces, tidy
 from bot.domain import Gate, Post
 from bot.views import gate_json
@@ -20,8 +20,6 @@ MOST_CARDS = 6
 MOST_PIECES = 4
 """Messages for one text; a longer one is a file, with its beginning above."""
 MOST_BUTTONS = 5
-HEAD = 600
-"""Characters of an answer that stand above its one card; an answer that repeats the card's text is left out."""
 
 
 def to_pages(post: Post, fleet: "Fleet", links: Links, *, plain: bool = False, away: str = "") -> list[Page]:

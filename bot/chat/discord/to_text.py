@@ -5,6 +5,7 @@ Discord has no tables, no images and no headings below the third level; a messag
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 
 LONGEST = 2000
 """Characters of one message."""
@@ -16,8 +17,9 @@ WIDEST = 90
 
 
 def tidy(markdown: str) -> str:
-    """The text with what Discord lacks said otherwise; what stands in code stays as it is."""
-    lines = re.sub(r"<!--.*?-->", "", markdown, flags=re.DOTALL).split("\n")
+    """The text with what Discord lacks said otherwise; what stands in code stays as it is. Nothing of it is hidden: people
+    decide on what they see."""
+    lines = markdown.split("\n")
     out: list[str] = []
     fence = ""
     at = 0
@@ -42,6 +44,7 @@ def tidy(markdown: str) -> str:
 def _plainer(line: str) -> str:
     line = re.sub(r"^\s{0,3}#{4,6}\s+(.*?)\s*#*$", r"**\1**", line)
     line = re.sub(r"!\[([^\]]*)\]\(([^)\s]+)[^)]*\)", lambda found: f"[{found[1] or 'image'}]({found[2]})", line)
+    line = line.replace("||", "\\|\\|")  # it would be shown only after a click
     line = re.sub(r"^(\s*)[-*]\s+\[[ ]\]\s", r"\1- ☐ ", line)
     line = re.sub(r"^(\s*)[-*]\s+\[[xX]\]\s", r"\1- ☑ ", line)
     return re.sub(r"^\s{0,3}([-*_])(\s*\1){2,}\s*$", "──────", line)
@@ -56,7 +59,8 @@ def _table(rows: list[list[str]]) -> list[str]:
     """A table as aligned columns of fixed width; as a list, where that would be too wide."""
     head, body = rows[0], rows[1:]
     plain = [[re.sub(r"[*`]", "", cell) for cell in row] for row in rows]
-    widths = [max(len(row[column]) if column < len(row) else 0 for row in plain) for column in range(len(head))]
+    columns = max(map(len, rows))
+    widths = [max(len(row[column]) if column < len(row) else 0 for row in plain) for column in range(columns)]
     if sum(widths) + 2 * len(widths) > WIDEST:
         return [_told(head, row) for row in body]
     shown = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)).rstrip() for row in plain]
@@ -64,8 +68,8 @@ def _table(rows: list[list[str]]) -> list[str]:
 
 
 def _told(head: Sequence[str], row: Sequence[str]) -> str:
-    first, *others = zip(head, row, strict=False)
-    rest = "; ".join(f"{name}: {value}" for name, value in others if value)
+    first, *others = zip_longest(head, row, fillvalue="")
+    rest = "; ".join(f"{name}: {value}" if name else value for name, value in others if value)
     return f"- **{first[1] or first[0]}**" + (f" · {rest}" if rest else "")
 
 

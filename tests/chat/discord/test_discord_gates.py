@@ -1,6 +1,14 @@
 """Gates on Discord: cards, forms, menus, late and forbidden clicks, revisions, files, restarts."""
 
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from simcord.components import validate_components, walk_components
+
 from bot.chat.discord import ids
+from bot.chat.discord.to_card import to_card
+from bot.domain import Decision, Gate, GateKind, GateState
 from tests.chat.discord.discordbed import DiscordBed
 from tests.standins.discord_people import labels, text_of
 
@@ -144,6 +152,30 @@ async def test_a_button_nobody_knows_is_answered(bed: DiscordBed) -> None:
     row = {"type": 1, "components": [{"type": 2, "style": 1, "label": "Old", "custom_id": "v0:approve:1"}]}
     old = bed.world.create_message(bed.channel.id, bed.discord.bot, "an old card", components=[row])
     await (await bed.ana.press(old, "Old")).answer("older version")
+
+
+@pytest.mark.parametrize("options", [3, 21])
+@pytest.mark.parametrize("size", [0, 500, 5_000, 100_000])
+async def test_every_card_is_a_layout_that_discord_takes(size: int, options: int) -> None:
+    now = datetime(2026, 3, 1, tzinfo=UTC)
+    choices = ("approve", "changes", "reject", *(f"option {number} " + "x" * 66 for number in range(options - 3)))
+    gate = Gate(
+        "g1234567", "product-a", GateKind.PLAN, "_*" * 100, "word *and* `code`\n" * (size // 18), GateState.OPEN, now, now
+    )
+    gate = replace(gate, revision=123, options=choices)
+    seen = {
+        "asked_by": "*" * 80, "created_at": now.isoformat(), "reminds_at": now.isoformat(), "escalated_at": now.isoformat(),
+        "needs": "a " * 500, "answers": [{"choice": "approve", "by": "b" * 60}] * 20, "cost_usd_today": 12.5,
+        "diff": "+ line\n" * (size // 7), "outcome": "Approved by ana: " + "note " * 1600,
+    }  # fmt: skip
+    decided = gate.decided(Decision("approve", "ana", now), now)
+    for each in (gate, decided):
+        for head in ("", "said " * 180):
+            page = to_card(each, seen, head=head, away="I was away. " * 12)
+            assert page.view is not None
+            shown = validate_components(page.view.to_components(), flags=1 << 15)
+            names = {part["file"]["url"].removeprefix("attachment://") for part in walk_components(shown) if part["type"] == 13}
+            assert names == {name for name, _ in page.files}
 
 
 def test_what_buttons_carry_fits_whatever_the_numbers() -> None:

@@ -24,7 +24,9 @@ SKILLS = skillset.load()
         ("#### Small\n##### Smaller", "**Small**\n**Smaller**"),
         ("![a chart](https://x.example/c.png)", "[a chart](https://x.example/c.png)"),
         ("- [ ] open\n- [x] done", "- ☐ open\n- ☑ done"),
-        ("a\n<!-- secret -->\n\n\n\nb", "a\n\nb"),
+        ("a\n\n\n\n<!-- b -->", "a\n\n<!-- b -->"),
+        ("not ||hidden||", "not \\|\\|hidden\\|\\|"),
+        ("| a | b |\n|---|---|\n| 1 | 2 | 3 |", "```\na  b\n─  ─  ─\n1  2  3\n```"),
         ("```md\n#### stays\n| a | b |\n|---|---|\n```", "```md\n#### stays\n| a | b |\n|---|---|\n```"),
         (
             "| name | tests |\n|:--|--:|\n| parser | 12 |\n| `lexer` | 7 |",
