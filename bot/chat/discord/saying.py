@@ -64,7 +64,6 @@ class Saying:
         if inbound is not None and "token" in inbound.extra:
             found = await self._respond(inbound, pages, post, again=again)
             if found:
-                await self.streams.discard(post.conversation)
                 return found
         if post.private:
             return await self._whisper(post, inbound, pages, key, again=again)

@@ -45,6 +45,8 @@ class _Turn:
     doing: str = ""
     shown: str = ""
     over: bool = False
+    silent: bool = False
+    """A command began it, whose “thinking…” says enough: its answer comes there."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -63,10 +65,7 @@ class Streams:
         if turn is None:
             if isinstance(event, Doing) and (event.skill or not event.text):
                 return
-            turn = self._turns[conversation] = _Turn()
-            task = asyncio.create_task(self._show(conversation, turn), name=f"stream {conversation}")
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            turn = self._begin(conversation)
         match event:
             case Delta(text):
                 turn.text += text
@@ -74,6 +73,17 @@ class Streams:
                 turn.text += "\n\n" if turn.text and not turn.text.endswith("\n\n") else ""
                 turn.doing, turn.over = text, not text and conversation not in self.running()
         turn.changed.set()
+        if turn.over and turn.silent:
+            del self._turns[conversation]
+
+    def _begin(self, conversation: str) -> _Turn:
+        events = (each for each in self.fleet.store.talk.unhandled() if each.conversation == conversation)
+        turn = self._turns[conversation] = _Turn(silent="token" in next((each.extra for each in events), {}))
+        if not turn.silent:
+            task = asyncio.create_task(self._show(conversation, turn), name=f"stream {conversation}")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return turn
 
     async def finish(self, conversation: str, page: Page) -> tuple[int, int] | None:
         """Put the answer where the growing message stands; its channel and number, or None where there is none."""
@@ -90,12 +100,6 @@ class Streams:
             message = 0
         self.fleet.store.set_note(NOTE + conversation, None)
         return (channel, message) if message else None
-
-    async def discard(self, conversation: str) -> None:
-        """The answer stands elsewhere, so the growing message goes."""
-        if conversation in self._turns or self.fleet.store.note(NOTE + conversation) is not None:
-            await self._end(conversation)
-            await self._take_away(conversation)
 
     async def _end(self, conversation: str) -> None:
         """Show nothing more of a turn; what is on its way goes first."""

@@ -45,8 +45,10 @@ class DiscordBed(Bed):
         self.ana, self.ben, self.vic, self.eve = (
             Human(self.discord, world.member(self.guild, name)) for name in ("ana", "ben", "vic", "eve")
         )
+        waiting = FakeChat("discord")
+        waiting.down = "not there yet"
         ids = {"a": self.channel.id, "b": self.other.id, "ana": self.ana.id, "ben": self.ben.id, "vic": self.vic.id}
-        super().__init__(folder, registry.format(**ids), model, chats={"discord": FakeChat("discord")})
+        super().__init__(folder, registry.format(**ids), model, chats={"discord": waiting})
         self.connect, self.pace = True, FAST
 
     async def __aenter__(self) -> "DiscordBed":
