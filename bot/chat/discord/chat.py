@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from bot.chat.base import Chat, Live, Part
@@ -16,6 +17,7 @@ from bot.chat.discord.saying import Saying
 from bot.chat.discord.to_commands import commands
 from bot.chat.discord.wire import FAILURES, Wire, refused
 from bot.domain import Post
+from bot.errors import StoreError
 from bot.fleet import Change
 
 if TYPE_CHECKING:
@@ -80,7 +82,8 @@ class DiscordChat(Chat):
     def live(self, conversation: str, event: Live) -> None:
         """Show what happens during a turn."""
         if conversation.startswith(f"{PLATFORM}:") and self.connection.client is not None:
-            self.saying.streams.live(conversation, event)
+            with suppress(StoreError):
+                self.saying.streams.live(conversation, event)
 
     def part(self) -> Part:
         """How it stands."""

@@ -67,7 +67,8 @@ class Saying:
                 return found
         if post.private:
             return await self._whisper(post, inbound, pages, key, again=again)
-        if post.answers and (grown := await self.streams.finish(post.conversation, pages[0])):
+        over = post.answers and post.conversation not in self.streams.running()
+        if over and (grown := await self.streams.finish(post.conversation, pages[0])):
             channel, first = grown
             rest = await self._send(channel, pages[1:], key, again=again, start=1)
             return _id(channel, [first, *rest])

@@ -198,6 +198,19 @@ async def test_a_long_answer_comes_in_pieces_that_keep_their_code_together(tmp_p
         assert [line for line in lines.split("\n") if line not in "\n".join(map(text_of, shown))] == []
 
 
+async def test_a_command_during_a_turn_does_not_take_the_place_of_its_answer(tmp_path: Path) -> None:
+    hold = asyncio.Event()
+    model = ScriptedModel([say("Both are idle.", hold=hold)])
+    async with DiscordBed(tmp_path, model=lambda: model) as bed:
+        thread = await bed.thread(bed.ana.mention(bed.channel, "how do they stand?"))
+        growing = await bed.ana.sees(thread, "Both")
+        bed.ana.say(thread, "!gates")
+        listed = await bed.ana.sees(thread, "Nothing waits")
+        hold.set()
+        answer = await bed.ana.sees(thread, "Both are idle.")
+        assert growing.id == answer.id != listed.id
+
+
 async def test_what_is_said_during_a_turn_is_taken_up(tmp_path: Path) -> None:
     hold = asyncio.Event()
     model = ScriptedModel([say("One moment please.", hold=hold), say("Both are idle.")])
