@@ -39,6 +39,11 @@ class Page:
         components = self.view.to_components() if self.view else []
         return tuple(marks({"content": self.text, "components": components}))
 
+    def shown_as(self, texts: tuple[str, ...]) -> bool:
+        """Whether a message with these marks is this one: a layout is known by its head, for what it says below may have changed
+        since it was sent."""
+        return texts[:1] == self.marks()[:1] if self.layout else texts == self.marks()
+
 
 def marks(message: dict[str, Any]) -> Iterator[str]:
     """What tells a message of Discord's from others; see `Page.marks`."""

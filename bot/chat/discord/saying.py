@@ -156,8 +156,7 @@ class Saying:
         shown = await self._shown(channel) if again else []
         sent: list[int] = []
         for number, page in enumerate(pages, start):
-            wanted = page.marks()
-            found = next((id for id, texts in shown if texts == wanted and id not in sent), None)
+            found = next((id for id, texts in shown if page.shown_as(texts) and id not in sent), None)
             sent.append(found or await self.wire.send(channel, page, nonce(key, number), answers=reply if not sent else None))
         return sent
 

@@ -21,7 +21,7 @@ async def test_what_got_lost_on_the_way_is_shown_once(bed: DiscordBed, after: bo
     assert said(bed, "Plan: Plan ready") == 1
 
 
-async def test_a_message_whose_answer_was_lost_is_recognised_long_after_discord_has_forgotten_its_nonce(
+async def test_a_message_whose_answer_was_lost_is_recognised_long_after_its_nonce_is_forgotten(
     bed: DiscordBed,
 ) -> None:
     bed.discord.rest.lose("POST", f"/channels/{bed.channel.id}/messages")
@@ -32,6 +32,18 @@ async def test_a_message_whose_answer_was_lost_is_recognised_long_after_discord_
     await bed.later(minutes=10)
     await bed.delivered(1)
     assert said(bed, "Work is") == 1
+
+
+async def test_a_card_whose_answer_was_lost_is_recognised_although_it_was_decided_meanwhile(bed: DiscordBed) -> None:
+    bed.discord.rest.lose("POST", f"/channels/{bed.channel.id}/messages")
+    bed.plan()
+    card = await bed.card("Approve")
+    await bed.discord.until(lambda: bed.store.outbox.next_due(), "its answer was lost")
+    bed.fleet.decide("g1", "approve", bed.person, platform="web")
+    bed.world.advance_clock(600)
+    await bed.later(minutes=10)
+    await bed.discord.until(lambda: "Approved by ana" in text_of(card), "the one card says so")
+    assert said(bed, "Plan: Plan ready") == 1
 
 
 async def test_the_same_words_twice_are_two_messages_even_if_an_answer_was_lost(bed: DiscordBed) -> None:
