@@ -47,7 +47,7 @@ class DiscordChat(Chat):
         point_at(api, gateway)
         self.fleet, self.router, self._pace = fleet, router, pace
         self.saying = Saying(fleet, Wire(lambda: self.connection.rest), router.running, pace.stream)
-        self.hearing = Hearing(fleet, router, self.saying, lambda message: self.history.seen(message))
+        self.hearing = Hearing(fleet, router, self.saying, pace.history)
         self.history = History(fleet, self.hearing, self.saying, pace.history)
         self.boards = Boards(fleet, self.saying, pace.board)
         self.connection = Connection(token, self.hearing, self._ready, lambda: fleet.changed(Change("chat")), pace)
@@ -67,6 +67,7 @@ class DiscordChat(Chat):
             self._keeping.cancel()
             await asyncio.gather(self._keeping, return_exceptions=True)
             self.history.keep()
+        await self.connection.hush()
         await self.boards.close()
         await self.saying.streams.close()
         await self.connection.stop()

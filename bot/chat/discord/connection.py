@@ -37,10 +37,8 @@ LONGEST_WAIT = 30.0
 FIRST = 5.0
 """Seconds for which a start waits until it listens; what takes longer goes on by itself."""
 
-
 # Nobody speaks aloud here.
 discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
-
 
 REFUSED = "Discord no longer takes DISCORD_TOKEN; reset it and start again"
 
@@ -124,8 +122,10 @@ class Client(discord.Client):
 
     async def close(self) -> None:
         """End it, and what it is taking in."""
-        for task in tuple(self._hearing):
+        tasks = tuple(self._hearing)
+        for task in tasks:
             task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await super().close()
 
     async def on_resumed(self) -> None:
@@ -153,7 +153,7 @@ class Connection:
         changed: Callable[[], None],
         pace: Pace,
     ) -> None:
-        self._token, self._ears, self._ready_, self._changed, self._pace = token, ears, ready, changed, pace
+        self._token, self._ears, self._when_ready, self._changed, self._pace = token, ears, ready, changed, pace
         self._rest: discord.Client | None = None
         self._client: Client | None = None
         self._task: asyncio.Task[None] | None = None
@@ -161,6 +161,7 @@ class Connection:
         self._ready = False
         self._listens = asyncio.Event()
         self._tries = 0
+        self._content_refused = False
 
     @property
     def rest(self) -> discord.Client:
@@ -178,7 +179,8 @@ class Connection:
     def content(self) -> bool:
         """Whether messages come with their content."""
         flags = self._rest.application_flags if self._rest else None
-        return bool(flags and (flags.gateway_message_content or flags.gateway_message_content_limited))
+        granted = flags and (flags.gateway_message_content or flags.gateway_message_content_limited)
+        return bool(granted) and not self._content_refused
 
     def part(self) -> Part:
         """How it stands."""
@@ -206,16 +208,21 @@ class Connection:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._listens.wait(), FIRST)
 
-    async def stop(self) -> None:
-        """End it."""
+    async def hush(self) -> None:
+        """Listen no more; what is on its way out may still go."""
+        client, self._client, self._ready = self._client, None, False
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        for client in (self._client, self._rest):
-            if client is not None:
-                await _closed(client)
-        self._client = self._rest = None
-        self._ready = False
+        if client is not None:
+            await _closed(client)
+
+    async def stop(self) -> None:
+        """End it."""
+        await self.hush()
+        rest, self._rest = self._rest, None
+        if rest is not None:
+            await _closed(rest)
 
     async def _supervise(self) -> None:
         while True:
@@ -225,7 +232,8 @@ class Connection:
                 await client.start(self._token)
                 self._down("Discord closed the connection")
             except discord.PrivilegedIntentsRequired:
-                self._down("Discord refuses the Message Content intent; switch it on in the developer portal")
+                self._down("Discord refuses the Message Content intent; it goes on without")
+                self._content_refused = True
             except discord.LoginFailure:
                 self._down(REFUSED)
             except discord.ConnectionClosed as error:
@@ -241,10 +249,12 @@ class Connection:
             await asyncio.sleep(pause * self._pace.retry * random.uniform(0.75, 1.25))  # noqa: S311
 
     async def _up(self, client: Client) -> None:
+        if client is not self._client:  # it has been closed, and only its library does not know yet
+            return
         self._tries, self._ready, self._why = 0, True, "the connection is interrupted"
         self._listens.set()
         self._changed()
-        await self._ready_(client)
+        await self._when_ready(client)
 
     def _down(self, why: str) -> None:
         self._ready, self._why = False, why
@@ -252,9 +262,9 @@ class Connection:
 
 
 async def _closed(client: discord.Client) -> None:
-    """Close a client whatever state it is in."""
+    """Close a client whatever state it is in: one whose connection broke, that never opened, or whose own closing was cut off."""
     for close in (client.close, client.http.close):
-        try:
-            await close()
-        except Exception as error:  # noqa: BLE001  one whose connection broke, or never opened, does not know how to close
-            log.debug("a client could not be closed: %s", error)
+        closing = asyncio.create_task(close())
+        await asyncio.wait([closing])
+        if closing.cancelled() or closing.exception():
+            log.debug("a client could not be closed")

@@ -6,7 +6,6 @@ Discord wants an answer to an interaction within three seconds, so nothing is as
 
 import asyncio
 import logging
-from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +26,7 @@ from bot.chat.discord.from_message import (
 from bot.chat.discord.saying import Saying
 from bot.chat.discord.to_commands import TASK
 from bot.chat.discord.to_form import NOTE, OBJECTIVE, PRODUCT, note_form, takes_note, task_form
+from bot.chat.discord.wire import FAILURES
 from bot.domain import Gate, GateState, Inbound, Press
 from bot.errors import StoreError
 from bot.gates import outcome
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+TRIES = 30
+"""How often a message is offered to the store."""
 MOST = 500
 """Acknowledged interactions that are remembered; the answers to older ones look how they stand."""
 THREADS = ("view_channel", "send_messages_in_threads", "create_public_threads")
@@ -45,23 +47,41 @@ Interaction = discord.Interaction[Any]
 
 
 class Hearing:
-    """Hears for the router. `seen` is told the number of each message that came in."""
+    """Hears for the router. What could not be kept is tried again, `pause` seconds later each time."""
 
-    def __init__(self, fleet: "Fleet", router: "Router", saying: Saying, seen: Callable[[int], None]) -> None:
-        self.fleet, self.router, self.saying, self.seen = fleet, router, saying, seen
+    def __init__(self, fleet: "Fleet", router: "Router", saying: Saying, pause: float) -> None:
+        self.fleet, self.router, self.saying, self._pause = fleet, router, saying, pause
+        self.newest = 0
+        """The greatest number of a message that came in."""
+        self.unheard: set[int] = set()
+        """Messages that came in and are not kept yet."""
 
     # -- messages ----------------------------------------------------------------------------------------------------
 
     async def message(self, message: discord.Message, me: discord.ClientUser) -> None:
         """A message, as it came or found in the history."""
-        if spoken(message):
-            place = await self._place(message, me)
-            if place is not None:
-                found = inbound(message, place, me, self.fleet.registry, self.fleet.now)
-                found = found if found.text else replace(found, text="/fleet help")
-                self._alive(place)
-                self.router.receive(found)
-        self.seen(message.id)
+        self.newest = max(self.newest, message.id)
+        if not spoken(message):
+            return
+        self.unheard.add(message.id)
+        for _ in range(TRIES):
+            try:
+                await self._take(message, me)
+            except (StoreError, *FAILURES) as error:
+                log.warning("message %s could not be kept, it is tried again: %s", message.id, error)
+                await asyncio.sleep(self._pause)
+            else:
+                self.unheard.discard(message.id)
+                return
+        log.error("message %s could not be kept; it is read again at the next start", message.id)
+
+    async def _take(self, message: discord.Message, me: discord.ClientUser) -> None:
+        place = await self._place(message, me)
+        if place is not None:
+            found = inbound(message, place, me, self.fleet.registry, self.fleet.now)
+            found = found if found.text else replace(found, text="/fleet help")
+            self._alive(place)
+            self.router.receive(found)
 
     def _alive(self, place: Place) -> None:
         """Somebody spoke there, so something can be said there."""

@@ -40,29 +40,25 @@ class History:
 
     def __init__(self, fleet: "Fleet", hearing: Hearing, saying: Saying, pause: float) -> None:
         self.fleet, self.hearing, self.saying, self._pause = fleet, hearing, saying, pause
-        self._newest = 0
         self.listening = False
         """Whether everything up to now has been heard."""
-
-    def seen(self, message: int) -> None:
-        """A message came in."""
-        self._newest = max(self._newest, message)
 
     def keep(self) -> None:
         """Remember where we are, if we listen; called every few seconds, so that little has to be read again."""
         if self.listening:
-            self.fleet.store.set_note(NOTE, f"{self._newest} {self.fleet.now().isoformat()}")
+            heard = min(self.hearing.unheard, default=self.hearing.newest + 1) - 1
+            self.fleet.store.set_note(NOTE, f"{heard} {self.fleet.now().isoformat()}")
 
     async def catch_up(self, client: Client) -> None:
         """A session has begun anew: hear what was said since the last one."""
         note = (self.fleet.store.note(NOTE) or "").split()
         if note:
             newest, left = int(note[0]), datetime.fromisoformat(note[1])
-            self._newest = max(self._newest, newest)
+            self.hearing.newest = max(self.hearing.newest, newest)
             await self._read_all(client, newest - OVERLAP)
             if self.fleet.now() - left > UNNOTICED:
                 await self._say_on_cards(left)
-        self._newest = max(self._newest, _newest_of(client))
+        self.hearing.newest = max(self.hearing.newest, _newest_of(client))
         self.listening = True
         self.keep()
 

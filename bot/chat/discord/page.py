@@ -40,8 +40,8 @@ class Page:
         return tuple(marks({"content": self.text, "components": components}))
 
     def shown_as(self, texts: tuple[str, ...]) -> bool:
-        """Whether a message with these marks is this one: a layout is known by its head, for what it says below may have changed
-        since it was sent."""
+        """Whether a message with these marks is this one: a layout is known by its head, for what it says below may have
+        changed since it was sent."""
         return texts[:1] == self.marks()[:1] if self.layout else texts == self.marks()
 
 

@@ -119,6 +119,25 @@ async def test_a_server_that_is_away_at_first_is_served_when_it_comes(tmp_path: 
         await bed.ana.sees(await bed.thread(bed.ana.mention(bed.channel, "!status")), "of 2 sessions")
 
 
+async def test_a_message_that_could_not_be_kept_at_once_is_kept_later(tmp_path: Path) -> None:
+    bed = DiscordBed(tmp_path)
+    bed.discord.gateway.unavailable.add(bed.guild.id)
+    async with bed:
+        bed.discord.rest.fail("GET", f"/channels/{bed.channel.id}", 503, times=2)
+        bed.ana.mention(bed.channel, "!status")
+        await bed.discord.until(lambda: bed.chat.hearing.unheard, "it waits")
+        await bed.ana.sees(bed.channel, "of 2 sessions")
+        assert not bed.chat.hearing.unheard
+
+
+async def test_an_intent_that_only_the_gateway_refuses_is_done_without(tmp_path: Path) -> None:
+    bed = DiscordBed(tmp_path)
+    bed.discord.gateway.approved.clear()
+    async with bed:
+        assert "mentioned each time" in bed.chat.part().why
+        await bed.ana.sees(await bed.thread(bed.ana.mention(bed.channel, "!status")), "of 2 sessions")
+
+
 async def test_products_may_be_talked_about_in_several_servers(bed: DiscordBed) -> None:
     guild = bed.world.guild("Second works")
     channel = bed.world.channel(guild, "general")
