@@ -240,6 +240,11 @@ def _chats(core: Core) -> dict[str, Chat]:
             signing_secret=_secret(settings.slack_signing_secret) if over_http else None,
             api_url=settings.slack_api_url,
         )
+    if settings.discord_token is not None:
+        from bot.chat.discord.chat import DiscordChat
+
+        token, api, gateway = settings.discord_token.get_secret_value(), settings.discord_api_url, settings.discord_gateway_url
+        found["discord"] = DiscordChat(core.fleet, core.router, token, api=api, gateway=gateway)
     return found
 
 

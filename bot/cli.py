@@ -31,6 +31,7 @@ BASE = {
     "doctor": "Look what is wrong, and say how to mend it.",
     "init": "Write a products.yaml and a .env to begin with.",
     "slack-manifest": "Print the manifest from which Slack makes the app.",
+    "discord-invite": "Print the link that invites the bot to a Discord server, and why it asks for what.",
 }
 
 
@@ -58,6 +59,7 @@ def _main(words: list[str], *, as_json: bool) -> int:
         "doctor": _doctor,
         "init": _init,
         "slack-manifest": _slack_manifest,
+        "discord-invite": _discord_invite,
     }
     if words[:1] == ["--version"]:
         from importlib.metadata import version
@@ -242,6 +244,29 @@ def _slack_manifest(words: list[str], as_json: bool) -> int:
     print(json.dumps(manifest.manifest(skillset.load(), url and url.rstrip("/")), ensure_ascii=False, indent=2))
     for scope, why in {**manifest.SCOPES, **({} if url else manifest.APP_SCOPES)}.items():
         _aside(f"{scope}: {why}")
+    return FINE
+
+
+def _discord_invite(words: list[str], as_json: bool) -> int:
+    from bot.chat.discord import invite
+
+    parser = _parser("discord-invite")
+    parser.add_argument("application", nargs="?", type=int, help="the application's id; else it is read from DISCORD_TOKEN")
+    application = parser.parse_args(words).application
+    if application is None:
+        token = _settings().discord_token
+        if token is None:
+            raise UsageError("There is no DISCORD_TOKEN.", "Set it, or give the Application ID of the developer portal.")
+        application = invite.application_of(token.get_secret_value())
+    link = invite.link(application)
+    if as_json:
+        _print_json({"url": link, "permissions": invite.REASONS, "scopes": invite.SCOPES, "intents": invite.INTENTS})
+        return FINE
+    print(link)
+    for title, reasons in (("scopes", invite.SCOPES), ("permissions", invite.REASONS), ("privileged intents", invite.INTENTS)):
+        print(f"\n{title}")
+        for name, reason in reasons.items():
+            print(f"  {name:26} {reason}")
     return FINE
 
 

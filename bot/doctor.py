@@ -66,7 +66,7 @@ async def examine(environ: Mapping[str, str], directory: Path, *, fix: bool = Fa
     found += await _look_at_engine(settings, registry, folder)
     found += await asyncio.to_thread(_look, "claude", lambda: setup_checks.claude(settings, online=online))
     found += await _look_at_slack(settings, registry)
-    found += _look("platforms", lambda: setup_checks.platforms(settings))
+    found += await _look_at_discord(settings, registry)
     found += _look("clock", lambda: checks.clock(folder))
     return Findings(tuple(found), tuple(each for each in mended if isinstance(each, str)))
 
@@ -87,6 +87,17 @@ async def _look_at_slack(settings: Any, registry: Any) -> list[Check]:
         return await slack_checks.look(settings, registry)
 
     return await _awaited("slack", look)
+
+
+async def _look_at_discord(settings: Any, registry: Any) -> list[Check]:
+    async def look() -> list[Check]:
+        if settings.discord_token is None:
+            return [Check("discord", "ok", "off: no DISCORD_TOKEN")]
+        from bot import discord_checks
+
+        return await discord_checks.look(settings, registry)
+
+    return await _awaited("discord", look)
 
 
 def _look(name: str, check: Callable[[], list[T]]) -> "list[T | Check]":

@@ -140,8 +140,3 @@ def _asked(base: str, key: str) -> Check:
         why = getattr(error, "reason", error)
         name = "ANTHROPIC_BASE_URL" if "anthropic.com" not in base else "the network, or ANTHROPIC_BASE_URL"
         return Check("claude", "fail", f"{base} cannot be reached: {why}.", f"See that it runs; mend {name}.")
-
-
-def platforms(settings: "Settings") -> list[Check]:
-    """Which chat platforms have their tokens, beside Slack, which has checks of its own."""
-    return [Check("discord", "ok", "tokens are set" if settings.discord_token else "off: no DISCORD_TOKEN")]

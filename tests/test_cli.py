@@ -439,3 +439,11 @@ def test_colour_is_for_screens_that_want_it() -> None:
         {"text": "**a**\n\n- x", "table": {"columns": ["n"], "rows": [["[red]x[/red]"]]}}
     )
     assert "[red]x[/red]" in text, "what agents write is no markup"
+
+
+def test_the_invite_link_is_printed_with_its_reasons(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["discord-invite", "42"]) == 0
+    said = capsys.readouterr().out
+    assert "client_id=42" in said and "pin_messages" in said and "message_content" in said
+    assert main(["discord-invite", "42", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["url"].startswith("https://")

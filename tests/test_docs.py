@@ -149,7 +149,7 @@ async def test_shapes_are_described(tmp_path: Path) -> None:
 
 def test_every_check_of_the_doctor_is_described() -> None:
     found = set()
-    for name in ("checks.py", "setup_checks.py", "engine_checks.py", "slack_checks.py", "doctor.py"):
+    for name in ("checks.py", "setup_checks.py", "engine_checks.py", "slack_checks.py", "discord_checks.py", "doctor.py"):
         for node in ast.walk(ast.parse((ROOT / "bot" / name).read_text())):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") in {"Check", "_broke"}:
                 found |= {ast.literal_eval(each) for each in node.args[:1] if isinstance(each, ast.Constant)}
@@ -281,7 +281,7 @@ def test_every_dependency_has_its_reason() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted = {re.split(r"[<>=\[]", each)[0] for each in project["dependencies"]}
     concepts = (ROOT / "docs/concepts.md").read_text().partition("## Why each dependency")[2].partition("\n## ")[0]
-    assert set(re.findall(r"^\| ([\w-]+) \| (?!for)", concepts, re.MULTILINE)) - {"---"} == wanted
+    assert set(re.findall(r"^\| ([\w.-]+) \| (?!for)", concepts, re.MULTILINE)) - {"---"} == wanted
 
 
 def test_the_picture_of_the_layers_is_the_contract() -> None:

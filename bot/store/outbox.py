@@ -143,6 +143,14 @@ class Outbox:
         rows = self._db.rows("SELECT platform, message FROM outbox WHERE post = ? AND message IS NOT NULL", post)
         return [(row["platform"], row["message"]) for row in rows]
 
+    def shown_as(self, platform: str, prefix: str, limit: int = 200) -> list[str]:
+        """The newest message ids of a platform that begin so: what is known to be some post."""
+        rows = self._db.rows(
+            "SELECT message FROM outbox WHERE platform = ? AND substr(message, 1, ?) = ? ORDER BY n DESC LIMIT ?",
+            *(platform, len(prefix), prefix, limit),
+        )
+        return [row["message"] for row in rows]
+
     def cards(self, gate: str, platform: str) -> list[tuple[str, str]]:
         """(conversation, message id) of each message of a platform that shows a gate's card, oldest first."""
         rows = self._db.rows(

@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
-from tests.bench import commands, footprint, idle, machine, mail, scale, simulation, slack, start, status, turns
+from tests.bench import commands, discord, footprint, idle, machine, mail, scale, simulation, slack, start, status, turns
 from tests.bench.bench import Bench
 from tests.bench.figures import Section, Unavailable
 from tests.bench.page import Run, page, summary
@@ -19,6 +19,7 @@ MEASUREMENTS: Mapping[str, Callable[[Bench], Awaitable[Section]]] = {
     "start": start.measure,
     "idle": idle.measure,
     "turns": turns.measure,
+    "discord": discord.measure,
     "slack": slack.measure,
     "scale": scale.measure,
     "simulation": simulation.measure,

@@ -47,8 +47,8 @@ class Day(ABC):
 
     @abstractmethod
     async def seen(self, channel: str, *, thread: str = "", person: str = "") -> list[Seen]:
-        """What a channel (`dm`: the person's talk with the bot) shows now, oldest first, without what people said; with
-        `person`, also what only they see."""
+        """What a channel and its threads, or one of these (`dm`: the person's talk with the bot), show now, oldest first,
+        without what people said; with `person`, also what only they see."""
 
     @abstractmethod
     async def until(self, what: Any, why: str) -> Any:

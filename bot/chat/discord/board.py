@@ -1,0 +1,125 @@
+"""The fleet boards: one pinned message in each channel that the registry lists, kept as the fleet is.
+
+Which message that is stands in the store. One that was deleted is posted again; what cannot be shown is tried again at the
+next change, and said in the log once.
+"""
+
+import asyncio
+import logging
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import discord
+
+from bot.chat.discord.from_message import PLATFORM
+from bot.chat.discord.page import Page
+from bot.chat.discord.saying import Saying, nonce
+from bot.chat.discord.to_board import to_board
+from bot.chat.discord.wire import FAILURES, UNKNOWN_MESSAGE, refused
+from bot.domain import GateState
+from bot.status import FleetStatus
+
+if TYPE_CHECKING:
+    from bot.fleet import Change, Fleet
+
+log = logging.getLogger(__name__)
+
+NOTE = "discord:board:"
+"""Begins the note of a channel's board: its message."""
+NEVER = datetime.fromtimestamp(0, UTC)
+"""In place of the time of a board, which is no change of its own."""
+HEEDED = frozenset({"status", "work", "gate", "registry", "runtime"})
+
+
+class Boards:
+    """Keeps them. `pace`: seconds between two edits of a board at least."""
+
+    def __init__(self, fleet: "Fleet", saying: Saying, pace: float) -> None:
+        self.fleet, self.saying, self.pace = fleet, saying, pace
+        self._shown: dict[int, tuple[str, ...]] = {}
+        self._failed: dict[int, str] = {}
+        self._changed = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def begin(self) -> None:
+        """Keep them from now on."""
+        self._shown.clear()
+        self._changed.set()
+        if self._task is None:
+            self._task = asyncio.create_task(self._keep(), name="discord boards")
+
+    async def close(self) -> None:
+        """Leave them as they are."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def noticed(self, change: "Change") -> None:
+        """Something has changed."""
+        if change.kind in HEEDED:
+            self._changed.set()
+
+    async def _keep(self) -> None:
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            status = self.fleet.status()
+            for channel, own in self._channels().items():
+                await self._show(channel, own, status)
+            await asyncio.sleep(self.pace)
+
+    def _channels(self) -> dict[int, list[str]]:
+        """The channels that the registry lists, with their products."""
+        found: dict[int, list[str]] = {}
+        for product in self.fleet.registry.products:
+            for each in product.channels:
+                if each.platform == PLATFORM:
+                    found.setdefault(int(each.id), []).append(product.name)
+        return found
+
+    async def _show(self, channel: int, own: list[str], status: FleetStatus) -> None:
+        links = self._links(channel, own)
+        texts = to_board(replace(status, at=NEVER), own, links).marks()
+        if self._shown.get(channel) == texts:
+            return
+        try:
+            await self._put(channel, to_board(status, own, links))
+        except FAILURES as error:
+            failure = refused(error, f"channel {channel}")
+            if self._failed.get(channel) != failure.message:
+                log.warning("the fleet board of channel %s cannot be shown: %s %s", channel, failure.message, failure.hint)
+            self._failed[channel] = failure.message
+            return
+        self._failed.pop(channel, None)
+        self._shown[channel] = texts
+        self.fleet.revive(f"{PLATFORM}:{channel}")
+
+    async def _put(self, channel: int, page: Page) -> None:
+        store, wire = self.fleet.store, self.saying.wire
+        known = store.note(f"{NOTE}{channel}")
+        if known is not None:
+            try:
+                await wire.edit(channel, int(known), page)
+            except discord.NotFound as error:
+                if error.code != UNKNOWN_MESSAGE:
+                    raise
+            else:
+                return
+        life = int(store.note(f"{NOTE}{channel}:life") or 0) + 1
+        message = await wire.send(channel, page, nonce(f"board:{store.origin}:{channel}:{life}"))
+        with store.transaction():
+            store.set_note(f"{NOTE}{channel}", str(message))
+            store.set_note(f"{NOTE}{channel}:life", str(life))
+        try:
+            await wire.pin(channel, message)
+        except discord.Forbidden as error:
+            log.warning(
+                "the fleet board of channel %s cannot be pinned: %s; `fleet discord-invite` says why", channel, error.text
+            )
+
+    def _links(self, channel: int, own: list[str]) -> dict[str, str]:
+        """Where each open gate's card is, in this channel if it is here."""
+        open_gates = self.fleet.store.gates.in_states(GateState.OPEN)
+        found = {gate.id: self.saying.links.card(gate.id, channel) for gate in open_gates if gate.product in own}
+        return {gate: link for gate, link in found.items() if link}

@@ -1,0 +1,132 @@
+"""What a slash command says, as the words that a person would have typed, and what is offered while they choose. Pure."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from bot import access
+from bot.chat.discord.to_commands import GROUP, SUBCOMMAND
+from bot.domain import GateState, Person, Role
+from bot.grammar import QUOTES
+from bot.skill import Skill
+from bot.skillset import fields, named
+from bot.words import shortened
+
+if TYPE_CHECKING:
+    from bot.fleet import Fleet
+
+MOST = 25
+"""Choices that Discord shows."""
+Choice = tuple[str, str]
+"""What is shown (up to 100 characters), and its value."""
+
+
+def line(data: Mapping[str, Any], skills: Sequence[Skill]) -> str:
+    """The command as one line: `/fleet spawn product-a --capability scout find out why`."""
+    name, given = _leaf(data)
+    skill = named(name, skills)
+    if skill is None:
+        return f"/fleet {name}"
+    words = ["/fleet", name]
+    rest = ""
+    for field in fields(skill):
+        value = given.get(field.name)
+        if value is None or (value is False and field.flag):
+            continue
+        if field.place == "rest":
+            rest = str(value).strip()
+        elif field.place == "one":
+            words.insert(_places(words), _word(str(value)))
+        else:
+            words.append(f"--{field.name}" if field.flag else f"--{field.name}={_word(str(value))}")
+    if rest and (re.search(r"(^|\s)[-—–]", rest) or QUOTES.get(rest[0])):
+        words.append("--")
+    return " ".join([*words, *([rest] if rest else [])])
+
+
+def typed(data: Mapping[str, Any]) -> tuple[str, str, str]:
+    """While a person types: the skill, the argument, and what stands there so far."""
+    name, _ = _leaf(data)
+    found = next((each for each in _options(data) if each.get("focused")), {})
+    return name, str(found.get("name", "")), str(found.get("value", ""))
+
+
+def choices(argument: str, so_far: str, fleet: "Fleet", skills: Sequence[Skill], person: Person) -> list[Choice]:
+    """What there is of an argument that begins like this, or has it somewhere; only what the person may see."""
+    source = _SOURCES.get(argument)
+    if source is None or access.may(person, Role.VIEWER):
+        return []
+    before, _, last = so_far.rpartition(" ") if argument == "products" else ("", "", so_far)
+    wanted = last.strip().lower()
+    found = [(shown, value) for shown, value in source(fleet, skills, person) if wanted in shown.lower()]
+    found.sort(key=lambda each: not each[1].lower().startswith(wanted))
+    whole = f"{before} " if before else ""
+    return [(shortened(whole + shown, 100), (whole + value)[:100]) for shown, value in found[:MOST]]
+
+
+def _products(fleet: "Fleet", skills: Sequence[Skill], person: Person) -> Iterator[Choice]:
+    for name in fleet.products:
+        if access.may(person, Role.VIEWER, name) is None:
+            yield name, name
+
+
+def _gates(fleet: "Fleet", skills: Sequence[Skill], person: Person) -> Iterator[Choice]:
+    for gate in reversed(fleet.store.gates.in_states(GateState.OPEN)):
+        if access.may(person, Role.VIEWER, gate.product) is None:
+            yield f"{gate.id} · {gate.product}: {gate.title}", gate.id
+
+
+def _work(fleet: "Fleet", skills: Sequence[Skill], person: Person) -> Iterator[Choice]:
+    for work in reversed(fleet.store.work.open()):
+        if access.may(person, Role.VIEWER, work.product) is None:
+            yield f"{work.id} · {work.product}, {work.state}: {work.objective}", work.id
+
+
+def _agents(fleet: "Fleet", skills: Sequence[Skill], person: Person) -> Iterator[Choice]:
+    for snapshot in fleet.snapshots.values():
+        if access.may(person, Role.VIEWER, snapshot.product) is None:
+            yield from ((f"{each.agent} · {snapshot.product}", each.agent) for each in snapshot.active)
+
+
+def _skills(fleet: "Fleet", skills: Sequence[Skill], person: Person) -> Iterator[Choice]:
+    return ((f"{skill.name}: {skill.summary}", skill.name) for skill in skills)
+
+
+_SOURCES: dict[str, Callable[["Fleet", Sequence[Skill], Person], Iterator[Choice]]] = {
+    "product": _products,
+    "products": _products,
+    "gate": _gates,
+    "work": _work,
+    "agent": _agents,
+    "command": _skills,
+}
+
+
+def _leaf(data: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The skill's name, and what was given to it."""
+    node: Mapping[str, Any] = data
+    while (inner := (node.get("options") or [{}])[0]).get("type") in (SUBCOMMAND, GROUP):
+        node = inner
+    return str(node.get("name", "")), {each["name"]: each.get("value") for each in node.get("options") or ()}
+
+
+def _options(data: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    for each in data.get("options") or ():
+        yield each
+        yield from _options(each)
+
+
+def _places(words: Sequence[str]) -> int:
+    """Where the next word without a name stands: before all options."""
+    return next((at for at, word in enumerate(words) if word.startswith("--")), len(words))
+
+
+def _word(text: str) -> str:
+    """A text as one word of a line, quoted where it has to be."""
+    text = " ".join(text.split())
+    if text and not re.search(r"\s", text) and text[0] not in "-—–" and text[0] not in QUOTES:
+        return text
+    for opening, closing in QUOTES.items():
+        if closing not in text:
+            return f"{opening}{text}{closing}"
+    return '"' + text.replace('"', "'") + '"'

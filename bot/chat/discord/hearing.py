@@ -1,0 +1,287 @@
+"""What comes in: messages and interactions become events of the router's. Persisted first, then acknowledged, then judged.
+
+Discord wants an answer to an interaction within three seconds, so nothing is asked of anybody before that: the store keeps it
+(half a millisecond), Discord shows “thinking…”, and whether the person may do it is decided afterwards.
+"""
+
+import asyncio
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import discord
+
+from bot.chat.discord import from_command, ids
+from bot.chat.discord.from_message import (
+    PLATFORM,
+    Place,
+    addressed,
+    inbound,
+    person_of,
+    product_of,
+    spoken,
+    to_others,
+)
+from bot.chat.discord.saying import Saying
+from bot.chat.discord.to_commands import TASK
+from bot.chat.discord.to_form import NOTE, OBJECTIVE, PRODUCT, note_form, takes_note, task_form
+from bot.chat.discord.wire import FAILURES
+from bot.domain import Gate, GateState, Inbound, Press
+from bot.errors import StoreError
+from bot.gates import outcome
+
+if TYPE_CHECKING:
+    from bot.fleet import Fleet
+    from bot.router import Router
+
+log = logging.getLogger(__name__)
+
+TRIES = 30
+"""How often a message is offered to the store."""
+MOST = 500
+"""Acknowledged interactions that are remembered; the answers to older ones look how they stand."""
+THREADS = ("view_channel", "send_messages_in_threads", "create_public_threads")
+STALE = "This button is of an older version of me. Say `/fleet gates` for what waits."
+Interaction = discord.Interaction[Any]
+
+
+class Hearing:
+    """Hears for the router. What could not be kept is tried again, `pause` seconds later each time."""
+
+    def __init__(self, fleet: "Fleet", router: "Router", saying: Saying, pause: float) -> None:
+        self.fleet, self.router, self.saying, self._pause = fleet, router, saying, pause
+        self.newest = 0
+        """The greatest number of a message that came in."""
+        self.unheard: set[int] = set()
+        """Messages that came in and are not kept yet."""
+
+    # -- messages ----------------------------------------------------------------------------------------------------
+
+    async def message(self, message: discord.Message, me: discord.ClientUser) -> None:
+        """A message, as it came or found in the history."""
+        self.newest = max(self.newest, message.id)
+        if not spoken(message):
+            return
+        self.unheard.add(message.id)
+        for _ in range(TRIES):
+            try:
+                await self._take(message, me)
+            except (StoreError, *FAILURES) as error:
+                log.warning("message %s could not be kept, it is tried again: %s", message.id, error)
+                await asyncio.sleep(self._pause)
+            else:
+                self.unheard.discard(message.id)
+                return
+        log.error("message %s could not be kept; it is read again at the next start", message.id)
+
+    async def _take(self, message: discord.Message, me: discord.ClientUser) -> None:
+        place = await self._place(message, me)
+        if place is not None:
+            found = inbound(message, place, me, self.fleet.registry, self.fleet.now)
+            found = found if found.text else replace(found, text="/fleet help")
+            self._alive(place)
+            self.router.receive(found)
+
+    def _alive(self, place: Place) -> None:
+        """Somebody spoke there, so something can be said there."""
+        for conversation in {place.conversation, Place(place.channel, person=place.person).conversation}:
+            self.fleet.revive(conversation)
+
+    async def _place(self, message: discord.Message, me: discord.ClientUser) -> Place | None:
+        """The conversation in which a message is meant for us; None when it is not."""
+        channel, named = message.channel, addressed(message, me)
+        parent: int
+        thread: int | None
+        if isinstance(channel, discord.DMChannel):
+            self.saying.met(message.author.id, channel.id)
+            return Place(channel.id, person=message.author.id)
+        if isinstance(channel, discord.PartialMessageable):  # a thread or a server that has not been shown to us yet
+            parent, thread = await self.saying.wire.parent(channel.id)
+        elif isinstance(channel, discord.Thread):
+            parent, thread = channel.parent_id, channel.id
+        else:
+            parent, thread = channel.id, None
+        if thread is not None:
+            self.saying.opened.add(thread)
+            known = self.fleet.store.talk.posts(Place(parent, thread).conversation, limit=1)
+            return Place(parent, thread) if named or (known and _readable(message) and not to_others(message, me)) else None
+        if not named:
+            return None
+        return Place(parent, message.id if _may_open(channel) else None)
+
+    # -- interactions ------------------------------------------------------------------------------------------------
+
+    async def interaction(self, interaction: Interaction) -> None:
+        """Commands, what is offered while one is typed, forms, and buttons that nobody knows any more."""
+        data: Any = interaction.data or {}
+        match interaction.type:
+            case discord.InteractionType.application_command if data.get("type") == 3:
+                await self._make_task(interaction, data)
+            case discord.InteractionType.application_command:
+                await self.say(interaction, from_command.line(data, self.router.skills))
+            case discord.InteractionType.autocomplete:
+                await self._offer(interaction, data)
+            case discord.InteractionType.modal_submit:
+                await self._submitted(interaction, data)
+            case discord.InteractionType.component:
+                if not any(each.fullmatch(data.get("custom_id", "")) for each in (ids.GATE, ids.PICK, ids.SAY, ids.STOP)):
+                    await _acknowledged(interaction.response.send_message(STALE, ephemeral=True))
+
+    async def pressed(self, interaction: Interaction, shown: ids.Shown) -> None:
+        """A choice on a gate's card: decided, or asked for its note first."""
+        gate = self.fleet.store.gates.get(shown.gate)
+        choice = gate.options[shown.option] if gate and shown.option < len(gate.options) else ""
+        if gate is not None and takes_note(choice):
+            if gate.state is GateState.OPEN:
+                await self._show(interaction, note_form(gate, shown))
+            else:
+                await _acknowledged(interaction.response.send_message(_late(gate), ephemeral=True))
+            return
+        press = Press(shown.gate, choice or "?", "", shown.revision, shown.digest)
+        await self._receive(interaction, press=press, private=True)
+
+    async def suggested(self, interaction: Interaction, post: int, place: int) -> None:
+        """A suggestion is said, as if it had been typed."""
+        found = self.fleet.store.talk.post(post)
+        if found is None or place >= len(found.suggestions):
+            await _acknowledged(interaction.response.send_message(STALE, ephemeral=True))
+            return
+        await self.say(interaction, found.suggestions[place].command)
+
+    async def stopped(self, interaction: Interaction) -> None:
+        """The turn of this conversation is to stop."""
+        if _place_of(interaction).conversation in self.router.running():
+            await self.say(interaction, "stop", private=True)
+        else:
+            await _acknowledged(interaction.response.send_message("Nothing runs here any more.", ephemeral=True))
+
+    async def say(self, interaction: Interaction, text: str, *, private: bool = False) -> None:
+        """An interaction that says something."""
+        await self._receive(interaction, text=text, private=private)
+
+    async def _receive(
+        self, interaction: Interaction, *, text: str = "", press: Press | None = None, private: bool = False
+    ) -> None:
+        """Keep it, acknowledge it; the router judges it meanwhile, and its answer waits for the acknowledgement."""
+        event = self._inbound(interaction, text, press, private)
+        done = self.saying.acks[event.event] = asyncio.get_running_loop().create_future()
+        acknowledged = False
+        try:
+            self._alive(_place_of(interaction))
+            self.router.receive(event)
+            thinking = interaction.response.defer(ephemeral=private, thinking=True)
+            acknowledged = await _acknowledged(thinking)
+        except StoreError as error:
+            log.error("an interaction could not be kept: %s", error)
+            said = f"I could not keep this: {error} Nothing was done; try again."
+            await _acknowledged(interaction.response.send_message(said[:1900], ephemeral=True))
+        finally:
+            done.set_result(acknowledged)
+            while len(self.saying.acks) > MOST and next(iter(self.saying.acks.values())).done():
+                self.saying.acks.pop(next(iter(self.saying.acks)))
+
+    def _inbound(self, interaction: Interaction, text: str, press: Press | None, private: bool) -> Inbound:
+        place = _place_of(interaction)
+        return Inbound(
+            event=f"{PLATFORM}:{interaction.id}",
+            platform=PLATFORM,
+            conversation=place.conversation,
+            person=person_of(self.fleet.registry, interaction.user),
+            at=self.fleet.now(),
+            text=text,
+            press=press,
+            product=None if place.person else product_of(self.fleet.registry, place.channel),
+            extra={
+                "user": str(interaction.user.id),
+                "channel": str(interaction.channel_id),
+                "application": str(interaction.application_id),
+                "token": interaction.token,
+                "private": private,
+            },
+        )
+
+    async def _offer(self, interaction: Interaction, data: Any) -> None:
+        _, argument, so_far = from_command.typed(data)
+        person = person_of(self.fleet.registry, interaction.user)
+        found = from_command.choices(argument, so_far, self.fleet, self.router.skills, person)
+        shown = [discord.app_commands.Choice(name=name, value=value) for name, value in found]
+        await _acknowledged(interaction.response.autocomplete(shown))
+
+    async def _make_task(self, interaction: Interaction, data: Any) -> None:
+        """The form for a message, filled in; refused at once where somebody has nothing to choose from."""
+        target = str(data.get("target_id", "0"))
+        message = (data.get("resolved") or {}).get("messages", {}).get(target, {})
+        person = person_of(self.fleet.registry, interaction.user)
+        products = [value for _, value in from_command.choices("product", "", self.fleet, self.router.skills, person)]
+        if data.get("name") != TASK or not products:
+            said = "There is no product that you may give work to. Ask an admin to add you under `people` in products.yaml."
+            await _acknowledged(interaction.response.send_message(said, ephemeral=True))
+            return
+        product = product_of(self.fleet.registry, _place_of(interaction).channel)
+        await self._show(interaction, task_form(int(target), str(message.get("content") or ""), products, product))
+
+    async def _submitted(self, interaction: Interaction, data: Any) -> None:
+        custom_id, given = str(data.get("custom_id", "")), dict(_fields(data.get("components") or ()))
+        if found := ids.NOTE.fullmatch(custom_id):
+            shown = ids.shown(found)
+            gate = self.fleet.store.gates.get(shown.gate)
+            choice = gate.options[shown.option] if gate and shown.option < len(gate.options) else "?"
+            press = Press(shown.gate, choice, given.get(NOTE, ""), shown.revision, shown.digest)
+            await self._receive(interaction, press=press, private=True)
+        elif ids.TASK.fullmatch(custom_id):
+            data = {"name": "spawn", "options": [{"name": name, "value": given.get(name, "")} for name in (PRODUCT, OBJECTIVE)]}
+            await self.say(interaction, from_command.line(data, self.router.skills))
+        else:
+            await _acknowledged(interaction.response.send_message(STALE, ephemeral=True))
+
+    async def _show(self, interaction: Interaction, form: discord.ui.Modal) -> None:
+        form.stop()  # it is understood by what it carries; the library need not remember it
+        await _acknowledged(interaction.response.send_modal(form))
+
+
+async def _acknowledged(answering: Any) -> bool:
+    """Whether Discord took the first answer: it does not when it comes too late, or when another process gave one."""
+    try:
+        await answering
+    except (discord.DiscordException, aiohttp.ClientError, TimeoutError, OSError) as error:
+        log.warning("an interaction could not be acknowledged: %s", error)
+        return False
+    return True
+
+
+def _place_of(interaction: Interaction) -> Place:
+    channel = interaction.channel
+    if interaction.guild_id is None:
+        return Place(interaction.channel_id or 0, person=interaction.user.id)
+    if isinstance(channel, discord.Thread):
+        return Place(channel.parent_id, channel.id)
+    return Place(interaction.channel_id or 0)
+
+
+def _may_open(channel: Any) -> bool:
+    """Whether a thread may be opened here, as far as is known; a channel that cannot have any says no."""
+    if not isinstance(channel, discord.TextChannel):
+        return False
+    mine = channel.permissions_for(channel.guild.me)
+    return all(getattr(mine, name) for name in THREADS)
+
+
+def _readable(message: discord.Message) -> bool:
+    """Whether it says anything: without the Message Content intent it does not."""
+    return bool(message.content or message.attachments)
+
+
+def _fields(components: Any) -> Any:
+    """What a form was filled in with, by the fields' ids."""
+    for each in components:
+        inner = [each["component"]] if "component" in each else each.get("components") or []
+        yield from _fields(inner)
+        if "custom_id" in each:
+            yield each["custom_id"], str(each.get("value") if "value" in each else next(iter(each.get("values") or ()), ""))
+
+
+def _late(gate: Gate) -> str:
+    """What is said of a press on a card that shows something older."""
+    said = outcome(gate)
+    return f"`{gate.id}`: {said}{'' if said.endswith('.') else '.'} Nothing was changed by your click."

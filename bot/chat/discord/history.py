@@ -1,0 +1,130 @@
+"""After an absence: what was said meanwhile is found in the history and heard as if it came now; cards say that presses may
+have been missed.
+
+A press while nobody listens fails in the person's own client after three seconds, and Discord tells us nothing of it. So the
+card says it. Where we have been is kept in one note: the newest message that came in, and when we were last connected.
+"""
+
+import asyncio
+import logging
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import discord
+
+from bot.chat.discord.connection import Client
+from bot.chat.discord.from_message import PLATFORM, place_of
+from bot.chat.discord.hearing import Hearing
+from bot.chat.discord.saying import DIRECT, Saying
+from bot.chat.discord.wire import FAILURES, refused
+from bot.domain import GateState, Post
+from bot.errors import DeliveryError
+
+if TYPE_CHECKING:
+    from bot.fleet import Fleet
+
+log = logging.getLogger(__name__)
+
+NOTE = "discord:seen"
+"""`<newest message> <time>`."""
+OVERLAP = 60_000 << 22
+"""A minute as a difference between numbers: so much is read again, because messages of several channels come out of order."""
+MOST = 500
+"""Messages of one channel that are read after an absence."""
+UNNOTICED = timedelta(seconds=3)
+"""An absence that nobody has noticed."""
+
+
+class History:
+    """Where we have been, and what happened while we were not. `pause`: seconds before what failed is tried again."""
+
+    def __init__(self, fleet: "Fleet", hearing: Hearing, saying: Saying, pause: float) -> None:
+        self.fleet, self.hearing, self.saying, self._pause = fleet, hearing, saying, pause
+        self.listening = False
+        """Whether everything up to now has been heard."""
+
+    def keep(self) -> None:
+        """Remember where we are, if we listen; called every few seconds, so that little has to be read again."""
+        if self.listening:
+            heard = min(self.hearing.unheard, default=self.hearing.newest + 1) - 1
+            self.fleet.store.set_note(NOTE, f"{heard} {self.fleet.now().isoformat()}")
+
+    async def catch_up(self, client: Client) -> None:
+        """A session has begun anew: hear what was said since the last one."""
+        note = (self.fleet.store.note(NOTE) or "").split()
+        if note:
+            newest, left = int(note[0]), datetime.fromisoformat(note[1])
+            self.hearing.newest = max(self.hearing.newest, newest)
+            await self._read_all(client, newest - OVERLAP)
+            if self.fleet.now() - left > UNNOTICED:
+                await self._say_on_cards(left)
+        self.hearing.newest = max(self.hearing.newest, _newest_of(client))
+        self.listening = True
+        self.keep()
+
+    def _channels(self, client: Client) -> set[int]:
+        """Where somebody may have spoken to us: products' channels, open threads, and where we have spoken before."""
+        found = {int(each.id) for p in self.fleet.registry.products for each in p.channels if each.platform == PLATFORM}
+        found |= {thread.id for guild in client.guilds for thread in guild.threads}
+        places = (place_of(known["id"]) for known in self.fleet.store.talk.conversations(PLATFORM, limit=100))
+        return found | {place.channel for place in places if place.person is None}
+
+    async def _read_all(self, client: Client, after: int) -> None:
+        """Read every channel; those that cannot be read now are tried again until they can be, or are gone."""
+        direct = set(map(int, self.fleet.store.notes(DIRECT).values()))
+        left = [*self._channels(client), *direct]
+        while left and not client.is_closed():
+            failed = [channel for channel in left if not await self._read(client, channel, after, channel in direct)]
+            if failed:
+                await asyncio.sleep(self._pause)
+            left = failed
+
+    async def _read(self, client: Client, channel: int, after: int, direct: bool) -> bool:
+        """Hear what was said in a channel since a message; whether there is nothing more to be tried."""
+        assert client.user is not None  # noqa: S101  it is ready
+        read = 0
+        try:
+            while read < MOST:
+                found = await self.saying.wire.newest(channel, after=after, limit=100)
+                for each in sorted(found, key=lambda each: int(each["id"])):
+                    await self.hearing.message(_message(client, channel, each, direct), client.user)
+                    after = int(each["id"])
+                read += len(found)
+                if len(found) < 100:
+                    return True
+        except FAILURES as error:
+            failure = refused(error, f"channel {channel}")
+            log.warning("what was said in channel %s meanwhile is not known: %s", channel, failure.message)
+            return failure.code in {"gone", "delivery"}
+        log.warning("more than %s messages came in channel %s meanwhile; the rest is not looked at", MOST, channel)
+        return True
+
+    async def _say_on_cards(self, left: datetime) -> None:
+        """Every card that waits for an answer says from when to when nobody heard a press."""
+        away = f"I was away from <t:{int(left.timestamp())}:t> to <t:{int(self.fleet.now().timestamp())}:t>. "
+        away += "If you pressed a button then and it failed, press it again."
+        for gate in self.fleet.store.gates.in_states(GateState.OPEN):
+            for post in self.fleet.store.talk.posts_with_gate(gate.id):
+                for platform, message in self.fleet.store.outbox.messages(post.id):
+                    if platform == PLATFORM:
+                        await self._show(message, post, away)
+
+    async def _show(self, message: str, post: Post, away: str) -> None:
+        try:
+            await self.saying.update(message, post, away=away)
+        except DeliveryError as error:
+            log.info("card %s does not say that we were away: %s", message, error.message)
+
+
+def _message(client: Client, channel: int, data: dict[str, Any], direct: bool) -> discord.Message:
+    """A message from the history, as the gateway would have brought it."""
+    where: Any = client.get_channel(channel) or client.get_partial_messageable(channel)
+    if direct and not isinstance(where, discord.DMChannel):
+        where = discord.DMChannel._from_message(client._connection, channel)
+    return discord.Message(state=client._connection, channel=where, data=data)  # type: ignore[arg-type]
+
+
+def _newest_of(client: Client) -> int:
+    """The newest message that Discord has told us of."""
+    known = [channel.last_message_id or 0 for guild in client.guilds for channel in guild.text_channels]
+    return max(known, default=0)

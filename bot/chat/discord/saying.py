@@ -1,0 +1,222 @@
+"""What goes out: each post shown once, wherever it belongs, and shown again when it has changed.
+
+The same nonce shows once for some minutes, by Discord itself; an attempt that is older is looked for among the newest messages.
+What answers an interaction takes the place of its “thinking…”; what answers a turn takes the place of the text that streamed;
+both can be done twice without harm.
+"""
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Callable, Collection, Sequence
+from typing import TYPE_CHECKING
+
+import discord
+
+from bot.chat.discord.from_message import PLATFORM, place_of
+from bot.chat.discord.links import Links
+from bot.chat.discord.page import Page, marks
+from bot.chat.discord.streaming import Streams
+from bot.chat.discord.to_message import to_pages
+from bot.chat.discord.wire import EXPIRED, FAILURES, MALFORMED, UNKNOWN_CHANNEL, UNKNOWN_MESSAGE, Wire, refused
+from bot.domain import Inbound, Post
+from bot.errors import DeliveryError
+from bot.words import headline
+
+if TYPE_CHECKING:
+    from bot.fleet import Fleet
+
+log = logging.getLogger(__name__)
+
+LOADING = 1 << 7
+"""Flag of an answer that still says “thinking…”."""
+DIRECT = "discord:direct:"
+"""Begins the note of a person's direct messages: their channel."""
+TOPIC = 90
+"""Characters of a thread's name; Discord takes 100."""
+
+
+class Saying:
+    """Says posts. `opened` are threads that are known to be there."""
+
+    def __init__(self, fleet: "Fleet", line: Wire, running: Callable[[], Collection[str]], pace: float) -> None:
+        self.fleet, self.wire = fleet, line
+        self.streams = Streams(fleet, line, self.target, running, pace)
+        self.acks: dict[str, asyncio.Future[bool]] = {}
+        """Interactions that are being acknowledged, by their event: whether that worked. Nothing answers before."""
+        self.links = Links(fleet)
+        self.opened: set[int] = set()
+        self._direct: dict[int, int] = {}
+
+    async def post(self, post: Post, key: str, *, again: bool = False, plain: bool = False) -> str:
+        """Show a post; the message's id: `<channel>/<message>,<message>…`. Raises DeliveryError."""
+        inbound = self.fleet.store.talk.inbound(post.answers) if post.answers else None
+        try:
+            return await self._post(post, inbound, key, again=again, plain=plain)
+        except FAILURES as error:
+            failure = refused(error, post.conversation)
+            if isinstance(error, discord.Forbidden) and error.code == 50013 and inbound is not None and not post.private:
+                return await self._instead(post, inbound, key, failure)
+            raise failure from error
+
+    async def _post(self, post: Post, inbound: Inbound | None, key: str, *, again: bool, plain: bool) -> str:
+        pages = to_pages(post, self.fleet, self.links, plain=plain)
+        if inbound is not None and "token" in inbound.extra:
+            found = await self._respond(inbound, pages, post, again=again)
+            if found:
+                return found
+        if post.private:
+            return await self._whisper(post, inbound, pages, key, again=again)
+        over = post.answers and post.conversation not in self.streams.running()
+        if over and (grown := await self.streams.finish(post.conversation, pages[0])):
+            channel, first = grown
+            rest = await self._send(channel, pages[1:], key, again=again, start=1)
+            return _id(channel, [first, *rest])
+        channel, reply = await self.target(post.conversation)
+        return _id(channel, await self._send(channel, pages, key, again=again, reply=reply))
+
+    async def update(self, message: str, post: Post, *, away: str = "") -> None:
+        """Show a message again as it is now. One that somebody deleted stays deleted. Raises DeliveryError."""
+        channel, ids = _read(message)
+        pages = to_pages(post, self.fleet, self.links, away=away)
+        try:
+            for id, page in zip(ids, pages, strict=False):
+                await self._edit(channel, id, page, post)
+            await self._send(channel, pages[len(ids) :], f"{message}", again=True, start=len(ids))
+        except FAILURES as error:
+            if isinstance(error, discord.NotFound) and error.code in (UNKNOWN_MESSAGE, UNKNOWN_CHANNEL):
+                log.info("message %s was deleted, it stays so", message)
+                return
+            raise refused(error, post.conversation) from error
+
+    async def _edit(self, channel: int, id: int, page: Page, post: Post) -> None:
+        try:
+            await self.wire.edit(channel, id, page)
+        except discord.HTTPException as error:
+            if error.code != MALFORMED or not page.layout:
+                raise
+            log.warning("Discord refuses the layout of post %s, its text is shown instead: %s", post.id, error.text)
+            await self.wire.edit(channel, id, to_pages(post, self.fleet, self.links, plain=True)[0])
+
+    # -- ways --------------------------------------------------------------------------------------------------------
+
+    async def _respond(self, inbound: Inbound, pages: Sequence[Page], post: Post, *, again: bool) -> str:
+        """Answer an interaction where it stands; empty when Discord lets nobody answer it any more."""
+        extra = inbound.extra
+        application, token = int(extra["application"]), str(extra["token"])
+        fresh = inbound.event in self.acks
+        if fresh and not await self.acks.pop(inbound.event):
+            return ""
+        try:
+            first = {"flags": LOADING} if fresh else await self.wire.original(application, token)
+            if not first["flags"] & LOADING:
+                ours = again and set(pages[0].marks()) == set(marks(first))
+                id = int(first["id"]) if ours else await self.wire.follow(application, token, pages[0], private=post.private)
+            elif post.private and not extra.get("private"):
+                await self.wire.withdraw(application, token)
+                id = await self.wire.follow(application, token, pages[0], private=True)
+            else:
+                id = await self.wire.complete(application, token, pages[0])
+            more = [await self.wire.follow(application, token, page, private=post.private) for page in pages[1:]]
+        except discord.HTTPException as error:
+            if error.code in EXPIRED or error.code == UNKNOWN_MESSAGE:
+                return ""
+            raise
+        return _id(int(extra["channel"]), [id, *more])
+
+    async def _whisper(self, post: Post, inbound: Inbound | None, pages: Sequence[Page], key: str, *, again: bool) -> str:
+        """To one person alone, in direct messages."""
+        if inbound is None or not str(inbound.extra.get("user", "")).isdigit():
+            raise DeliveryError("Nobody is known to whom this could be said in private.")
+        channel = await self._direct_to(int(inbound.extra["user"]))
+        try:
+            return _id(channel, await self._send(channel, pages, key, again=again))
+        except discord.Forbidden as error:
+            # Their door is closed; that must not end the conversation in which they spoke.
+            raise DeliveryError("This person takes no direct messages, so they cannot be told in private.") from error
+
+    async def _instead(self, post: Post, inbound: Inbound, key: str, failure: DeliveryError) -> str:
+        """Say in direct messages what may not be said where it was asked, and why."""
+        where = inbound.extra.get("channel", "")
+        said = f"I may not write in <#{where}>, so I answer here. {failure.hint}"
+        try:
+            channel = await self._direct_to(int(inbound.extra["user"]))
+            return _id(
+                channel, await self._send(channel, [Page(said), *to_pages(post, self.fleet, self.links)], key, again=True)
+            )
+        except FAILURES as error:
+            raise failure from error
+
+    async def _send(
+        self, channel: int, pages: Sequence[Page], key: str, *, again: bool, start: int = 0, reply: int | None = None
+    ) -> list[int]:
+        """Send pages in order; those that an earlier attempt has shown are found, not sent again."""
+        if not pages:
+            return []
+        shown = await self._shown(channel) if again else []
+        sent: list[int] = []
+        for number, page in enumerate(pages, start):
+            found = next((id for id, texts in shown if page.shown_as(texts) and id not in sent), None)
+            sent.append(found or await self.wire.send(channel, page, nonce(key, number), answers=reply if not sent else None))
+        return sent
+
+    async def _shown(self, channel: int) -> list[tuple[int, tuple[str, ...]]]:
+        """Our own newest messages in a channel that no other row of the outbox has, oldest first."""
+        found = [each for each in await self.wire.newest(channel) if each["author"]["id"] == str(self.wire.me)]
+        taken = {id for known in self.fleet.store.outbox.shown_as(PLATFORM, f"{channel}/") for id in _read(known)[1]}
+        return [(int(each["id"]), tuple(marks(each))) for each in reversed(found) if int(each["id"]) not in taken]
+
+    # -- places ------------------------------------------------------------------------------------------------------
+
+    async def target(self, conversation: str) -> tuple[int, int | None]:
+        """Where a conversation is held: its thread, opened if it has to be; its channel, and the message to answer there, where
+        no thread may be opened."""
+        place = place_of(conversation)
+        if place.person is not None:
+            return await self._direct_to(place.person), None
+        if place.thread is None:
+            return place.channel, None
+        if place.thread in self.opened:
+            return place.thread, None
+        try:
+            await self.wire.thread(place.channel, place.thread, self._topic(place.thread))
+        except discord.HTTPException as error:
+            if error.code == UNKNOWN_MESSAGE or error.code == 50024:  # it began otherwise, or its first message was deleted
+                self.opened.add(place.thread)
+                return place.thread, None
+            if not isinstance(error, discord.Forbidden):
+                raise
+            log.info("no thread can be opened in %s, it is answered in the channel: %s", place.channel, error.text)
+            return place.channel, place.thread
+        self.opened.add(place.thread)
+        return place.thread, None
+
+    def _topic(self, message: int) -> str:
+        """What a thread is called: after the words that began it."""
+        first = self.fleet.store.talk.inbound(f"{PLATFORM}:{message}")
+        return headline(first.text if first else "", TOPIC) or "Conversation"
+
+    def met(self, person: int, channel: int) -> None:
+        """A person has spoken to us in direct messages: from now on they are read after an absence."""
+        if self._direct.get(person) != channel:
+            self._direct[person] = channel
+            self.fleet.store.set_note(f"{DIRECT}{person}", str(channel))
+
+    async def _direct_to(self, person: int) -> int:
+        if person not in self._direct:
+            self._direct[person] = await self.wire.direct(person)
+        return self._direct[person]
+
+
+def nonce(key: str, number: int = 0) -> str:
+    """A key as a nonce: up to 25 characters, the same for the same key."""
+    return f"{hashlib.blake2s(key.encode(), digest_size=10).hexdigest()}.{number}"
+
+
+def _id(channel: int, messages: Sequence[int]) -> str:
+    return f"{channel}/{','.join(map(str, messages))}"
+
+
+def _read(message: str) -> tuple[int, list[int]]:
+    channel, _, ids = message.partition("/")
+    return int(channel), [int(id) for id in ids.split(",")]

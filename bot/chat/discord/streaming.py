@@ -1,0 +1,188 @@
+"""What happens during a turn, as it happens: typing, then a message that grows, with a button that stops it.
+
+The growing message becomes the answer: `finish` puts the answer in its place. Which message that is stands in the store, so
+that after a crash the turn that is taken up again goes on in the same message. Nothing here fails anybody: what cannot be shown
+is left out.
+"""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import discord
+from discord import ui
+
+from bot.chat.base import Delta, Doing, Live
+from bot.chat.discord.page import Page, StopButton
+from bot.chat.discord.to_text import ending, lines, tidy
+from bot.chat.discord.wire import FAILURES, UNKNOWN_MESSAGE, Wire
+
+if TYPE_CHECKING:
+    from bot.fleet import Fleet
+
+log = logging.getLogger(__name__)
+
+NOTE = "discord:live:"
+"""Begins the note of a conversation whose growing message is shown: `<channel>/<message>`, or `<channel>/?<nonce>` while it is
+being sent for the first time."""
+TYPING = 8.0
+"""Seconds after which Discord has to be told again that something is being written."""
+LEFT = 20.0
+"""Seconds after a turn's end after which a growing message that nothing has replaced is taken away."""
+WIDE = 1800
+
+Target = Callable[[str], Awaitable[tuple[int, int | None]]]
+
+
+@dataclass(slots=True)
+class _Turn:
+    """What a conversation shows of its turn."""
+
+    text: str = ""
+    doing: str = ""
+    shown: str = ""
+    over: bool = False
+    silent: bool = False
+    """A command began it, whose “thinking…” says enough: its answer comes there."""
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class Streams:
+    """The turns that are shown now. `running`: conversations in which one runs; `pace`: seconds between two edits."""
+
+    def __init__(self, fleet: "Fleet", wire: Wire, target: Target, running: Callable[[], Collection[str]], pace: float) -> None:
+        self.fleet, self.wire, self.target, self.running, self.pace = fleet, wire, target, running, pace
+        self._turns: dict[str, _Turn] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def live(self, conversation: str, event: Live) -> None:
+        """Take up what happens. A command says at once which skill it runs; it has its own sign that something happens."""
+        turn = self._turns.get(conversation)
+        if turn is None:
+            if isinstance(event, Doing) and (event.skill or not event.text):
+                return
+            turn = self._begin(conversation)
+        match event:
+            case Delta(text):
+                turn.text += text
+            case Doing(text):
+                turn.text += "\n\n" if turn.text and not turn.text.endswith("\n\n") else ""
+                turn.doing, turn.over = text, not text and conversation not in self.running()
+        turn.changed.set()
+        if turn.over and turn.silent:
+            del self._turns[conversation]
+
+    def _begin(self, conversation: str) -> _Turn:
+        events = (each for each in self.fleet.store.talk.unhandled() if each.conversation == conversation)
+        turn = self._turns[conversation] = _Turn(silent="token" in next((each.extra for each in events), {}))
+        if not turn.silent:
+            task = asyncio.create_task(self._show(conversation, turn), name=f"stream {conversation}")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return turn
+
+    async def finish(self, conversation: str, page: Page) -> tuple[int, int] | None:
+        """Put the answer where the growing message stands; its channel and number, or None where there is none."""
+        await self._end(conversation)
+        known = await self._known(conversation, page)
+        if known is None:
+            return None
+        channel, message = known
+        try:
+            await self.wire.edit(channel, message, page, files=True)
+        except discord.NotFound as error:
+            if error.code != UNKNOWN_MESSAGE:
+                raise
+            message = 0
+        self.fleet.store.set_note(NOTE + conversation, None)
+        return (channel, message) if message else None
+
+    async def _end(self, conversation: str) -> None:
+        """Show nothing more of a turn; what is on its way goes first."""
+        turn = self._turns.pop(conversation, None)
+        if turn is not None:
+            turn.over = True
+            turn.changed.set()
+            async with turn.lock:
+                pass
+
+    async def close(self) -> None:
+        """Show nothing more."""
+        tasks = tuple(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _known(self, conversation: str, page: Page) -> tuple[int, int] | None:
+        """The growing message of a conversation: its channel and number. One whose first sending has no known end is sent again
+        under the same nonce, which shows it once."""
+        note = self.fleet.store.note(NOTE + conversation)
+        if note is None:
+            return None
+        channel, _, message = note.partition("/")
+        if message.startswith("?"):
+            return int(channel), await self.wire.send(int(channel), page, message[1:])
+        return int(channel), int(message)
+
+    # -- one turn ----------------------------------------------------------------------------------------------------
+
+    async def _show(self, conversation: str, turn: _Turn) -> None:
+        typing = asyncio.create_task(self._type(conversation), name=f"typing {conversation}")
+        try:
+            while not turn.over:
+                await asyncio.sleep(self.pace)
+                await turn.changed.wait()
+                turn.changed.clear()
+                await self._grow(conversation, turn)
+            typing.cancel()
+            if self._turns.get(conversation) is turn:
+                await asyncio.sleep(LEFT)
+            if self._turns.get(conversation) is turn:
+                await self._take_away(conversation)
+        except FAILURES as error:
+            log.info("the turn in %s is not shown as it goes: %s", conversation, error)
+        finally:
+            typing.cancel()
+            if self._turns.get(conversation) is turn:
+                del self._turns[conversation]
+
+    async def _type(self, conversation: str) -> None:
+        try:
+            channel, _ = await self.target(conversation)
+            while True:
+                await self.wire.typing(channel)
+                await asyncio.sleep(TYPING)
+        except FAILURES as error:
+            log.debug("no typing in %s: %s", conversation, error)
+
+    async def _grow(self, conversation: str, turn: _Turn) -> None:
+        """Show what there is by now."""
+        said = ending(tidy(turn.text), WIDE)
+        text = lines(said, f"-# {turn.doing} …" if turn.doing else "")
+        async with turn.lock:
+            if turn.over or not text or text == turn.shown:
+                return
+            turn.shown = text
+            view = ui.View(timeout=None)
+            view.add_item(StopButton.button("stop", "Stop"))
+            page = Page(text, view)
+            if (known := await self._known(conversation, page)) is not None:
+                await self.wire.edit(*known, page)
+                self.fleet.store.set_note(NOTE + conversation, f"{known[0]}/{known[1]}")
+                return
+            channel, reply = await self.target(conversation)
+            nonce = secrets.token_hex(10)
+            self.fleet.store.set_note(NOTE + conversation, f"{channel}/?{nonce}")
+            message = await self.wire.send(channel, page, nonce, answers=reply)
+            self.fleet.store.set_note(NOTE + conversation, f"{channel}/{message}")
+
+    async def _take_away(self, conversation: str) -> None:
+        """Nothing takes the place of a growing message: it is no answer, so it goes."""
+        known = await self._known(conversation, Page("…"))
+        self.fleet.store.set_note(NOTE + conversation, None)
+        if known is not None:
+            await self.wire.delete(*known)

@@ -1,0 +1,173 @@
+"""A gate's card as a layout: what is asked, what changed since the last revision, what it costs, who may decide, the buttons.
+
+The card of a gate that is no longer open is its outcome: the same head, what became of it and who did it, without buttons.
+Long plans and diffs are files; on an edit Discord keeps the files of the message, so only a new message carries them.
+"""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import discord
+from discord import ui
+
+from bot.chat.discord.page import LABELS, GateButton, GateMenu, Page
+from bot.chat.discord.to_text import beginning, code, lines, tidy
+from bot.domain import Gate, GateState
+from bot.gates import APPROVE, REJECT, outcome
+from bot.words import listed, money
+
+PLAN, DIFF, HEAD = 1900, 700, 1000
+"""Characters of a plan (less what stands above the card), of a diff, and of what stands above, that are shown; longer plans and
+diffs are files. All texts of a layout may have 4,000."""
+BUTTONS = 5
+"""Options up to which they are buttons, in one row."""
+OPEN, GOOD, BAD, OTHER = 0x5865F2, 0x23A55A, 0xDA373C, 0x80848E
+"""The bar at the card's left; the words say the same."""
+NOUNS = {"plan": "Plan", "decision": "Decision", "question": "Question", "escalation": "Escalation", "action": "Action"}
+
+
+def to_card(gate: Gate, seen: dict[str, Any], *, head: str = "", away: str = "") -> Page:
+    """The card of a gate; `seen` is its JSON (`views.gate_json`). `head` stands above it, `away` tells of presses that may have
+    been missed."""
+    view = ui.LayoutView(timeout=None)
+    if head:
+        view.add_item(ui.TextDisplay(beginning(head, HEAD)))
+    files: list[tuple[str, str]] = []
+    box = ui.Container[Any](accent_colour=discord.Colour(_colour(gate)))
+    box.add_item(ui.TextDisplay(_head(gate, seen)))
+    if gate.state is GateState.OPEN:
+        _add_question(box, gate, seen, files, PLAN - len(head[:HEAD]))
+        _add_answers(box, gate, seen, away)
+    else:
+        box.add_item(ui.TextDisplay(_outcome(gate, seen)))
+        box.add_item(ui.Separator())
+        _add_question(box, gate, {**seen, "diff": ""}, files, PLAN - len(head[:HEAD]))
+    view.add_item(box)
+    return Page(view=view, files=tuple(files))
+
+
+def to_small_card(gate: Gate, seen: dict[str, Any]) -> ui.Container[Any]:
+    """A gate in a list: its head, how it stands, and its buttons."""
+    box = ui.Container[Any](accent_colour=discord.Colour(_colour(gate)))
+    box.add_item(ui.TextDisplay(_head(gate, seen)))
+    if gate.state is GateState.OPEN:
+        box.add_item(_buttons(gate))
+    else:
+        box.add_item(ui.TextDisplay(_outcome(gate, seen)))
+    return box
+
+
+def to_note(gate: Gate, seen: dict[str, Any], words: str, link: str) -> Page:
+    """A short word about a gate, with the way to its card; how it ended, once it has. Without a card to lead to it has the
+    buttons itself."""
+    view = ui.LayoutView(timeout=None)
+    if gate.state is not GateState.OPEN:
+        view.add_item(ui.TextDisplay(lines(words[:HEAD], _outcome(gate, seen))))
+        return Page(view=view)
+    view.add_item(ui.TextDisplay(words[:HEAD]))
+    if link:
+        view.add_item(ui.ActionRow(ui.Button[Any](label="Open the card", url=link)))
+        return Page(view=view)
+    return to_card(gate, seen, head=words)
+
+
+def to_plain(gate: Gate, seen: dict[str, Any]) -> str:
+    """The card as text alone, for when Discord refuses it: it says how to answer without buttons."""
+    if gate.state is not GateState.OPEN:
+        return lines(_head(gate, seen), _outcome(gate, seen))
+    how = f"Answer with `/fleet approve-plan {gate.id}` and {listed([f'`{each}`' for each in gate.options], 'or')}."
+    return lines(_head(gate, seen), "", tidy(gate.body), "", how)
+
+
+def _head(gate: Gate, seen: dict[str, Any]) -> str:
+    small = [f"**{_inline(gate.product)}**"] if gate.product else []
+    small += [f"`{gate.id}`"]
+    small += [f"revision {gate.revision}"] if gate.revision > 1 else []
+    small += [f"asked by {_inline(seen['asked_by'])}"] if seen.get("asked_by") else []
+    small += [_stamp(seen["created_at"])]
+    return f"### {NOUNS.get(gate.kind, gate.kind)}: {_inline(gate.title)}\n-# {' · '.join(small)}"
+
+
+def _add_question(box: ui.Container[Any], gate: Gate, seen: dict[str, Any], files: list[tuple[str, str]], room: int) -> None:
+    """The plan and what changed in it, on the card or as files. `room`: characters of the plan that stand on the card."""
+    body = tidy(gate.body)
+    box.add_item(ui.TextDisplay(beginning(body, room) if body else "*(It says nothing more.)*"))
+    names = []
+    if len(body) > room:
+        files.append((f"{gate.kind}-{gate.id}.md", gate.body))
+        names.append(f"{gate.kind}-{gate.id}.md")
+    if seen.get("diff"):
+        box.add_item(ui.Separator())
+        box.add_item(ui.TextDisplay(f"**Changes since revision {gate.revision - 1}**\n{code(seen['diff'], 'diff', DIFF)}"))
+        if len(seen["diff"]) > DIFF - 40:
+            files.append((f"changes-{gate.id}.diff", seen["diff"]))
+            names.append(f"changes-{gate.id}.diff")
+    for name in names:
+        box.add_item(ui.File(f"attachment://{name}"))
+
+
+def _add_answers(box: ui.Container[Any], gate: Gate, seen: dict[str, Any], away: str) -> None:
+    """What it costs, who may decide, and the buttons."""
+    box.add_item(ui.Separator())
+    said = [_given(gate, seen), _costs(seen), _deciders(seen), f"-# {away}" if away else ""]
+    box.add_item(ui.TextDisplay(lines(*said) or "-# Waits for an answer."))
+    box.add_item(_buttons(gate))
+
+
+def _outcome(gate: Gate, seen: dict[str, Any]) -> str:
+    good, bad = gate.decision and gate.decision.choice == APPROVE, gate.decision and gate.decision.choice == REJECT
+    mark = "✔" if good else "✖" if bad else "↻" if gate.decision else "○"
+    if gate.state is GateState.SUPERSEDED and gate.decision is not None:
+        answered = outcome(replace(gate, state=GateState.DECIDED))
+        return f"**{mark}** {tidy(answered)[:700]}\n-# {seen['outcome']}"
+    return f"**{mark}** {tidy(seen['outcome'])[:700]}"
+
+
+def _buttons(gate: Gate) -> ui.ActionRow[Any]:
+    row = ui.ActionRow[Any]()
+    if len(gate.options) > BUTTONS:
+        row.add_item(GateMenu.of(gate))
+        return row
+    for option in range(len(gate.options)):
+        row.add_item(GateButton.of(gate, option))
+    return row
+
+
+def _given(gate: Gate, seen: dict[str, Any]) -> str:
+    """The answers so far, where more than one is asked for."""
+    if not seen.get("answers"):
+        return ""
+    given = [f"{LABELS.get(each['choice'], each['choice'])} by {_inline(each['by'])}" for each in seen["answers"]]
+    return f"So far: {', '.join(given)}"[:200]
+
+
+def _costs(seen: dict[str, Any]) -> str:
+    parts = [seen["estimate"]] if seen.get("estimate") else []
+    parts += [f"spent today {money(seen['cost_usd_today'])}"] if seen.get("cost_usd_today") else []
+    return " · ".join(parts)
+
+
+def _deciders(seen: dict[str, Any]) -> str:
+    parts = [f"Needs {_inline(seen['needs'])[:200]}"]
+    parts += [f"reminds {_stamp(seen['reminds_at'])}"] if seen.get("reminds_at") else []
+    parts += [f"escalated {_stamp(seen['escalated_at'])}"] if seen.get("escalated_at") else []
+    return f"-# {' · '.join(parts)}"
+
+
+def _stamp(at: str) -> str:
+    """A time, which Discord shows as `in 18 minutes` and keeps true."""
+    return f"<t:{int(datetime.fromisoformat(at).timestamp())}:R>"
+
+
+def _inline(text: str) -> str:
+    """Words that someone else wrote, on one line and without marks of Markdown."""
+    return discord.utils.escape_markdown(" ".join(text.split()))[:300]
+
+
+def _colour(gate: Gate) -> int:
+    if gate.state is GateState.OPEN:
+        return OPEN
+    if gate.decision is None:
+        return OTHER
+    return {APPROVE: GOOD, REJECT: BAD}.get(gate.decision.choice, OTHER)

@@ -1,0 +1,85 @@
+"""The commands that Discord offers, made of the skills: `/fleet <skill>` with typed options, and a command on messages. Pure.
+
+Discord takes 25 subcommands, 25 in each group below them, and 8,000 characters for one command with all its descriptions.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from bot.arguments import Field
+from bot.domain import Role
+from bot.skill import Skill
+from bot.skillset import fields
+from bot.words import shortened
+
+TASK = "Make this a task"
+"""The command on a message."""
+CHAT, MESSAGE = 1, 3
+SUBCOMMAND, GROUP, TEXT, INTEGER, BOOLEAN, NUMBER = 1, 2, 3, 4, 5, 10
+MOST, SIZE = 25, 8000
+MORE = "more"
+"""The group of the skills that find no place in the first row."""
+OFFERED = frozenset({"product", "products", "gate", "work", "agent", "command"})
+"""Arguments for which Discord asks us what there is while a person types."""
+TYPES = {"integer": INTEGER, "number": NUMBER, "boolean": BOOLEAN}
+LONGEST_TEXT = 6000
+"""Characters of one option."""
+
+
+def commands(skills: Sequence[Skill]) -> list[dict[str, Any]]:
+    """All commands, as Discord registers them: in guilds and in direct messages."""
+    everywhere = {"contexts": [0, 1], "integration_types": [0]}
+    fleet = {"name": "fleet", "description": "The fleet of products: look, ask, start, decide.", "type": CHAT}
+    for most in (100, 80, 60, 45, 30, 20):
+        fleet = {**fleet, "options": _all(skills, most)}
+        if size(fleet) <= SIZE:
+            break
+    return [{**fleet, **everywhere}, {"name": TASK, "type": MESSAGE, **everywhere}]
+
+
+def size(node: Mapping[str, Any]) -> int:
+    """Characters of a command that Discord counts."""
+    choices = sum(len(each["name"]) + len(str(each["value"])) for each in node.get("choices") or ())
+    return len(node["name"]) + len(node.get("description", "")) + choices + sum(map(size, node.get("options") or ()))
+
+
+def _all(skills: Sequence[Skill], most: int) -> list[dict[str, Any]]:
+    """The skills in the first row; where they are too many, those that take the most rights come under `more`."""
+    if len(skills) <= MOST:
+        return [_one(skill, most) for skill in skills]
+    ranked = sorted(skills, key=lambda skill: (list(Role).index(skill.role), skill.name))
+    first = sorted(ranked[: MOST - 1], key=lambda skill: skill.name)
+    more = sorted(ranked[MOST - 1 : 2 * MOST - 1], key=lambda skill: skill.name)
+    group = {"name": MORE, "description": "What is asked for less often.", "type": GROUP}
+    return [*(_one(skill, most) for skill in first), {**group, "options": [_one(skill, most) for skill in more]}]
+
+
+def _one(skill: Skill, most: int) -> dict[str, Any]:
+    properties = skill.args.model_json_schema().get("properties", {})
+    options = [_option(field, properties.get(field.key, {}), most) for field in fields(skill)]
+    options.sort(key=lambda option: not option.get("required", False))
+    return {"name": skill.name, "description": shortened(skill.summary, most), "type": SUBCOMMAND, "options": options[:MOST]}
+
+
+def _option(field: Field, schema: Mapping[str, Any], most: int) -> dict[str, Any]:
+    """One option. A product may be left out: its channel says which is meant."""
+    kinds = [each for each in (schema, *schema.get("anyOf", ())) if each.get("type") not in (None, "null", "array")]
+    kind = TYPES.get(kinds[0]["type"], TEXT) if kinds else TEXT
+    option: dict[str, Any] = {"name": field.name, "description": shortened(field.description, most) or field.name, "type": kind}
+    if field.required and field.key != "product":
+        option["required"] = True
+    if field.choices:
+        option["choices"] = [{"name": choice, "value": choice} for choice in field.choices[:MOST]]
+    elif field.key in OFFERED:
+        option["autocomplete"] = True
+    option.update(_limits(kind, kinds[0] if kinds else {}))
+    return option
+
+
+def _limits(kind: int, schema: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
+    if kind in (INTEGER, NUMBER):
+        for key, name in (("minimum", "min_value"), ("maximum", "max_value")):
+            if key in schema:
+                yield name, int(schema[key])
+    elif kind == TEXT and "maxLength" in schema:
+        yield "max_length", min(int(schema["maxLength"]), LONGEST_TEXT)

@@ -1,0 +1,196 @@
+"""Discord's REST, as far as it is used for saying things: send, edit, look, open a thread, answer an interaction; and its
+refusals in our words.
+
+It has a client of its own that never opens the gateway, so that what goes out does not depend on it. Nothing that is sent
+pings anybody.
+"""
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+import aiohttp
+import discord
+from discord.http import HTTPClient, MultipartParameters, Route, handle_message_parameters
+
+from bot.chat.discord.page import Page
+from bot.errors import DeliveryError
+
+NOBODY = discord.AllowedMentions.none()
+GONE = {
+    10003: "the channel is no longer there",
+    10004: "the server is no longer there",
+    50001: "I may not see it",
+    50007: "this person takes no direct messages from me",
+    50083: "the thread is locked",
+    50278: "this person and I share no server any more",
+}
+"""Codes that end a conversation, in words."""
+UNKNOWN_MESSAGE, UNKNOWN_CHANNEL, HAS_THREAD, MALFORMED = 10008, 10003, 160004, 50035
+EXPIRED = frozenset({10015, 10062, 50027})
+"""Codes of an interaction that can no longer be answered."""
+
+
+class Wire:
+    """Requests of a client that is signed in."""
+
+    def __init__(self, client: Callable[[], discord.Client]) -> None:
+        self._client = client
+
+    @property
+    def http(self) -> HTTPClient:
+        """The connection."""
+        return self._client().http
+
+    @property
+    def me(self) -> int:
+        """Our own user's number; 0 before we are signed in."""
+        user = self._client().user
+        return user.id if user else 0
+
+    async def send(self, channel: int, page: Page, nonce: str, *, answers: int | None = None) -> int:
+        """Say something in a channel, a thread or direct messages; the message's number. The same nonce shows once."""
+        reference = {"message_id": str(answers), "fail_if_not_exists": False} if answers else discord.utils.MISSING
+        with _parameters(page, nonce=nonce, reference=reference) as params:
+            sent = await self.http.send_message(channel, params=params)
+        return int(sent["id"])
+
+    async def edit(self, channel: int, message: int, page: Page, *, files: bool = False) -> None:
+        """Show a message otherwise. Its files stay, unless `files` puts the page's in their place."""
+        with _parameters(page, edit=True, files=files) as params:
+            await self.http.edit_message(channel, message, params=params)
+
+    async def delete(self, channel: int, message: int) -> None:
+        """Take a message away."""
+        await self.http.delete_message(channel, message)
+
+    async def newest(self, channel: int, *, after: int | None = None, limit: int = 50) -> list[dict[str, Any]]:
+        """Messages of a channel, newest first; those after one, oldest of them first, where one is given."""
+        found: Any = await self.http.logs_from(channel, limit, after=after)
+        return list(found)
+
+    async def typing(self, channel: int) -> None:
+        """Show for ten seconds that something is being written."""
+        await self.http.send_typing(channel)
+
+    async def thread(self, channel: int, message: int, name: str) -> None:
+        """Open the thread of a message; one that is open already is no error."""
+        try:
+            await self.http.start_thread_with_message(channel, message, name=name, auto_archive_duration=1440)
+        except discord.HTTPException as error:
+            if error.code != HAS_THREAD:
+                raise
+
+    async def direct(self, person: int) -> int:
+        """The channel of direct messages with a person."""
+        found: Any = await self.http.start_private_message(person)
+        return int(found["id"])
+
+    async def parent(self, thread: int) -> tuple[int, int | None]:
+        """A channel's number and the thread's, if it is one."""
+        found: Any = await self.http.get_channel(thread)
+        if found["type"] in (10, 11, 12):
+            return int(found["parent_id"]), thread
+        return thread, None
+
+    async def pin(self, channel: int, message: int) -> None:
+        """Pin a message."""
+        await self.http.pin_message(channel, message)
+
+    # -- interactions ------------------------------------------------------------------------------------------------
+
+    async def original(self, application: int, token: str) -> dict[str, Any]:
+        """The first answer to an interaction."""
+        found: dict[str, Any] = await self.http.request(_hook("GET", "/messages/@original", application, token))
+        return found
+
+    async def complete(self, application: int, token: str, page: Page) -> int:
+        """Put an answer where “thinking…” stands; doing it again changes nothing."""
+        with _parameters(page, edit=True, suppress=False) as params:
+            sent = await self._hooked("PATCH", "/messages/@original", application, token, params)
+        return int(sent["id"])
+
+    async def follow(self, application: int, token: str, page: Page, *, private: bool) -> int:
+        """Add to the answer of an interaction; `private`: for its person alone."""
+        with _parameters(page, private=private) as params:
+            sent = await self._hooked("POST", "", application, token, params)
+        return int(sent["id"])
+
+    async def withdraw(self, application: int, token: str) -> None:
+        """Take the first answer away."""
+        await self.http.request(_hook("DELETE", "/messages/@original", application, token))
+
+    async def _hooked(
+        self, method: str, path: str, application: int, token: str, params: MultipartParameters
+    ) -> dict[str, Any]:
+        route = _hook(method, path, application, token)
+        if params.files:
+            sent: dict[str, Any] = await self.http.request(route, files=params.files, form=params.multipart)
+        else:
+            sent = await self.http.request(route, json=params.payload)
+        return sent
+
+
+def _hook(method: str, path: str, application: int, token: str) -> Route:
+    # Under other names than the library's own: it would keep a bucket for each token, of which each is used once.
+    return Route(method, "/webhooks/{application}/{token}" + path, application=application, token=token)
+
+
+def _parameters(
+    page: Page,
+    *,
+    nonce: str | None = None,
+    edit: bool = False,
+    private: bool = False,
+    suppress: bool = True,
+    files: bool = True,
+    reference: Any = discord.utils.MISSING,
+) -> MultipartParameters:
+    missing = discord.utils.MISSING
+    uploads = [discord.File(io.BytesIO(text.encode()), filename=name) for name, text in page.files if files]
+    flags = discord.MessageFlags(ephemeral=private, suppress_embeds=suppress and not page.layout)
+    return handle_message_parameters(
+        content=page.text or (None if edit or page.layout else "…"),
+        view=page.view if page.view is not None else (None if edit else missing),
+        files=uploads if uploads and not edit else missing,
+        attachments=uploads if uploads and edit else missing,
+        flags=flags if flags.value and (not edit or not page.layout) else missing,
+        nonce=nonce,
+        allowed_mentions=NOBODY,
+        message_reference=reference,
+    )
+
+
+def refused(error: Exception, where: str) -> DeliveryError:
+    """What a failure of a request means, in words, with what can be done about it."""
+    match error:
+        case DeliveryError():
+            return error
+        case discord.RateLimited():
+            return DeliveryError("Discord asks us to slow down.", code="limited", retry_after=error.retry_after)
+        case discord.HTTPException(status=429):
+            return DeliveryError("Discord asks us to slow down.", code="limited", retry_after=5.0)
+        case discord.LoginFailure() | discord.HTTPException(status=401):
+            return DeliveryError(
+                "Discord no longer takes DISCORD_TOKEN.", "Reset it and start again.", code="auth", retry_after=60
+            )
+        case discord.HTTPException() if error.code in GONE:
+            hint = "Invite me again, or change the channel in products.yaml."
+            return DeliveryError(f"{GONE[error.code].capitalize()}.", hint, code="gone")
+        case discord.HTTPException(code=50035) | discord.HTTPException(status=413):
+            return DeliveryError(f"Discord refuses the form of this message: {error.text}.", code="malformed")
+        case discord.DiscordServerError():
+            return DeliveryError(f"Discord has trouble of its own ({error.status}).", code="unknown", retry_after=5.0)
+        case discord.HTTPException(code=50013):
+            hint = "Give my role the permissions that `fleet discord-invite` lists."
+            return DeliveryError(f"I lack a permission in {where}.", hint, retry_after=60.0)
+        case discord.HTTPException():
+            return DeliveryError(f"Discord refuses it: {error.text or error.status} ({error.code}).")
+        case aiohttp.ClientConnectorError():
+            return DeliveryError("Discord cannot be reached.", retry_after=2.0)
+        case _:
+            return DeliveryError(f"The connection to Discord broke: {type(error).__name__}.", code="unknown", retry_after=1.0)
+
+
+FAILURES = (discord.DiscordException, aiohttp.ClientError, TimeoutError, OSError, RuntimeError)
+"""What requests raise."""

@@ -1,0 +1,270 @@
+"""Draws what people see on Discord, from real messages in the stand-in, on a page that imitates Discord's client.
+
+`python -m tests.chat.discord.pictures docs/images [NAME …]` writes discord-*.png; it needs Chromium.
+"""
+
+import asyncio
+import html
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from simcord.backend.models import Channel, Message
+
+from tests.chat.discord.discordbed import PLAN, DiscordBed
+from tests.fakes.model import ScriptedModel, say
+from tests.standins.discord_people import find
+
+STYLE = Path(__file__).with_suffix(".css")
+QUIET = ("no-first-run", "disable-background-networking", "disable-component-update", "disable-sync", "disable-quic")
+BUTTONS = {"secondary": "Cancel", "primary": "Submit"}
+NOW = int(datetime(2026, 3, 1, 12, 13, tzinfo=UTC).timestamp())
+PLAN_1 = """Split the report into reading and writing, so that other formats can be added.
+
+1. Move parsing from `hours/report.py` to `hours/sheet.py`
+2. Ladder of `if` for each format
+3. Add a dependency for CSV
+"""
+PLAN_2 = """Split the report into reading and writing, so that other formats can be added.
+
+1. Move parsing from `hours/report.py` to `hours/sheet.py`
+2. A table of formats, one function each
+3. Tests for text and CSV
+
+| file | change |
+|---|---|
+| hours/sheet.py | +48 |
+| hours/report.py | −31 |
+| tests/test_sheet.py | +36 |
+"""
+ANSWER = """Two products want something from you:
+
+- **product-a** waits for its plan, revision 2: the note you left is worked in, the new dependency is gone.
+- **product-b** is working on the parser; its tests have been green for ten minutes.
+
+I would approve product-a first: product-b needs the same files next."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Write the pictures."""
+    folder = Path(arguments[0])
+    pages = asyncio.run(scenes())
+    for name, (body, heights) in pages.items():
+        for look, width in (("light", 920), ("dark", 920), ("phone", 390)):
+            if arguments[1:] and name not in arguments[1:]:
+                continue
+            shoot(page(body, look), folder / f"discord-{name}-{look}.png", width, heights[look == "phone"])
+            print(f"wrote discord-{name}-{look}.png")
+    return 0
+
+
+async def scenes() -> dict[str, tuple[str, tuple[int, int]]]:
+    """Each picture's messages, and how tall it is on a desktop and on a phone."""
+    hold = asyncio.Event()
+    model = ScriptedModel(
+        [
+            say(ANSWER, hold=None),
+            say("Looking\u00a0at\u00a0what\u00a0product-b\u00a0has\u00a0committed\u00a0today: the parser", hold=hold),
+        ]
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        async with DiscordBed(Path(folder), model=lambda: model) as bed:
+            shown = await _acted(bed, hold)
+    return shown
+
+
+async def _acted(bed: DiscordBed, hold: asyncio.Event) -> dict[str, tuple[str, tuple[int, int]]]:
+    await bed.commands()
+    await (await bed.slash(bed.ana, bed.other, "spawn product-b rewrite the parser")).answer("w1")
+    bed.coordinator("product-b")
+    _plan(bed, 1, PLAN_1)
+    first = await bed.ana.sees(bed.channel, "Plan: Split the report")
+    opened = draw([first], bed.channel)
+    await bed.ben.submit(
+        await bed.ben.press(first, "Request changes"), note="Use a table instead of a ladder, and no new dependency."
+    )
+    bed.clock.forward(minutes=9)
+    _plan(bed, 2, PLAN_2)
+    second = await bed.ana.sees(bed.channel, "Plan: Split the report", "revision 2")
+    revised = draw([second], bed.channel)
+    said = bed.ana.mention(bed.channel, "what waits for me, and in what order should I take it?")
+    thread = await bed.thread(said)
+    answer = await bed.ana.sees(thread, "I would approve product-a first")
+    await bed.discord.until(lambda: not answer.components, "it is finished")
+    again = bed.ana.say(thread, "What has product-b changed since this morning?")
+    growing = await bed.ana.sees(thread, "Looking")
+    talk = draw([said, answer, again, growing], thread)
+    board = await bed.ana.sees(bed.channel, "Fleet board", "waits for you")
+    boards = draw([board], bed.channel)
+    refused = await (await bed.vic.press(second, "Approve")).answer("can decide")
+    await (await bed.ana.press(second, "Approve")).answer("Approved by ana")
+    await bed.discord.until(lambda: find([second], ["Approved by ana"]), "it is decided")
+    outcome = draw([refused, second], bed.channel)
+    form = await bed.ben.press(await _another(bed), "Request changes")
+    hold.set()
+    return {
+        "card": (opened + revised, (1110, 1500)),
+        "outcome": (outcome, (560, 740)),
+        "talk": (talk, (440, 640)),
+        "board": (boards, (352, 400)),
+        "form": (draw_form(form.record.modal or {}), (330, 330)),
+    }
+
+
+def _plan(bed: DiscordBed, revision: int, body: str) -> None:
+    payload = {**PLAN, "revision": revision}
+    bed.engine.push_mail("product-a", type="decision_gate", subject="Split the report", body=body, payload=payload)
+
+
+async def _another(bed: DiscordBed) -> Message:
+    bed.engine.push_mail("product-a", type="decision_gate", subject="Rename the columns", body="…", payload={"taskId": "t-9"})
+    return await bed.ana.sees(bed.channel, "Rename the columns", "Approve")
+
+
+# -- drawing ---------------------------------------------------------------------------------------------------------------
+
+
+def draw(messages: Sequence[Message], channel: Channel) -> str:
+    """Messages as Discord shows them."""
+    return "".join(_message(each) for each in messages)
+
+
+def _message(message: Message) -> str:
+    ours = message.webhook_id is None and (message.components or message.flags or message.interaction_metadata)
+    bot = bool(ours) or ("<@" not in message.content and message.author_id < 0)
+    name, badge, face = ("fleet", '<b class="app">APP</b>', "▲") if bot else ("ana", "", "A")
+    only = '<div class="only">Only you can see this · <u>Dismiss message</u></div>' if message.is_ephemeral else ""
+    text = f'<div class="text">{markdown(message.content)}</div>' if message.content else ""
+    parts = "".join(_component(each, message) for each in message.components)
+    kind = "message private" if message.is_ephemeral else "message"
+    return (
+        f'<div class="{kind}"><div class="face {"bot" if bot else ""}">{face}</div>'
+        f'<div class="said"><div class="name">{name} {badge}<time>Today at 14:02</time></div>{text}{parts}{only}</div></div>'
+    )
+
+
+def _component(each: dict[str, Any], message: Message) -> str:
+    inner = "".join(_component(child, message) for child in each.get("components") or [])
+    match each["type"]:
+        case 1:
+            return f'<div class="row">{inner}</div>'
+        case 2:
+            style = {1: "primary", 2: "secondary", 3: "success", 4: "danger", 5: "secondary"}[each["style"]]
+            return (
+                f'<span class="button {style}">{html.escape(each.get("label", ""))}{" ↗" if each["style"] == 5 else ""}</span>'
+            )
+        case 3:
+            return f'<span class="menu">{html.escape(each.get("placeholder") or "")} ▾</span>'
+        case 10:
+            return f'<div class="text">{markdown(each["content"])}</div>'
+        case 13:
+            name = each["file"]["url"].rpartition("/")[2]
+            return f'<div class="file">📄 <span>{html.escape(name)}</span></div>'
+        case 14:
+            return '<div class="rule"></div>'
+        case 17:
+            colour = f"#{each['accent_color']:06x}" if each.get("accent_color") is not None else "#888"
+            return f'<div class="container" style="border-left-color:{colour}">{inner}</div>'
+    return inner
+
+
+def draw_form(form: dict[str, Any]) -> str:
+    """A form as Discord opens it."""
+    fields = []
+    for each in form.get("components", []):
+        hint = f'<div class="hint">{html.escape(each.get("description") or "")}</div>'
+        fields.append(f'<label>{html.escape(each.get("label", ""))} <i>*</i></label>{hint}<div class="input"></div>')
+    buttons = (
+        '<div class="row end"><span class="button secondary">Cancel</span><span class="button primary">Submit</span></div>'
+    )
+    title, inner = html.escape(form.get("title", "")), "".join(fields)
+    return f'<div class="form"><h3>{title}</h3>{inner}<div class="row end">{buttons}</div></div>'
+
+
+def markdown(text: str) -> str:
+    """Discord's Markdown, as far as we use it."""
+    return "".join(_lines(text.split("\n")))
+
+
+def _lines(lines: list[str]) -> Iterator[str]:
+    at = 0
+    while at < len(lines):
+        line = lines[at]
+        if line.startswith("```"):
+            end = next((n for n in range(at + 1, len(lines)) if lines[n].startswith("```")), len(lines))
+            yield f"<pre>{''.join(_code(each, line[3:]) for each in lines[at + 1 : end])}</pre>"
+            at = end + 1
+            continue
+        if found := re.match(r"(#{1,3}) (.*)", line):
+            yield f"<h{len(found[1])}>{_inline(found[2])}</h{len(found[1])}>"
+        elif line.startswith("-# "):
+            yield f'<div class="small">{_inline(line[3:])}</div>'
+        elif found := re.match(r"\s*[-*] (.*)", line):
+            yield f'<div class="item">• {_inline(found[1])}</div>'
+        elif found := re.match(r"\s*(\d+\.) (.*)", line):
+            yield f'<div class="item">{found[1]} {_inline(found[2])}</div>'
+        else:
+            yield f"<div>{_inline(line) or '&nbsp;'}</div>"
+        at += 1
+
+
+def _code(line: str, language: str) -> str:
+    kind = {"+": "plus", "-": "minus", "@": "at"}.get(line[:1], "") if language == "diff" else ""
+    return f'<span class="{kind}">{html.escape(line)}\n</span>'
+
+
+def _stamp(found: re.Match[str]) -> str:
+    """A time as Discord tells it: from the moment at which the pictures are taken."""
+    minutes = round((int(found[1]) - NOW) / 60)
+    said = f"in {minutes} minutes" if minutes > 0 else f"{-minutes} minutes ago" if minutes else "a few seconds ago"
+    return f"<span class=stamp>{said}</span>"
+
+
+def _inline(text: str) -> str:
+    text = html.escape(text, quote=False)
+    text = re.sub(r"`([^`]+)`", r"<code>\1</code>", text)
+    text = re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", text)
+    text = re.sub(r"\[([^\]]+)\]\(([^)]+)\)", r"<a>\1</a>", text)
+    text = re.sub(r"&lt;t:(\d+):R&gt;", _stamp, text)
+    text = re.sub(r"&lt;t:\d+:t&gt;", "<span class=stamp>14:02</span>", text)
+    text = re.sub(r"&lt;@\d+&gt;", "<span class=mention>@fleet</span>", text)
+    return re.sub(r"\\([*_~`|>])", r"\1", text)
+
+
+def page(body: str, look: str) -> str:
+    """A whole page."""
+    return f'<!doctype html><meta charset="utf-8"><style>{STYLE.read_text()}</style><body class="{look}">{body}</body>'
+
+
+def shoot(text: str, path: Path, width: int, height: int) -> None:
+    """A picture of a page."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "page.html"
+        source.write_text(text)
+        quiet = [f"--{each}" for each in QUIET]
+        subprocess.run(
+            [
+                "chromium",
+                "--headless",
+                "--no-sandbox",
+                "--disable-gpu",
+                *quiet,
+                "--hide-scrollbars",
+                f"--user-data-dir={folder}/profile",
+                f"--window-size={width},{height}",
+                f"--screenshot={path}",
+                source.as_uri(),
+            ],
+            check=True,
+            capture_output=True,
+            timeout=120,
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,160 @@
+"""`kill -9` of a coordinator on Discord between any two steps: nothing is lost or shown twice, no click left unanswered."""
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import AsyncIterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from simcord.backend.models import Channel, Message
+
+from tests.process import Process
+from tests.standins.discord import Discord
+from tests.standins.discord_people import Human, Pressed, find, labels, text_of
+from tests.standins.messages_api import MessagesApi
+from tests.standins.script import Rule, Script, say
+
+
+class Town:
+    """A server, its person, and a coordinator as a process of its own."""
+
+    def __init__(self, folder: Path, discord: Discord, **environment: str) -> None:
+        self.discord, world = discord, discord.world
+        guild = world.guild()
+        self.channel = world.channel(guild, "product-a")
+        self.ana = Human(discord, world.member(guild, "ana"))
+        where = {"DISCORD_API_URL": discord.api, "DISCORD_GATEWAY_URL": discord.gateway_url}
+        self.fleet = Process(folder, DISCORD_TOKEN=discord.token, **where, **environment)
+        text = self.fleet.products.read_text().replace("slack:#product-a-dev", f"discord:{self.channel.id}")
+        people = f'people: [{{name: ana, role: admin, web: token, discord: "{self.ana.id}"}}]'
+        self.fleet.products.write_text(f"{text}\n{people}\n")
+
+    async def start(self) -> None:
+        """Start it, and wait until it listens."""
+        before = self.discord.gateway.identified
+        await asyncio.to_thread(self.fleet.start)
+        await self.discord.until(lambda: self.discord.gateway.identified > before, "it has connected")
+        await self.discord.until(lambda: self.discord.gateway.connected, "it listens")
+
+    async def kill(self) -> None:
+        """kill -9."""
+        await asyncio.to_thread(self.fleet.kill)
+        await self.discord.until(lambda: not self.discord.gateway.connected, "the connection is gone")
+
+    async def thread(self, message: Message) -> Channel:
+        """The thread of a message, when it has been opened."""
+        return await self.discord.until(lambda: self.discord.world.channels.get(message.id), "a thread is opened")
+
+    async def plan(self) -> Message:
+        """Ask for work whose plan comes back; its card."""
+        self.ana.mention(self.channel, "!spawn product-a [complex] mend the failing test")
+        return await self.discord.until(lambda: self.card(), "a plan waits")
+
+    def card(self, *words: str) -> Message | None:
+        """The card that waits for an answer, in the thread where the work was asked for."""
+        threads = [channel.id for channel in self.discord.world.channels.values() if channel.is_thread]
+        shown = [each for channel in threads for each in self.discord.world.shown(channel)]
+        return find([each for each in shown if "Approve" in labels(each)], ["Plan:", *words])
+
+    async def changes(self, card: Message, note: str, *, wait: bool) -> Pressed:
+        """Ana asks for changes; the form is sent off, and answered if `wait`."""
+        form = await self.ana.press(card, "Request changes")
+        self.discord.rest.hold("POST", "/interactions/*")
+        return await self.ana.submit(form, wait=wait, note=note)
+
+    def times(self, channel: int, *words: str) -> int:
+        """How many messages show these words."""
+        return len([each for each in self.discord.world.shown(channel) if all(word in text_of(each) for word in words)])
+
+
+@pytest.fixture
+async def town(tmp_path: Path) -> AsyncIterator[Town]:
+    async with Discord() as discord:
+        town = Town(tmp_path, discord)
+        with town.fleet:
+            yield town
+
+
+async def test_no_click_is_lost_or_left_unanswered(town: Town) -> None:
+    """Kept and not acknowledged; acknowledged and not answered; and while it is dead."""
+    await town.start()
+    card = await town.plan()
+    kept = await town.changes(card, "smaller", wait=False)
+    await town.discord.until(lambda: town.discord.rest.requests("POST", "/interactions/*")[1:], "it is being acknowledged")
+    await town.kill()
+    town.discord.world.advance_clock(5)
+    assert kept.failed
+    await town.start()
+    await town.ana.sees(town.ana.direct, "Changes requested by ana")
+    await town.discord.until(lambda: "Changes requested by ana in discord" in text_of(card), "the card says so")
+
+    newer = await town.discord.until(lambda: town.card("revision 2"), "another revision waits")
+    await asyncio.to_thread(town.fleet.until, lambda: not _waiting(town), "everything is shown")
+    await town.kill()
+    lost = await town.ana.press(newer, "Approve", wait=False)
+    town.discord.world.advance_clock(5)
+    assert lost.failed
+    await asyncio.to_thread(_let_pass)
+    await town.start()
+    await town.discord.until(lambda: "I was away" in text_of(newer), "the card says so")
+
+    town.discord.rest.hold("PATCH", "/webhooks/*")
+    pressed = await town.ana.press(newer, "Approve")
+    await town.discord.until(lambda: town.discord.rest.requests("PATCH", "/webhooks/*"), "it is being answered")
+    await town.kill()
+    assert pressed.messages == []
+    await town.start()
+    await pressed.answer("Approved by ana")
+    await town.discord.until(lambda: "Approved by ana in discord" in text_of(newer), "the card says so")
+    assert len(pressed.messages) == town.times(town.ana.direct.id, "`g1`: Changes requested") == 1
+
+
+async def test_nothing_that_is_said_is_lost_and_nothing_is_shown_twice(town: Town) -> None:
+    """Being sent when it died; asked while it was dead."""
+    await town.start()
+    hold = town.discord.rest.hold("POST", f"/channels/{town.ana.direct.id}/messages")
+    town.ana.dm("!status")
+    await town.discord.until(
+        lambda: town.discord.rest.requests("POST", f"/channels/{town.ana.direct.id}/messages"), "it is being sent"
+    )
+    await town.kill()
+    hold.set()
+    missed = town.ana.mention(town.channel, "!gates")
+    await town.start()
+    await town.ana.sees(town.ana.direct, "idle —")
+    thread = await town.thread(missed)
+    await town.ana.sees(thread, "Nothing waits")
+    town.ana.dm("!help")
+    await town.ana.sees(town.ana.direct, "/fleet")
+    assert (town.times(town.ana.direct.id, "idle —"), town.times(thread.id, "Nothing waits")) == (1, 1)
+
+
+async def test_a_turn_that_was_killed_is_finished_in_the_message_it_had_begun(tmp_path: Path) -> None:
+    hold = asyncio.Event()
+    script = Script([Rule(say("Both products are idle.", hold=hold), text="how do they stand")])
+    async with Discord() as discord, MessagesApi(script) as api:
+        town = Town(tmp_path, discord, ANTHROPIC_API_KEY="sk-ant-test-0123456789", ANTHROPIC_BASE_URL=api.url)
+        with town.fleet:
+            await town.start()
+            thread = await town.thread(town.ana.mention(town.channel, "how do they stand?"))
+            growing = await town.ana.sees(thread, "Stop")
+            await town.kill()
+            hold.set()
+            await town.start()
+            answer = await town.ana.sees(thread, "Both products are idle.")
+            await discord.until(lambda: "Stop" not in text_of(answer), "it is finished")
+            assert (answer.id, len(discord.world.shown(thread.id))) == (growing.id, 1)
+
+
+def _waiting(town: Town) -> int:
+    """How many posts are not shown yet."""
+    with closing(sqlite3.connect(town.fleet.state / "fleet.db")) as database:
+        query = "SELECT count(*) FROM outbox WHERE state IN ('pending', 'attempting')"
+        return int(database.execute(query).fetchone()[0])
+
+
+def _let_pass() -> None:
+    """An absence that somebody notices: what counts is the coordinator's own clock."""
+    time.sleep(3.1)

@@ -1,0 +1,92 @@
+"""Getting in: the invite link, what the doctor finds, what the commands of the terminal say."""
+
+import base64
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import discord
+import pytest
+
+from bot import discord_checks
+from bot.chat.discord import invite
+from bot.checks import Check
+from bot.errors import SettingsError
+from bot.registry import load
+from bot.settings import Settings
+from tests.chat.discord.discordbed import REGISTRY, DiscordBed
+from tests.standins.discord import TOKEN
+
+
+@pytest.fixture
+async def away(tmp_path: Path) -> AsyncIterator[DiscordBed]:
+    """A fleet that is not connected."""
+    bed = DiscordBed(tmp_path)
+    bed.connect = False
+    async with bed:
+        yield bed
+
+
+async def examined(bed: DiscordBed) -> dict[str, Check]:
+    """What the doctor finds on Discord, by name; the channels as `a` and `b`, in the registry's order."""
+    environ = {"DISCORD_TOKEN": TOKEN, "DISCORD_API_URL": bed.discord.api, "DISCORD_GATEWAY_URL": bed.discord.gateway_url}
+    found = await discord_checks.look(Settings.load(environ, bed.folder / "nowhere"), load(bed.file))
+    channels = [each for each in found if each.name == "discord channels"]
+    return {each.name: each for each in found if each not in channels} | dict(zip("ab", channels, strict=False))
+
+
+async def test_the_doctor_is_content_with_what_the_invite_link_gives(bed: DiscordBed) -> None:
+    await bed.commands()
+    found = await examined(bed)
+    assert {each.status for each in found.values()} == {"ok"}, found
+    assert found["a"].message == "#product-a of Works"
+
+
+async def test_the_doctor_names_a_wrong_token(away: DiscordBed) -> None:
+    away.discord.token = "another"
+    (check,) = (await examined(away)).values()
+    assert (check.status, check.message) == ("fail", "Discord does not take DISCORD_TOKEN.")
+
+
+async def test_the_doctor_names_what_is_lacking_in_each_channel(away: DiscordBed) -> None:
+    away.world.deny(away.channel, "attach_files", "pin_messages")
+    away.world.deny(away.other, "view_channel")
+    found = await examined(away)
+    lacks = found["a"]
+    assert lacks.status == "fail" and "Attach Files, Pin Messages" in lacks.message and "#product-a" in lacks.message
+    assert "may not see" in found["b"].message
+    assert found["discord commands"].status == "warn"
+
+
+async def test_the_doctor_names_intents_people_and_channels_that_are_not_there(tmp_path: Path) -> None:
+    bed = DiscordBed(tmp_path, registry=REGISTRY.split("people:")[0])
+    bed.connect = False
+    bed.discord.rest.flags = 0
+    bed.file.write_text(bed.file.read_text().replace(str(bed.other.id), "4242"))
+    async with bed:
+        found = await examined(bed)
+        assert "Message Content intent is off" in found["discord intents"].message
+        assert "nobody is let in" in found["discord people"].message
+        assert found["b"].message == "There is no channel 4242."
+
+
+async def test_the_doctor_says_that_discord_cannot_be_reached(away: DiscordBed) -> None:
+    await away.discord.__aexit__()
+    (check,) = (await examined(away)).values()
+    assert check.status == "fail" and "cannot be reached" in check.message
+    await away.discord.__aenter__()
+
+
+def test_the_invite_link_asks_for_the_least_and_gives_a_reason_for_each() -> None:
+    asked = invite.permissions()
+    assert f"permissions={asked.value}" in invite.link(42) and "client_id=42" in invite.link(42)
+    assert all(invite.REASONS.values())
+    for power in ("administrator", "manage_guild", "manage_channels", "manage_messages", "mention_everyone", "manage_roles"):
+        assert not getattr(asked, power)
+    assert set(invite.REASONS) <= set(discord.Permissions.VALID_FLAGS)
+
+
+def test_the_application_is_read_from_the_token() -> None:
+    token = base64.b64encode(b"123456789012345678").decode().rstrip("=") + ".x.y"
+    assert invite.application_of(token) == 123456789012345678
+    with pytest.raises(SettingsError, match="no bot token"):
+        invite.application_of("secret")

@@ -1,0 +1,235 @@
+"""Talking on Discord: mentions, threads, direct messages, commands, suggestions, turns that stream."""
+
+import asyncio
+from pathlib import Path
+
+from bot.chat.base import Delta
+from bot.chat.discord.to_commands import TASK
+from tests.chat.discord.discordbed import DiscordBed
+from tests.fakes.model import ScriptedModel, say
+from tests.standins.discord_people import find, labels, text_of
+
+
+async def test_a_mention_begins_a_thread_in_which_the_talk_goes_on_without_mentions(bed: DiscordBed) -> None:
+    said = bed.ana.mention(bed.channel, "!status")
+    thread = await bed.thread(said)
+    assert thread.name == "!status"
+    answer = await bed.ana.sees(thread, "Fleet", "product-a")
+    assert bed.world.shown(bed.channel.id) == [] or answer.channel_id == thread.id
+    bed.ana.say(thread, "!gates")
+    await bed.ana.sees(thread, "Nothing waits")
+
+
+async def test_what_is_said_to_others_is_not_answered(bed: DiscordBed) -> None:
+    bed.ana.say(bed.channel, "!status")
+    thread = await bed.thread(bed.ana.mention(bed.channel, "!status"))
+    await bed.ana.sees(thread, "Fleet")
+    before = len(bed.world.shown(thread.id))
+    bed.ana.say(thread, f"<@{bed.ben.id}> what do you think?")
+    hers = bed.ben.say(thread, "I like it")
+    bed.ana.say(thread, "!gates")
+    await bed.ana.sees(thread, "Nothing waits")
+    assert not [post for post in bed.heard if "what do you think" in post.text]
+    assert [post for post in bed.heard if post.text == hers.content], "in our thread everybody is heard"
+    assert len(bed.world.shown(thread.id)) >= before + 1
+    assert len([each for each in bed.world.shown(bed.channel.id) if "**Fleet:**" in each.content]) == 0
+
+
+async def test_the_channel_says_which_product_is_meant(bed: DiscordBed) -> None:
+    thread = await bed.thread(bed.ana.mention(bed.other, "!spawn fix the test"))
+    await bed.ana.sees(thread, "w1")
+    assert bed.work("w1").product == "product-b"
+    assert bed.work("w1").conversation == f"discord:{bed.other.id}:{thread.id}"
+
+
+async def test_reports_come_in_the_thread_where_the_work_was_asked_for(bed: DiscordBed) -> None:
+    thread = await bed.thread(bed.ana.mention(bed.channel, "!spawn fix the test"))
+    await bed.ana.sees(thread, "w1")
+    await bed.settled()
+    bed.engine.push_mail("product-a", type="result", body="All **green**.", thread=bed.work("w1").mail)
+    await bed.settled()
+    bed.clock.forward(seconds=5)
+    bed.jobs.wake()
+    await bed.ana.sees(thread, "All **green**.")
+    assert find(bed.world.shown(bed.channel.id), ["All **green**."]) is None
+
+
+async def test_where_no_thread_may_be_opened_it_is_answered_in_the_channel(bed: DiscordBed) -> None:
+    bed.world.deny(bed.channel, "create_public_threads")
+    await bed.settled_on_discord()
+    bed.ana.mention(bed.channel, "!status")
+    await bed.ana.sees(bed.channel, "of 2 sessions")
+
+
+async def test_a_permission_that_goes_between_question_and_answer_makes_the_answer_a_reply(bed: DiscordBed) -> None:
+    hold = bed.discord.rest.hold("POST", "/channels/*/messages/*/threads")
+    said = bed.ana.mention(bed.channel, "!status")
+    await bed.discord.until(lambda: bed.discord.rest.requests("POST", "*/threads"), "a thread is asked for")
+    bed.world.deny(bed.channel, "create_public_threads")
+    hold.set()
+    answer = await bed.ana.sees(bed.channel, "of 2 sessions")
+    assert answer.reference is not None and answer.reference["message_id"] == str(said.id)
+
+
+async def test_direct_messages_are_for_all_products(bed: DiscordBed) -> None:
+    bed.ana.dm("!status")
+    await bed.ana.sees(bed.ana.direct, "product-a", "product-b")
+
+
+async def test_bots_webhooks_and_notices_are_not_answered(bed: DiscordBed) -> None:
+    other = bed.world.make_user("other-bot", bot=True)
+    bed.world.add_member(bed.guild.id, other.id)
+    bed.world.create_message(bed.channel.id, other.id, f"<@{bed.discord.bot}> !status")
+    hook = bed.world.create_webhook(bed.channel.id, "ci", bed.ana.id)
+    bed.world.create_message(bed.channel.id, hook.webhook_user_id, f"<@{bed.discord.bot}> !status", webhook_id=hook.id)
+    thread = await bed.thread(bed.ana.mention(bed.channel, "!gates"))
+    await bed.ana.sees(thread, "Nothing waits")
+    assert [post.text for post in bed.heard if post.author != "fleet"] == ["!gates"]
+
+
+async def test_a_stranger_is_refused_in_direct_messages_never_in_public(bed: DiscordBed) -> None:
+    bed.eve.mention(bed.channel, "!status")
+    await bed.eve.sees(bed.eve.direct, "I do not know you")
+    assert find(bed.world.shown(bed.channel.id), ["I do not know you"]) is None
+
+
+async def test_a_command_has_typed_options_and_its_answer_takes_the_place_of_thinking(bed: DiscordBed) -> None:
+    pressed = await bed.slash(bed.ana, bed.channel, "spawn product-a fix the test --capability scout")
+    answer = await pressed.answer("w1")
+    assert answer.id == pressed.record.message_id
+    assert (bed.work("w1").product, bed.work("w1").capability) == ("product-a", "scout")
+    assert bed.work("w1").objective == "fix the test"
+
+
+async def test_a_command_without_a_product_means_that_of_its_channel(bed: DiscordBed) -> None:
+    await bed.commands()
+    await (await bed.ana.slash(bed.other, "fleet spawn", {"objective": "fix the test"})).answer("w1")
+    assert bed.work("w1").product == "product-b"
+
+
+async def test_products_gates_and_work_are_offered_while_one_types(bed: DiscordBed) -> None:
+    await bed.commands()
+    bed.plan()
+    await bed.card()
+    assert await bed.ana.suggestions(bed.channel, "fleet status", "products", "b") == ["product-b"]
+    assert await bed.ana.suggestions(bed.channel, "fleet gates", "gate", "plan") == ["g1"]
+    assert await bed.eve.suggestions(bed.channel, "fleet status", "products", "") == []
+    assert await bed.ben.suggestions(bed.channel, "fleet inspect", "product", "") == ["product-a"]
+
+
+async def test_a_refused_command_is_told_to_its_person_alone(bed: DiscordBed) -> None:
+    pressed = await bed.slash(bed.vic, bed.channel, "spawn product-a fix the test")
+    told = await pressed.answer("takes the role operator")
+    assert told.is_ephemeral
+    assert find(bed.world.shown(bed.channel.id), ["takes the role"]) is None
+
+
+async def test_a_suggestion_runs_its_command(bed: DiscordBed) -> None:
+    thread = await bed.thread(bed.ana.mention(bed.channel, "how do things stand?"))
+    nearest = await bed.ana.sees(thread, "ANTHROPIC_API_KEY") if not bed.router.turns else None
+    assert nearest is not None
+    (label, *_) = labels(nearest)
+    pressed = await bed.ana.press(nearest, label)
+    await pressed.answer()
+
+
+async def test_a_message_becomes_a_task(bed: DiscordBed) -> None:
+    await bed.commands()
+    wish = bed.vic.say(bed.other, "The report should be sorted by date.")
+    shown = await bed.ana.menu(bed.other, TASK, wish)
+    pressed = await bed.ana.submit(shown)
+    await pressed.answer("w1")
+    assert (bed.work("w1").product, bed.work("w1").objective) == ("product-b", "The report should be sorted by date.")
+
+
+async def test_nobody_makes_a_task_who_has_no_product(bed: DiscordBed) -> None:
+    await bed.commands()
+    shown = await bed.eve.menu(bed.channel, TASK, bed.ana.say(bed.channel, "do it"))
+    await shown.answer("no product")
+
+
+async def test_an_answer_streams_into_one_message_which_becomes_the_answer(tmp_path: Path) -> None:
+    hold = asyncio.Event()
+    model = ScriptedModel([say("Two products are idle.", hold=hold)])
+    async with DiscordBed(tmp_path, model=lambda: model) as bed:
+        thread = await bed.thread(bed.ana.mention(bed.channel, "how do things stand?"))
+        growing = await bed.ana.sees(thread, "Two")
+        assert labels(growing) == ["Stop"]
+        assert bed.discord.rest.requests("POST", f"/channels/{thread.id}/typing")
+        hold.set()
+        answer = await bed.ana.sees(thread, "Two products are idle.")
+        await bed.discord.until(lambda: labels(answer) == [], "the button goes")
+        assert answer.id == growing.id
+        assert len(bed.world.shown(thread.id)) == 1
+
+
+async def test_stop_ends_the_turn(tmp_path: Path) -> None:
+    hold = asyncio.Event()
+    model = ScriptedModel([say("Once upon a time there was a fleet.", hold=hold)])
+    async with DiscordBed(tmp_path, model=lambda: model) as bed:
+        thread = await bed.thread(bed.ana.mention(bed.channel, "tell me everything"))
+        growing = await bed.ana.sees(thread, "Once")
+        pressed = await bed.ana.press(growing, "Stop")
+        await pressed.answer("Stopped")
+        hold.set()
+        await bed.discord.until(lambda: not labels(growing), "the button goes")
+
+
+async def test_a_turn_that_a_command_began_is_answered_where_thinking_stands_and_nowhere_else(tmp_path: Path) -> None:
+    hold = asyncio.Event()
+    model = ScriptedModel([say("Both are idle.", hold=hold)])
+    async with DiscordBed(tmp_path, model=lambda: model) as bed:
+        await bed.commands()
+        pressed = await bed.ana.slash(bed.channel, "fleet ask", {"question": "how do they stand?"})
+        await bed.discord.until(lambda: Delta("Both") in bed.seen, "it is being written")
+        hold.set()
+        answer = await pressed.answer("Both are idle.")
+        assert [each for each in bed.world.shown(bed.channel.id) if "Both" in each.content] == [answer]
+
+
+async def test_a_long_answer_comes_in_pieces_that_keep_their_code_together(tmp_path: Path) -> None:
+    lines = "\n".join(f"line {number} of the log" for number in range(150))
+    model = ScriptedModel([say(f"Here:\n\n```text\n{lines}\n```\n\nThat is all.")])
+    async with DiscordBed(tmp_path, model=lambda: model) as bed:
+        thread = await bed.thread(bed.ana.mention(bed.channel, "show me the log"))
+        await bed.discord.until(lambda: len(bed.world.shown(thread.id)) == 2, "it comes in two messages")
+        shown = bed.world.shown(thread.id)
+        assert all(len(each.content) <= 2000 and each.content.count("```") % 2 == 0 for each in shown)
+        assert [line for line in lines.split("\n") if line not in "\n".join(map(text_of, shown))] == []
+
+
+async def test_a_command_during_a_turn_does_not_take_the_place_of_its_answer(tmp_path: Path) -> None:
+    hold = asyncio.Event()
+    model = ScriptedModel([say("Both are idle.", hold=hold)])
+    async with DiscordBed(tmp_path, model=lambda: model) as bed:
+        thread = await bed.thread(bed.ana.mention(bed.channel, "how do they stand?"))
+        growing = await bed.ana.sees(thread, "Both")
+        bed.ana.say(thread, "!gates")
+        listed = await bed.ana.sees(thread, "Nothing waits")
+        hold.set()
+        answer = await bed.ana.sees(thread, "Both are idle.")
+        assert growing.id == answer.id != listed.id
+
+
+async def test_what_is_said_during_a_turn_is_taken_up(tmp_path: Path) -> None:
+    hold = asyncio.Event()
+    model = ScriptedModel([say("One moment please.", hold=hold), say("Both are idle.")])
+    async with DiscordBed(tmp_path, model=lambda: model) as bed:
+        thread = await bed.thread(bed.ana.mention(bed.channel, "product-a?"))
+        await bed.ana.sees(thread, "One")
+        bed.ana.say(thread, "and product-b?")
+        await bed.discord.until(lambda: [p for p in bed.heard if p.text == "and product-b?"], "it is heard")
+        hold.set()
+        await bed.ana.sees(thread, "Both are idle.")
+
+
+async def test_a_turn_that_a_crash_cut_off_goes_on_in_the_same_message(tmp_path: Path) -> None:
+    hold = asyncio.Event()
+    models = iter([ScriptedModel([say("Two products", hold=hold)]), ScriptedModel([say("Two products are idle.")])])
+    async with DiscordBed(tmp_path, model=lambda: next(models)) as bed:
+        thread = await bed.thread(bed.ana.mention(bed.channel, "how do things stand?"))
+        growing = await bed.ana.sees(thread, "Two")
+        await bed.kill()
+        await bed.start()
+        answer = await bed.ana.sees(thread, "Two products are idle.")
+        assert (answer.id, len(bed.world.shown(thread.id))) == (growing.id, 1)

@@ -1,0 +1,150 @@
+"""Texts as Discord takes them, and commands as its options: nothing lost, nothing too long."""
+
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot import skillset
+from bot.chat.discord import from_command
+from bot.chat.discord.to_commands import MORE, SIZE, commands, size
+from bot.chat.discord.to_text import beginning, code, ending, pieces, tidy
+from bot.domain import Role
+from bot.skill import Skill, SkillArgs
+from tests.standins.discord_world import World
+
+SKILLS = skillset.load()
+
+
+@pytest.mark.parametrize(
+    ("markdown", "shown"),
+    [
+        ("#### Small\n##### Smaller", "**Small**\n**Smaller**"),
+        ("![a chart](https://x.example/c.png)", "[a chart](https://x.example/c.png)"),
+        ("- [ ] open\n- [x] done", "- ☐ open\n- ☑ done"),
+        ("a\n\n\n\n<!-- b -->", "a\n\n<!-- b -->"),
+        ("not ||hidden||", "not \\|\\|hidden\\|\\|"),
+        ("| a | b |\n|---|---|\n| 1 | 2 | 3 |", "```\na  b\n─  ─  ─\n1  2  3\n```"),
+        ("```md\n#### stays\n| a | b |\n|---|---|\n```", "```md\n#### stays\n| a | b |\n|---|---|\n```"),
+        (
+            "| name | tests |\n|:--|--:|\n| parser | 12 |\n| `lexer` | 7 |",
+            "```\nname    tests\n──────  ─────\nparser  12\nlexer   7\n```",
+        ),
+        ("***", "──────"),
+    ],
+)
+def test_what_discord_lacks_is_said_otherwise(markdown: str, shown: str) -> None:
+    assert tidy(markdown) == shown
+
+
+def test_a_wide_table_is_told_row_by_row() -> None:
+    table = f"| file | why |\n|---|---|\n| a.py | {'long ' * 30}|"
+    assert tidy(table).startswith("- **a.py** · why: long long")
+
+
+@given(st.text(alphabet=st.sampled_from("ab `\n.~|#"), max_size=600), st.integers(60, 200))
+def test_pieces_are_short_and_lose_no_word(text: str, most: int) -> None:
+    found = pieces(text, most)
+    assert all(len(each) <= most for each in found)
+    assert re.sub(r"[^ab]", "", "".join(found)) == re.sub(r"[^ab]", "", text)
+
+
+def test_a_text_is_parted_between_paragraphs_and_code_is_opened_again() -> None:
+    text = "First.\n\n" + "x" * 50 + "\n\n```py\n" + "\n".join(f"line {each}" for each in range(20)) + "\n```\nEnd."
+    found = pieces(text, 120)
+    assert found[0].startswith("First.") and all(each.count("```") % 2 == 0 for each in found)
+    assert found[-1].endswith("End.")
+    assert all(each.startswith("```py") for each in found[2:-1])
+
+
+def test_beginnings_and_endings_say_that_there_is_more() -> None:
+    text = "\n".join(f"line {each}" for each in range(100))
+    assert beginning(text, 100).endswith("…") and len(beginning(text, 100)) <= 100
+    assert ending(text, 100).startswith("…") and ending(text, 100).endswith("line 99") and len(ending(text, 100)) <= 110
+    assert ending("```py\nprint(1)", 100).endswith("```")
+
+
+def test_nothing_ends_a_block_of_code_from_within() -> None:
+    shown = code("- a\n```\n@everyone", "diff", 200)
+    assert shown.count("```") == 2 and shown.endswith("\n```")
+    assert len(code("x\n" * 500, "diff", 200)) <= 200
+
+
+def test_discord_takes_the_commands_that_are_made_of_the_skills() -> None:
+    made = commands(SKILLS)
+    World().check_commands(made)
+    assert [each["name"] for each in made[0]["options"]] == [skill.name for skill in SKILLS]
+    spawn = next(each for each in made[0]["options"] if each["name"] == "spawn")
+    assert [(each["name"], each.get("required", False)) for each in spawn["options"]][:3] == [
+        ("objective", True),
+        ("product", False),
+        ("capability", False),
+    ]
+    assert not any(each.get("required", False) for each in spawn["options"][1:])
+    assert spawn["options"][1]["autocomplete"]
+
+
+async def _nothing(args: Any, context: Any) -> Any:
+    raise NotImplementedError
+
+
+@pytest.mark.parametrize("number", [25, 26, 49])
+def test_more_skills_than_discord_has_room_for_find_a_place(number: int) -> None:
+    class Args(SkillArgs):
+        product: str
+
+    many = [
+        Skill(f"skill-{each}", "Does something that takes words to say. " * 2, "", Args, _nothing, Role.ADMIN, False, True)
+        for each in range(number - len(SKILLS))
+    ]
+    made = commands([*SKILLS, *many])
+    World().check_commands(made)
+    assert size(made[0]) <= SIZE
+    names = [each["name"] for option in made[0]["options"] for each in ([option], option["options"])[option["type"] == 2]]
+    assert sorted(names) == sorted(skill.name for skill in (*SKILLS, *many))
+    assert (MORE in [each["name"] for each in made[0]["options"]]) == (number > 25)
+
+
+@pytest.mark.parametrize(
+    ("name", "given_", "expected"),
+    [
+        ("spawn", {"product": "product-a", "objective": "fix it", "capability": "scout"}, {}),
+        ("spawn", {"product": "product-a", "objective": 'use --fast and "quotes"\n- a list'}, {}),
+        ("spawn", {"product": "product-a", "objective": "“quoted” words"}, {}),
+        ("approve-plan", {"gate": "g7", "answer": "changes use a table"}, {}),
+        ("approve-plan", {"gate": "g7", "answer": "reject", "note": 'it\'s "too" big'}, {}),
+        ("mail", {"product": "product-a", "limit": 5}, {}),
+        ("stop", {"product": "product-a", "yes": True}, {}),
+        ("stop", {"product": "product-a", "yes": False}, {"product": "product-a"}),
+        ("gates", {"gate": "g1", "all": True}, {}),
+    ],
+)
+def test_a_command_says_what_its_options_say(name: str, given_: dict[str, Any], expected: dict[str, Any]) -> None:
+    data = {"name": "fleet", "options": [{"name": name, "type": 1, "options": [_option(*each) for each in given_.items()]}]}
+    skill, arguments = skillset.parse(from_command.line(data, SKILLS), SKILLS, products=("product-a",))
+    assert (skill.name, arguments) == (name, expected or given_)
+
+
+def test_a_skill_below_more_is_found() -> None:
+    inner = {"name": "status", "type": 1, "options": [_option("products", "product-a product-b")]}
+    data = {"name": "fleet", "options": [{"name": MORE, "type": 2, "options": [inner]}]}
+    assert from_command.line(data, SKILLS) == "/fleet status product-a product-b"
+
+
+@given(st.text(min_size=1, max_size=60))
+def test_whatever_is_typed_as_an_option_arrives_as_one_value(text: str) -> None:
+    data = {
+        "name": "fleet",
+        "options": [{"name": "approve-plan", "type": 1, "options": [_option("gate", "g1"), _option("note", text)]}],
+    }
+    line = from_command.line(data, SKILLS)
+    _, arguments = skillset.parse(line, SKILLS)
+    said = " ".join(text.split())
+    assert set(arguments) <= {"gate", "note"} and arguments["gate"] == "g1"
+    assert arguments.get("note", "") in (said, said.replace('"', "'"))
+
+
+def _option(name: str, value: Any) -> dict[str, Any]:
+    return {"name": name, "type": 3, "value": value}
