@@ -2,7 +2,7 @@
 
 Whatever would make an agent run is asked of `admit` first: a command, the agent, a schedule, a resumed product, a decision on
 its way to a coordinator, recovery after a crash. `now` and every figure are handed in; each decision carries its reason and
-the numbers behind it. The order among what may start is that of `bot.choice`, or of judgement.
+the numbers behind it. The order among what may start is that of `bot.work.choice`, or of judgement.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from bot.choice import Line, number
 from bot.domain import Product, Work, WorkState
 from bot.words import money
+from bot.work.choice import Line, number
 
 DEFAULT_MEMORY_GB = 2.0
 """What a session is expected to take while nothing is known of its like."""

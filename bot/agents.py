@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from bot.domain import Session, Work, WorkState
 from bot.errors import Conflict, NotFound
-from bot.outlook import outlook
+from bot.work.outlook import outlook
 
 if TYPE_CHECKING:
     from bot.fleet import Fleet

@@ -31,13 +31,13 @@ from bot.engine.where import Place, find
 from bot.errors import DeliveryError, FleetError, SettingsError, StoreError
 from bot.fleet import Change, Fleet
 from bot.jobs import Jobs
-from bot.judgement import Judgement
 from bot.registry import RegistryFile
 from bot.router import Router
 from bot.settings import Settings
 from bot.store import Store
 from bot.turns import Turns
 from bot.words import count
+from bot.work.judgement import Judgement
 
 log = logging.getLogger(__name__)
 

@@ -13,9 +13,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from bot import access, deciding, holding, inbox, queueing, room
+from bot import access, holding
 from bot.admission import Capacity
-from bot.deciding import Shown
+from bot.approvals import deciding, inbox
+from bot.approvals.deciding import Shown
+from bot.approvals.inbox import Waiting
 from bot.domain import (
     Card,
     Gate,
@@ -33,13 +35,13 @@ from bot.domain import (
 )
 from bot.engine.base import Engine
 from bot.errors import FleetError, NotFound, UsageError
-from bot.inbox import Waiting
-from bot.learned import Learned
-from bot.queueing import Terms
 from bot.registry import Registry, RegistryFile
 from bot.status import FleetStatus, product_status, urgent_first
 from bot.store import Store
 from bot.words import each_text
+from bot.work import queueing, room
+from bot.work.learned import Learned
+from bot.work.queueing import Terms
 
 BOARD = "web:fleet"
 """The conversation that hears what nobody in particular asked for."""

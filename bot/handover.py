@@ -4,14 +4,16 @@ often they are tried, and hold the product meanwhile, so that nothing is stopped
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
-from bot import gates, objective, raising
+from bot import gates
+from bot.approvals import raising
 from bot.domain import Action, Gate, GateState, Suggestion, Work, WorkState
 from bot.engine.base import Uptake
 from bot.errors import EngineError, FleetError
 from bot.fleet import Fleet
-from bot.scheduler import GOES_ON
 from bot.skill import SkillResult
 from bot.words import shortened
+from bot.work import objective
+from bot.work.scheduler import GOES_ON
 
 AGAIN = frozenset({"unreachable", "locked", "timed_out", "paused", "limit_reached"})
 """Engine errors that pass by themselves: what met them is tried again."""

@@ -4,13 +4,13 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bot import room
 from bot.admission import Hold
 from bot.domain import Person, Work, WorkState
 from bot.errors import Conflict, EngineError
-from bot.queueing import unfocus
 from bot.store.work import UNDER_WAY
 from bot.words import money
+from bot.work import room
+from bot.work.queueing import unfocus
 
 if TYPE_CHECKING:
     from bot.fleet import Fleet

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from bot import deciding, gates, mailroom, raising
-from bot.attribution import About, about
+from bot import gates, mailroom
+from bot.approvals import deciding, raising
 from bot.domain import Card, Gate, GateKind, GateState, Mail, Work, WorkState
 from bot.engine.base import MailArrived
 from bot.fleet import BOARD, Fleet
 from bot.mailroom import Use
 from bot.words import clean, each_text, headline, shortened
+from bot.work.attribution import About, about
 
 LONGEST_REPORT = 12_000
 """Characters of one mail that are shown in a conversation; the mail itself is kept whole."""

@@ -12,29 +12,18 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from bot import (
-    brake,
-    delivery,
-    digest,
-    handover,
-    holding,
-    intake,
-    measures,
-    overspend,
-    raising,
-    room,
-    stalls,
-    timetable,
-)
+from bot import delivery, handover, holding, intake
+from bot.approvals import raising
 from bot.chat.base import Chat
 from bot.domain import GateState, WorkState
 from bot.engine.base import EngineEvent, MailArrived, RuntimeDown, RuntimeUp, SnapshotChanged
 from bot.errors import DeliveryError, EngineError, StoreError
 from bot.fleet import BOARD, Change, Fleet
 from bot.holding import Resuming
-from bot.scheduler import Scheduler
-from bot.sightings import Sightings
 from bot.words import count
+from bot.work import brake, digest, measures, overspend, room, stalls, timetable
+from bot.work.scheduler import Scheduler
+from bot.work.sightings import Sightings
 
 log = logging.getLogger(__name__)
 

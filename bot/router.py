@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from bot import access, acting, gates, raising, skillset
+from bot import access, gates, skillset
 from bot.agent.nearest import nearest
+from bot.approvals import acting, raising
 from bot.chat.base import Doing, Live
 from bot.domain import Action, GateState, Inbound, Person, Post, Press, Role
 from bot.errors import FleetError, NotAllowed, NotFound, UsageError

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from bot import gates, reminding
+from bot import gates
+from bot.approvals import reminding
+from bot.approvals.inbox import Waiting
+from bot.approvals.raising import Deciders
 from bot.domain import Card, Decision, Gate, GateState, Post, Work
-from bot.inbox import Waiting
 from bot.markdown import to_html
-from bot.raising import Deciders
 from bot.words import summary
 
 if TYPE_CHECKING:

@@ -7,8 +7,9 @@ approves. A gate of kind question or escalation takes the words as the answer it
 import difflib
 from collections.abc import Sequence
 
-from bot import gates, raising
-from bot.deciding import Shown
+from bot import gates
+from bot.approvals import raising
+from bot.approvals.deciding import Shown
 from bot.domain import Card, Gate
 from bot.errors import FleetError, NotAllowed, UsageError
 from bot.skill import Role, SkillArgs, SkillContext, SkillResult, option, skill, words

@@ -4,12 +4,13 @@ Use it when something that waits is no longer wanted. What has started already i
 agent. What depends on cancelled work is not started by itself.
 """
 
-from bot import access, queueing
+from bot import access
 from bot.domain import WorkState
 from bot.errors import NotAllowed
 from bot.skill import Role, SkillArgs, SkillContext, SkillResult, skill, words
 from bot.views import work_json
 from bot.words import listed, shortened
+from bot.work import queueing
 
 
 class Args(SkillArgs):

@@ -7,11 +7,12 @@ UTC; those of the coordinator are of its own turns.
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from bot import access, room
+from bot import access
 from bot.domain import Work
 from bot.errors import NotAllowed
 from bot.skill import Role, SkillArgs, SkillContext, SkillResult, Table, option, skill, words
 from bot.words import count, money, shortened
+from bot.work import room
 
 if TYPE_CHECKING:
     from bot.fleet import Fleet

@@ -9,12 +9,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from bot import access
+from bot.approvals.inbox import Waiting
+from bot.approvals.raising import Deciders
 from bot.domain import Card, Gate, GateState, Suggestion
 from bot.errors import NotAllowed
 from bot.gates import ANSWER, outcome
-from bot.inbox import Waiting
 from bot.quote import fenced
-from bot.raising import Deciders
 from bot.skill import Role, SkillArgs, SkillContext, SkillResult, Table, option, skill, words
 from bot.views import gate_json, gates_json
 from bot.words import count, listed, shortened, since

@@ -7,11 +7,12 @@ both. Nothing that was committed is lost either way. Where agents are at work, a
 yes. To end work for good, use stop.
 """
 
-from bot import access, queueing
+from bot import access
 from bot.domain import Suggestion
 from bot.errors import NotAllowed, UsageError
 from bot.skill import Role, SkillArgs, SkillContext, SkillResult, option, skill, words
 from bot.words import count
+from bot.work import queueing
 
 
 class Args(SkillArgs):

@@ -8,14 +8,15 @@ more), `deadline` a moment by which it should be done. To hold a product and put
 
 from typing import Literal
 
-from bot import access, moments, queueing
+from bot import access
 from bot.domain import Work
 from bot.errors import NotAllowed, UsageError
-from bot.outlook import expected
-from bot.queueing import Terms
 from bot.skill import Role, SkillArgs, SkillContext, SkillResult, option, skill, words
 from bot.views import work_json
 from bot.words import listed
+from bot.work import moments, queueing
+from bot.work.outlook import expected
+from bot.work.queueing import Terms
 
 Level = Literal["critical", "high", "medium", "low", "default"]
 

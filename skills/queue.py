@@ -6,16 +6,17 @@ out use cancel; `why` says more about one piece of work or one product.
 
 from typing import TYPE_CHECKING
 
-from bot import access, queue_view
+from bot import access
 from bot.domain import Suggestion
 from bot.errors import NotAllowed
-from bot.outlook import ordinal
 from bot.skill import Role, SkillArgs, SkillContext, SkillResult, Table, skill, words
 from bot.words import shortened, since
+from bot.work import queue_view
+from bot.work.outlook import ordinal
 
 if TYPE_CHECKING:
     from bot.fleet import Fleet
-    from bot.queue_view import Queued
+    from bot.work.queue_view import Queued
 
 
 class Args(SkillArgs):

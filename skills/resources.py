@@ -6,9 +6,10 @@ needs, whether the machine itself is full. What waits for it is `queue`.
 
 from typing import TYPE_CHECKING, Any
 
-from bot import access, queue_view, room
+from bot import access
 from bot.skill import Role, SkillArgs, SkillContext, SkillResult, Table, skill
 from bot.words import count
+from bot.work import queue_view, room
 
 if TYPE_CHECKING:
     from bot.fleet import Fleet

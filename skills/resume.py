@@ -5,11 +5,12 @@ was put first while it was paused, lets a product try again that failed too ofte
 dollars more be spent where a budget has stopped it.
 """
 
-from bot import access, overspend
+from bot import access
 from bot.domain import Suggestion
 from bot.errors import NotAllowed
 from bot.skill import Role, SkillArgs, SkillContext, SkillResult, option, skill, words
 from bot.words import count, listed, money
+from bot.work import overspend
 
 
 class Args(SkillArgs):

@@ -8,12 +8,13 @@ a gate that waits for a yes. Schedules of products.yaml are shown, and changed t
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
-from bot import access, cron, timetable
+from bot import access
 from bot.domain import Suggestion
 from bot.errors import Conflict, NotAllowed, NotFound, UsageError
 from bot.skill import Role, SkillArgs, SkillContext, SkillResult, Table, option, skill, words
 from bot.store.schedules import Timed
 from bot.words import count, shortened
+from bot.work import cron, timetable
 
 if TYPE_CHECKING:
     from bot.fleet import Fleet

@@ -10,14 +10,14 @@ and how one sees that it is done. It returns at once; the work is queued, starts
 import difflib
 from typing import Literal
 
-from bot import moments
 from bot.domain import Card, Suggestion, Work, WorkState
 from bot.errors import UsageError
-from bot.outlook import expected
-from bot.queueing import Terms
 from bot.skill import Role, SkillArgs, SkillContext, SkillResult, option, skill, words
 from bot.views import work_json
 from bot.words import shortened, since
+from bot.work import moments
+from bot.work.outlook import expected
+from bot.work.queueing import Terms
 
 CAPABILITIES = ("scout", "builder", "reviewer", "lead", "merger", "marketing", "support")
 """What products can do out of the box; a product's manifest may know more."""

@@ -7,9 +7,9 @@ became of a gate. It costs nothing and guesses nothing. Without a name it goes t
 from dataclasses import asdict
 
 from bot import access
-from bot import why as reasons
 from bot.errors import NotAllowed
 from bot.skill import Role, SkillArgs, SkillContext, SkillResult, skill, words
+from bot.work import why as reasons
 
 
 class Args(SkillArgs):

@@ -22,11 +22,11 @@ from bot.chat.base import Chat, Live
 from bot.domain import Gate, GateState, Inbound, Person, Post, Press, Role, Session, Work
 from bot.fleet import Change, Fleet
 from bot.jobs import Jobs
-from bot.judgement import Judgement
 from bot.registry import RegistryFile
 from bot.router import Router
 from bot.store import Store
 from bot.turns import Turns
+from bot.work.judgement import Judgement
 from tests.fakes.engine import FakeEngine
 
 REGISTRY = """

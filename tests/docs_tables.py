@@ -17,7 +17,6 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from bot import registry_schema as schema
 from bot import skillset
 from bot.chat.web import application, bodies
 from bot.chat.web.auth import is_open
@@ -25,9 +24,10 @@ from bot.chat.web.refusals import status_of
 from bot.domain import Role
 from bot.engine.channel import ERROR_CODES
 from bot.errors import EngineError, RuntimeUnreachable
+from bot.registry import schema as schema
+from bot.registry.yamlmodel import Section
 from bot.settings import VARIABLES
 from bot.skill import Skill
-from bot.yamlmodel import Section
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs" / "reference.md"

@@ -15,9 +15,9 @@ import pytest
 from aiohttp import web
 
 from bot import doctor
-from bot.checks import Check
 from bot.console import Console
 from bot.doctor import Findings
+from bot.doctor.machine import Check
 from bot.engine.local import LocalTransport
 from bot.store import Store
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from bot import room
 from bot.domain import GateState, Trouble, WorkState
 from bot.errors import Conflict, EngineError
+from bot.work import room
 from tests.bed import Bed
 
 PLAN: dict[str, Any] = {"options": ["approve", "revise", "reject"], "taskId": "t-1", "revision": 1}

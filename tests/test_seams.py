@@ -4,6 +4,8 @@ A seam is the moment before a commit, a call of the engine or a message to a cha
 the one before it: between two of them nothing outlasts the process. A first run counts them; then each run dies at another
 one, starts anew, and must end as if nothing had happened. People send again what was not answered, as their platforms do,
 and agents act on what they get. The channel is cut on both sides of each call: what it did may be known to one side only.
+
+Here some seams are tried, evenly spread; `tests/e2e/test_killed_everywhere.py` tries every one.
 """
 
 import re
@@ -282,8 +284,17 @@ def _all(bed: Bed, conversation: str) -> list[Post]:
     return bed.store.talk.posts(conversation, limit=500)
 
 
-async def run(folder: Path, at: int | None, *, cut: bool) -> list[str]:
-    """One life; the seams that its first process met."""
+async def killed(folder: Path, at: int | None) -> list[str]:
+    """One life that ends at a seam and begins anew; the seams that its first process met."""
+    return await _run(folder, at, cut=False)
+
+
+async def cut_off(folder: Path, at: int | None) -> list[str]:
+    """One life whose channel is cut at a seam; the seams of the channel."""
+    return await _run(folder, at, cut=True)
+
+
+async def _run(folder: Path, at: int | None, *, cut: bool) -> list[str]:
     folder.mkdir()
     bed = Life(folder)
     bed.fate = fate = Fate(cut=cut)
@@ -298,12 +309,24 @@ async def run(folder: Path, at: int | None, *, cut: bool) -> list[str]:
     return fate.met
 
 
-@pytest.mark.parametrize(("cut", "least"), [(False, 75), (True, 18)], ids=["killed", "cut"])
-async def test_nothing_is_lost_and_nothing_repeated_whatever_seam_it_breaks_at(tmp_path: Path, cut: bool, least: int) -> None:
-    seams = await run(tmp_path / "whole", None, cut=cut)
+async def every(once: Callable[[Path, int | None], Awaitable[list[str]]], folder: Path, least: int, step: int = 1) -> None:
+    """Live once as if nothing happened, then once for every seam met in it, or every `step`-th; there are at least so many."""
+    seams = await once(folder / "whole", None)
     assert len(seams) >= least
-    for at, seam in enumerate(seams, 1):
+    for at, seam in list(enumerate(seams, 1))[::step]:
         try:
-            await run(tmp_path / f"{at}", at, cut=cut)
+            await once(folder / f"{at}", at)
         except Exception as error:
             raise AssertionError(f"broken at seam {at} of {len(seams)}, {seam}: {error}") from error
+
+
+KILLED = (killed, 75)
+CUT_OFF = (cut_off, 18)
+"""The two ways to break, with the least number of seams for each."""
+
+
+@pytest.mark.parametrize(("once", "least", "step"), [(*KILLED, 6), (*CUT_OFF, 2)], ids=["killed", "cut"])
+async def test_nothing_is_lost_and_nothing_repeated_whatever_seam_it_breaks_at(
+    tmp_path: Path, once: Any, least: int, step: int
+) -> None:
+    await every(once, tmp_path, least, step)

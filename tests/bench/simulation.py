@@ -14,10 +14,10 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from statistics import mean
 
-from bot import failures, learned
 from bot.admission import Capacity, Need, Purse, Question, admit
-from bot.choice import PRIORITIES
 from bot.domain import Product, Work, WorkState
+from bot.work import failures, learned
+from bot.work.choice import PRIORITIES
 from tests.bench.bench import Bench
 from tests.bench.figures import Figure, Goal, Section, percentile
 
@@ -105,7 +105,7 @@ def _moment(luck: Random) -> float:
 
 
 class Fleet:
-    """One simulated fleet under one policy: `order` says who comes first, or nothing for the weights of `bot.choice`."""
+    """One simulated fleet under one policy: `order` says who comes first, or nothing for the weights of `bot.work.choice`."""
 
     def __init__(
         self, products: Mapping[str, Product], drawn: Sequence[Drawn], order: Callable[[Sequence[Work]], list[str]] | None

@@ -1,12 +1,15 @@
-"""Every point at which the coordinator can be killed on the way from a mail to a delivered decision, and every place at which
-the engine's channel can be cut."""
+"""Every point at which the coordinator can be killed on the way from a mail to a delivered decision, every seam of a day with
+work and of a queue under limits, and every place to cut the engine's channel at. The plain suite tries some of each."""
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests import test_seams as seams
 from tests.killing import LEAST, LEAST_CUTS, Trial
+from tests.work import test_seams_work as queue
 
 
 @pytest.mark.parametrize(("options", "least"), [((), LEAST), (("--cut",), LEAST_CUTS)], ids=["killed", "cut"])
@@ -17,3 +20,10 @@ def test_everywhere(tmp_path: Path, options: tuple[str, ...], least: int) -> Non
     print(f"{verdicts[0]['points']} points, {sum(each['tried'] for each in verdicts)} tried")
     assert [each["broken"] for each in verdicts] == [{}] * number
     assert sum(each["tried"] for each in verdicts) == verdicts[0]["points"] >= least
+
+
+@pytest.mark.parametrize(
+    ("once", "least"), [seams.KILLED, seams.CUT_OFF, (queue.run, queue.LEAST)], ids=["killed", "cut", "queue"]
+)
+async def test_at_every_seam(tmp_path: Path, once: Any, least: int) -> None:
+    await seams.every(once, tmp_path, least)

@@ -7,12 +7,13 @@ from typing import Any
 
 from aiohttp import web
 
-from bot import raising, timeline, views
+from bot import views
+from bot.approvals import raising, timeline
+from bot.approvals.deciding import Shown
 from bot.chat.web import bodies
 from bot.chat.web.queries import limit, states
 from bot.chat.web.refusals import answer, error_json
 from bot.chat.web.site import SITE, Site
-from bot.deciding import Shown
 from bot.domain import Gate, GateState
 from bot.errors import Conflict, FleetError
 from bot.fleet import Fleet

@@ -2,9 +2,9 @@
 
 from aiohttp import web
 
-from bot import queue_view
 from bot.chat.web.refusals import answer
 from bot.chat.web.site import SITE
+from bot.work import queue_view
 
 routes = web.RouteTableDef()
 

@@ -1,7 +1,7 @@
 """What a coordinator is told by an adoption, and how a definition is brought to take it in. Pure text.
 
-It says in the long form what every objective repeats in short (`bot.objective`): mark the subjects, report, ask before large
-work with a `decision_gate`, go on after `DECISION: …`.
+It says in the long form what every objective repeats in short (`bot.work.objective`): mark the subjects, report, ask
+before large work with a `decision_gate`, go on after `DECISION: …`.
 """
 
 import re

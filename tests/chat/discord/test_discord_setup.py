@@ -7,9 +7,9 @@ from pathlib import Path
 import discord
 import pytest
 
-from bot import discord_checks
 from bot.chat.discord import invite
-from bot.checks import Check
+from bot.doctor import discord as checks
+from bot.doctor.machine import Check
 from bot.errors import SettingsError
 from bot.registry import load
 from bot.settings import Settings
@@ -29,7 +29,7 @@ async def away(tmp_path: Path) -> AsyncIterator[DiscordBed]:
 async def examined(bed: DiscordBed) -> dict[str, Check]:
     """What the doctor finds on Discord, by name; the channels as `a` and `b`, in the registry's order."""
     environ = {"DISCORD_TOKEN": TOKEN, "DISCORD_API_URL": bed.discord.api, "DISCORD_GATEWAY_URL": bed.discord.gateway_url}
-    found = await discord_checks.look(Settings.load(environ, bed.folder / "nowhere"), load(bed.file))
+    found = await checks.look(Settings.load(environ, bed.folder / "nowhere"), load(bed.file))
     channels = [each for each in found if each.name == "discord channels"]
     return {each.name: each for each in found if each not in channels} | dict(zip("ab", channels, strict=False))
 

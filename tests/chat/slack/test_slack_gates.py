@@ -144,7 +144,7 @@ async def test_a_decision_has_its_own_options_and_a_question_takes_an_answer(bed
 
 
 async def test_what_the_model_would_stop_asks_first_and_slack_asks_once_more(bed: SlackBed) -> None:
-    from bot import acting
+    from bot.approvals import acting
 
     ts = await bed.ana.says("#product-a", "<@fleet> status")
     await bed.answer("#product-a", "Fleet", thread=ts)

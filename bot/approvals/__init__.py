@@ -1,0 +1,1 @@
+"""Gates as people meet them: how they are raised, listed, decided, and brought to mind again."""

@@ -1,0 +1,123 @@
+"""What changed across products since a moment: from records alone, so it costs nothing; empty when nothing did."""
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from bot import access
+from bot.domain import Gate, GateState, Person, Role, Work, WorkState
+from bot.words import count, headline, listed, money, shortened, since
+from bot.work import room
+
+if TYPE_CHECKING:
+    from bot.fleet import Fleet
+
+DAY = timedelta(days=1)
+SHOWN = 3
+"""So many results of a product are named; the rest is counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What changed in one product."""
+
+    product: str
+    asked: tuple[Work, ...]
+    done: tuple[Work, ...]
+    failed: tuple[Work, ...]
+    cancelled: tuple[Work, ...]
+    decided: tuple[Gate, ...]
+    opened: tuple[Gate, ...]
+    """Gates that were raised since then and still wait."""
+    spent_usd: float = 0.0
+    """Today, whenever it was spent."""
+
+    def __bool__(self) -> bool:
+        return any((self.asked, self.done, self.failed, self.cancelled, self.decided, self.opened))
+
+
+def changes(fleet: "Fleet", then: datetime, person: Person | None = None) -> list[Changes]:
+    """What changed since then, of each product in which something did and that the person may see."""
+    work, gates = fleet.store.work.changed_since(then), fleet.store.gates.in_states()
+    spent, found = room.spent_today(fleet), []
+    for product in fleet.registry.products:
+        if person is not None and access.may(person, Role.VIEWER, product.name):
+            continue
+        mine = [each for each in work if each.product == product.name]
+        ended = [each for each in mine if each.ended_at and each.ended_at >= then]
+        about = [gate for gate in gates if gate.product == product.name and gate.updated_at >= then]
+        each = Changes(
+            product=product.name,
+            asked=tuple(one for one in mine if one.created_at >= then),
+            done=tuple(one for one in ended if one.state is WorkState.DONE),
+            failed=tuple(one for one in ended if one.state is WorkState.FAILED),
+            cancelled=tuple(one for one in ended if one.state is WorkState.CANCELLED),
+            decided=tuple(gate for gate in about if gate.decision),
+            opened=tuple(gate for gate in about if gate.state is GateState.OPEN and gate.created_at >= then),
+            spent_usd=spent.get(product.name, 0.0),
+        )
+        if each:
+            found.append(each)
+    return found
+
+
+def as_text(found: list[Changes], then: datetime, now: datetime) -> str:
+    """The changes in Markdown, what went wrong or waits first in each product."""
+    total = Counter(
+        {"done": sum(len(each.done) for each in found), "failed": sum(len(each.failed) for each in found)},
+    )
+    head = f"**What changed** in the last {since(then, now)}: " + ", ".join(
+        f"{number} {what}" for what, number in total.items() if number
+    )
+    waits = sum(len(each.opened) for each in found)
+    head = head.rstrip(": ") + (f", {count(waits, 'gate')} raised that wait" if waits else "")
+    return "\n".join([head, "", *(f"- {_line(each)}" for each in found)])
+
+
+def _line(each: Changes) -> str:
+    parts = []
+    if each.opened:
+        parts.append(
+            f"waits for you: {listed([f'{gate.kind} “{shortened(gate.title, 60)}” (`{gate.id}`)' for gate in each.opened])}"
+        )
+    if each.failed:
+        parts.append("failed: " + _named(each.failed))
+    if each.done:
+        parts.append("done: " + _named(each.done))
+    if each.decided:
+        parts.append(f"{count(len(each.decided), 'decision')} made")
+    open_asked = [work for work in each.asked if work.state.open]
+    if open_asked:
+        parts.append(f"{len(open_asked)} asked for and not finished")
+    if each.cancelled:
+        parts.append(f"{len(each.cancelled)} cancelled")
+    if each.spent_usd:
+        parts.append(f"{money(each.spent_usd)} today")
+    return f"**{each.product}** {' · '.join(parts)}"
+
+
+def _named(work: tuple[Work, ...]) -> str:
+    shown = [f"`{each.id}` {headline(each.result or each.reason or each.objective, 80)}" for each in work[-SHOWN:]]
+    more = len(work) - len(shown)
+    return "; ".join(shown) + (f"; and {more} more" if more > 0 else "")
+
+
+def daily(fleet: "Fleet") -> None:
+    """Say the digest of the day, once, when its time has come and something changed."""
+    wanted = fleet.registry.digest
+    if wanted is None:
+        return
+    now = fleet.now()
+    local = now.astimezone(ZoneInfo(wanted.timezone))
+    day, last = f"{local:%Y-%m-%d}", fleet.store.note("digest") or ""
+    if local.time() < wanted.time or day <= last[:10] or (local.weekday() >= 5 and not wanted.weekends):
+        return
+    then = datetime.fromisoformat(last[11:]) if len(last) > 11 else now - DAY
+    found = changes(fleet, then)
+    with fleet.transaction():
+        fleet.store.set_note("digest", f"{day} {now.isoformat()}")
+        if found:
+            place = str(wanted.channel) if wanted.channel and wanted.channel.platform in fleet.platforms else "web:fleet"
+            fleet.say(place, as_text(found, then, now), key=f"digest:{day}", kind="report")

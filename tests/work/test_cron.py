@@ -1,0 +1,87 @@
+"""When something comes back: what people say, what cron says, and the clock on the wall."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from bot.work import cron
+
+VIENNA = "Europe/Vienna"
+
+
+@pytest.mark.parametrize(
+    ("said", "parts"),
+    [
+        ("every weekday at 9", "0 9 * * mon-fri"),
+        ("weekdays at 9:30", "30 9 * * mon-fri"),
+        ("Every day at 18:05", "5 18 * * *"),
+        ("daily at 6 pm", "0 18 * * *"),
+        ("daily at 12 am", "0 0 * * *"),
+        ("every monday at 7:15 am", "15 7 * * mon"),
+        ("Mondays and Thursdays at 8", "0 8 * * mon,thu"),
+        ("tue, fri at 8", "0 8 * * tue,fri"),
+        ("weekends at 10", "0 10 * * sat,sun"),
+        ("hourly", "0 * * * *"),
+        ("every 2 hours", "0 */2 * * *"),
+        ("every 15 minutes", "*/15 * * * *"),
+        ("0 9 * * mon-fri", "0 9 * * mon-fri"),
+        ("*/5 8-18 1 * *", "*/5 8-18 1 * *"),
+    ],
+)
+def test_what_people_say_is_cron(said: str, parts: str) -> None:
+    assert cron.read(said) == parts
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ("whenever you like", "is not understood"),
+        ("every monday", "is not understood"),
+        ("every moonday at 9", "is not understood"),
+        ("daily at 25:00", "no time of day"),
+        ("daily at 13 pm", "no time of day"),
+        ("every 7 hours", "does not divide a day"),
+        ("0 9 * * 1-5", "weekdays as names"),
+        ("0 0 30 2 *", "never comes"),
+        ("61 9 * * mon", "61"),
+        ("", "is not understood"),
+    ],
+)
+def test_what_is_no_time_is_refused_in_words(said: str, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        cron.read(said)
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [
+        ("0 9 * * mon-fri", "Monday to Friday at 09:00"),
+        ("5 18 * * *", "every day at 18:05"),
+        ("0 8 * * mon,thu", "Monday, Thursday at 08:00"),
+        ("0 */2 * * *", "every 2 hours"),
+        ("*/15 * * * *", "every 15 minutes"),
+        ("0 * * * *", "every hour"),
+        ("0 9 1 * *", "at 0 9 1 * *"),
+    ],
+)
+def test_said_back(parts: str, said: str) -> None:
+    assert cron.words(parts) == said
+
+
+def test_the_next_time_is_by_the_clock_on_the_wall_there() -> None:
+    winter, summer = datetime(2026, 3, 27, 12, tzinfo=UTC), datetime(2026, 3, 29, 12, tzinfo=UTC)
+    assert cron.following("0 9 * * *", VIENNA, winter) == datetime(2026, 3, 28, 8, tzinfo=UTC)
+    assert cron.following("0 9 * * *", VIENNA, summer) == datetime(2026, 3, 30, 7, tzinfo=UTC)
+    assert cron.zoned(datetime(2026, 3, 30, 7, tzinfo=UTC), VIENNA) == "Mon 30 Mar 09:00 Europe/Vienna (07:00 UTC)"
+
+
+def test_an_hour_that_comes_twice_has_one_label_and_every_hour_has_its_own() -> None:
+    first, second = datetime(2026, 10, 25, 0, 30, tzinfo=UTC), datetime(2026, 10, 25, 1, 30, tzinfo=UTC)
+    assert cron.label("30 2 * * *", VIENNA, first) == cron.label("30 2 * * *", VIENNA, second) == "2026-10-25T02:30"
+    assert cron.label("30 * * * *", VIENNA, first) < cron.label("30 * * * *", VIENNA, second)
+
+
+def test_an_hour_that_is_left_out_moves_what_falls_into_it() -> None:
+    at = cron.following("30 2 * * *", VIENNA, datetime(2026, 3, 28, 12, tzinfo=UTC))
+    assert at is not None
+    assert datetime(2026, 3, 29, 0, 30, tzinfo=UTC) <= at <= datetime(2026, 3, 30, 1, tzinfo=UTC)

@@ -1,0 +1,35 @@
+"""A moment as people write it."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from bot.errors import UsageError
+from bot.work import moments
+
+NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)  # a Wednesday; 13:00 in Vienna
+
+
+@pytest.mark.parametrize(
+    ("said", "at"),
+    [
+        ("18:00", datetime(2026, 3, 4, 17, tzinfo=UTC)),
+        ("9:00", datetime(2026, 3, 5, 8, tzinfo=UTC)),
+        ("tomorrow 9:00", datetime(2026, 3, 5, 8, tzinfo=UTC)),
+        ("friday 17:30", datetime(2026, 3, 6, 16, 30, tzinfo=UTC)),
+        ("Wednesday 9:00", datetime(2026, 3, 11, 8, tzinfo=UTC)),
+        ("friday", datetime(2026, 3, 6, 22, 59, tzinfo=UTC)),
+        ("2026-03-20 18:00", datetime(2026, 3, 20, 17, tzinfo=UTC)),
+        ("in 3h", datetime(2026, 3, 4, 15, tzinfo=UTC)),
+        ("90 minutes", datetime(2026, 3, 4, 13, 30, tzinfo=UTC)),
+        ("in 2 days", datetime(2026, 3, 6, 12, tzinfo=UTC)),
+    ],
+)
+def test_moments(said: str, at: datetime) -> None:
+    assert moments.read(said, NOW, "Europe/Vienna") == at
+
+
+@pytest.mark.parametrize("said", ["", "soon", "25:00", "2026-13-01", "noday 9:00", "at", "in h"])
+def test_what_is_none(said: str) -> None:
+    with pytest.raises(UsageError, match="is no moment"):
+        moments.read(said, NOW, "UTC")

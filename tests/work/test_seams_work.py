@@ -1,0 +1,150 @@
+"""`kill -9` at every seam of a queue under limits: no work lost, none started twice, never more places than there are, nothing
+spent that nobody allowed.
+
+As in `tests/test_seams.py`, a seam is the moment before a commit or a call of the engine. Here the engine is watched as well:
+whatever it was asked to start, at no moment does more run in it than may.
+"""
+
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from bot.domain import GateState, WorkState
+from tests.test_seams import Fate, Killed, Life, every
+
+REGISTRY = """
+products:
+  - {name: product-a, path: /projects/product-a, priority: high, budget: {per_day_usd: 10}}
+  - {name: product-b, path: /projects/product-b}
+  - {name: product-c, path: /projects/product-c, priority: low}
+scheduling: {max_concurrent_sessions: 2}
+schedules:
+  - {name: hourly, product: product-c, cron: 30 * * * *, objective: count the visitors, missed: once}
+"""
+LEAST = 100
+"""So many seams there are, or more."""
+PLAN: dict[str, Any] = {"options": ["approve", "revise", "reject"], "taskId": "t-1", "revision": 1}
+
+
+class Queue(Life):
+    """A fleet with limits, whose every seam is counted."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.file.write_text(REGISTRY)
+
+    def most_in_use(self) -> int:
+        return self.fleet.capacity().running
+
+
+def says(event: str, text: str) -> Callable[[Queue], Awaitable[Any]]:
+    async def step(bed: Queue) -> None:
+        await bed.say(text, event=event)
+
+    return step
+
+
+def ends(product: str, subject: str) -> Callable[[Queue], Awaitable[Any]]:
+    """The work that this product runs ends, once."""
+
+    async def step(bed: Queue) -> None:
+        if all(mail.subject != subject for mail in bed.engine.box(product).mail):
+            work = next(each for each in bed.store.work.open(product) if each.mail)
+            bed.engine.push_mail(product, type="result", subject=subject, body=subject, thread=work.mail)
+
+    return step
+
+
+async def plans(bed: Queue) -> None:
+    if all(mail.subject != "Plan" for mail in bed.engine.box("product-a").mail):
+        thread = bed.work("w1").mail
+        bed.engine.push_mail("product-a", type="decision_gate", subject="Plan", body="1. Do", payload=PLAN, thread=thread)
+
+
+async def overspends(bed: Queue) -> None:
+    bed.engine.set_snapshot("product-a", cost_usd_today=10.5, cost_usd_total=10.5)
+
+
+async def half_past(bed: Queue) -> None:
+    bed.clock.at = bed.clock.at.replace(hour=12, minute=31)
+    bed.jobs.wake()
+
+
+STEPS: tuple[Callable[[Queue], Awaitable[Any]], ...] = (
+    says("one", "/fleet spawn product-a mend it"),
+    says("two", "/fleet spawn product-b tidy up"),
+    says("three", "/fleet spawn product-c write"),
+    says("first", "/fleet prioritize w3 critical"),
+    plans,
+    says("yes", "/fleet approve-plan g1"),
+    half_past,
+    ends("product-b", "B is done"),
+    overspends,
+    says("more", "/fleet resume product-a --spend 5"),
+    says("brake", "/fleet brake --yes"),
+    says("off", "/fleet brake --release"),
+    ends("product-c", "C is done"),
+    ends("product-a", "A is done"),
+    ends("product-c", "C is done again"),
+)
+
+
+async def settle(bed: Queue) -> None:
+    await bed.settled()
+    assert bed.most_in_use() <= 2, "more runs than may"
+
+
+async def live(bed: Queue) -> None:
+    """Every step, again if it was cut off."""
+    for step in STEPS:
+        while True:
+            try:
+                await step(bed)
+                await settle(bed)
+            except Killed:
+                pass
+            if not bed.fate.dead:
+                break
+            await bed.restart()
+            await settle(bed)
+
+
+def check(bed: Queue) -> None:
+    """All as if nothing had happened."""
+    work = bed.store.work.newest()
+    assert [each.objective for each in reversed(work)] == ["mend it", "tidy up", "write", "count the visitors"]
+    assert {each.state for each in work} == {WorkState.DONE}, [(each.id, each.state, each.reason) for each in work]
+    sent = Counter(mail.subject for box in bed.engine.boxes.values() for mail in box.mail if mail.sender == "operator")
+    assert set(sent.values()) == {1}, sent
+    assert len(sent) == 5, "four pieces of work, and one answer"
+    gates = bed.store.gates.in_states()
+    assert [(gate.kind.value, gate.state) for gate in gates] == [("plan", GateState.DELIVERED), ("action", GateState.WITHDRAWN)]
+    starts = Counter(ruling.work for ruling in bed.store.admissions.starts_since(bed.clock().replace(hour=0)))
+    assert {id: starts[id] for id in ("w1", "w2", "w3", "w4")} == {"w1": 2, "w2": 1, "w3": 1, "w4": 1}
+    assert [name for name in bed.fleet.products if bed.fleet.paused(name)] == []
+    assert bed.store.notes("brake:") == {}
+    assert bed.store.notes("braked:") == {}
+    assert bed.store.notes("resuming:") == {}
+    assert float(bed.store.note(f"raised:product-a:{bed.clock():%Y-%m-%d}") or 0) == 5.5
+    assert bed.store.audit.first_broken() is None
+
+
+async def run(folder: Path, at: int | None) -> list[str]:
+    """One life; the seams that its first process met."""
+    folder.mkdir()
+    bed = Queue(folder)
+    bed.fate = fate = Fate()
+    await bed.start()
+    fate.at = at
+    try:
+        await live(bed)
+        await settle(bed)
+        check(bed)
+    finally:
+        await bed.kill()
+    return fate.met
+
+
+async def test_no_work_is_lost_none_starts_twice_and_no_limit_is_passed_whatever_it_is_killed_at(tmp_path: Path) -> None:
+    await every(run, tmp_path, LEAST, step=8)
