@@ -10,14 +10,14 @@ from tests.killing import LEAST, LEAST_CUTS, Trial
 
 @pytest.mark.parametrize("stripe", ["0/2", "1/2"])
 def test_no_gate_and_no_decision_is_lost_or_repeated_wherever_it_is_killed(tmp_path: Path, stripe: str) -> None:
-    verdict = Trial(tmp_path, "--stripe", stripe, "--most", "16").verdict()
+    verdict = Trial(tmp_path, "--stripe", stripe, "--most", "8").verdict()
     assert verdict["broken"] == {}
     assert verdict["points"] >= LEAST
-    assert verdict["tried"] == 16
+    assert verdict["tried"] == 8
 
 
 def test_no_gate_and_no_decision_is_lost_or_repeated_wherever_the_channel_is_cut(tmp_path: Path) -> None:
-    verdict = Trial(tmp_path, "--cut", "--most", "16").verdict()
+    verdict = Trial(tmp_path, "--cut", "--most", "8").verdict()
     assert verdict["broken"] == {}
     assert verdict["points"] >= LEAST_CUTS
-    assert verdict["tried"] == 16
+    assert verdict["tried"] == 8
