@@ -29,8 +29,8 @@ format: $(VENV)/.dev ## put the code into its format and mend what the linter ca
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-e2e: $(VENV)/.e2e ## run the tests on real Docker and in a real browser
-	$(BIN)/python -m pytest -o addopts='-v -ra --strict-markers --tb=short --durations=10 --import-mode=importlib' tests/e2e
+e2e: $(VENV)/.e2e ## run the tests on real Docker, in a real browser, and of whole processes that are killed
+	$(BIN)/python -m pytest -o addopts='-v -ra -p no:simcord --strict-markers --tb=short --durations=10 --import-mode=importlib' tests/e2e
 
 bench: $(VENV)/.dev ## measure, and write docs/performance.md
 	$(BIN)/python -m tests.bench
