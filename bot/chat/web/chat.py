@@ -21,7 +21,7 @@ from bot.fleet import Change, Fleet
 from bot.router import Router
 
 GRACE = 0.5
-"""Seconds that a request may take to end when the fleet stops. One that waits for a turn is cut off; the turn goes on next time."""
+"""Seconds that a request may take to end when the fleet stops. One that waits for a turn is cut off: the turn goes on later."""
 PAUSE = 0.25
 """Seconds between two statuses; the first of a burst is told at once."""
 VARIABLES = ("FLEET_WEB_PORT", "FLEET_GATEWAY_PORT")
