@@ -297,7 +297,11 @@ class Jobs:
         for platform, chat in self.chats.items():
             if chat.part().state != "ok":
                 continue
-            for row in fleet.store.outbox.due(platform, fleet.now()):
+            busy = self._tasks.keys() | self._resting
+            rows = [row for row in fleet.store.outbox.due(platform, fleet.now()) if f"send {row.number}" not in busy]
+            if rows:
+                fleet.store.outbox.attempting([row.number for row in rows], fleet.now())
+            for row in rows:
                 self._once(f"send {row.number}", partial(delivery.send, fleet, chat, row))
             for row in fleet.store.outbox.stale(platform):
                 self._once(f"show {row.number}", partial(delivery.show_anew, fleet, chat, row))

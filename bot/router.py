@@ -220,7 +220,8 @@ class Router:
             log.exception("event %s could not be handled", inbound.event)
             text = "Something broke inside me while I handled this; the log has the details. Nothing else was lost. Try again."
             error, kind, result = "internal error", "error", SkillResult(text)
-        with self.fleet.transaction():
+        # Lost with the power, it is answered again; nothing is sent to a platform before the disk has it.
+        with self.fleet.transaction(synced=False):
             if result is not None:
                 self._say(inbound, result, kind, private=private)
             self.fleet.store.talk.handled(inbound.event, error, answered_by)

@@ -115,9 +115,7 @@ class Life(Bed):
         self.engine.fate = self.platform.fate = fate
 
         class Mortal(Database):
-            def __init__(self, path: Path | str) -> None:
-                super().__init__(path)
-                self._db.execute("PRAGMA synchronous = OFF")  # it is not the machine that dies here
+            synchronous = "OFF"  # it is not the machine that dies here
 
             def run(self, sql: str, *values: Any) -> Any:
                 kept = hasattr(self, "origin") and (sql == "COMMIT" or (not self._depth and sql.lstrip().startswith(WRITES)))

@@ -128,6 +128,25 @@ def test_the_outbox_keeps_the_order_of_a_conversation(store: Store) -> None:
     assert second.number == first.number + 1
 
 
+def test_what_may_be_done_again_does_not_wait_for_the_disk_and_what_follows_it_does(tmp_path: Path) -> None:
+    store = Store(tmp_path / "fleet.db")  # one in memory waits for nothing
+
+    def waits() -> bool:
+        return bool(store.database.value("PRAGMA synchronous") == 2)
+
+    with pytest.raises(ZeroDivisionError), store.transaction(synced=False):
+        store.set_note("a", "1")
+        raise ZeroDivisionError
+    assert (store.note("a"), waits()) == (None, True)
+    with store.transaction(synced=False):
+        store.set_note("a", "1")
+        assert not waits()
+        with store.transaction():
+            assert not waits()
+    with store.transaction():
+        assert (store.note("a"), waits()) == ("1", True)
+
+
 def test_several_changes_are_one_or_none(store: Store) -> None:
     with pytest.raises(ZeroDivisionError), store.transaction():
         store.work.add(work(), "r1")

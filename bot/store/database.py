@@ -2,7 +2,8 @@
 millisecond), so that a transaction can never be interleaved with another task's.
 
 `synchronous=FULL`: once a transaction has ended it survives `kill -9` and loss of power, which is what lets an event be
-acknowledged to its platform.
+acknowledged to its platform. Waiting for the disk is what an event costs most; so where a loss of power would only have
+something done again that may be done again, a transaction does not wait for it.
 """
 
 import json
@@ -20,6 +21,9 @@ from bot.store.migrations import MIGRATIONS
 class Database:
     """A connection with migrations applied. Raises StoreError when the file cannot be used."""
 
+    synchronous = "FULL"
+    """What SQLite waits for at the end of a transaction."""
+
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
         try:
@@ -28,7 +32,7 @@ class Database:
             self._db = sqlite3.connect(path, isolation_level=None, timeout=5)
             self._db.row_factory = sqlite3.Row
             self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
+            self._db.execute(f"PRAGMA synchronous = {self.synchronous}")
             self._db.execute("PRAGMA foreign_keys = ON")
             self._depth = 0
             self._migrate()
@@ -56,14 +60,17 @@ class Database:
                 self._db.execute(f"PRAGMA user_version = {number}")
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """All or nothing; inner ones join the outermost. Raises StoreError when it cannot be kept."""
+    def transaction(self, *, synced: bool = True) -> Iterator[None]:
+        """All or nothing; inner ones join the outermost. One that is not `synced` survives `kill -9`, and a loss of power from
+        the next synced one on, for they are written in order. Raises StoreError when it cannot be kept."""
         if self._depth:
             yield
             return
-        self.run("BEGIN IMMEDIATE")
-        self._depth = 1
+        if not synced:
+            self._db.execute("PRAGMA synchronous = NORMAL")
         try:
+            self.run("BEGIN IMMEDIATE")
+            self._depth = 1
             yield
             self.run("COMMIT")
         except BaseException:
@@ -74,6 +81,8 @@ class Database:
             raise
         finally:
             self._depth = 0
+            if not synced:
+                self._db.execute(f"PRAGMA synchronous = {self.synchronous}")
 
     def run(self, sql: str, *values: Any) -> sqlite3.Cursor:
         """Execute one statement, in its own transaction unless one is open. Raises StoreError for a file that cannot be read or

@@ -92,9 +92,7 @@ def mortal(fate: Fate) -> type[Database]:
     """The store's database, with a point before each commit. Nothing but the process dies, so that nothing is flushed."""
 
     class Mortal(Database):
-        def __init__(self, path: Path | str) -> None:
-            super().__init__(path)
-            self._db.execute("PRAGMA synchronous = OFF")
+        synchronous = "OFF"
 
         def run(self, sql: str, *values: Any) -> Any:
             if sql == "COMMIT" or (not self._depth and sql.lstrip().startswith(WRITES)):
