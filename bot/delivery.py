@@ -20,12 +20,13 @@ WAITS = frozenset({"auth", "limited"})
 
 
 async def send(fleet: Fleet, chat: Chat, row: Outgoing) -> None:
-    """Show a post on its platform, an attempt of which the outbox knows; `row` is as it was before. One that was left in the
-    middle of an attempt then is looked for first."""
+    """Show a post on its platform. A row that was left in the middle of an attempt is looked for first."""
     outbox, post = fleet.store.outbox, fleet.store.talk.post(row.post)
     if post is None:
         outbox.failed(row.number, "its post is gone", fleet.now())
         return
+    outbox.attempting(row.number, fleet.now())
+    await fleet.store.synced()
     key = f"outbox:{fleet.store.origin}:{row.number}"
     try:
         message = await chat.post(post, key, again=row.state == "attempting", plain=row.plain)

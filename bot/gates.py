@@ -206,6 +206,12 @@ def reply(gate: Gate) -> str:
     return f"DECISION: {word}" + (f": {decision.note}" if decision.note else "")
 
 
+def named(gate: Gate, most: int = LONGEST_TITLE) -> str:
+    """A gate within a sentence, `plan “rewrite the parser”`: many titles begin with its kind, which is not said twice."""
+    title = re.sub(rf"^{gate.kind}:\s*(?=\S)", "", gate.title, flags=re.IGNORECASE)
+    return f"{gate.kind} “{shortened(title, most)}”"
+
+
 def outcome(gate: Gate) -> str:
     """What became of a gate, in a sentence for people."""
     if gate.state in {GateState.SUPERSEDED, GateState.WITHDRAWN}:

@@ -43,6 +43,8 @@ class Jobs:
         self.act = act
         """Does what action gates ask leave for."""
         self._wake = asyncio.Event()
+        self._only_posts = True
+        """Whether all that is due by now is to be shown somewhere."""
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._failed: dict[str, int] = {}
         self._resting: set[str] = set()
@@ -140,13 +142,16 @@ class Jobs:
         await self.watch()
 
     def _noticed(self, change: Change) -> None:
-        if change.kind in {"work", "gate", "status", "registry", "runtime", "post", "chat"}:
+        if change.kind in {"post", "chat"}:
+            self._wake.set()
+        elif change.kind in {"work", "gate", "status", "registry", "runtime"}:
             self.wake()
 
     # -- the loop ----------------------------------------------------------------------------------------------------
 
     def wake(self) -> None:
-        """Something may be due."""
+        """Something may be due, of whatever kind."""
+        self._only_posts = False
         self._wake.set()
 
     async def run(self) -> None:
@@ -156,7 +161,8 @@ class Jobs:
             while True:
                 await self._wake.wait()
                 self._wake.clear()
-                self.step()
+                only_posts, self._only_posts = self._only_posts, True
+                self._attempt(self._send_all) if only_posts else self.step()
         finally:
             if self._timer is not None:
                 self._timer.cancel()
@@ -177,10 +183,13 @@ class Jobs:
             self._start_all,
             self._send_all,
         ):
-            try:
-                what()
-            except Exception:
-                log.exception("a job failed: %s", what.__name__.strip("_"))
+            self._attempt(what)
+
+    def _attempt(self, what: Callable[[], None]) -> None:
+        try:
+            what()
+        except Exception:
+            log.exception("a job failed: %s", what.__name__.strip("_"))
 
     async def settled(self) -> None:
         """Wait until nothing more is due: for programs that do one thing and end."""
@@ -200,7 +209,7 @@ class Jobs:
     def _ended(self, key: str) -> None:
         """What became due of the same kind while it ran is due now."""
         self._tasks.pop(key, None)
-        self.wake()
+        self._wake.set() if key.startswith("send ") else self.wake()
 
     async def _guarded(self, key: str, job: Callable[[], Coroutine[Any, Any, bool | None]]) -> None:
         """Run a job; one that fails, or that answers True, is run again after a rest."""
@@ -297,11 +306,7 @@ class Jobs:
         for platform, chat in self.chats.items():
             if chat.part().state != "ok":
                 continue
-            busy = self._tasks.keys() | self._resting
-            rows = [row for row in fleet.store.outbox.due(platform, fleet.now()) if f"send {row.number}" not in busy]
-            if rows:
-                fleet.store.outbox.attempting([row.number for row in rows], fleet.now())
-            for row in rows:
+            for row in fleet.store.outbox.due(platform, fleet.now()):
                 self._once(f"send {row.number}", partial(delivery.send, fleet, chat, row))
             for row in fleet.store.outbox.stale(platform):
                 self._once(f"show {row.number}", partial(delivery.show_anew, fleet, chat, row))

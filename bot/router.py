@@ -45,13 +45,14 @@ class Router:
         self.live = live
         self._handling: dict[str, asyncio.Task[None]] = {}
 
-    def receive(self, inbound: Inbound) -> asyncio.Task[None] | None:
-        """Persist an event (it may be acknowledged when this returns) and begin to handle it.
+    def receive(self, inbound: Inbound, *, synced: bool = True) -> asyncio.Task[None] | None:
+        """Persist an event and begin to handle it. If `synced`, it may be acknowledged when this returns; else once the store
+        is.
 
         None if it was received before and is not being handled now."""
         press = inbound.press and replace(inbound.press, choice=whole(inbound.press.choice), note=whole(inbound.press.note))
         inbound = replace(inbound, text=whole(inbound.text), press=press)
-        with self.fleet.transaction():
+        with self.fleet.transaction(synced=synced):
             if not self.fleet.store.talk.receive(inbound):
                 return self._handling.get(inbound.event)
             said = inbound.text if inbound.press is None else f"{inbound.press.choice} {inbound.press.gate}"

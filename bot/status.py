@@ -8,6 +8,7 @@ from typing import Any
 
 from bot.admission import Capacity
 from bot.domain import Gate, Product, Session, Snapshot, Trouble, Work, WorkState
+from bot.gates import named
 from bot.words import count, headline, money, shortened, since
 
 MARKS = {"trouble": "✖", "waiting": "●", "working": "▶", "queued": "◌", "paused": "‖", "idle": "○"}
@@ -73,7 +74,7 @@ def product_status(
     elif paused:
         state, doing, since_then = "paused", f"{count(len(running), 'piece')} of work kept" if running else "", None
     elif gates:
-        state, doing, since_then = "waiting", f"{gates[0].kind} “{shortened(gates[0].title, 60)}”", gates[0].created_at
+        state, doing, since_then = "waiting", named(gates[0], 60), gates[0].created_at
         doing += f", revision {gates[0].revision}" if gates[0].revision > 1 else ""
     elif running or busy:
         names = Counter(session.capability for session in sessions if session.capability != "coordinator")

@@ -13,7 +13,7 @@ from bot.approvals.inbox import Waiting
 from bot.approvals.raising import Deciders
 from bot.domain import Card, Gate, GateState, Suggestion
 from bot.errors import NotAllowed
-from bot.gates import ANSWER, outcome
+from bot.gates import ANSWER, named, outcome
 from bot.quote import fenced
 from bot.skill import Role, SkillArgs, SkillContext, SkillResult, Table, option, skill, words
 from bot.views import gate_json, gates_json
@@ -100,7 +100,7 @@ def _one(gate: Gate, context: SkillContext) -> SkillResult:
 
 def _line(waiting: Waiting, needs: Deciders, now: datetime, *, titled: bool = True) -> str:
     gate = waiting.gate
-    parts = [f"`{gate.id}` **{gate.product}** {gate.kind} “{shortened(gate.title, 80)}”"] if titled else [gate.product]
+    parts = [f"`{gate.id}` **{gate.product}** {named(gate, 80)}"] if titled else [gate.product]
     parts += [f"revision {gate.revision}", since(gate.created_at, now)]
     if gate.state is GateState.OPEN:
         parts += [f"needs {needs.of(gate)[1]}", *waiting.why]

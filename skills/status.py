@@ -7,6 +7,7 @@ what is known already and asks nobody, so it is instant and free. Leave `product
 from bot import access
 from bot.domain import Suggestion, Work
 from bot.errors import NotAllowed
+from bot.gates import named
 from bot.skill import Role, SkillArgs, SkillContext, SkillResult, Table, skill, words
 from bot.status import MARKS, SAID, FleetStatus, ProductStatus, as_json, as_text
 from bot.words import count, money, shortened, since
@@ -69,7 +70,7 @@ def _details(product: ProductStatus, fleet: FleetStatus) -> str:
         f"{each.agent} ({each.capability}) {each.state}" + (f", {since(each.started_at, fleet.at)}" if each.started_at else "")
         for each in product.sessions
     ]
-    lines += [f"`{gate.id}` {gate.kind} “{shortened(gate.title, 80)}” waits for you" for gate in product.gates[1:]]
+    lines += [f"`{gate.id}` {named(gate, 80)} waits for you" for gate in product.gates[1:]]
     lines += [_work(each) for each in (*product.running, *product.queued)]
     if not lines:
         return ""

@@ -1,5 +1,6 @@
 """What must outlive the process: kept once, in order, refused politely when it cannot be."""
 
+import asyncio
 import os
 import signal
 import sqlite3
@@ -16,6 +17,7 @@ import pytest
 from bot.domain import Decision, Gate, GateKind, GateState, Inbound, Mail, Person, Post, Press, Role, Work, WorkState
 from bot.errors import StoreError
 from bot.store import Store
+from bot.store.database import Database
 from bot.store.migrations import MIGRATIONS
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -145,6 +147,43 @@ def test_what_may_be_done_again_does_not_wait_for_the_disk_and_what_follows_it_d
             assert not waits()
     with store.transaction():
         assert (store.note("a"), waits()) == ("1", True)
+
+
+async def test_many_wait_for_the_disk_together(tmp_path: Path) -> None:
+    waited: list[str] = []
+
+    class Watched(Database):
+        def sync(self) -> None:
+            waited.append("once")
+            super().sync()
+
+    with closing(Store(tmp_path / "fleet.db", Watched)) as store:
+
+        async def keep(number: int) -> None:
+            with store.transaction(synced=False):
+                store.set_note(f"n{number}", "1")
+            await store.synced()
+
+        await asyncio.gather(*map(keep, range(20)))
+        assert len(waited) == 2  # the first alone, and all that came while it waited
+        await store.synced()
+        with store.transaction():
+            store.set_note("a", "1")
+        await store.synced()
+        assert len(waited) == 2
+
+
+async def test_a_disk_that_does_not_take_it_is_said(tmp_path: Path) -> None:
+    class Broken(Database):
+        def sync(self) -> None:
+            raise StoreError("The disk is gone.")
+
+    with closing(Store(tmp_path / "fleet.db", Broken)) as store:
+        with store.transaction(synced=False):
+            store.set_note("a", "1")
+        for _ in range(2):
+            with pytest.raises(StoreError):
+                await store.synced()
 
 
 def test_several_changes_are_one_or_none(store: Store) -> None:

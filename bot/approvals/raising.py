@@ -11,7 +11,7 @@ from bot.approvals import reminding
 from bot.domain import Card, Gate, GateKind, GateState, Person, Product, Role, WorkState
 from bot.errors import NotAllowed
 from bot.fleet import Change
-from bot.words import count, listed, shortened, since
+from bot.words import count, listed, since
 
 if TYPE_CHECKING:
     from bot.fleet import Fleet
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def show(fleet: "Fleet", gate: Gate) -> None:
     """Post a gate's card wherever its product's people are, and a note to those who may decide it."""
     revision = f", revision {gate.revision}" if gate.revision > 1 else ""
-    text = f"**{gate.product}** waits for you: {gate.kind} “{gate.title}”{revision} (`{gate.id}`)"
+    text = f"**{gate.product}** waits for you: {gates.named(gate)}{revision} (`{gate.id}`)"
     for place in fleet.places(gate.product, gate.conversation):
         key = f"gate:{gate.id}:{place}"
         fleet.say(place, text, key=key, kind="gate", product=gate.product, cards=(Card("gate", gate=gate.id),))
@@ -61,7 +61,7 @@ class Deciders:
 
 def waits_for(gate: Gate) -> str:
     """Why the work of an open gate waits."""
-    return f"waits for {gate.id}: {gate.kind} “{shortened(gate.title, 80)}”"
+    return f"waits for {gate.id}: {gates.named(gate, 80)}"
 
 
 def remind(fleet: "Fleet") -> None:
@@ -136,7 +136,7 @@ def needs(product: Product | None, gate: Gate, names: Iterable[str]) -> str:
 
 def _still(fleet: "Fleet", gate: Gate, product: Product) -> str:
     revision = f", revision {gate.revision}" if gate.revision > 1 else ""
-    waits = f"**{gate.product}** still waits: {gate.kind} “{gate.title}”{revision} (`{gate.id}`)"
+    waits = f"**{gate.product}** still waits: {gates.named(gate)}{revision} (`{gate.id}`)"
     held = len(fleet.store.work.open(gate.product, states=(WorkState.QUEUED,))) if product.approvals.hold else 0
     blocks = f" It holds {count(held, 'piece')} of queued work." if held else ""
     return f"{waits}, {since(gate.created_at, fleet.now())}.{blocks}"

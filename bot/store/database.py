@@ -2,11 +2,14 @@
 millisecond), so that a transaction can never be interleaved with another task's.
 
 `synchronous=FULL`: once a transaction has ended it survives `kill -9` and loss of power, which is what lets an event be
-acknowledged to its platform. Waiting for the disk is what an event costs most; so where a loss of power would only have
-something done again that may be done again, a transaction does not wait for it.
+acknowledged to its platform. Waiting for the disk is what an event costs most. So a transaction that is not `synced` leaves
+it: where a loss of power would only have something done again that may be done again, or where `synced` is awaited before
+anything is said of it, which holds up nobody else, and for which many wait together.
 """
 
+import asyncio
 import json
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,7 +37,9 @@ class Database:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute(f"PRAGMA synchronous = {self.synchronous}")
             self._db.execute("PRAGMA foreign_keys = ON")
-            self._depth = 0
+            self._depth = self._kept = self._on_disk = 0
+            self._disk = asyncio.Lock()
+            self._wal: int | None = None
             self._migrate()
             self.origin: str = self.value("SELECT value FROM notes WHERE name = 'origin'")
             """A few letters, drawn when the file was made, that tell its ids from another store's."""
@@ -73,6 +78,9 @@ class Database:
             self._depth = 1
             yield
             self.run("COMMIT")
+            self._kept += 1
+            if synced:
+                self._on_disk = self._kept
         except BaseException:
             # After some failures (a full disk) SQLite has rolled back by itself, after others it leaves that to us; what
             # stayed open would swallow everything that is kept after it.
@@ -83,6 +91,28 @@ class Database:
             self._depth = 0
             if not synced:
                 self._db.execute(f"PRAGMA synchronous = {self.synchronous}")
+
+    async def synced(self) -> None:
+        """Wait until all that has been kept by now survives a loss of power. Raises StoreError when it cannot be."""
+        wanted = self._kept
+        if self._on_disk >= wanted:
+            return
+        async with self._disk:
+            if self._on_disk < wanted:
+                kept = self._kept
+                await asyncio.to_thread(self.sync)
+                self._on_disk = max(kept, self._on_disk)
+
+    def sync(self) -> None:
+        """Have the disk write what SQLite has appended to its log; takes as long as the disk does. Raises StoreError."""
+        if self.synchronous == "OFF" or str(self.path) == ":memory:":
+            return
+        try:
+            if self._wal is None:
+                self._wal = os.open(f"{self.path}-wal", os.O_RDWR)
+            getattr(os, "fdatasync", os.fsync)(self._wal)
+        except OSError as error:
+            raise self._unusable(error) from error
 
     def run(self, sql: str, *values: Any) -> sqlite3.Cursor:
         """Execute one statement, in its own transaction unless one is open. Raises StoreError for a file that cannot be read or
@@ -121,6 +151,9 @@ class Database:
     def close(self) -> None:
         """Close the file."""
         self._db.close()
+        if self._wal is not None:
+            os.close(self._wal)
+            self._wal = None
 
 
 def to_text(at: datetime | None) -> str | None:

@@ -8,7 +8,6 @@ A process that dies, or an answer that is lost, leaves a row in `attempting`: wh
 """
 
 import sqlite3
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -79,16 +78,15 @@ class Outbox:
         )
         return datetime.fromisoformat(text) if text else None
 
-    def attempting(self, numbers: Iterable[int], now: datetime) -> None:
-        """They are about to be sent, as they are now: a crash from here on leaves ambiguous attempts. One that already was may
-        be found as it was shown then, so what has changed since stays to be shown."""
-        with self._db.transaction():
-            for number in numbers:
-                self._db.run(
-                    "UPDATE outbox SET stale = CASE state WHEN 'pending' THEN 0 ELSE stale END, state = 'attempting',"
-                    " attempts = attempts + 1, updated_at = ? WHERE n = ?",
-                    *(to_text(now), number),
-                )
+    def attempting(self, number: int, now: datetime) -> None:
+        """It is about to be sent, as it is now, once the store is synced: a crash from here on leaves an ambiguous attempt. One
+        that already was may be found as it was shown then, so what has changed since stays to be shown."""
+        with self._db.transaction(synced=False):
+            self._db.run(
+                "UPDATE outbox SET stale = CASE state WHEN 'pending' THEN 0 ELSE stale END, state = 'attempting',"
+                " attempts = attempts + 1, updated_at = ? WHERE n = ?",
+                *(to_text(now), number),
+            )
 
     def delivered(self, number: int, message: str, now: datetime) -> None:
         """The platform shows it, under this id. Were that lost, it would be looked for there."""

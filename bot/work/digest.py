@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from bot import access
+from bot import access, gates
 from bot.domain import Gate, GateState, Person, Role, Work, WorkState
-from bot.words import count, headline, listed, money, shortened, since
+from bot.words import count, headline, listed, money, since
 from bot.work import room
 
 if TYPE_CHECKING:
@@ -79,9 +79,7 @@ def as_text(found: list[Changes], then: datetime, now: datetime) -> str:
 def _line(each: Changes) -> str:
     parts = []
     if each.opened:
-        parts.append(
-            f"waits for you: {listed([f'{gate.kind} “{shortened(gate.title, 60)}” (`{gate.id}`)' for gate in each.opened])}"
-        )
+        parts.append(f"waits for you: {listed([f'{gates.named(gate, 60)} (`{gate.id}`)' for gate in each.opened])}")
     if each.failed:
         parts.append("failed: " + _named(each.failed))
     if each.done:

@@ -53,7 +53,7 @@ def of_gate(fleet: "Fleet", gate: Gate) -> list[str]:
     """Why a gate is open, or what became of it."""
     from bot import gates
 
-    lines = [f"`{gate.id}` {gate.kind} “{shortened(gate.title, 80)}” of **{gate.product}**: {gates.outcome(gate)}"]
+    lines = [f"`{gate.id}` {gates.named(gate, 80)} of **{gate.product}**: {gates.outcome(gate)}"]
     lines.append(
         f"Raised by {gate.sender or 'the fleet'} {_ago(gate.created_at, fleet)}"
         + (f" for `{gate.work}`." if gate.work else ".")

@@ -74,7 +74,7 @@ async def test_gates_say_who_is_needed_and_for_how_long(bed: Bed) -> None:
     bed.engine.push_mail("product-b", type="decision_gate", subject="Plan: a table", body="1. Do it")
     bed.clock.forward(minutes=12)
     post = await answer(bed, "/fleet gates")
-    assert "`g1` **product-b** plan “Plan: a table” · revision 1 · 12 min · needs whoever holds the web token" in post.text
+    assert "`g1` **product-b** plan “a table” · revision 1 · 12 min · needs whoever holds the web token" in post.text
     assert commands(post) == ["/fleet gates g1"]
 
 

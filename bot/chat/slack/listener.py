@@ -58,7 +58,12 @@ class Listener:
     """When each stranger was told last."""
 
     async def take(self, body: dict[str, Any]) -> BoltResponse:
-        """One payload; what Slack is answered."""
+        """One payload; what Slack is answered, once the disk has it. Many at once wait for the disk together."""
+        answer = await self._take(body)
+        await self.fleet.store.synced()
+        return answer
+
+    async def _take(self, body: dict[str, Any]) -> BoltResponse:
         kind = body.get("type")
         if kind == "event_callback":
             self.event(body["event"])
@@ -270,9 +275,8 @@ class Listener:
 
     def _receive(self, event: str, conversation: str, person: Person, channel: str, **more: Any) -> None:
         at = more.pop("at", None) or self.fleet.now()
-        self.router.receive(
-            Inbound(event, "slack", conversation, person, at, product=self.places.product(channel) if channel else None, **more)
-        )
+        product = self.places.product(channel) if channel else None
+        self.router.receive(Inbound(event, "slack", conversation, person, at, product=product, **more), synced=False)
 
     def _tell(self, body: dict[str, Any], text: str) -> None:
         """A word to the person alone, through the interaction's own URL."""

@@ -50,7 +50,10 @@ SECOND = """Replace the hand-written ladder with a **table of precedences**; no 
 
 **Doubt:** `2 ^ -1` parses today by accident. I would keep it and write a test that says so.
 """
-LONG = "Rewrite the importer in twelve steps.\n\n" + "\n".join(f"{at}. Step {at}: move one more source" for at in range(1, 65))
+LONG = "Move every source of the importer to the new reader, one at a time.\n\n" + "\n".join(
+    f"{at}. `sources/{name}.py`: read with `Reader`, its tests stay green"
+    for at, name in enumerate(("bank", "shop", "post", "tax", "stock", "payroll", "archive", "returns") * 5, 1)
+)
 ANSWER = """Two things wait for you: the plan of **product-b** (revision 2, about $3) and a question of product-a.
 
 - product-b is ready to go once you approve
@@ -69,6 +72,7 @@ async def morning(folder: Path) -> dict[str, tuple[str, str]]:
         await bed.slack.until(lambda: bed.work("w1").mail, "its mail")
         thread = bed.work("w1").mail
         bed.coordinator("product-b")
+        bed.engine.set_snapshot("product-b", cost_usd_today=0.62, cpu_percent=38.0, memory_mib=2110.0)
         bed.engine.push_mail("product-b", type="decision_gate", subject="Plan: rewrite the parser", body=FIRST, thread=thread,
                              payload={"options": ["approve", "revise", "reject"], "taskId": "t-1", "revision": 1})  # fmt: skip
         first = await bed.card("#product-b", "Needs")
@@ -95,11 +99,18 @@ async def morning(folder: Path) -> dict[str, tuple[str, str]]:
         found["slack-long"] = ("#product-a", _thread(bed.a, long))
         bed.engine.set_sessions("product-a", Session("coordinator", "coordinator", "working", started_at=bed.clock()),
                                 Session("builder-1", "builder", "working", started_at=bed.clock()))  # fmt: skip
+        bed.engine.set_snapshot("product-a", cost_usd_today=1.4, cpu_percent=74.0, memory_mib=3480.0)
         await bed.answer("@fleet", "the importer", who=bed.ana)
         ask = await bed.ana.says("@fleet", "what waits for me?")
         await bed.answer("@fleet", "Two things wait")
         found["slack-answer"] = ("fleet <small>direct message</small>", _since(bed.slack.world.im("U01ANA"), ask))
-        for text in ("spawn product-c a newsletter for spring", "spawn product-d sort last week's requests", "status"):
+        for text in (
+            "spawn product-c a newsletter for spring",
+            "spawn product-d sort last week's requests",
+            "spawn product-e a page for the price list",
+            "status",
+        ):
+            bed.clock.forward(minutes=4)
             ts = await bed.ana.says("#lobby", f"<@fleet> {text}")
             await bed.answer("#lobby", thread=ts)
         found["slack-status"] = ("#lobby <small>thread</small>", _since(bed.lobby, ts))
