@@ -38,7 +38,7 @@ class Database:
             self._db.execute(f"PRAGMA synchronous = {self.synchronous}")
             self._db.execute("PRAGMA foreign_keys = ON")
             self._depth = self._kept = self._on_disk = 0
-            self._disk = asyncio.Lock()
+            self._syncing: asyncio.Task[None] | None = None
             self._wal: int | None = None
             self._migrate()
             self.origin: str = self.value("SELECT value FROM notes WHERE name = 'origin'")
@@ -95,13 +95,18 @@ class Database:
     async def synced(self) -> None:
         """Wait until all that has been kept by now survives a loss of power. Raises StoreError when it cannot be."""
         wanted = self._kept
-        if self._on_disk >= wanted:
-            return
-        async with self._disk:
-            if self._on_disk < wanted:
-                kept = self._kept
-                await asyncio.to_thread(self.sync)
-                self._on_disk = max(kept, self._on_disk)
+        while self._on_disk < wanted:
+            if self._syncing is None:
+                self._syncing = asyncio.create_task(self._sync())
+            await asyncio.shield(self._syncing)
+
+    async def _sync(self) -> None:
+        kept = self._kept
+        try:
+            await asyncio.to_thread(self.sync)
+            self._on_disk = max(kept, self._on_disk)
+        finally:
+            self._syncing = None
 
     def sync(self) -> None:
         """Have the disk write what SQLite has appended to its log; takes as long as the disk does. Raises StoreError."""
