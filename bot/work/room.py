@@ -59,6 +59,7 @@ def capacity(fleet: "Fleet") -> Capacity:
         by_product[work.product] = by_product.get(work.product, 0.0) + expected[work.id].memory_gb
     used = {name: snapshot.memory_mib / 1024 for name, snapshot in fleet.snapshots.items()}
     reserved = {name: max(0.0, gb - used.get(name, 0.0)) for name, gb in by_product.items()}
+    free_gb, most_gb = _of_runtimes(fleet, reserved)
     spent = spent_today(fleet)
     return Capacity(
         running=len(having),
@@ -72,33 +73,36 @@ def capacity(fleet: "Fleet") -> Capacity:
         weight=sum(work.weight or known[work.product].resource_weight for work in having),
         max_weight=scheduling.resource_budget.max_weight,
         reserved_gb=sum(reserved.values()),
-        free_gb=_free(fleet, reserved),
+        standing_gb=sum(gb for name, gb in used.items() if name not in by_product),
+        free_gb=free_gb,
+        most_gb=most_gb,
         reserved_usd=sum(_still_to_spend(work, expected[work.id]) for work in having),
         frozen=brake_words(WHOLE, fleet.store.note(f"brake:{WHOLE}")),
     )
 
 
-def _free(fleet: "Fleet", reserved: Mapping[str, float]) -> dict[str, float]:
-    """GiB left where each runtime's sessions run, less what has just started there will take still."""
-    found: dict[str, float] = {}
+def _of_runtimes(fleet: "Fleet", reserved: Mapping[str, float]) -> tuple[dict[str, float], dict[str, float]]:
+    """GiB by runtime: what is left where its sessions run, less what has just started there will take still; and all of it."""
+    left, most = dict[str, float](), dict[str, float]()
     for place, info in enumerate(fleet.engine.runtimes()):
-        left = _left(info)
-        if left is not None:
-            mine = [each for each in fleet.registry.products if each.runtime == info.name or (not each.runtime and place == 0)]
-            found[info.name] = left - sum(reserved.get(each.name, 0.0) for each in mine)
-            if place == 0:
-                found[""] = found[info.name]
-    return found
+        if (memory := _memory(info)) is None:
+            continue
+        mine = [each for each in fleet.registry.products if each.runtime == info.name or (not each.runtime and place == 0)]
+        promised = sum(reserved.get(each.name, 0.0) for each in mine)
+        for name in (info.name, "") if place == 0 else (info.name,):
+            left[name], most[name] = memory[0] - promised, memory[1]
+    return left, most
 
 
-def _left(info: RuntimeInfo) -> float | None:
-    """What a runtime has left: under its container's limit, or on this machine."""
+def _memory(info: RuntimeInfo) -> tuple[float, float] | None:
+    """GiB that a runtime has left, and that it has in all: under its container's limit, or on this machine."""
     if info.memory_limit_mib is not None:
-        return max(0.0, info.memory_limit_mib - info.memory_mib) / 1024
+        return max(0.0, info.memory_limit_mib - info.memory_mib) / 1024, info.memory_limit_mib / 1024
     if info.kind in {"local", "rehearsal"}:
         import psutil
 
-        return float(psutil.virtual_memory().available) / 2**30
+        memory = psutil.virtual_memory()
+        return memory.available / 2**30, memory.total / 2**30
     return None
 
 
@@ -114,7 +118,7 @@ def spent_today(fleet: "Fleet") -> dict[str, float]:
 
 def limit(fleet: "Fleet", scope: str) -> float | None:
     """The most that may be spent today by a product, or by the fleet (`WHOLE`), with what a person has added to it."""
-    product = next((each for each in fleet.registry.products if each.name == scope), None)
+    product = fleet.products.get(scope)
     budget = fleet.registry.budget if scope == WHOLE else product.budget if product else None
     if budget is None or budget.per_day_usd is None:
         return None
@@ -123,7 +127,7 @@ def limit(fleet: "Fleet", scope: str) -> float | None:
 
 def work_limit(fleet: "Fleet", work: Work) -> float | None:
     """The most that one piece of work may cost: its product's limit, else the fleet's, with what a person has added to it."""
-    product = next((each for each in fleet.registry.products if each.name == work.product), None)
+    product = fleet.products.get(work.product)
     own = product.budget.per_work_usd if product else None
     most = fleet.registry.budget.per_work_usd if own is None else own
     return None if most is None else most + added(fleet, work.id)
@@ -144,7 +148,8 @@ def need(fleet: "Fleet", work: Work) -> Need:
 def default_gb(fleet: "Fleet", product: str) -> float:
     """What a session of a product is expected to take while nothing is known of its like."""
     infos = fleet.engine.runtimes()
-    named = next((each.runtime for each in fleet.registry.products if each.name == product), None)
+    known = fleet.products.get(product)
+    named = known.runtime if known else None
     info = next((each for each in infos if each.name == named), infos[0] if infos else None)
     usual = fleet.registry.scheduling.resource_budget.session_memory_gb
     return min(REHEARSED_GB, usual) if info is not None and info.rehearsal else usual

@@ -128,9 +128,25 @@ def test_a_lighter_one_may_overtake_one_that_does_not_fit_until_that_has_waited_
     assert "kept for w1" in decisions[1].reason
 
 
-def test_nothing_is_kept_for_what_can_never_fit() -> None:
-    question = replace(ROOM, needs={"a": Need(80.0), "c": Need(1.0)})
-    assert order([work(1, "a", minutes=600), work(2, "c")], Capacity(0, 9, max_memory_gb=12), question)[1] == ("w2", True)
+@pytest.mark.parametrize(
+    "capacity",
+    [
+        Capacity(0, 9, max_memory_gb=7),
+        Capacity(1, 9, memory_gb=9, standing_gb=5, max_memory_gb=12),
+        Capacity(0, 9, free_gb={"": 7.0}, most_gb={"": 7.5}),
+    ],
+)
+def test_nothing_is_kept_for_what_no_end_of_work_makes_room_for(capacity: Capacity) -> None:
+    question = replace(ROOM, needs={"a": Need(8.0), "c": Need(1.0)})
+    assert order([work(1, "a", minutes=600), work(2, "c")], capacity, question) == [("w1", False), ("w2", True)]
+
+
+def test_a_runtime_that_is_full_is_kept_for_who_waits_for_it_and_others_start() -> None:
+    products = {"a": replace(PRODUCTS["a"], runtime="far"), "b": replace(PRODUCTS["b"], runtime="far"), "c": PRODUCTS["c"]}
+    question = replace(ROOM, products=products, needs={"a": Need(8.0), "b": Need(1.0), "c": Need(1.0)})
+    capacity = Capacity(3, 9, free_gb={"far": 2.0, "": 2.0}, most_gb={"far": 16.0, "": 16.0})
+    decisions = admit([work(1, "a", minutes=60), work(2, "b"), work(3, "c")], capacity, question, NOW)
+    assert {each.work.id: each.code for each in decisions} == {"w1": "machine", "w2": "kept", "w3": "room"}
 
 
 def test_a_product_with_places_stands_back_for_one_without() -> None:
