@@ -97,7 +97,7 @@ class Question:
     purses: Mapping[str, Purse]
     """By product."""
     needs: Mapping[str, Need]
-    """By id of work, or `<product>` for all others of it."""
+    """By id of work, or `<product>` for all others of it; of work under way what it will take still."""
     blocked: Mapping[str, Hold]
     """By id: work that waits for other work, or for a moment after a failure."""
     places: Mapping[str, int]
@@ -259,7 +259,7 @@ class _Tally:
 
     def placed(self, work: Work, *, returning: bool = False) -> Admission:
         """Give it its place."""
-        need = Need(0.0, 0.0) if returning else self._need(work)
+        need = self._question.needs.get(work.id, Need(0.0)) if returning else self._need(work)
         self._running += 1
         self._weight += self._weigh(work)
         self._memory += need.memory_gb

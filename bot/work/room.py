@@ -155,6 +155,13 @@ def default_gb(fleet: "Fleet", product: str) -> float:
     return min(REHEARSED_GB, usual) if info is not None and info.rehearsal else usual
 
 
+def _still_to_take(fleet: "Fleet", work: Work) -> Need:
+    """What work that is under way takes when it goes on, beyond what its product has."""
+    expected, snapshot = need(fleet, work), fleet.snapshots.get(work.product)
+    has = snapshot.memory_mib / 1024 if snapshot else 0.0
+    return Need(max(0.0, expected.memory_gb - has), _still_to_spend(work, expected))
+
+
 def _still_to_spend(work: Work, expected: Need) -> float:
     return max(0.0, expected.usd - work.cost_usd)
 
@@ -170,6 +177,7 @@ def question(fleet: "Fleet", queue: Sequence[Work], *, first: Sequence[str] = ()
     names = {work.product for work in queue}
     needs = {work.id: need(fleet, work) for work in queue if work.estimate_usd is not None or work.capability is not None}
     needs |= {name: need(fleet, _plain(fleet, name)) for name in names}
+    needs |= {work.id: _still_to_take(fleet, work) for work in queue if work.state is not WorkState.QUEUED}
     reserved: dict[str, float] = {}
     for work in having:
         reserved[work.product] = reserved.get(work.product, 0.0) + _still_to_spend(work, need(fleet, work))

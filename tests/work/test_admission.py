@@ -112,6 +112,14 @@ def test_work_that_goes_on_comes_first_needs_no_memory_and_no_quiet_machine() ->
     assert order(queue, full) == [("w2", True), ("w3", False), ("w1", False)]
 
 
+def test_what_goes_on_is_not_held_up_by_memory_and_what_it_takes_still_is_no_longer_there_for_others() -> None:
+    queue = [work(1, "b", state=WorkState.WAITING), work(2, "c")]
+    still = replace(ROOM, needs={"w1": Need(1.5), "c": Need(1.0)})
+    busy = Capacity(0, 9, memory_gb=10, max_memory_gb=12)
+    assert order(queue, busy, still) == [("w1", True), ("w2", False)]
+    assert order(queue, busy, replace(ROOM, needs={"c": Need(1.0)})) == [("w1", True), ("w2", True)]
+
+
 @pytest.mark.parametrize(("code", "goes_on"), [("gates", True), ("breaker", True), ("paused", False), ("brake", False)])
 def test_what_holds_new_work_back_and_what_holds_also_what_goes_on(code: str, goes_on: bool) -> None:
     held = replace(ROOM, held={"b": Hold(code, "held")})
