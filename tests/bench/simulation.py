@@ -31,7 +31,7 @@ START = datetime(2026, 3, 2, tzinfo=UTC)
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 LENGTHS = {(2, 5): 2151, (5, 15): 2105, (15, 30): 1053, (30, 360): 351}
 """Minutes, and how many sessions of one autonomous agent took so long, in half a year: “What 7,500 Autonomous Sessions Taught
-Me About Agent Productivity”, March 2026. Those under two minutes are left out, for they are pings; the last has no end there."""
+Me About Agent Productivity”, March 2026. Those under two minutes are pings, and left out; the last has no end there."""
 ANSWERS = {0.2: 31_491, 0.5: 25_754, 0.9: 37_657, 1.1: 8_356, 0.8: 14_155}
 """Hours until half of them had a first review, and how many pull requests of that size there were: “Cycle time decoded”,
 117,413 reviewed pull requests of October 2025. How far they spread is not said: a lognormal of 1.3, cut off after 14 hours."""
@@ -127,13 +127,13 @@ def trace(pieces: int = PIECES, days: int = DAYS, seed: int = 7) -> tuple[dict[s
 
 def _length(luck: Random) -> float:
     """Seconds of work; within each part of `LENGTHS` the shorter are more."""
-    low, high = luck.choices(list(LENGTHS), weights=LENGTHS.values())[0]
+    low, high = luck.choices(list(LENGTHS), weights=list(LENGTHS.values()))[0]
     return MINUTE * math.exp(luck.uniform(math.log(low), math.log(high)))
 
 
 def _answer(luck: Random) -> float:
     """Seconds until a person answers."""
-    median = luck.choices(list(ANSWERS), weights=ANSWERS.values())[0]
+    median = luck.choices(list(ANSWERS), weights=list(ANSWERS.values()))[0]
     return min(14 * HOUR, luck.lognormvariate(math.log(median * HOUR), 1.3))
 
 
@@ -367,16 +367,15 @@ async def measure(bench: Bench) -> Section:
     used = f"{100 * bound / (SESSIONS * DAYS * DAY):.0f} %"
     method = (
         f"{PIECES:,} pieces of work for {PRODUCTS} products over {DAYS} days, {SESSIONS} sessions, {MEMORY_GB:g} GB and "
-        f"{WEIGHT:g} of weight, through the same `admit` that decides in earnest. Lengths are those counted of 5,660 sessions of "
-        "an autonomous agent (half under 8 minutes, one in sixteen over half an hour), answers of people those to 117,413 pull "
-        "requests (median half an hour), and sessions are lost as tasks of such lengths failed (8 % of the short, two in three "
-        "of the longest); `tests/bench/simulation.py` names the sources. Chosen, for nobody has counted them: arrivals by "
-        "working days, memory (1.3 GB in the median), money, and that a third ask a person; they give their place away and keep "
-        "their memory. Memory is learned; every tenth product has a budget. Every start is checked against all limits anew, "
-        "beside the guard. The best packing is a bound that nobody can reach: work cut into any pieces, each done by all places "
-        f"at once, nobody waited for; it uses {used} of the places. With more to do than fits for most of the day it is no "
-        "hard goal over a month, so the places used while something waits are told beside it: the rest is short of memory or "
-        "of weight, or kept for who has waited longest. Waits are until the first start, of products without a budget of their "
-        "own."
+        f"{WEIGHT:g} of weight, through the same `admit` that decides in earnest. Lengths are those counted of 5,660 sessions "
+        "of an autonomous agent (half under 8 minutes, one in sixteen over half an hour), answers of people those to 117,413 "
+        "pull requests (median half an hour), and sessions are lost as tasks of such lengths failed (8 % of the short, two in "
+        "three of the longest); `tests/bench/simulation.py` names the sources. Chosen, for nobody has counted them: arrivals "
+        "by working days, memory (1.3 GB in the median), money, and that a third ask a person; they give their place away and "
+        "keep their memory. Memory is learned; every tenth product has a budget. Every start is checked against all limits "
+        "anew, beside the guard. The best packing is a bound that nobody can reach: work cut into any pieces, each done by all "
+        f"places at once, nobody waited for; it uses {used} of the places. Over a month that is no hard goal, so the places "
+        "used while something waits are told beside it: the rest is short of memory or of weight, or kept for who has waited "
+        "longest. Waits are until the first start, of products without a budget of their own."
     )
     return Section("Thirty days simulated", method, tuple(figures))

@@ -1,8 +1,9 @@
-"""There is no way around the guard: whatever could make an agent run is refused or waits where nothing may start, and starts once
-when something may; and nothing else in the code asks the engine for what starts one."""
+"""There is no way around the guard: whatever could make an agent run is refused or waits where nothing may start, and starts
+once when something may; and nothing else in the code asks the engine for what starts one."""
 
 import ast
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +40,8 @@ def says(text: str) -> Step:
 
 def runs(line: str, **how: Any) -> Step:
     async def step(bed: Bed) -> None:
-        try:
+        with suppress(FleetError):
             await run(bed, line, **how)
-        except FleetError:
-            pass
         await bed.settled()
 
     return step
