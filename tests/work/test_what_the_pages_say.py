@@ -1,5 +1,5 @@
-"""The figures in `docs/operate.md` and `docs/scheduling.md` that come from code: how many fit, what is expected, how far beyond a
-ceiling, who comes first and how long anything is waited for."""
+"""The figures in `docs/operate.md` and `docs/scheduling.md` that come from code: how many fit, what is expected, how far beyond
+a ceiling, who comes first and how long anything is waited for."""
 
 import re
 from dataclasses import replace
@@ -111,7 +111,7 @@ def test_who_comes_first_is_said_as_it_is() -> None:
     assert "Thirty minutes of waiting are one step more" in SCHEDULING
     assert (choice.PRIORITIES["critical"] - choice.PRIORITIES["low"]) * choice.MINUTES_PER_STEP == 90
     assert "from low to critical is an hour and a half" in SCHEDULING
-    assert (choice.MOST_URGENT, choice.URGENT, choice.CROWD) == (3, timedelta(hours=12), 1)
+    assert (3, timedelta(hours=12), 1) == (choice.MOST_URGENT, choice.URGENT, choice.CROWD)
     assert "up to three steps in its last twelve hours" in SCHEDULING
     assert "work stands back by one step" in SCHEDULING
 
@@ -125,6 +125,6 @@ def test_how_long_anything_is_waited_for_is_said_as_it_is() -> None:
     assert timedelta(minutes=30) == failures.COOLING
     assert "nothing starts on the product for half an hour" in SCHEDULING
     assert f"At {overspend.WARN_AT:.0%} people are told".replace("%", " %") in SCHEDULING
-    assert (timetable.GRACE, timetable.FAILURES) == (timedelta(minutes=5), 3)
+    assert (timedelta(minutes=5), 3) == (timetable.GRACE, timetable.FAILURES)
     assert "Up to five minutes late is on time" in SCHEDULING
     assert "After three failed runs in a row" in SCHEDULING
