@@ -5,6 +5,9 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
+# Where a shell forbids compiled modules, every process and every test run would compile ours anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help install run test check format e2e bench clean
 
@@ -29,8 +32,8 @@ format: $(VENV)/.dev ## put the code into its format and mend what the linter ca
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-e2e: $(VENV)/.e2e ## run the tests on real Docker and in a real browser
-	$(BIN)/python -m pytest -o addopts='-v -ra --strict-markers --tb=short --durations=10 --import-mode=importlib' tests/e2e
+e2e: $(VENV)/.e2e ## run the tests on real Docker, in a real browser, and of whole processes that are killed
+	$(BIN)/python -m pytest -o addopts='-v -ra -p no:simcord --strict-markers --tb=short --durations=10 --import-mode=importlib' tests/e2e
 
 bench: $(VENV)/.dev ## measure, and write docs/performance.md
 	$(BIN)/python -m tests.bench

@@ -20,6 +20,8 @@ from bot.errors import SettingsError
 from bot.fleet import Change, Fleet
 from bot.router import Router
 
+GRACE = 0.5
+"""Seconds that a request may take to end when the fleet stops. One that waits for a turn is cut off: the turn goes on later."""
 PAUSE = 0.25
 """Seconds between two statuses; the first of a burst is told at once."""
 VARIABLES = ("FLEET_WEB_PORT", "FLEET_GATEWAY_PORT")
@@ -65,7 +67,7 @@ class WebChat(Chat):
 
     async def start(self) -> None:
         """Listen on both ports. Raises SettingsError when one cannot be had."""
-        self._runner = web.AppRunner(application(self.site, self.mounted), access_log=None, shutdown_timeout=2.0)
+        self._runner = web.AppRunner(application(self.site, self.mounted), access_log=None, shutdown_timeout=GRACE)
         await self._runner.setup()
         try:
             self.urls = tuple([await self._listen(at, port) for at, port in enumerate(self._ports)])
