@@ -158,6 +158,7 @@ def test_the_work_that_is_remembered_is_the_work_in_the_file_whatever_was_undone
         store.work.save(replace(one, state=WorkState.FAILED))
         store.work.save(replace(work(), id="w99"))
         assert store.work.open() == in_the_file() == [two]
+        assert [each.id for each in store.work.open(states=(WorkState.QUEUED, WorkState.FAILED))] == ["w1", "w2"]
         store.work.save(replace(one, reason="once more"))
         assert [each.reason for each in store.work.open("product-a")] == ["once more"]
         assert store.work.open() == in_the_file()

@@ -83,20 +83,24 @@ class WorkTable:
 
     def open(self, product: str | None = None, states: Sequence[str] = OPEN) -> list[Work]:
         """Work in one of these states (by default all that is not finished), oldest first; of one product, if named."""
-        known = self._all_open()
-        found = [item for state in states for item in known[WorkState(state)].items()]
+        if not set(states) <= set(OPEN):
+            return self._in(states, product)
+        if not self._open or self._undone != self._db.undone:
+            self._open, self._undone = {state: {} for state in WorkState if state.open}, self._db.undone
+            for work in self._in(OPEN, None):
+                self._open[work.state][number(work.id, "w")] = work
+        found = [item for state in states for item in self._open[WorkState(state)].items()]
         found.sort(key=itemgetter(0))
         return [work for _, work in found if product in (None, work.product)]
 
-    def _all_open(self) -> dict[WorkState, dict[int, Work]]:
-        if not self._open or self._undone != self._db.undone:
-            marks = ", ".join("?" * len(OPEN))
-            self._open = {state: {} for state in WorkState if state.open}
-            for row in self._db.rows(f"SELECT * FROM work WHERE state IN ({marks})", *OPEN):  # noqa: S608
-                work = self._to_work(row)
-                self._open[work.state][row["n"]] = work
-            self._undone = self._db.undone
-        return self._open
+    def _in(self, states: Sequence[str], product: str | None) -> list[Work]:
+        """The same from the file."""
+        marks = ", ".join("?" * len(states))
+        rows = self._db.rows(
+            f"SELECT * FROM work WHERE state IN ({marks}) AND (? IS NULL OR product = ?) ORDER BY n",  # noqa: S608
+            *(*states, product, product),
+        )
+        return [self._to_work(row) for row in rows]
 
     def states(self, ids: Sequence[str]) -> dict[str, WorkState]:
         """The states of these pieces of work; those that there are not are left out."""
