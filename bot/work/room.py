@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from bot.admission import Admission, Capacity, Hold, Need, Purse, Question, admit
@@ -18,6 +18,8 @@ HOLDING = (WorkState.STARTING, WorkState.RUNNING)
 """States of work that has a place, unless its product is halted."""
 REHEARSED_GB = 0.1
 """What a session of the rehearsal is expected to take: its agents are small scripts."""
+ANSWERING = timedelta(minutes=10)
+"""So long at most a coordinator that was woken for a question has a place for it."""
 WHOLE = "*"
 """Stands for the whole fleet in notes about brakes and money."""
 
@@ -44,6 +46,23 @@ def holding(fleet: "Fleet") -> list[Work]:
     return [work for work in fleet.store.work.open(states=states) if work.product in known and work.product not in standing]
 
 
+def woken(fleet: "Fleet", product: str) -> None:
+    """Give a coordinator its place that is about to be woken for a question, or for an answer to work that is over."""
+    fleet.store.set_note(f"woken:{product}", fleet.now().isoformat())
+
+
+def answered(fleet: "Fleet", product: str) -> None:
+    """Its coordinator has written: it needs no place any more but for its work."""
+    fleet.store.set_note(f"woken:{product}", None)
+
+
+def answering(fleet: "Fleet") -> set[str]:
+    """Products whose coordinator was woken, and has not written since."""
+    now, known = fleet.now(), fleet.products
+    since = {name: datetime.fromisoformat(at) for name, at in fleet.store.notes("woken:").items() if name in known}
+    return {name for name, at in since.items() if timedelta() <= now - at < ANSWERING} - halted(fleet) if since else set()
+
+
 def halted(fleet: "Fleet") -> set[str]:
     """Products in which nothing moves: paused by us or in their runtime, and not about to go on."""
     inside = {name for name, snapshot in fleet.snapshots.items() if snapshot.paused}
@@ -57,12 +76,14 @@ def capacity(fleet: "Fleet") -> Capacity:
     by_product: dict[str, float] = {}
     for work in having:
         by_product[work.product] = by_product.get(work.product, 0.0) + expected[work.id].memory_gb
+    beside = answering(fleet) - by_product.keys()
+    by_product |= {name: need(fleet, _plain(fleet, name)).memory_gb for name in beside}
     used = {name: snapshot.memory_mib / 1024 for name, snapshot in fleet.snapshots.items()}
     reserved = {name: max(0.0, gb - used.get(name, 0.0)) for name, gb in by_product.items()}
     free_gb, most_gb = _of_runtimes(fleet, reserved)
     spent = spent_today(fleet)
     return Capacity(
-        running=len(having),
+        running=len(having) + len(beside),
         max_sessions=scheduling.max_concurrent_sessions,
         memory_gb=sum(used.values()),
         max_memory_gb=scheduling.max_memory_gb,
@@ -70,7 +91,8 @@ def capacity(fleet: "Fleet") -> Capacity:
         max_cpu_percent=scheduling.max_cpu_percent,
         spent_usd=fleet.store.talk.spent_since(fleet.today()) + sum(spent.values()),
         budget_usd=limit(fleet, WHOLE),
-        weight=sum(work.weight or known[work.product].resource_weight for work in having),
+        weight=sum(work.weight or known[work.product].resource_weight for work in having)
+        + sum(known[name].resource_weight for name in beside),
         max_weight=scheduling.resource_budget.max_weight,
         reserved_gb=sum(reserved.values()),
         standing_gb=sum(gb for name, gb in used.items() if name not in by_product),

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from bot.errors import FleetError
+from bot.domain import WorkState
+from bot.errors import Conflict, FleetError
 from tests.bed import Bed
 from tests.skills.speaking import run
 
@@ -158,6 +159,36 @@ async def test_it_starts_once_by_itself_when_there_is_room(bed: Bed, path: str) 
     bed.engine.push_mail("product-a", type="result", subject="Done", body="done", thread=first.mail)
     await bed.settled()
     assert len(starts(bed)) == len(had) + 1
+
+
+async def test_questions_wake_no_more_coordinators_than_there_are_places(bed: Bed) -> None:
+    await run(bed, "ask product-a how far are you?", request="r1")
+    assert bed.fleet.capacity().running == 1
+    with pytest.raises(Conflict, match="waits for a session"):
+        await run(bed, "ask product-b how far are you?", request="r2")
+    await bed.say("/fleet spawn product-b do it")
+    assert bed.work("w1").state is WorkState.QUEUED
+    await run(bed, "ask product-a and how long will it take?", request="r3")
+    sent = next(mail for mail in bed.engine.box("product-a").mail if mail.type == "question")
+    bed.engine.push_mail("product-a", type="question", body="Half way.", thread=sent.id)
+    await bed.settled()
+    assert bed.work("w1").state is WorkState.RUNNING
+
+
+async def test_answers_wake_no_more_coordinators_than_there_are_places(bed: Bed) -> None:
+    for product in ("product-a", "product-b"):
+        bed.engine.push_mail(product, type="question", subject="Which?", body="Which one?")
+    await bed.settled()
+    for gate in ("g1", "g2"):
+        bed.fleet.decide(gate, "answer", bed.person, note="the blue one")
+    await bed.settled()
+    assert len(bed.engine.calls_of("reply")) == 1
+    await bed.crash()
+    assert len(bed.engine.calls_of("reply")) == 1
+    bed.clock.forward(minutes=11)
+    await bed.jobs.tick()
+    await bed.settled()
+    assert len(bed.engine.calls_of("reply")) == 2, "who says nothing for ten minutes has no place any more"
 
 
 def calls() -> Iterator[tuple[str, str, ast.Call]]:

@@ -14,7 +14,7 @@ from bot.admission import DEFAULT_MEMORY_GB, NOTHING, PATIENCE, Admission, Capac
 from bot.domain import Product, Work, WorkState
 from bot.registry.schema import ResourceBudget, Scheduling
 from bot.work import choice, failures, judgement, learned, overspend, timetable
-from bot.work.room import REHEARSED_GB
+from bot.work.room import ANSWERING, REHEARSED_GB
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 DOCS = Path(__file__).parents[2] / "docs"
@@ -122,6 +122,8 @@ def test_how_long_anything_is_waited_for_is_said_as_it_is() -> None:
     assert "Once it has waited for an hour, what becomes free is kept for it" in SCHEDULING
     pauses = ", ".join(f"{pause.total_seconds() / 60:g}" for pause in failures.BACKOFF)
     assert f"starts again after {pauses} minutes" in SCHEDULING
+    assert timedelta(minutes=10) == ANSWERING
+    assert "until it has written, and for ten minutes at most" in SCHEDULING
     assert timedelta(minutes=30) == failures.COOLING
     assert "nothing starts on the product for half an hour" in SCHEDULING
     assert f"At {overspend.WARN_AT:.0%} people are told".replace("%", " %") in SCHEDULING
