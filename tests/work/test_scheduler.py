@@ -126,6 +126,8 @@ async def test_a_paused_product_gives_its_place_away_and_goes_on_when_there_is_o
     assert states(bed)["w4"] == "queued", "what was resumed came first"
     bed.expect("product-b** goes on", kind="report")
     assert not bed.fleet.paused("product-b")
+    (post,) = await bed.say("/fleet why product-b")
+    assert "sessions in use 2 of 2" in post.text
 
 
 async def test_what_stands_still_keeps_its_memory_and_nothing_waits_for_that_to_become_free(bed: Bed) -> None:
