@@ -129,8 +129,8 @@ class Fleet:
 
     @contextmanager
     def transaction(self, *, lasting: bool = True) -> Iterator[None]:
-        """Several changes of the store as one; they are told when all of them are kept, and not at all otherwise. `lasting`: see
-        the store's."""
+        """Several changes of the store as one; they are told when all of them are kept, and not at all otherwise. `lasting`:
+        see the store's."""
         if self._untold is not None:
             yield
             return

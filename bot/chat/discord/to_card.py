@@ -110,8 +110,8 @@ def _add_question(box: ui.Container[Any], gate: Gate, seen: dict[str, Any], file
 def _add_answers(box: ui.Container[Any], gate: Gate, seen: dict[str, Any], away: str) -> None:
     """What it costs, who may decide, and the buttons."""
     box.add_item(ui.Separator())
-    said = [_given(gate, seen), _costs(seen), _deciders(seen), f"-# {away}" if away else ""]
-    box.add_item(ui.TextDisplay(lines(*said) or "-# Waits for an answer."))
+    said = [_given(gate, seen), _costs(seen), _deciders(gate, seen), f"-# {away}" if away else ""]
+    box.add_item(ui.TextDisplay(lines(*said)))
     box.add_item(_buttons(gate))
 
 
@@ -143,13 +143,12 @@ def _given(gate: Gate, seen: dict[str, Any]) -> str:
 
 
 def _costs(seen: dict[str, Any]) -> str:
-    parts = [seen["estimate"]] if seen.get("estimate") else []
-    parts += [f"spent today {money(seen['cost_usd_today'])}"] if seen.get("cost_usd_today") else []
-    return " · ".join(parts)
+    return f"spent today {money(seen['cost_usd_today'])}" if seen.get("cost_usd_today") else ""
 
 
-def _deciders(seen: dict[str, Any]) -> str:
-    parts = [f"Needs {_inline(seen['needs'])[:200]}"]
+def _deciders(gate: Gate, seen: dict[str, Any]) -> str:
+    waits = "approval" if APPROVE in gate.options else "an answer"
+    parts = [f"● Waits for {waits} · Needs {_inline(seen['needs'])[:200]}"]
     parts += [f"reminds {_stamp(seen['reminds_at'])}"] if seen.get("reminds_at") else []
     parts += [f"escalated {_stamp(seen['escalated_at'])}"] if seen.get("escalated_at") else []
     return f"-# {' · '.join(parts)}"

@@ -184,6 +184,19 @@ async def test_what_was_said_in_a_thread_and_in_private_while_it_was_away_is_ans
     assert find(bed.world.shown(bed.channel.id), ["Nothing waits"]) is None
 
 
+async def test_what_was_said_longer_than_a_day_ago_is_left_alone(bed: DiscordBed) -> None:
+    await bed.ana.sees(await bed.thread(bed.ana.mention(bed.channel, "!status")), "of 2 sessions")
+    bed.chat.history.keep()
+    await bed.kill()
+    bed.ana.mention(bed.channel, "!pause product-a")
+    bed.clock.forward(days=2)
+    bed.world.advance_clock(2 * 86_400)
+    said = bed.ana.mention(bed.channel, "!gates")
+    await bed.start()
+    await bed.ana.sees(await bed.thread(said), "Nothing waits")
+    assert [post.text for post in bed.heard if post.author == "ana"] == ["!status", "!gates"]
+
+
 async def test_what_cannot_be_read_after_an_absence_is_read_later(bed: DiscordBed) -> None:
     await bed.kill()
     said = bed.ana.mention(bed.channel, "!status")
