@@ -74,7 +74,11 @@ class DiscordChat(Chat):
 
     async def post(self, post: Post, key: str, *, again: bool = False, plain: bool = False) -> str:
         """Show a post; see the port."""
-        return await self.saying.post(post, key, again=again, plain=plain)
+        message = await self.saying.post(post, key, again=again, plain=plain)
+        if post.kind == "gate":
+            self.saying.links.news.set()
+            self.boards.wake()
+        return message
 
     async def update(self, message: str, post: Post) -> None:
         """Show a message again; see the port."""

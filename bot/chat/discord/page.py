@@ -36,7 +36,7 @@ class Page:
         return isinstance(self.view, ui.LayoutView)
 
     def marks(self) -> tuple[str, ...]:
-        """What tells it from other messages: its texts and what its buttons carry."""
+        """What tells it from other messages: its texts, and what its buttons carry or lead to."""
         components = self.view.to_components() if self.view else []
         return tuple(marks({"content": self.text, "components": components}))
 
@@ -48,7 +48,7 @@ class Page:
 
 def marks(message: dict[str, Any]) -> Iterator[str]:
     """What tells a message of Discord's from others; see `Page.marks`."""
-    for key in ("content", "custom_id"):
+    for key in ("content", "custom_id", "url"):
         if text := str(message.get(key) or "").strip():
             yield text
     for each in message.get("components") or []:

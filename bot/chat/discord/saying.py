@@ -60,6 +60,9 @@ class Saying:
             raise failure from error
 
     async def _post(self, post: Post, inbound: Inbound | None, key: str, *, again: bool, plain: bool) -> str:
+        if post.kind == "note":
+            for card in post.cards:
+                await self.links.arrived(card.gate)
         pages = to_pages(post, self.fleet, self.links, plain=plain)
         if inbound is not None and "token" in inbound.extra:
             found = await self._respond(inbound, pages, post, again=again)

@@ -186,7 +186,7 @@ async def test_every_card_is_a_layout_that_discord_takes(size: int, options: int
     seen = {
         "asked_by": "*" * 80, "created_at": now.isoformat(), "reminds_at": now.isoformat(), "escalated_at": now.isoformat(),
         "needs": "a " * 500, "answers": [{"choice": "approve", "by": "b" * 60}] * 20, "cost_usd_today": 12.5,
-        "diff": "+ line\n" * (size // 7), "outcome": "Approved by ana: " + "note " * 1600,
+        "lines": size // 18, "diff": "+ line\n" * (size // 7), "outcome": "Approved by ana: " + "note " * 1600,
     }  # fmt: skip
     decided = gate.decided(Decision("approve", "ana", now), now)
     for each in (gate, decided):
