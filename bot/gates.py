@@ -16,7 +16,7 @@ from datetime import datetime
 
 from bot.domain import Decision, Gate, GateKind, GateState, Mail
 from bot.errors import Conflict, UsageError
-from bot.words import UNSEEN, listed, shortened
+from bot.words import UNSEEN, listed, place, shortened
 
 APPROVE, CHANGES, REJECT, ANSWER = "approve", "changes", "reject", "answer"
 LONGEST_NOTE = 8000
@@ -215,7 +215,7 @@ def outcome(gate: Gate) -> str:
     done = {APPROVE: "Approved", CHANGES: "Changes requested", REJECT: "Rejected", ANSWER: "Answered"}
     said = done.get(gate.decision.choice, f"“{gate.decision.choice}” chosen")
     note = f": {gate.decision.note}" if gate.decision.note else ""
-    where = f" in {gate.decision.platform}" if gate.decision.platform else ""
+    where = f" in {place(gate.decision.platform)}" if gate.decision.platform else ""
     stuck = f"; not delivered: {gate.reason}" if gate.state is GateState.DECIDED and gate.reason else ""
     return f"{said} by {listed([each.by for each in _agreeing(gate)])}{where}, {gate.decision.at:%H:%M} UTC{note}{stuck}"
 

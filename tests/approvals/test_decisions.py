@@ -237,4 +237,4 @@ async def test_somebody_nobody_knows_is_told_so(bed: WebBed) -> None:
 async def test_half_a_pair_in_a_note_is_marked_and_the_decision_kept(bed: WebBed) -> None:
     is_now(bed, "ana")
     said, _ = await by_press(bed, filled(bed, {"choice": "reject", "note": "no \ud83d"}))
-    assert "Rejected by ana in slack, 12:00 UTC: no \ufffd" in said
+    assert "Rejected by ana in Slack, 12:00 UTC: no \ufffd" in said

@@ -114,7 +114,7 @@ def test_malformed_notes_are_refused(note: str) -> None:
 def test_the_first_decision_wins_and_the_same_again_is_no_error() -> None:
     decided = gates.answer(plan(), said("approve"))
     assert gates.answer(decided, said("approve")) == decided
-    with pytest.raises(Conflict, match="ana was first: Approved by ana in web, 12:00 UTC"):
+    with pytest.raises(Conflict, match="ana was first: Approved by ana in the browser, 12:00 UTC"):
         gates.answer(decided, said("reject", by="ben"))
 
 
@@ -168,7 +168,7 @@ def test_everyone_whose_approval_made_the_quorum_may_say_it_again() -> None:
     gate = plan()
     for by in ("ana", "ben"):
         gate = gates.answer(gate, said("approve", by), required=2)
-    assert "Approved by ana and ben in web" in gates.outcome(gate)
+    assert "Approved by ana and ben in the browser" in gates.outcome(gate)
     assert gates.answer(gate, said("approve", "ana"), required=2) == gate
     with pytest.raises(Conflict, match="ben was first"):
         gates.answer(gate, said("approve", "cy"), required=2)

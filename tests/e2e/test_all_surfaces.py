@@ -110,20 +110,20 @@ async def test_a_gate_that_is_decided_anywhere_is_decided_everywhere(everywhere:
 
     gate = await everywhere.plan(1)
     await everywhere.on_discord.press(everywhere.discord_card(gate), "Approve", wait=False)
-    await everywhere.says(gate, "Approved by ana in discord")
+    await everywhere.says(gate, "Approved by ana in Discord")
     await everywhere.done(1)
 
     gate = await everywhere.plan(2)
     card = everywhere.slack_card(gate)
     assert card is not None
     await everywhere.on_slack.presses("Approve", "#product-a", card)
-    await everywhere.says(gate, "Approved by ana in slack")
+    await everywhere.says(gate, "Approved by ana in Slack")
     await everywhere.done(2)
 
     gate = await everywhere.plan(3)
     path, decision = f"/api/gates/{gate}/decision", {"choice": "approve", "revision": 1}
     await asyncio.to_thread(everywhere.fleet.ask, "POST", path, decision)
-    await everywhere.says(gate, "Approved by ana in web")
+    await everywhere.says(gate, "Approved by ana in the browser")
     await everywhere.done(3)
 
     gate = await everywhere.plan(4)

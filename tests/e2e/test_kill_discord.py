@@ -91,7 +91,7 @@ async def test_no_click_is_lost_or_left_unanswered(town: Town) -> None:
     assert kept.failed
     await town.start()
     await town.ana.sees(town.ana.direct, "Changes requested by ana")
-    await town.discord.until(lambda: "Changes requested by ana in discord" in text_of(card), "the card says so")
+    await town.discord.until(lambda: "Changes requested by ana in Discord" in text_of(card), "the card says so")
 
     newer = await town.discord.until(lambda: town.card("revision 2"), "another revision waits")
     await asyncio.to_thread(town.fleet.until, lambda: not _waiting(town), "everything is shown")
@@ -110,7 +110,7 @@ async def test_no_click_is_lost_or_left_unanswered(town: Town) -> None:
     assert pressed.messages == []
     await town.start()
     await pressed.answer("Approved by ana")
-    await town.discord.until(lambda: "Approved by ana in discord" in text_of(newer), "the card says so")
+    await town.discord.until(lambda: "Approved by ana in Discord" in text_of(newer), "the card says so")
     assert len(pressed.messages) == town.times(town.ana.direct.id, "`g1`: Changes requested") == 1
 
 

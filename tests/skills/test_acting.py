@@ -231,7 +231,7 @@ async def test_a_plan_is_decided_in_words(bed: Bed, words: str, choice: str, not
     decision = bed.fleet.gate("g1").decision
     assert decision is not None
     assert (decision.choice, decision.note, decision.by, decision.platform) == (choice, note, "ana", "web")
-    assert "by ana in web" in post.text
+    assert "by ana in the browser" in post.text
     assert [card.gate for card in post.cards] == ["g1"]
     assert len(bed.engine.calls_of("reply")) == 1
 

@@ -117,7 +117,7 @@ async def test_a_gate_decided_elsewhere_is_decided_on_its_card(bed: DiscordBed) 
     bed.plan()
     card = await bed.card()
     bed.fleet.decide("g1", "approve", bed.person, platform="web")
-    await bed.discord.until(lambda: "Approved by ana in web" in text_of(card), "the card says so")
+    await bed.discord.until(lambda: "Approved by ana in the browser" in text_of(card), "the card says so")
     assert labels(card) == []
 
 

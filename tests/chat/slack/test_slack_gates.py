@@ -21,7 +21,7 @@ async def test_a_plan_is_a_card_with_who_decides_and_its_table_and_becomes_its_o
     assert "Needs ana or ben" in read(card) and "revision 1" in read(card) and "reminds at" in read(card)
     assert card["blocks"][3]["column_settings"][1]["align"] == "right"
     await bed.ben.presses("Approve", "#product-a", card)
-    await bed.slack.until(lambda: "Approved by ben in slack" in read(card) and not labels(card), "the outcome")
+    await bed.slack.until(lambda: "Approved by ben in Slack" in read(card) and not labels(card), "the outcome")
     await bed.slack.until(lambda: bed.told() == ["DECISION: approve"], "the answer at the coordinator")
     await bed.whispered(bed.ben, "Approved by ben")
 
@@ -91,7 +91,7 @@ async def test_a_decision_made_elsewhere_is_on_the_card_within_the_same_breath(b
     bed.plan()
     card = await bed.card()
     bed.fleet.decide("g1", "approve", ANA, platform="web")
-    await bed.slack.until(lambda: "Approved by ana in web" in read(card) and not labels(card), "the outcome")
+    await bed.slack.until(lambda: "Approved by ana in the browser" in read(card) and not labels(card), "the outcome")
 
 
 async def test_who_clicks_too_late_hears_who_was_first_and_who_may_not_hears_who_may(bed: SlackBed) -> None:
