@@ -200,6 +200,7 @@ class Router:
 
     async def _answer(self, inbound: Inbound) -> None:
         """Answer an event; the answer and that it was given are kept as one."""
+        await asyncio.sleep(0)  # the acknowledgement goes first
         error, kind, answered_by = "", "reply", ""
         private = inbound.press is not None
         result: SkillResult | None = None
@@ -220,7 +221,7 @@ class Router:
             log.exception("event %s could not be handled", inbound.event)
             text = "Something broke inside me while I handled this; the log has the details. Nothing else was lost. Try again."
             error, kind, result = "internal error", "error", SkillResult(text)
-        with self.fleet.transaction():
+        with self.fleet.transaction(lasting=False):  # taken up again, it is answered the same
             if result is not None:
                 self._say(inbound, result, kind, private=private)
             self.fleet.store.talk.handled(inbound.event, error, answered_by)

@@ -258,19 +258,21 @@ def _env_line(line: str, where: str) -> tuple[str, str]:
 
 _HIDDEN = "[hidden]"
 _SHAPES = (
-    re.compile(r"\bsk-ant-[\w-]{8,}"),
-    re.compile(r"\bxox[a-z](?:\.[a-z]+)?-[\w-]{8,}"),
-    re.compile(r"\bxapp-[\w-]{8,}"),
-    re.compile(r"\bgh[pousr]_\w{20,}|\bgithub_pat_\w{20,}"),
-    re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"),
-    re.compile(r"\b[\w-]{23,28}\.[\w-]{6,7}\.[\w-]{27,}"),
-    re.compile(r"(?i)(?<=\bbearer )[\w.~+/=-]{6,}"),
-    re.compile(r"(?i)(?<=\bbot )[\w-]{20,}\.[\w.-]{6,}"),
-    re.compile(r"(?i)(?<=[?&]token=)[^\s&#\"']+"),
-    re.compile(r"(?<=://)[^\s/:@]+:[^\s/@]+(?=@)"),
-    re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL),
+    ("sk-ant-", re.compile(r"\bsk-ant-[\w-]{8,}")),
+    ("xox", re.compile(r"\bxox[a-z](?:\.[a-z]+)?-[\w-]{8,}")),
+    ("xapp-", re.compile(r"\bxapp-[\w-]{8,}")),
+    ("gh", re.compile(r"\bgh[pousr]_\w{20,}|\bgithub_pat_\w{20,}")),
+    ("akia", re.compile(r"\bAKIA[A-Z0-9]{16}\b")),
+    ("asia", re.compile(r"\bASIA[A-Z0-9]{16}\b")),
+    (".", re.compile(r"\b[\w-]{23,28}\.[\w-]{6,7}\.[\w-]{27,}")),
+    ("bearer ", re.compile(r"(?i)(?<=\bbearer )[\w.~+/=-]{6,}")),
+    ("bot ", re.compile(r"(?i)(?<=\bbot )[\w-]{20,}\.[\w.-]{6,}")),
+    ("token=", re.compile(r"(?i)(?<=[?&]token=)[^\s&#\"']+")),
+    ("://", re.compile(r"(?<=://)[^\s/:@]+:[^\s/@]+(?=@)")),
+    ("-----begin", re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)),
 )
-"""Keys of Anthropic, Slack, GitHub, AWS and Discord, authorisation headers, tokens and passwords in URLs, private keys."""
+"""Keys of Anthropic, Slack, GitHub, AWS and Discord, authorisation headers, tokens and passwords in URLs, private keys. Each is
+looked for only in a text that has its sign in it, in whatever letters: that costs a hundredth, and most texts have none."""
 
 
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
@@ -278,6 +280,8 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
     for secret in sorted(secrets, key=len, reverse=True):
         if len(secret) >= 4:
             text = text.replace(secret, _HIDDEN)
-    for shape in _SHAPES:
-        text = shape.sub(_HIDDEN, text)
+    lowered = text.lower()
+    for sign, shape in _SHAPES:
+        if sign in lowered:
+            text = shape.sub(_HIDDEN, text)
     return text

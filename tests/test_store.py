@@ -6,7 +6,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -52,6 +52,21 @@ def test_an_event_is_received_once_and_stays_until_it_is_handled(store: Store) -
     store.talk.handled("e1")
     assert store.talk.unhandled() == []
     assert not store.talk.receive(inbound())
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_only_what_can_be_done_again_does_not_wait_for_the_disk(store: Store, fails: bool) -> None:
+    def waits() -> bool:
+        return bool(store.database.value("PRAGMA synchronous") == 2)
+
+    with pytest.raises(ZeroDivisionError) if fails else nullcontext(), store.transaction(lasting=False):
+        assert not waits()
+        store.talk.say(post(), "k1")
+        assert not fails or 1 // 0
+    assert waits()
+    assert bool(store.talk.posts("web:main")) is not fails
+    with store.transaction():
+        assert waits()
 
 
 def test_a_thing_is_said_once_for_each_key(store: Store) -> None:

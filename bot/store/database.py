@@ -58,14 +58,19 @@ class Database:
                 self._db.execute(f"PRAGMA user_version = {number}")
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """All or nothing; inner ones join the outermost. Raises StoreError when it cannot be kept."""
+    def transaction(self, *, lasting: bool = True) -> Iterator[None]:
+        """All or nothing; inner ones join the outermost. Raises StoreError when it cannot be kept.
+
+        Without `lasting` it survives `kill -9` as ever, and a loss of power once a later one has ended that lasts: for what
+        comes out the same when it is done again, since waiting for the disk is most of what a transaction takes."""
         if self._depth:
             yield
             return
-        self.run("BEGIN IMMEDIATE")
+        if not lasting:
+            self.run("PRAGMA synchronous = NORMAL")
         self._depth = 1
         try:
+            self.run("BEGIN IMMEDIATE")
             yield
             self.run("COMMIT")
         except BaseException:
@@ -77,6 +82,8 @@ class Database:
             raise
         finally:
             self._depth = 0
+            if not lasting:
+                self.run("PRAGMA synchronous = FULL")
 
     def run(self, sql: str, *values: Any) -> sqlite3.Cursor:
         """Execute one statement, in its own transaction unless one is open. Raises StoreError for a file that cannot be read or

@@ -88,13 +88,14 @@ class Outbox:
         )
 
     def delivered(self, number: int, message: str, now: datetime) -> None:
-        """The platform shows it, under this id."""
-        self._db.run(
-            "UPDATE outbox SET state = 'delivered', message = ?, error = '', updated_at = ? WHERE n = ?",
-            message,
-            to_text(now),
-            number,
-        )
+        """The platform shows it, under this id. Where that is forgotten the platform is asked, as after any attempt."""
+        with self._db.transaction(lasting=False):
+            self._db.run(
+                "UPDATE outbox SET state = 'delivered', message = ?, error = '', updated_at = ? WHERE n = ?",
+                message,
+                to_text(now),
+                number,
+            )
 
     def retry(
         self, number: int, error: str, now: datetime, at: datetime, *, unknown: bool = False, plain: bool = False
