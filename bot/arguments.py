@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin
 
@@ -55,7 +56,7 @@ class Field:
 
 def fields(skill: Skill) -> tuple[Field, ...]:
     """The skill's arguments in the order in which they were declared."""
-    return tuple(_field(key, info) for key, info in skill.args.model_fields.items())
+    return _fields(skill.args)
 
 
 def usage(skill: Skill, prefix: str = "/fleet ") -> str:
@@ -86,6 +87,11 @@ def _said(skill: Skill, where: tuple[int | str, ...], kind: str, message: str, g
     if takes is not None:
         return f"{shown} takes {takes}, not “{str(given)[:60]}”."
     return f"{shown}: {message.removeprefix('Input ')}, not “{str(given)[:60]}”."
+
+
+@cache
+def _fields(args: type[SkillArgs]) -> tuple[Field, ...]:
+    return tuple(_field(key, info) for key, info in args.model_fields.items())
 
 
 def _field(key: str, info: FieldInfo) -> Field:

@@ -26,7 +26,7 @@ async def send(fleet: Fleet, chat: Chat, row: Outgoing) -> None:
         outbox.failed(row.number, "its post is gone", fleet.now())
         return
     outbox.attempting(row.number, fleet.now())
-    await fleet.store.synced()
+    await fleet.store.lasting()
     key = f"outbox:{fleet.store.origin}:{row.number}"
     try:
         message = await chat.post(post, key, again=row.state == "attempting", plain=row.plain)

@@ -128,15 +128,15 @@ class Fleet:
             listener(change)
 
     @contextmanager
-    def transaction(self, *, synced: bool = True) -> Iterator[None]:
-        """Several changes of the store as one; they are told when all of them are kept, and not at all otherwise. `synced` as
-        the store has it."""
+    def transaction(self, *, lasting: bool = True) -> Iterator[None]:
+        """Several changes of the store as one; they are told when all of them are kept, and not at all otherwise. `lasting`:
+        see the store's."""
         if self._untold is not None:
             yield
             return
         self._untold = []
         try:
-            with self.store.transaction(synced=synced):
+            with self.store.transaction(lasting=lasting):
                 yield
             untold = self._untold
         finally:

@@ -45,14 +45,14 @@ class Router:
         self.live = live
         self._handling: dict[str, asyncio.Task[None]] = {}
 
-    def receive(self, inbound: Inbound, *, synced: bool = True) -> asyncio.Task[None] | None:
-        """Persist an event and begin to handle it. If `synced`, it may be acknowledged when this returns; else once the store
-        is.
+    def receive(self, inbound: Inbound, *, lasting: bool = True) -> asyncio.Task[None] | None:
+        """Persist an event and begin to handle it. It may be acknowledged when this returns; unless it is `lasting`, once
+        `store.lasting` has been awaited.
 
         None if it was received before and is not being handled now."""
         press = inbound.press and replace(inbound.press, choice=whole(inbound.press.choice), note=whole(inbound.press.note))
         inbound = replace(inbound, text=whole(inbound.text), press=press)
-        with self.fleet.transaction(synced=synced):
+        with self.fleet.transaction(lasting=lasting):
             if not self.fleet.store.talk.receive(inbound):
                 return self._handling.get(inbound.event)
             said = inbound.text if inbound.press is None else f"{inbound.press.choice} {inbound.press.gate}"
@@ -201,6 +201,7 @@ class Router:
 
     async def _answer(self, inbound: Inbound) -> None:
         """Answer an event; the answer and that it was given are kept as one."""
+        await asyncio.sleep(0)  # the acknowledgement goes first
         error, kind, answered_by = "", "reply", ""
         private = inbound.press is not None
         result: SkillResult | None = None
@@ -221,8 +222,7 @@ class Router:
             log.exception("event %s could not be handled", inbound.event)
             text = "Something broke inside me while I handled this; the log has the details. Nothing else was lost. Try again."
             error, kind, result = "internal error", "error", SkillResult(text)
-        # Lost with the power, it is answered again; nothing is sent to a platform before the disk has it.
-        with self.fleet.transaction(synced=False):
+        with self.fleet.transaction(lasting=False):  # taken up again, it is answered the same
             if result is not None:
                 self._say(inbound, result, kind, private=private)
             self.fleet.store.talk.handled(inbound.event, error, answered_by)

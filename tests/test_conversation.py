@@ -103,6 +103,19 @@ async def test_what_is_refused_is_in_the_journal_without_secrets(tmp_path: Path)
         assert "s3cret" not in str(rows) + str(bed.store.mail.newest("product-a")) + str(bed.open_gate())
 
 
+async def test_what_is_acknowledged_at_once_is_acknowledged_before_the_answer_is_made(tmp_path: Path) -> None:
+    async with Bed(tmp_path) as bed:
+
+        async def acknowledge() -> bool:
+            return bed.store.talk.done("e-1")
+
+        answering = bed.router.receive(bed.inbound("/fleet status", event="e-1"))
+        acknowledging = asyncio.create_task(acknowledge())
+        assert answering is not None
+        await answering
+        assert not await acknowledging
+
+
 async def test_a_press_decides_and_a_second_one_hears_who_was_first(tmp_path: Path) -> None:
     async with Bed(tmp_path) as bed:
         bed.engine.push_mail("product-a", type="decision_gate", subject="Plan", body="1. Do it")

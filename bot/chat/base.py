@@ -46,6 +46,14 @@ class Part:
 TERMINAL = "web:terminal"
 """The conversation of commands on this machine: the page shows it, the terminal itself shows only direct answers."""
 Live = Delta | Doing
+FINAL = frozenset({"stop", "cancel", "adopt", "brake"})
+"""Commands whose effect cannot be taken back."""
+
+
+def final(command: str) -> bool:
+    """Whether a button that says a command asks once more before it does."""
+    words = command.removeprefix("/fleet ").split(maxsplit=1)
+    return bool(words) and words[0] in FINAL
 
 
 class Chat(ABC):

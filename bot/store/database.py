@@ -2,9 +2,7 @@
 millisecond), so that a transaction can never be interleaved with another task's.
 
 `synchronous=FULL`: once a transaction has ended it survives `kill -9` and loss of power, which is what lets an event be
-acknowledged to its platform. Waiting for the disk is what an event costs most. So a transaction that is not `synced` leaves
-it: where a loss of power would only have something done again that may be done again, or where `synced` is awaited before
-anything is said of it, which holds up nobody else, and for which many wait together.
+acknowledged to its platform.
 """
 
 import asyncio
@@ -40,6 +38,8 @@ class Database:
             self._depth = self._kept = self._on_disk = 0
             self._syncing: asyncio.Task[None] | None = None
             self._wal: int | None = None
+            self.undone = 0
+            """How many transactions were undone: what was remembered of a table may be wrong since."""
             self._migrate()
             self.origin: str = self.value("SELECT value FROM notes WHERE name = 'origin'")
             """A few letters, drawn when the file was made, that tell its ids from another store's."""
@@ -65,23 +65,27 @@ class Database:
                 self._db.execute(f"PRAGMA user_version = {number}")
 
     @contextmanager
-    def transaction(self, *, synced: bool = True) -> Iterator[None]:
-        """All or nothing; inner ones join the outermost. One that is not `synced` survives `kill -9`, and a loss of power from
-        the next synced one on, for they are written in order. Raises StoreError when it cannot be kept."""
+    def transaction(self, *, lasting: bool = True) -> Iterator[None]:
+        """All or nothing; inner ones join the outermost. Raises StoreError when it cannot be kept.
+
+        Without `lasting` it survives `kill -9` as ever, and a loss of power once a later one has ended that lasts, or `lasting`
+        has been awaited: for what comes out the same when it is done again, and for what many wait for together, since waiting
+        for the disk is most of what a transaction takes."""
         if self._depth:
             yield
             return
-        if not synced:
-            self._db.execute("PRAGMA synchronous = NORMAL")
+        if not lasting:
+            self.run("PRAGMA synchronous = NORMAL")
+        self._depth = 1
         try:
             self.run("BEGIN IMMEDIATE")
-            self._depth = 1
             yield
             self.run("COMMIT")
             self._kept += 1
-            if synced:
+            if lasting:
                 self._on_disk = self._kept
         except BaseException:
+            self.undone += 1
             # After some failures (a full disk) SQLite has rolled back by itself, after others it leaves that to us; what
             # stayed open would swallow everything that is kept after it.
             if self._db.in_transaction:
@@ -89,11 +93,12 @@ class Database:
             raise
         finally:
             self._depth = 0
-            if not synced:
-                self._db.execute(f"PRAGMA synchronous = {self.synchronous}")
+            if not lasting:
+                self.run(f"PRAGMA synchronous = {self.synchronous}")
 
-    async def synced(self) -> None:
-        """Wait until all that has been kept by now survives a loss of power. Raises StoreError when it cannot be."""
+    async def lasting(self) -> None:
+        """Wait until all that has been kept by now survives a loss of power. It holds up nobody else, and those who wait wait
+        together. Raises StoreError when it cannot be."""
         wanted = self._kept
         while self._on_disk < wanted:
             if self._syncing is None:

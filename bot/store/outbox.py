@@ -79,9 +79,9 @@ class Outbox:
         return datetime.fromisoformat(text) if text else None
 
     def attempting(self, number: int, now: datetime) -> None:
-        """It is about to be sent, as it is now, once the store is synced: a crash from here on leaves an ambiguous attempt. One
+        """It is about to be sent, as it is now, as soon as this lasts: a crash from here on leaves an ambiguous attempt. One
         that already was may be found as it was shown then, so what has changed since stays to be shown."""
-        with self._db.transaction(synced=False):
+        with self._db.transaction(lasting=False):
             self._db.run(
                 "UPDATE outbox SET stale = CASE state WHEN 'pending' THEN 0 ELSE stale END, state = 'attempting',"
                 " attempts = attempts + 1, updated_at = ? WHERE n = ?",
@@ -89,11 +89,13 @@ class Outbox:
             )
 
     def delivered(self, number: int, message: str, now: datetime) -> None:
-        """The platform shows it, under this id. Were that lost, it would be looked for there."""
-        with self._db.transaction(synced=False):
+        """The platform shows it, under this id. Where that is forgotten the platform is asked, as after any attempt."""
+        with self._db.transaction(lasting=False):
             self._db.run(
                 "UPDATE outbox SET state = 'delivered', message = ?, error = '', updated_at = ? WHERE n = ?",
-                *(message, to_text(now), number),
+                message,
+                to_text(now),
+                number,
             )
 
     def retry(

@@ -3,7 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
@@ -94,7 +94,7 @@ class Talk:
                 " ON CONFLICT (id) DO UPDATE SET updated_at = excluded.updated_at",
                 *(post.conversation, platform, title, at, at),
             )
-        return self.post(number)
+        return replace(post, id=number)
 
     def extend(self, number: int, text: str, cards: Sequence[Card]) -> Post | None:
         """Add text and cards to the end of a post."""

@@ -5,11 +5,14 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from simcord.backend.models import Channel, Message
 
+from bot.chat.discord.history import UNNOTICED
 from tests.process import Process
 from tests.standins.discord import Discord
 from tests.standins.discord_people import Human, Pressed, find, labels, text_of
@@ -96,7 +99,7 @@ async def test_no_click_is_lost_or_left_unanswered(town: Town) -> None:
     lost = await town.ana.press(newer, "Approve", wait=False)
     town.discord.world.advance_clock(5)
     assert lost.failed
-    await asyncio.to_thread(_let_pass)
+    await asyncio.to_thread(_let_pass, town)
     await town.start()
     await town.discord.until(lambda: "I was away" in text_of(newer), "the card says so")
 
@@ -150,11 +153,15 @@ async def test_a_turn_that_was_killed_is_finished_in_the_message_it_had_begun(tm
 
 def _waiting(town: Town) -> int:
     """How many posts are not shown yet."""
+    return int(_value(town, "SELECT count(*) FROM outbox WHERE state IN ('pending', 'attempting')"))
+
+
+def _let_pass(town: Town) -> None:
+    """An absence that somebody notices: what counts is the coordinator's own clock, and when it noted that it listened."""
+    noted = datetime.fromisoformat(_value(town, "SELECT value FROM notes WHERE name = 'discord:seen'").split()[1])
+    time.sleep(max(0.0, (noted + UNNOTICED - datetime.now(UTC)).total_seconds() + 0.1))
+
+
+def _value(town: Town, query: str) -> Any:
     with closing(sqlite3.connect(town.fleet.state / "fleet.db")) as database:
-        query = "SELECT count(*) FROM outbox WHERE state IN ('pending', 'attempting')"
-        return int(database.execute(query).fetchone()[0])
-
-
-def _let_pass() -> None:
-    """An absence that somebody notices: what counts is the coordinator's own clock."""
-    time.sleep(3.1)
+        return database.execute(query).fetchone()[0]

@@ -41,6 +41,10 @@ class Human:
         """Say something to the bot."""
         return self.say(channel, f"<@{self.discord.bot}> {text}")
 
+    def edit(self, message: Message, text: str) -> Message:
+        """Say something else in a message of one's own."""
+        return self.world.edit_message(message.channel_id, message.id, {"content": text})
+
     def dm(self, text: str) -> Message:
         """Say something to the bot alone."""
         return self.world.create_message(self.world.get_dm_channel(self.id).id, self.id, text)

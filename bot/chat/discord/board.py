@@ -58,7 +58,11 @@ class Boards:
     def noticed(self, change: "Change") -> None:
         """Something has changed."""
         if change.kind in HEEDED:
-            self._changed.set()
+            self.wake()
+
+    def wake(self) -> None:
+        """Look whether they show what is."""
+        self._changed.set()
 
     async def _keep(self) -> None:
         while True:

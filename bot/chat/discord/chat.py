@@ -14,7 +14,7 @@ from bot.chat.discord.hearing import Hearing
 from bot.chat.discord.history import History
 from bot.chat.discord.pace import Pace
 from bot.chat.discord.saying import Saying
-from bot.chat.discord.to_commands import commands
+from bot.chat.discord.to_commands import commands, left_out
 from bot.chat.discord.wire import FAILURES, Wire, refused
 from bot.domain import Post
 from bot.errors import StoreError
@@ -74,7 +74,11 @@ class DiscordChat(Chat):
 
     async def post(self, post: Post, key: str, *, again: bool = False, plain: bool = False) -> str:
         """Show a post; see the port."""
-        return await self.saying.post(post, key, again=again, plain=plain)
+        message = await self.saying.post(post, key, again=again, plain=plain)
+        if post.kind == "gate":
+            self.saying.links.news.set()
+            self.boards.wake()
+        return message
 
     async def update(self, message: str, post: Post) -> None:
         """Show a message again; see the port."""
@@ -105,6 +109,8 @@ class DiscordChat(Chat):
         """Register the commands, if those that Discord has are others."""
         assert client.application_id is not None  # noqa: S101  it is signed in
         wanted = commands(self.router.skills)
+        if lacking := left_out(wanted, self.router.skills):
+            log.warning("Discord has no room for %s below /fleet; said as `!%s` they work", ", ".join(lacking), lacking[0])
         known = await client.http.get_global_commands(client.application_id)
         if not same_commands(known, wanted):
             await client.http.bulk_upsert_global_commands(client.application_id, wanted)

@@ -86,6 +86,20 @@ class Client(discord.Client):
         if self.user is not None:
             await self._heard(self._ears.message(message, self.user))
 
+    async def on_raw_message_edit(self, payload: discord.RawMessageUpdateEvent) -> None:
+        """Discord's MESSAGE_UPDATE."""
+        if self.user is not None and not payload.message.author.bot:
+            await self._heard(self._ears.edited(payload.message, self.user))
+
+    async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:
+        """Discord's MESSAGE_DELETE."""
+        self._ears.deleted(payload.message_id)
+
+    async def on_raw_bulk_message_delete(self, payload: discord.RawBulkMessageDeleteEvent) -> None:
+        """Discord's MESSAGE_DELETE_BULK."""
+        for message in payload.message_ids:
+            self._ears.deleted(message)
+
     async def on_interaction(self, interaction: Interaction) -> None:
         """Discord's INTERACTION_CREATE."""
         await self._heard(self._ears.interaction(interaction))
@@ -94,9 +108,9 @@ class Client(discord.Client):
         """A choice on a gate's card."""
         await self._heard(self._ears.pressed(interaction, shown))
 
-    async def suggested(self, interaction: Interaction, post: int, place: int) -> None:
+    async def suggested(self, interaction: Interaction, post: int, place: int, *, sure: bool) -> None:
         """A suggestion of a post."""
-        await self._heard(self._ears.suggested(interaction, post, place))
+        await self._heard(self._ears.suggested(interaction, post, place, sure=sure))
 
     async def stopped(self, interaction: Interaction) -> None:
         """The button that stops a turn."""

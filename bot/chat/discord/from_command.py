@@ -53,12 +53,12 @@ def typed(data: Mapping[str, Any]) -> tuple[str, str, str]:
 
 def choices(argument: str, so_far: str, fleet: "Fleet", skills: Sequence[Skill], person: Person) -> list[Choice]:
     """What there is of an argument that begins like this, or has it somewhere; only what the person may see."""
-    source = _SOURCES.get(argument)
-    if source is None or access.may(person, Role.VIEWER):
+    if access.may(person, Role.VIEWER):
         return []
     before, _, last = so_far.rpartition(" ") if argument == "products" else ("", "", so_far)
     wanted = last.strip().lower()
-    found = [(shown, value) for shown, value in source(fleet, skills, person) if wanted in shown.lower()]
+    known = (each for source in _SOURCES.get(argument, ()) for each in source(fleet, skills, person))
+    found = [(shown, value) for shown, value in known if wanted in shown.lower()]
     found.sort(key=lambda each: not each[1].lower().startswith(wanted))
     whole = f"{before} " if before else ""
     return [(shortened(whole + shown, 100), (whole + value)[:100]) for shown, value in found[:MOST]]
@@ -92,13 +92,18 @@ def _skills(fleet: "Fleet", skills: Sequence[Skill], person: Person) -> Iterator
     return ((f"{skill.name}: {skill.summary}", skill.name) for skill in skills)
 
 
-_SOURCES: dict[str, Callable[["Fleet", Sequence[Skill], Person], Iterator[Choice]]] = {
-    "product": _products,
-    "products": _products,
-    "gate": _gates,
-    "work": _work,
-    "agent": _agents,
-    "command": _skills,
+_SOURCES: dict[str, Sequence[Callable[["Fleet", Sequence[Skill], Person], Iterator[Choice]]]] = {
+    "product": [_products],
+    "products": [_products],
+    "focus": [_products],
+    "gate": [_gates],
+    "work": [_work],
+    "before": [_work],
+    "after": [_work],
+    "what": [_work, _products],
+    "about": [_gates, _work, _products],
+    "agent": [_agents],
+    "command": [_skills],
 }
 
 

@@ -17,6 +17,8 @@ from bot.domain import ChannelRef, Inbound, Person
 from bot.registry import Registry
 
 PLATFORM = "discord"
+A_DAY = 86_400_000 << 22
+"""A day as a difference between the numbers of messages; what was said longer ago is not taken up any more."""
 SAID = (discord.MessageType.default, discord.MessageType.reply)
 """Types of messages that a person wrote; the others tell of pins, threads, members."""
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import discord
 
 from bot.chat.discord.connection import Client
-from bot.chat.discord.from_message import PLATFORM, place_of
+from bot.chat.discord.from_message import A_DAY, PLATFORM, place_of
 from bot.chat.discord.hearing import Hearing
 from bot.chat.discord.saying import DIRECT, Saying
 from bot.chat.discord.wire import FAILURES, refused
@@ -55,8 +55,10 @@ class History:
         if note:
             newest, left = int(note[0]), datetime.fromisoformat(note[1])
             self.hearing.newest = max(self.hearing.newest, newest)
-            await self._read_all(client, newest - OVERLAP)
-            if self.fleet.now() - left > UNNOTICED:
+            away = self.fleet.now() - left
+            missed = int(away.total_seconds() * 1000) << 22
+            await self._read_all(client, newest - OVERLAP + max(0, missed - A_DAY))
+            if away > UNNOTICED:
                 await self._say_on_cards(left)
         self.hearing.newest = max(self.hearing.newest, _newest_of(client))
         self.listening = True

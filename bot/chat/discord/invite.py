@@ -50,4 +50,10 @@ def link(application: int) -> str:
 def missing(channel: discord.abc.GuildChannel, me: discord.Member) -> list[str]:
     """The permissions that are lacking in a channel, in the words of Discord's own settings."""
     mine = channel.permissions_for(me)
-    return [name.replace("_", " ").title() for name in REASONS if not getattr(mine, name)]
+    return [said(name) for name in REASONS if not getattr(mine, name)]
+
+
+def said(permission: str) -> str:
+    """A permission as Discord's settings call it."""
+    words = permission.replace("_", " ").title().replace(" In ", " in ")
+    return f"{words}s" if words == "View Channel" else words

@@ -1,11 +1,16 @@
 """Addresses of messages, for buttons that lead to a gate's card."""
 
+import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from bot.chat.discord.from_message import PLATFORM, place_of
 
 if TYPE_CHECKING:
     from bot.fleet import Fleet
+
+ON_ITS_WAY = 5.0
+"""Seconds that a note waits for the card to which it leads."""
 
 
 class Links:
@@ -14,6 +19,20 @@ class Links:
     def __init__(self, fleet: "Fleet") -> None:
         self.fleet = fleet
         self.servers: dict[int, int] = {}
+        self.news = asyncio.Event()
+        """Set when a card has come to its channel."""
+
+    async def arrived(self, gate: str) -> None:
+        """Until a gate's card is in a channel; at once where none is on its way there."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(ON_ITS_WAY):
+                while not self.card(gate) and self._expected(gate):
+                    await self.news.wait()
+                    self.news.clear()
+
+    def _expected(self, gate: str) -> bool:
+        said = (post.conversation for post in self.fleet.store.talk.posts_with_gate(gate))
+        return any(each.startswith(f"{PLATFORM}:") and place_of(each).person is None for each in said)
 
     def card(self, gate: str, channel: int | None = None) -> str:
         """The address of a gate's card, of the one in a channel if there is one; empty while there is none."""

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Self
 import discord
 from discord import ui
 
+from bot.chat.base import final
 from bot.chat.discord import ids
-from bot.domain import Gate
+from bot.domain import Gate, GateKind, Suggestion
 from bot.gates import ANSWER, APPROVE, CHANGES, REJECT
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class Page:
         return isinstance(self.view, ui.LayoutView)
 
     def marks(self) -> tuple[str, ...]:
-        """What tells it from other messages: its texts and what its buttons carry."""
+        """What tells it from other messages: its texts, and what its buttons carry or lead to."""
         components = self.view.to_components() if self.view else []
         return tuple(marks({"content": self.text, "components": components}))
 
@@ -47,7 +48,7 @@ class Page:
 
 def marks(message: dict[str, Any]) -> Iterator[str]:
     """What tells a message of Discord's from others; see `Page.marks`."""
-    for key in ("content", "custom_id"):
+    for key in ("content", "custom_id", "url"):
         if text := str(message.get(key) or "").strip():
             yield text
     for each in message.get("components") or []:
@@ -88,7 +89,7 @@ class GateButton(Own, template=ids.GATE):
     def of(cls, gate: Gate, option: int) -> Self:
         """The button of one of a gate's options."""
         choice = gate.options[option]
-        style = STYLES.get(choice, discord.ButtonStyle.secondary)
+        style = discord.ButtonStyle.danger if at_once(gate, choice) else STYLES.get(choice, discord.ButtonStyle.secondary)
         return cls.button(ids.gate(gate, option), LABELS.get(choice, choice), style)
 
     async def callback(self, interaction: "Interaction[Any]") -> None:
@@ -117,9 +118,16 @@ class GateMenu(Own, template=ids.PICK):
 class SayButton(Own, template=ids.SAY):
     """A suggestion: it says and runs one command."""
 
+    @classmethod
+    def of(cls, post: int, place: int, suggestion: Suggestion) -> Self:
+        """The button of one of a post's suggestions."""
+        style = discord.ButtonStyle.danger if final(suggestion.command) else discord.ButtonStyle.secondary
+        return cls.button(ids.say(post, place), suggestion.label, style)
+
     async def callback(self, interaction: "Interaction[Any]") -> None:
         """Pressed."""
-        await interaction.client.suggested(interaction, int(self.found["post"]), int(self.found["place"]))
+        post, place = int(self.found["post"]), int(self.found["place"])
+        await interaction.client.suggested(interaction, post, place, sure=bool(self.found["sure"]))
 
 
 class StopButton(Own, template=ids.STOP):
@@ -128,6 +136,11 @@ class StopButton(Own, template=ids.STOP):
     async def callback(self, interaction: "Interaction[Any]") -> None:
         """Pressed."""
         await interaction.client.stopped(interaction)
+
+
+def at_once(gate: Gate, choice: str) -> bool:
+    """Whether a choice does something at once that the model has asked leave for."""
+    return gate.kind is GateKind.ACTION and choice == APPROVE
 
 
 ITEMS = (GateButton, GateMenu, SayButton, StopButton)

@@ -60,6 +60,9 @@ class Saying:
             raise failure from error
 
     async def _post(self, post: Post, inbound: Inbound | None, key: str, *, again: bool, plain: bool) -> str:
+        if post.kind == "note":
+            for gate in [card.gate for card in post.cards if card.gate]:
+                await self.links.arrived(gate)
         pages = to_pages(post, self.fleet, self.links, plain=plain)
         if inbound is not None and "token" in inbound.extra:
             found = await self._respond(inbound, pages, post, again=again)
@@ -179,7 +182,7 @@ class Saying:
         if place.thread in self.opened:
             return place.thread, None
         try:
-            await self.wire.thread(place.channel, place.thread, self._topic(place.thread))
+            await self.wire.thread(place.channel, place.thread, self._topic(conversation, place.thread))
         except discord.HTTPException as error:
             if error.code == UNKNOWN_MESSAGE or error.code == 50024:  # it began otherwise, or its first message was deleted
                 self.opened.add(place.thread)
@@ -191,10 +194,11 @@ class Saying:
         self.opened.add(place.thread)
         return place.thread, None
 
-    def _topic(self, message: int) -> str:
-        """What a thread is called: after the words that began it."""
+    def _topic(self, conversation: str, message: int) -> str:
+        """What a thread is called: after the words that began it, which are not always its message's own."""
         first = self.fleet.store.talk.inbound(f"{PLATFORM}:{message}")
-        return headline(first.text if first else "", TOPIC) or "Conversation"
+        said = [first.text] if first else [each.text for each in self.fleet.store.talk.posts(conversation, limit=5)]
+        return headline(said[0] if said else "", TOPIC) or "Conversation"
 
     def met(self, person: int, channel: int) -> None:
         """A person has spoken to us in direct messages: from now on they are read after an absence."""

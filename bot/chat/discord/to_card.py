@@ -4,6 +4,7 @@ The card of a gate that is no longer open is its outcome: the same head, what be
 Long plans and diffs are files; on an edit Discord keeps the files of the message, so only a new message carries them.
 """
 
+import re
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -20,10 +21,13 @@ from bot.words import listed, money
 PLAN, DIFF, HEAD = 1900, 700, 1000
 """Characters of a plan (less what stands above the card), of a diff, and of what stands above, that are shown; longer plans and
 diffs are files. All texts of a layout may have 4,000."""
+BEGINNING = 700
+"""Characters that the card shows of a plan which is a file."""
 BUTTONS = 5
 """Options up to which they are buttons, in one row."""
 OPEN, GOOD, BAD, OTHER = 0x5865F2, 0x23A55A, 0xDA373C, 0x80848E
 """The bar at the card's left; the words say the same."""
+TIME = re.compile(r"\b\d\d:\d\d UTC\b")
 NOUNS = {"plan": "Plan", "decision": "Decision", "question": "Question", "escalation": "Escalation", "action": "Action"}
 
 
@@ -92,9 +96,10 @@ def _head(gate: Gate, seen: dict[str, Any]) -> str:
 def _add_question(box: ui.Container[Any], gate: Gate, seen: dict[str, Any], files: list[tuple[str, str]], room: int) -> None:
     """The plan and what changed in it, on the card or as files. `room`: characters of the plan that stand on the card."""
     body = tidy(gate.body)
-    box.add_item(ui.TextDisplay(beginning(body, room) if body else "*(It says nothing more.)*"))
-    names = []
-    if len(body) > room:
+    long, names = len(body) > room, []
+    shown = lines(beginning(body, BEGINNING), f"-# {seen['lines']} lines in all, in the file below") if long else body
+    box.add_item(ui.TextDisplay(shown or "*(It says nothing more.)*"))
+    if long:
         files.append((f"{gate.kind}-{gate.id}.md", gate.body))
         names.append(f"{gate.kind}-{gate.id}.md")
     if seen.get("diff"):
@@ -110,8 +115,8 @@ def _add_question(box: ui.Container[Any], gate: Gate, seen: dict[str, Any], file
 def _add_answers(box: ui.Container[Any], gate: Gate, seen: dict[str, Any], away: str) -> None:
     """What it costs, who may decide, and the buttons."""
     box.add_item(ui.Separator())
-    said = [_given(gate, seen), _costs(seen), _deciders(seen), f"-# {away}" if away else ""]
-    box.add_item(ui.TextDisplay(lines(*said) or "-# Waits for an answer."))
+    said = [_given(gate, seen), _waits(gate, seen), f"-# {away}" if away else ""]
+    box.add_item(ui.TextDisplay(lines(*said)))
     box.add_item(_buttons(gate))
 
 
@@ -120,8 +125,15 @@ def _outcome(gate: Gate, seen: dict[str, Any]) -> str:
     mark = "✔" if good else "✖" if bad else "↻" if gate.decision else "○"
     if gate.state is GateState.SUPERSEDED and gate.decision is not None:
         answered = outcome(replace(gate, state=GateState.DECIDED))
-        return f"**{mark}** {tidy(answered)[:700]}\n-# {seen['outcome']}"
-    return f"**{mark}** {tidy(seen['outcome'])[:700]}"
+        return f"**{mark}** {_local(tidy(answered)[:700], gate)}\n-# {seen['outcome']}"
+    return f"**{mark}** {_local(tidy(seen['outcome'])[:700], gate)}"
+
+
+def _local(said: str, gate: Gate) -> str:
+    """The time of a decision on each reader's own clock."""
+    if gate.decision is None:
+        return said
+    return TIME.sub(f"<t:{int(gate.decision.at.timestamp())}:t>", said, count=1)
 
 
 def _buttons(gate: Gate) -> ui.ActionRow[Any]:
@@ -142,14 +154,11 @@ def _given(gate: Gate, seen: dict[str, Any]) -> str:
     return f"So far: {', '.join(given)}"[:200]
 
 
-def _costs(seen: dict[str, Any]) -> str:
-    parts = [seen["estimate"]] if seen.get("estimate") else []
+def _waits(gate: Gate, seen: dict[str, Any]) -> str:
+    """Whom it waits for, when they are reminded, and what was spent."""
+    waits = "approval" if APPROVE in gate.options else "an answer"
+    parts = [f"● Waits for {waits} · Needs {_inline(seen['needs'])[:200]}"]
     parts += [f"spent today {money(seen['cost_usd_today'])}"] if seen.get("cost_usd_today") else []
-    return " · ".join(parts)
-
-
-def _deciders(seen: dict[str, Any]) -> str:
-    parts = [f"Needs {_inline(seen['needs'])[:200]}"]
     parts += [f"reminds {_stamp(seen['reminds_at'])}"] if seen.get("reminds_at") else []
     parts += [f"escalated {_stamp(seen['escalated_at'])}"] if seen.get("escalated_at") else []
     return f"-# {' · '.join(parts)}"

@@ -1,6 +1,7 @@
 """The commands that Discord offers, made of the skills: `/fleet <skill>` with typed options, and a command on messages. Pure.
 
-Discord takes 25 subcommands, 25 in each group below them, and 8,000 characters for one command with all its descriptions.
+Discord takes 25 subcommands, 25 in each group below them, and 8,000 characters for one command with all its descriptions. One
+too many and it refuses all of them, so what finds no place is left out, and can still be said: `!name`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,10 +19,12 @@ CHAT, MESSAGE = 1, 3
 SUBCOMMAND, GROUP, TEXT, INTEGER, BOOLEAN, NUMBER = 1, 2, 3, 4, 5, 10
 MOST, SIZE = 25, 8000
 MORE = "more"
-"""The group of the skills that find no place in the first row."""
-OFFERED = frozenset({"product", "products", "gate", "work", "agent", "command"})
+"""The group of the skills that find no place in the first row; a second one is `more-2`."""
+OFFERED = frozenset({"product", "products", "focus", "gate", "work", "before", "after", "what", "about", "agent", "command"})
 """Arguments for which Discord asks us what there is while a person types."""
 TYPES = {"integer": INTEGER, "number": NUMBER, "boolean": BOOLEAN}
+LENGTHS = (100, 80, 60, 45, 30, 20)
+"""Characters of a description, as long as there is room."""
 LONGEST_TEXT = 6000
 """Characters of one option."""
 
@@ -30,10 +33,14 @@ def commands(skills: Sequence[Skill]) -> list[dict[str, Any]]:
     """All commands, as Discord registers them: in guilds and in direct messages."""
     everywhere = {"contexts": [0, 1], "integration_types": [0]}
     fleet = {"name": "fleet", "description": "The fleet of products: look, ask, start, decide.", "type": CHAT}
-    for most in (100, 80, 60, 45, 30, 20):
-        fleet = {**fleet, "options": _all(skills, most)}
+    offered = sorted(skills, key=lambda skill: (list(Role).index(skill.role), skill.name))
+    for most in LENGTHS:
+        fleet = {**fleet, "options": _all(offered, most)}
         if size(fleet) <= SIZE:
             break
+    while size(fleet) > SIZE:
+        offered.pop()
+        fleet = {**fleet, "options": _all(offered, LENGTHS[-1])}
     return [{**fleet, **everywhere}, {"name": TASK, "type": MESSAGE, **everywhere}]
 
 
@@ -43,15 +50,27 @@ def size(node: Mapping[str, Any]) -> int:
     return len(node["name"]) + len(node.get("description", "")) + choices + sum(map(size, node.get("options") or ()))
 
 
+def left_out(made: Sequence[Mapping[str, Any]], skills: Sequence[Skill]) -> list[str]:
+    """The skills for which there is no room among these commands."""
+    found = {leaf["name"] for each in made[0]["options"] for leaf in (each["options"] if each["type"] == GROUP else [each])}
+    return [skill.name for skill in skills if skill.name not in found]
+
+
 def _all(skills: Sequence[Skill], most: int) -> list[dict[str, Any]]:
-    """The skills in the first row; where they are too many, those that take the most rights come under `more`."""
-    if len(skills) <= MOST:
-        return [_one(skill, most) for skill in skills]
-    ranked = sorted(skills, key=lambda skill: (list(Role).index(skill.role), skill.name))
-    first = sorted(ranked[: MOST - 1], key=lambda skill: skill.name)
-    more = sorted(ranked[MOST - 1 : 2 * MOST - 1], key=lambda skill: skill.name)
-    group = {"name": MORE, "description": "What is asked for less often.", "type": GROUP}
-    return [*(_one(skill, most) for skill in first), {**group, "options": [_one(skill, most) for skill in more]}]
+    """The skills in the first row; where they are too many, the last of them come in groups under `more`."""
+    groups = max(0, -(-(len(skills) - MOST) // (MOST - 1)))  # each takes one place and gives 25
+    row, rest = skills[: MOST - groups], skills[MOST - groups :]
+    return [*_named(row, most), *(_group(rest[MOST * at : MOST * (at + 1)], at, most) for at in range(groups))]
+
+
+def _group(skills: Sequence[Skill], at: int, most: int) -> dict[str, Any]:
+    name = f"{MORE}-{at + 1}" if at else MORE
+    return {"name": name, "description": "What is asked for less often.", "type": GROUP, "options": _named(skills, most)}
+
+
+def _named(skills: Sequence[Skill], most: int) -> list[dict[str, Any]]:
+    """In the order of their names, as people look for them."""
+    return [_one(skill, most) for skill in sorted(skills, key=lambda skill: skill.name)]
 
 
 def _one(skill: Skill, most: int) -> dict[str, Any]:

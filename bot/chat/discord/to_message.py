@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING
 
 from discord import ui
 
-from bot.chat.discord import ids
 from bot.chat.discord.links import Links
 from bot.chat.discord.page import Page, SayButton
 from bot.chat.discord.to_card import HEAD, to_card, to_note, to_plain, to_small_card
@@ -67,5 +66,5 @@ def _buttons(post: Post) -> ui.View | None:
         return None
     view = ui.View(timeout=None)
     for place, each in enumerate(post.suggestions[:MOST_BUTTONS]):
-        view.add_item(SayButton.button(ids.say(post.id, place), each.label))
+        view.add_item(SayButton.of(post.id, place, each))
     return view

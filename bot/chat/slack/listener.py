@@ -60,7 +60,7 @@ class Listener:
     async def take(self, body: dict[str, Any]) -> BoltResponse:
         """One payload; what Slack is answered, once the disk has it. Many at once wait for the disk together."""
         answer = await self._take(body)
-        await self.fleet.store.synced()
+        await self.fleet.store.lasting()
         return answer
 
     async def _take(self, body: dict[str, Any]) -> BoltResponse:
@@ -276,7 +276,7 @@ class Listener:
     def _receive(self, event: str, conversation: str, person: Person, channel: str, **more: Any) -> None:
         at = more.pop("at", None) or self.fleet.now()
         product = self.places.product(channel) if channel else None
-        self.router.receive(Inbound(event, "slack", conversation, person, at, product=product, **more), synced=False)
+        self.router.receive(Inbound(event, "slack", conversation, person, at, product=product, **more), lasting=False)
 
     def _tell(self, body: dict[str, Any], text: str) -> None:
         """A word to the person alone, through the interaction's own URL."""

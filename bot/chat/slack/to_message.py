@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from bot.chat.base import final
 from bot.chat.slack import to_card
 from bot.chat.slack.text import escape, plain
 from bot.chat.slack.to_card import Shown, button, confirm, context, section
@@ -13,8 +14,6 @@ SAY = "say"
 """Begins the action id of a button that says a command."""
 LONGEST_PLAIN = 12_000
 MOST_BUTTONS, LONGEST_COMMAND = 5, 2000
-FINAL = frozenset({"stop", "cancel", "adopt", "brake"})
-"""Commands whose effect cannot be taken back: Slack asks before it sends the press."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +66,9 @@ def suggestions(offered: tuple[Suggestion, ...]) -> list[Block]:
 
 def say(label: str, command: str, at: int | str) -> Block:
     """A button that says a command; it asks first where the command cannot be taken back."""
-    words = command.removeprefix("/fleet ").split(maxsplit=1)
-    final = bool(words) and words[0] in FINAL
-    more: dict[str, Any] = {"style": "danger", "confirm": confirm("Do it?", f"“{command}”", "Do it")} if final else {}
+    more: dict[str, Any] = {}
+    if final(command):
+        more = {"style": "danger", "confirm": confirm("Do it?", f"“{command}”", "Do it")}
     return button(label, f"{SAY}:{at}", command, **more)
 
 

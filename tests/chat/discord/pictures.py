@@ -14,15 +14,29 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from simcord.backend.models import Channel, Message
+from simcord.backend.models import Message
 
+from bot.chat.discord.to_commands import TASK
 from tests.chat.discord.discordbed import PLAN, DiscordBed
 from tests.fakes.model import ScriptedModel, say
 from tests.standins.discord_people import find
 
 STYLE = Path(__file__).with_suffix(".css")
-QUIET = ("no-first-run", "disable-background-networking", "disable-component-update", "disable-sync", "disable-quic")
-BUTTONS = {"secondary": "Cancel", "primary": "Submit"}
+MEASURE = "<script>document.body.dataset.height = Math.ceil(document.body.getBoundingClientRect().height)</script>"
+"""Writes the page's height into it."""
+LOWEST = 170
+"""Pixels."""
+QUIET = (
+    "headless",
+    "no-sandbox",
+    "disable-gpu",
+    "hide-scrollbars",
+    "no-first-run",
+    "disable-background-networking",
+    "disable-component-update",
+    "disable-sync",
+    "disable-quic",
+)
 NOW = int(datetime(2026, 3, 1, 12, 13, tzinfo=UTC).timestamp())
 PLAN_1 = """Split the report into reading and writing, so that other formats can be added.
 
@@ -50,21 +64,26 @@ ANSWER = """Two products want something from you:
 I would approve product-a first: product-b needs the same files next."""
 
 
+LONG = "Rewrite the importer in steps, each of them with its test.\n\n" + "\n".join(
+    f"{at}. Step {at}: move one more of the sources to the table of formats" for at in range(1, 65)
+)
+LOOKS = {"light": ("light", 760), "dark": ("dark", 760), "phone": ("light phone", 390), "phone-dark": ("dark phone", 390)}
+
+
 def main(arguments: Sequence[str]) -> int:
-    """Write the pictures."""
+    """Write the pictures: light and dark, for a desktop and for a phone."""
     folder = Path(arguments[0])
-    pages = asyncio.run(scenes())
-    for name, (body, heights) in pages.items():
-        for look, width in (("light", 920), ("dark", 920), ("phone", 390)):
+    for name, body in asyncio.run(scenes()).items():
+        for look, (classes, width) in LOOKS.items():
             if arguments[1:] and name not in arguments[1:]:
                 continue
-            shoot(page(body, look), folder / f"discord-{name}-{look}.png", width, heights[look == "phone"])
+            shoot(page(body, classes, width), folder / f"discord-{name}-{look}.png", width)
             print(f"wrote discord-{name}-{look}.png")
     return 0
 
 
-async def scenes() -> dict[str, tuple[str, tuple[int, int]]]:
-    """Each picture's messages, and how tall it is on a desktop and on a phone."""
+async def scenes() -> dict[str, str]:
+    """Each picture's messages."""
     hold = asyncio.Event()
     model = ScriptedModel(
         [
@@ -74,62 +93,64 @@ async def scenes() -> dict[str, tuple[str, tuple[int, int]]]:
     )
     with tempfile.TemporaryDirectory() as folder:
         async with DiscordBed(Path(folder), model=lambda: model) as bed:
-            shown = await _acted(bed, hold)
+            shown = await _acted(bed)
+            hold.set()
     return shown
 
 
-async def _acted(bed: DiscordBed, hold: asyncio.Event) -> dict[str, tuple[str, tuple[int, int]]]:
+async def _acted(bed: DiscordBed) -> dict[str, str]:
     await bed.commands()
     await (await bed.slash(bed.ana, bed.other, "spawn product-b rewrite the parser")).answer("w1")
-    bed.coordinator("product-b")
+    await (await bed.slash(bed.ana, bed.channel, "spawn product-a read other formats")).answer("w2")
+    await bed.discord.until(lambda: bed.work("w2").mail, "it has begun")
+    for product in ("product-a", "product-b"):
+        bed.coordinator(product)
+    bed.engine.set_snapshot("product-a", cost_usd_today=0.62)
     _plan(bed, 1, PLAN_1)
     first = await bed.ana.sees(bed.channel, "Plan: Split the report")
-    opened = draw([first], bed.channel)
-    await bed.ben.submit(
-        await bed.ben.press(first, "Request changes"), note="Use a table instead of a ladder, and no new dependency."
-    )
+    opened = draw([first])
+    note = "Use a table instead of a ladder, and no new dependency."
+    form = await bed.ben.press(first, "Request changes")
+    found = {"form": draw_form(form.record.modal or {}, note=note)}
+    await bed.ben.submit(form, note=note)
     bed.clock.forward(minutes=9)
     _plan(bed, 2, PLAN_2)
     second = await bed.ana.sees(bed.channel, "Plan: Split the report", "revision 2")
-    revised = draw([second], bed.channel)
+    found["card"] = opened + draw([second])
+    found["note"] = draw([await bed.ben.sees(bed.ben.direct, "revision 2", "Open the card")])
+    found["talk"] = await _talk(bed)
+    found["board"] = draw([await bed.ana.sees(bed.channel, "Fleet board", "waits for you", "Open g2")])
+    refused = await (await bed.vic.press(second, "Approve")).answer("can decide")
+    await (await bed.ana.press(second, "Approve")).answer("Approved by ana")
+    await bed.discord.until(lambda: find([second], ["Approved by ana"]), "it is decided")
+    found["outcome"] = draw([refused, first, second])
+    wish = bed.vic.say(bed.other, "The report should be sorted by date, newest first.")
+    found["task"] = draw_form((await bed.ana.menu(bed.other, TASK, wish)).record.modal or {})
+    bed.engine.push_mail("product-b", type="decision_gate", subject="The importer", body=LONG, payload={"taskId": "t-9"})
+    found["long"] = draw([await bed.ana.sees(bed.other, "The importer", "plan-g3.md")])
+    return found
+
+
+async def _talk(bed: DiscordBed) -> str:
     said = bed.ana.mention(bed.channel, "what waits for me, and in what order should I take it?")
     thread = await bed.thread(said)
     answer = await bed.ana.sees(thread, "I would approve product-a first")
     await bed.discord.until(lambda: not answer.components, "it is finished")
     again = bed.ana.say(thread, "What has product-b changed since this morning?")
-    growing = await bed.ana.sees(thread, "Looking")
-    talk = draw([said, answer, again, growing], thread)
-    board = await bed.ana.sees(bed.channel, "Fleet board", "waits for you")
-    boards = draw([board], bed.channel)
-    refused = await (await bed.vic.press(second, "Approve")).answer("can decide")
-    await (await bed.ana.press(second, "Approve")).answer("Approved by ana")
-    await bed.discord.until(lambda: find([second], ["Approved by ana"]), "it is decided")
-    outcome = draw([refused, second], bed.channel)
-    form = await bed.ben.press(await _another(bed), "Request changes")
-    hold.set()
-    return {
-        "card": (opened + revised, (1110, 1500)),
-        "outcome": (outcome, (560, 740)),
-        "talk": (talk, (440, 640)),
-        "board": (boards, (352, 400)),
-        "form": (draw_form(form.record.modal or {}), (330, 330)),
-    }
+    return draw([said, answer, again, await bed.ana.sees(thread, "Looking")])
 
 
 def _plan(bed: DiscordBed, revision: int, body: str) -> None:
-    payload = {**PLAN, "revision": revision}
-    bed.engine.push_mail("product-a", type="decision_gate", subject="Split the report", body=body, payload=payload)
-
-
-async def _another(bed: DiscordBed) -> Message:
-    bed.engine.push_mail("product-a", type="decision_gate", subject="Rename the columns", body="…", payload={"taskId": "t-9"})
-    return await bed.ana.sees(bed.channel, "Rename the columns", "Approve")
+    payload, thread = {**PLAN, "revision": revision}, bed.work("w2").mail
+    bed.engine.push_mail(
+        "product-a", type="decision_gate", subject="Split the report", body=body, payload=payload, thread=thread
+    )
 
 
 # -- drawing ---------------------------------------------------------------------------------------------------------------
 
 
-def draw(messages: Sequence[Message], channel: Channel) -> str:
+def draw(messages: Sequence[Message]) -> str:
     """Messages as Discord shows them."""
     return "".join(_message(each) for each in messages)
 
@@ -164,7 +185,7 @@ def _component(each: dict[str, Any], message: Message) -> str:
             return f'<div class="text">{markdown(each["content"])}</div>'
         case 13:
             name = each["file"]["url"].rpartition("/")[2]
-            return f'<div class="file">📄 <span>{html.escape(name)}</span></div>'
+            return f'<div class="file"><b></b><span>{html.escape(name)}</span></div>'
         case 14:
             return '<div class="rule"></div>'
         case 17:
@@ -173,17 +194,23 @@ def _component(each: dict[str, Any], message: Message) -> str:
     return inner
 
 
-def draw_form(form: dict[str, Any]) -> str:
-    """A form as Discord opens it."""
-    fields = []
-    for each in form.get("components", []):
-        hint = f'<div class="hint">{html.escape(each.get("description") or "")}</div>'
-        fields.append(f'<label>{html.escape(each.get("label", ""))} <i>*</i></label>{hint}<div class="input"></div>')
-    buttons = (
-        '<div class="row end"><span class="button secondary">Cancel</span><span class="button primary">Submit</span></div>'
-    )
-    title, inner = html.escape(form.get("title", "")), "".join(fields)
-    return f'<div class="form"><h3>{title}</h3>{inner}<div class="row end">{buttons}</div></div>'
+def draw_form(form: dict[str, Any], **filled: str) -> str:
+    """A form as Discord opens it; `filled` is what somebody has entered, by the fields' ids."""
+    fields = "".join(_field(each, filled) for each in form.get("components", []))
+    buttons = '<span class="button secondary">Cancel</span><span class="button primary">Submit</span>'
+    return f'<div class="form"><h3>{html.escape(form["title"])}</h3>{fields}<div class="row end">{buttons}</div></div>'
+
+
+def _field(label: dict[str, Any], filled: dict[str, str]) -> str:
+    field = label["component"]
+    hint = f'<div class="hint">{html.escape(label["description"])}</div>' if label.get("description") else ""
+    needed = " <i>*</i>" if field.get("required", True) else ""
+    value = filled.get(field["custom_id"], field.get("value") or "")
+    inner = f'<div class="input">{html.escape(value)}</div>'
+    if field["type"] == 3:
+        chosen = next((each["label"] for each in field["options"] if each.get("default")), field.get("placeholder", ""))
+        inner = f'<div class="input short">{html.escape(chosen)}<span>▾</span></div>'
+    return f"<label>{html.escape(label['label'])}{needed}</label>{hint}{inner}"
 
 
 def markdown(text: str) -> str:
@@ -236,34 +263,26 @@ def _inline(text: str) -> str:
     return re.sub(r"\\([*_~`|>])", r"\1", text)
 
 
-def page(body: str, look: str) -> str:
+def page(body: str, look: str, width: int) -> str:
     """A whole page."""
-    return f'<!doctype html><meta charset="utf-8"><style>{STYLE.read_text()}</style><body class="{look}">{body}</body>'
+    style = f"<style>{STYLE.read_text()}</style>"
+    return f'<!doctype html><meta charset="utf-8">{style}<body class="{look}" style="width:{width}px">{body}</body>'
 
 
-def shoot(text: str, path: Path, width: int, height: int) -> None:
-    """A picture of a page."""
+def shoot(text: str, path: Path, width: int) -> None:
+    """A picture of a page, as high as the page is; Chromium draws none that is lower than `LOWEST`."""
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "page.html"
-        source.write_text(text)
-        quiet = [f"--{each}" for each in QUIET]
-        subprocess.run(
-            [
-                "chromium",
-                "--headless",
-                "--no-sandbox",
-                "--disable-gpu",
-                *quiet,
-                "--hide-scrollbars",
-                f"--user-data-dir={folder}/profile",
-                f"--window-size={width},{height}",
-                f"--screenshot={path}",
-                source.as_uri(),
-            ],
-            check=True,
-            capture_output=True,
-            timeout=120,
-        )
+        source.write_text(text + MEASURE)
+        dumped = _chromium(folder, "--window-size=1000,1000", "--virtual-time-budget=500", "--dump-dom", source.as_uri())
+        height = max(LOWEST, int(dumped.partition('data-height="')[2].partition('"')[0]))
+        _chromium(folder, f"--window-size={width},{height}", f"--screenshot={path}", source.as_uri())
+
+
+def _chromium(folder: str, *arguments: str) -> str:
+    quiet = [f"--{each}" for each in QUIET]
+    command = ["chromium", *quiet, f"--user-data-dir={folder}/profile", *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=120).stdout
 
 
 if __name__ == "__main__":

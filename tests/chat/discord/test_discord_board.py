@@ -5,7 +5,7 @@ from pathlib import Path
 from simcord.backend.models import Message
 
 from tests.chat.discord.discordbed import REGISTRY, DiscordBed
-from tests.standins.discord_people import text_of
+from tests.standins.discord_people import labels, text_of
 
 
 async def board(bed: DiscordBed, *words: str) -> Message:
@@ -25,9 +25,12 @@ async def test_each_listed_channel_has_one_pinned_board(bed: DiscordBed) -> None
 
 async def test_it_is_live_and_leads_to_the_cards(bed: DiscordBed) -> None:
     shown = await board(bed, "idle")
+    hold = bed.discord.rest.hold("POST", f"/channels/{bed.channel.id}/messages")
     bed.plan()
+    await board(bed, "waits for you", "Plan “Plan ready”")
+    hold.set()
     card = await bed.card()
-    await board(bed, "waits for you", "Plan “Plan ready”", "Open g1")
+    await board(bed, "Open g1")
     links = [each.get("url") for row in shown.components[0]["components"] for each in row.get("components", [])]
     assert links == [f"https://discord.com/channels/{bed.guild.id}/{bed.channel.id}/{card.id}"]
     bed.fleet.decide("g1", "approve", bed.person, platform="web")
@@ -57,9 +60,16 @@ async def test_a_board_that_may_not_be_pinned_is_shown_all_the_same(tmp_path: Pa
 async def test_who_may_decide_gets_a_note_that_leads_to_the_card_and_says_how_it_ended(tmp_path: Path) -> None:
     approvers = REGISTRY + "approvals: {{approvers: [ben]}}\n"
     async with DiscordBed(tmp_path, registry=approvers) as bed:
+        hold = bed.discord.rest.hold("POST", f"/channels/{bed.channel.id}/messages")
         bed.plan()
-        await bed.card()
-        note = await bed.ben.sees(bed.ben.direct, "waits for you")
+        await bed.discord.until(
+            lambda: bed.store.outbox.counts().get("attempting") == 2, "the card and the note are on their way"
+        )
+        assert bed.world.shown(bed.ben.direct.id) == []
+        hold.set()
+        card = await bed.card()
+        note = await bed.ben.sees(bed.ben.direct, "waits for you", "Open the card")
+        assert str(card.id) in str(note.components) and "Approve" not in labels(note)
         bed.fleet.decide("g1", "approve", bed.fleet.registry.person("discord", str(bed.ben.id)) or bed.person, platform="web")
         await bed.discord.until(lambda: "Approved by ben" in text_of(note), "the note says so")
 

@@ -37,7 +37,7 @@ async def test_a_session_that_is_lost_is_followed_by_a_new_one_and_the_history_i
 
 async def test_a_connection_that_went_deaf_is_found_by_its_heartbeats(tmp_path: Path) -> None:
     bed = DiscordBed(tmp_path)
-    bed.discord.gateway.heartbeat, bed.pace = 100, replace(FAST, silence=1.0)
+    bed.discord.gateway.heartbeat, bed.pace = 100, replace(FAST, silence=0.5)
     async with bed:
         bed.discord.gateway.deaf = True
         await bed.discord.until(lambda: bed.discord.gateway.resumed, "it has connected again")
@@ -79,11 +79,17 @@ async def test_a_wrong_token_is_said_in_words_at_once(tmp_path: Path) -> None:
         assert bed.discord.gateway.identified == 0
 
 
-async def test_a_token_that_is_reset_while_it_runs_is_said_in_the_readiness(bed: DiscordBed) -> None:
-    bed.discord.token = "another"
+async def test_a_token_that_is_reset_while_it_runs_is_said_in_the_readiness_and_what_waits_is_kept(bed: DiscordBed) -> None:
+    token, bed.discord.token = bed.discord.token, "another"
+    bed.fleet.say(f"discord:{bed.channel.id}", "first", key="1")
+    await bed.discord.until(lambda: bed.store.outbox.next_due(), "it is refused, and waits")
     bed.discord.gateway.forget()
     await bed.discord.until(lambda: "DISCORD_TOKEN" in bed.chat.part().why, "it is said")
     assert bed.chat.part().state == "down"
+    bed.discord.token = token
+    await bed.up()
+    await bed.later(minutes=2)
+    await bed.ana.sees(bed.channel, "first")
 
 
 async def test_without_the_content_intent_it_listens_to_mentions_and_says_what_is_lacking(tmp_path: Path) -> None:
@@ -182,6 +188,19 @@ async def test_what_was_said_in_a_thread_and_in_private_while_it_was_away_is_ans
     await bed.ana.sees(thread, "Nothing waits")
     await bed.ana.sees(bed.ana.direct, "Nothing waits")
     assert find(bed.world.shown(bed.channel.id), ["Nothing waits"]) is None
+
+
+async def test_what_was_said_longer_than_a_day_ago_is_left_alone(bed: DiscordBed) -> None:
+    await bed.ana.sees(await bed.thread(bed.ana.mention(bed.channel, "!status")), "of 2 sessions")
+    bed.chat.history.keep()
+    await bed.kill()
+    bed.ana.mention(bed.channel, "!pause product-a")
+    bed.clock.forward(days=2)
+    bed.world.advance_clock(2 * 86_400)
+    said = bed.ana.mention(bed.channel, "!gates")
+    await bed.start()
+    await bed.ana.sees(await bed.thread(said), "Nothing waits")
+    assert [post.text for post in bed.heard if post.author == "ana"] == ["!status", "!gates"]
 
 
 async def test_what_cannot_be_read_after_an_absence_is_read_later(bed: DiscordBed) -> None:

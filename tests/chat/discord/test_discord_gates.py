@@ -6,16 +6,17 @@ from datetime import UTC, datetime
 import pytest
 from simcord.components import validate_components, walk_components
 
+from bot.approvals import acting
 from bot.chat.discord import ids
 from bot.chat.discord.to_card import to_card
-from bot.domain import Decision, Gate, GateKind, GateState
+from bot.domain import Action, Decision, Gate, GateKind, GateState, Role
 from tests.chat.discord.discordbed import DiscordBed
 from tests.standins.discord_people import labels, text_of
 
 
 async def test_a_card_says_what_is_asked_who_may_decide_and_has_its_buttons(bed: DiscordBed) -> None:
     bed.plan()
-    card = await bed.card("Split the parser", "product-a", "g1", "Needs ana or ben")
+    card = await bed.card("Split the parser", "product-a", "g1", "Waits for approval · Needs ana or ben")
     assert labels(card) == ["Approve", "Request changes", "Reject"]
     assert card.flags & (1 << 15) and not card.content
 
@@ -64,16 +65,35 @@ async def test_a_click_that_comes_too_late_is_told_who_was_first(bed: DiscordBed
     told = await (await bed.ana.press(card, "Approve")).answer("ben was first")
     assert told.is_ephemeral
     late = await bed.ana.press(card, "Reject")
-    await late.answer("Approved by ben", "Nothing was changed by your click")
+    await late.answer("ben was first", "Nothing was changed")
     hold.set()
 
 
-async def test_who_may_not_decide_is_told_who_may_after_the_note_too(bed: DiscordBed) -> None:
+async def test_a_form_that_is_sent_off_too_late_is_told_who_was_first(bed: DiscordBed) -> None:
     bed.plan()
-    card = await bed.card()
-    pressed = await bed.vic.submit(await bed.vic.press(card, "Reject"), note="I do not like it")
+    form = await bed.ben.press(await bed.card(), "Reject")
+    bed.fleet.decide("g1", "approve", bed.person, platform="web")
+    await (await bed.ben.submit(form, note="not yet")).answer("ana was first", "Nothing was changed")
+
+
+async def test_who_may_not_decide_is_told_who_may_before_a_form_is_filled_in(bed: DiscordBed) -> None:
+    bed.plan()
+    pressed = await bed.vic.press(await bed.card(), "Reject")
     told = await pressed.answer("can decide")
-    assert told.is_ephemeral and bed.open_gate().decision is None
+    assert told.is_ephemeral and pressed.record.modal is None and bed.open_gate().decision is None
+
+
+async def test_what_the_model_would_do_at_once_is_asked_for_once_more(bed: DiscordBed) -> None:
+    action = Action("pause", {"product": "product-a"}, bed.fleet.registry.people[0], Role.OPERATOR)
+    place = f"discord:{bed.channel.id}"
+    acting.ask(
+        bed.fleet, action, product="product-a", title="pause product-a", body="It fails.", conversation=place, request="r1"
+    )
+    card = await bed.ana.sees(bed.channel, "Action: pause product-a", "Waits for approval")
+    asked = await (await bed.ana.press(card, "Approve")).answer("is done at once", "Are you sure?")
+    assert asked.is_ephemeral and bed.open_gate().decision is None and not bed.fleet.paused("product-a")
+    await (await bed.ana.press(asked, "Do it")).answer("Approved by ana")
+    await bed.discord.until(lambda: bed.fleet.paused("product-a"), "it is paused")
 
 
 async def test_a_stranger_who_presses_is_refused_in_private(bed: DiscordBed) -> None:
@@ -166,7 +186,7 @@ async def test_every_card_is_a_layout_that_discord_takes(size: int, options: int
     seen = {
         "asked_by": "*" * 80, "created_at": now.isoformat(), "reminds_at": now.isoformat(), "escalated_at": now.isoformat(),
         "needs": "a " * 500, "answers": [{"choice": "approve", "by": "b" * 60}] * 20, "cost_usd_today": 12.5,
-        "diff": "+ line\n" * (size // 7), "outcome": "Approved by ana: " + "note " * 1600,
+        "lines": size // 18, "diff": "+ line\n" * (size // 7), "outcome": "Approved by ana: " + "note " * 1600,
     }  # fmt: skip
     decided = gate.decided(Decision("approve", "ana", now), now)
     for each in (gate, decided):
@@ -181,4 +201,8 @@ async def test_every_card_is_a_layout_that_discord_takes(size: int, options: int
 def test_what_buttons_carry_fits_whatever_the_numbers() -> None:
     shown = ids.Shown("g1234567", 24, 9999, "a" * 64)
     assert len(ids.note(shown)) <= ids.LONGEST
+    sure = ids.sure(ids.note(shown).replace("note:", "gate:"))
+    assert len(sure) <= ids.LONGEST
+    found = ids.GATE.fullmatch(sure)
+    assert found is not None and ids.shown(found) == replace(shown, sure=True)
     assert ids.NOTE.fullmatch(ids.note(shown))

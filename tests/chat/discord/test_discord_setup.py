@@ -14,6 +14,7 @@ from bot.errors import SettingsError
 from bot.registry import load
 from bot.settings import Settings
 from tests.chat.discord.discordbed import REGISTRY, DiscordBed
+from tests.process import ROOT
 from tests.standins.discord import TOKEN
 
 
@@ -83,6 +84,12 @@ def test_the_invite_link_asks_for_the_least_and_gives_a_reason_for_each() -> Non
     for power in ("administrator", "manage_guild", "manage_channels", "manage_messages", "mention_everyone", "manage_roles"):
         assert not getattr(asked, power)
     assert set(invite.REASONS) <= set(discord.Permissions.VALID_FLAGS)
+
+
+def test_the_guide_gives_the_same_reasons() -> None:
+    guide = (ROOT / "docs" / "discord.md").read_text()
+    for name, reason in invite.REASONS.items():
+        assert f"| {invite.said(name)} | {reason} |" in guide
 
 
 def test_the_application_is_read_from_the_token() -> None:

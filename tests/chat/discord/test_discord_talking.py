@@ -3,6 +3,8 @@
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from bot.chat.base import Delta
 from bot.chat.discord.to_commands import TASK
 from tests.chat.discord.discordbed import DiscordBed
@@ -90,6 +92,13 @@ async def test_bots_webhooks_and_notices_are_not_answered(bed: DiscordBed) -> No
 async def test_a_stranger_is_refused_in_direct_messages_never_in_public(bed: DiscordBed) -> None:
     bed.eve.mention(bed.channel, "!status")
     await bed.eve.sees(bed.eve.direct, "I do not know you")
+    bed.eve.mention(bed.channel, "!pause product-a")
+    bed.eve.dm("hello?")
+    thread = await bed.thread(bed.ana.mention(bed.channel, "!status"))
+    await bed.ana.sees(thread, "of 2 sessions")
+    bed.eve.say(thread, "what is this?")
+    await bed.settled_on_discord()
+    assert len(bed.world.shown(bed.eve.direct.id)) == 1, "once, and not for what was said to others"
     assert find(bed.world.shown(bed.channel.id), ["I do not know you"]) is None
 
 
@@ -115,6 +124,12 @@ async def test_products_gates_and_work_are_offered_while_one_types(bed: DiscordB
     assert await bed.ana.suggestions(bed.channel, "fleet gates", "gate", "plan") == ["g1"]
     assert await bed.eve.suggestions(bed.channel, "fleet status", "products", "") == []
     assert await bed.ben.suggestions(bed.channel, "fleet inspect", "product", "") == ["product-a"]
+    await (await bed.slash(bed.ana, bed.other, "spawn product-b mend the parser")).answer("w1")
+    assert await bed.ana.suggestions(bed.channel, "fleet cancel", "work", "parser") == ["w1"]
+    assert await bed.ben.suggestions(bed.channel, "fleet cancel", "work", "") == []
+    assert await bed.ana.suggestions(bed.channel, "fleet prioritize", "before", "") == ["w1"]
+    assert await bed.ana.suggestions(bed.channel, "fleet why", "about", "product-b") == ["product-b", "w1"]
+    assert await bed.ben.suggestions(bed.channel, "fleet why", "about", "") == ["g1", "product-a"]
 
 
 async def test_a_refused_command_is_told_to_its_person_alone(bed: DiscordBed) -> None:
@@ -133,19 +148,74 @@ async def test_a_suggestion_runs_its_command(bed: DiscordBed) -> None:
     await pressed.answer()
 
 
-async def test_a_message_becomes_a_task(bed: DiscordBed) -> None:
+async def test_a_message_becomes_a_task_which_is_reported_below_it(bed: DiscordBed) -> None:
     await bed.commands()
     wish = bed.vic.say(bed.other, "The report should be sorted by date.")
     shown = await bed.ana.menu(bed.other, TASK, wish)
     pressed = await bed.ana.submit(shown)
     await pressed.answer("w1")
     assert (bed.work("w1").product, bed.work("w1").objective) == ("product-b", "The report should be sorted by date.")
+    await bed.settled()
+    bed.engine.push_mail("product-b", type="result", body="It is sorted.", thread=bed.work("w1").mail)
+    await bed.settled()
+    await bed.later(seconds=5)
+    thread = await bed.thread(wish)
+    await bed.ana.sees(thread, "It is sorted.")
+    assert "The report should be sorted" in str(thread.name)
 
 
-async def test_nobody_makes_a_task_who_has_no_product(bed: DiscordBed) -> None:
+async def test_who_may_start_nothing_is_told_so_instead_of_being_shown_a_form(bed: DiscordBed) -> None:
     await bed.commands()
-    shown = await bed.eve.menu(bed.channel, TASK, bed.ana.say(bed.channel, "do it"))
-    await shown.answer("no product")
+    wish = bed.ana.say(bed.channel, "do it")
+    await (await bed.eve.menu(bed.channel, TASK, wish)).answer("I do not know you")
+    shown = await bed.vic.menu(bed.channel, TASK, wish)
+    await shown.answer("takes the role operator")
+    assert shown.record.modal is None
+
+
+async def test_a_suggestion_that_cannot_be_taken_back_is_asked_for_once_more(bed: DiscordBed) -> None:
+    await bed.commands()
+    await (await bed.slash(bed.ana, bed.channel, "spawn product-a fix the test")).answer("w1")
+    warned = await (await bed.slash(bed.ana, bed.channel, "stop product-a")).answer("for good")
+    (stop,) = labels(warned)
+    asked = await (await bed.ana.press(warned, stop)).answer("/fleet stop product-a --yes", "Are you sure?")
+    assert asked.is_ephemeral and bed.work("w1").state.open
+    await bed.ana.press(asked, "Do it")
+    await bed.discord.until(lambda: not bed.work("w1").state.open, "it is stopped")
+
+
+async def test_a_message_that_is_edited_to_mention_it_is_taken_up_and_one_that_was_is_not_taken_up_twice(
+    bed: DiscordBed,
+) -> None:
+    said = bed.ana.say(bed.channel, "!status")
+    bed.ana.edit(said, f"<@{bed.discord.bot}> !status")
+    thread = await bed.thread(said)
+    await bed.ana.sees(thread, "of 2 sessions")
+    bed.ana.edit(said, f"<@{bed.discord.bot}> !pause product-a")
+    await bed.ana.sees(bed.ana.direct, "say it in a new message")
+    assert not bed.fleet.paused("product-a") and len(bed.world.shown(thread.id)) == 1
+
+
+async def test_a_message_that_is_pinned_or_gets_a_preview_says_nothing_new(bed: DiscordBed) -> None:
+    said = bed.ana.mention(bed.channel, "!status")
+    await bed.ana.sees(await bed.thread(said), "of 2 sessions")
+    bed.world.set_pinned(bed.channel.id, said.id, True)
+    await bed.settled_on_discord()
+    assert find(bed.world.shown(bed.ana.direct.id), ["new message"]) is None
+    assert [post.text for post in bed.heard if post.author == "ana"] == ["!status"]
+
+
+@pytest.mark.parametrize("together", [False, True])
+async def test_a_message_taken_back_stops_the_turn_that_it_began(tmp_path: Path, together: bool) -> None:
+    model = ScriptedModel([say("This will take long.", hold=asyncio.Event())])
+    async with DiscordBed(tmp_path, model=lambda: model) as bed:
+        said = bed.ana.mention(bed.channel, "explain everything")
+        await bed.ana.sees(await bed.thread(said), "This")
+        if together:
+            bed.world.bulk_delete_messages(bed.channel.id, [said.id])
+        else:
+            bed.world.delete_message(bed.channel.id, said.id)
+        await bed.discord.until(lambda: not bed.router.running(), "the turn has ended")
 
 
 async def test_an_answer_streams_into_one_message_which_becomes_the_answer(tmp_path: Path) -> None:

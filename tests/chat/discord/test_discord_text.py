@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 
 from bot import skillset
 from bot.chat.discord import from_command
-from bot.chat.discord.to_commands import MORE, SIZE, commands, size
+from bot.chat.discord.to_commands import MORE, OFFERED, SIZE, commands, left_out, size
 from bot.chat.discord.to_text import beginning, code, ending, pieces, tidy
 from bot.domain import Role
 from bot.skill import Skill, SkillArgs
+from bot.skillset import fields
 from tests.standins.discord_world import World
 
 SKILLS = skillset.load()
@@ -86,11 +87,16 @@ def test_discord_takes_the_commands_that_are_made_of_the_skills() -> None:
     assert spawn["options"][1]["autocomplete"]
 
 
+def test_whatever_is_offered_while_one_types_is_known() -> None:
+    assert set(from_command._SOURCES) == OFFERED
+    assert {field.key for skill in SKILLS for field in fields(skill)} >= OFFERED
+
+
 async def _nothing(args: Any, context: Any) -> Any:
     raise NotImplementedError
 
 
-@pytest.mark.parametrize("number", [25, 26, 49])
+@pytest.mark.parametrize("number", [25, 26, 49, 50, 74])
 def test_more_skills_than_discord_has_room_for_find_a_place(number: int) -> None:
     class Args(SkillArgs):
         product: str
@@ -100,11 +106,23 @@ def test_more_skills_than_discord_has_room_for_find_a_place(number: int) -> None
         for each in range(number - len(SKILLS))
     ]
     made = commands([*SKILLS, *many])
+    assert left_out(made, [*SKILLS, *many]) == []
     World().check_commands(made)
     assert size(made[0]) <= SIZE
     names = [each["name"] for option in made[0]["options"] for each in ([option], option["options"])[option["type"] == 2]]
     assert sorted(names) == sorted(skill.name for skill in (*SKILLS, *many))
     assert (MORE in [each["name"] for each in made[0]["options"]]) == (number > 25)
+
+
+def test_skills_for_which_there_is_no_room_at_all_are_left_out_and_named() -> None:
+    class Args(SkillArgs):
+        product: str
+
+    many = [Skill(f"skill-{each:03}", "Does it.", "", Args, _nothing, Role.ADMIN, False, True) for each in range(300)]
+    made = commands([*SKILLS, *many])
+    World().check_commands(made)
+    lacking = left_out(made, [*SKILLS, *many])
+    assert lacking and lacking == [skill.name for skill in many[-len(lacking) :]]
 
 
 @pytest.mark.parametrize(

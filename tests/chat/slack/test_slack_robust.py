@@ -284,7 +284,7 @@ async def test_blocks_that_slack_refuses_become_text_and_the_log_says_why(
     assert not shown.get("blocks") and "invalid_blocks" in caplog.text
     bed.slack.fail("chat.update", "invalid_blocks")
     await bed.ana.commands("#product-a", "approve-plan g1 approve")
-    await bed.slack.until(lambda: bed.fleet.gate("g1").decision, "the decision")
+    await bed.slack.until(lambda: "chat.update: invalid_blocks" in bed.slack.refused, "that the outcome is refused, too")
     refusals(bed)
 
 
