@@ -38,8 +38,12 @@ class Capacity:
     max_weight: float | None = None
     reserved_gb: float = 0.0
     """What running work is expected to take beyond what it takes already."""
+    standing_gb: float = 0.0
+    """Part of `memory_gb` that no end of work frees: of products that stand still, or wait for a person."""
     free_gb: Mapping[str, float] | None = None
     """By runtime: what its machine or container has left; runtimes that are not named are not limited."""
+    most_gb: Mapping[str, float] | None = None
+    """By runtime: what its machine or container has in all."""
     reserved_usd: float = 0.0
     """What running work is expected to cost still."""
     frozen: str = ""
@@ -93,7 +97,7 @@ class Question:
     purses: Mapping[str, Purse]
     """By product."""
     needs: Mapping[str, Need]
-    """By id of work, or `<product>` for all others of it."""
+    """By id of work, or `<product>` for all others of it; of work under way what it will take still."""
     blocked: Mapping[str, Hold]
     """By id: work that waits for other work, or for a moment after a failure."""
     places: Mapping[str, int]
@@ -116,23 +120,24 @@ def admit(queue: Sequence[Work], capacity: Capacity, question: Question, now: da
     decisions: list[Admission] = []
     place = 0
     for work in sorted((each for each in queue if each.state is not WorkState.QUEUED), key=number):
-        if (refusal := tally.refusal(work, returning=True)) is None:
+        if (refusal := tally.refusal_of_returning(work)) is None:
             decisions.append(tally.placed(work, returning=True))
             continue
         place += 1
         decisions.append(Admission(work, False, refusal.reason, place, refusal.code, tally.numbers()))
     new = [each for each in queue if each.state is WorkState.QUEUED]
     line = Line(new, question.products, tally.places, now, question.first)
-    while (shut := tally.shut()) is None and (following := line.take()) is not None:
-        if (refusal := tally.refusal(following)) is None:
+    while tally.shut is None and (following := line.take()) is not None:
+        refusal, numbers = tally.weighed(following)
+        if refusal is None:
             decisions.append(tally.placed(following))
             line.placed(following.product)
             continue
         place += 1
-        decisions.append(Admission(following, False, refusal.reason, place, refusal.code, tally.numbers(following)))
+        decisions.append(Admission(following, False, refusal.reason, place, refusal.code, numbers))
         if refusal.code in _SHARED and now - following.created_at >= PATIENCE and tally.would_ever_fit(following):
             tally.keep_for(following, refusal)
-    if shut is not None:
+    if (shut := tally.shut) is not None:
         numbers = tally.numbers()
         for waiting in line.rest():
             place += 1
@@ -157,11 +162,16 @@ class _Tally:
         self._reserved_usd = capacity.reserved_usd
         self._purses = dict(question.purses)
         self._own: dict[str, Hold | None] = {}
-        self._kept: Hold | None = None
+        self.shut = self._shut_for_new()
+        """Why nothing new can start any more, whatever it is."""
+        self._kept: dict[str, Hold] = {}
+        """By runtime: for whom all of it is kept."""
+        self._weighed: dict[tuple[str, str], tuple[Hold | None, dict[str, Any]]] = {}
+        """Since the last place was given, by product, and by id where work has terms of its own: what all that is alike is
+        short of."""
 
-    def shut(self) -> Hold | None:
-        """Why nothing new can start, whatever it is."""
-        if (shut := self._shut_for_all() or self._kept) is not None:
+    def _shut_for_new(self) -> Hold | None:
+        if (shut := self._shut_for_all()) is not None:
             return shut
         used, most = self._capacity.cpu_percent, self._capacity.max_cpu_percent
         if most is not None and used >= most:
@@ -169,7 +179,7 @@ class _Tally:
         return None
 
     def _shut_for_all(self) -> Hold | None:
-        """The same for what goes on, which takes no more than it has."""
+        """The same for all, also for what goes on, which takes no more than it has."""
         capacity = self._capacity
         if capacity.frozen:
             return Hold("brake", capacity.frozen)
@@ -179,14 +189,18 @@ class _Tally:
             return Hold("budget", f"the fleet has spent {money(capacity.spent_usd)} of {money(capacity.budget_usd)} today")
         return None
 
-    def refusal(self, work: Work, *, returning: bool = False) -> Hold | None:
-        """Why this may not start now, as far as it has been decided by then."""
-        own = self.own_refusal(work, returning=returning)
-        if own is not None:
-            return own
-        if returning:
-            return self._shut_for_all() or self._overweight(work)
-        return self._overweight(work) or self._short(work, self._need(work))
+    def refusal_of_returning(self, work: Work) -> Hold | None:
+        """Why this may not go on now, as far as it has been decided by then."""
+        return self.own_refusal(work, returning=True) or self._shut_for_all() or self._overweight(work)
+
+    def weighed(self, work: Work) -> tuple[Hold | None, dict[str, Any]]:
+        """Why this may not start now, as far as it has been decided by then, and the figures."""
+        alike = work.product, "" if work.weight is None and work.id not in self._question.needs else work.id
+        if alike not in self._weighed:
+            short = self._overweight(work) or self._short(work, self._need(work))
+            self._weighed[alike] = short, self.numbers(work)
+        short, numbers = self._weighed[alike]
+        return self.own_refusal(work) or short, numbers
 
     def own_refusal(self, work: Work, *, returning: bool = False) -> Hold | None:
         """What stands against this work or its product alone."""
@@ -222,6 +236,8 @@ class _Tally:
             short = self._memory + need.memory_gb - capacity.max_memory_gb
             if short > SLACK:
                 return Hold("memory", _memory_words(short, self._memory, capacity.max_memory_gb, need.memory_gb))
+        if (kept := self._kept.get(self._runtime(work))) is not None:
+            return kept
         free = self._free.get(self._runtime(work))
         if free is not None and need.memory_gb > free + SLACK:
             figures = f"({free:.1f} GB left, {need.memory_gb:.1f} needed)"
@@ -243,13 +259,15 @@ class _Tally:
 
     def placed(self, work: Work, *, returning: bool = False) -> Admission:
         """Give it its place."""
-        need = Need(0.0, 0.0) if returning else self._need(work)
+        need = self._question.needs.get(work.id, Need(0.0)) if returning else self._need(work)
         self._running += 1
         self._weight += self._weigh(work)
         self._memory += need.memory_gb
         self._reserved_usd += need.usd
         self.places[work.product] = self.places.get(work.product, 0) + 1
         self._own.pop(work.product, None)
+        self._weighed.clear()
+        self.shut = self._shut_for_new()
         runtime, purse = self._runtime(work), self._purses.get(work.product, Purse())
         if runtime in self._free:
             self._free[runtime] -= need.memory_gb
@@ -258,14 +276,19 @@ class _Tally:
         return Admission(work, True, free, numbers=self.numbers(work))
 
     def would_ever_fit(self, work: Work) -> bool:
-        """Whether it could start if nothing else ran."""
-        capacity = self._capacity
+        """Whether it could start once all that runs has ended."""
+        capacity, need = self._capacity, self._need(work).memory_gb
         light = capacity.max_weight is None or self._weigh(work) <= capacity.max_weight
-        return light and (capacity.max_memory_gb is None or self._need(work).memory_gb <= capacity.max_memory_gb)
+        small = capacity.max_memory_gb is None or capacity.standing_gb + need <= capacity.max_memory_gb
+        return light and small and need <= (capacity.most_gb or {}).get(self._runtime(work), need)
 
     def keep_for(self, work: Work, refusal: Hold) -> None:
-        """Nothing that comes after it may take what it waits for."""
-        self._kept = Hold("kept", f"what becomes free is kept for {work.id}, which has waited longest: {refusal.reason}")
+        """Nothing that comes after it may take what it waits for: of all, or of the runtime that is full."""
+        kept = Hold("kept", f"what becomes free is kept for {work.id}, which has waited longest: {refusal.reason}")
+        if refusal.code == "machine":
+            self._kept[self._runtime(work)] = kept
+        else:
+            self.shut = kept
 
     def numbers(self, work: Work | None = None) -> dict[str, Any]:
         """The figures behind a decision, for the record."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from bot.domain import Session, Work, WorkState
 from bot.errors import Conflict, NotFound
+from bot.work import room
 from bot.work.outlook import outlook
 
 if TYPE_CHECKING:
@@ -29,9 +30,12 @@ def session(fleet: "Fleet", product: str, agent: str) -> Session:
 
 
 def room_to_wake(fleet: "Fleet", product: str) -> None:
-    """Raises Conflict when writing to the product's coordinator would start one that may not be started now."""
+    """Raises Conflict when writing to the product's coordinator would start one that may not be started now; else it has a
+    place from here on."""
     snapshot = fleet.snapshots.get(product)
     if snapshot is not None and snapshot.coordinator and fleet.store.note(f"paused:{product}") is None:
+        return
+    if product in room.answering(fleet):
         return
     found = outlook(fleet, Work("w0", product, "", WorkState.QUEUED, fleet.now(), fleet.now()))
     if not found.start:
@@ -40,6 +44,7 @@ def room_to_wake(fleet: "Fleet", product: str) -> None:
             f"Nothing was sent. `/fleet spawn {product} …` queues work for when it can.",
             code="no_room",
         )
+    room.woken(fleet, product)
 
 
 def mark(letter: str, request: str, origin: str) -> str:

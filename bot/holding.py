@@ -126,7 +126,10 @@ async def go_on(fleet: "Fleet", name: str, person: str, request: str = "") -> tu
                 fleet.queue_again(left, "parked")
                 for note in ("paused", "resuming", "braked", "overspent"):
                     fleet.store.set_note(f"{note}:{name}", None)
-                fleet.record("resume", person, name, name, {"agents": list(agents), "request": request})
+                capacity = room.capacity(fleet)
+                used = f"{capacity.running} of {capacity.max_sessions}"
+                detail = {"agents": list(agents), "request": request, "sessions in use": used}
+                fleet.record("resume", person, name, name, detail)
     finally:
         fleet.returning.discard(name)
     return agents

@@ -10,6 +10,7 @@ from bot.engine.base import MailArrived
 from bot.fleet import BOARD, Fleet
 from bot.mailroom import Use
 from bot.words import clean, each_text, headline, shortened
+from bot.work import room
 from bot.work.attribution import About, about
 
 LONGEST_REPORT = 12_000
@@ -32,6 +33,8 @@ def take(fleet: Fleet, arrived: MailArrived) -> None:
         for mail in arrived.mail:
             mail = _readable(fleet, mail)
             if fleet.store.mail.add(mail):
+                if mail.sender == "coordinator":
+                    room.answered(fleet, mail.product)
                 reports += _take_one(fleet, mail)
         _say_reports(fleet, arrived.product, reports)
         if arrived.mail:

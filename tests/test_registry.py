@@ -319,6 +319,14 @@ def test_a_channel_belongs_to_one_product() -> None:
         """) == ["3:42: b: web:x is already the channel of a (line 2)."]
 
 
+def test_a_product_is_not_called_like_work_or_a_gate() -> None:
+    found = problems("products: [{name: w3, path: a}, {name: G12, path: b}, {name: w3a, path: c}]")
+    assert found == [
+        "1:19: w3 is what a piece of work is called. Choose another name.",
+        "1:40: G12 is what a gate is called. Choose another name.",
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

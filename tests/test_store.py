@@ -152,6 +152,33 @@ def test_several_changes_are_one_or_none(store: Store) -> None:
     assert (store.work.newest(), store.note("a")) == ([], None)
 
 
+def test_the_work_that_is_remembered_is_the_work_in_the_file_whatever_was_undone(tmp_path: Path) -> None:
+    def in_the_file() -> list[Work]:
+        with closing(Store(tmp_path / "fleet.db")) as other:
+            return other.work.open()
+
+    with closing(Store(tmp_path / "fleet.db")) as store:
+        one, _ = store.work.add(work(estimate_usd=2.5, depends_on=("w7", "w8")), "one")
+        assert store.work.open() == in_the_file() == [one]
+        two, _ = store.work.add(work(product="product-b", deadline=NOW), "two")
+        store.work.save(replace(one, state=WorkState.RUNNING))
+        assert store.work.open() == in_the_file()
+        assert [each.id for each in store.work.open(states=(WorkState.RUNNING,))] == ["w1"]
+        with pytest.raises(KeyError), store.transaction():
+            store.work.save(replace(one, state=WorkState.DONE))
+            store.work.add(work(), "three")
+            raise KeyError
+        assert store.work.open() == in_the_file()
+        assert [each.id for each in store.work.open()] == ["w1", "w2"]
+        store.work.save(replace(one, state=WorkState.FAILED))
+        store.work.save(replace(work(), id="w99"))
+        assert store.work.open() == in_the_file() == [two]
+        assert [each.id for each in store.work.open(states=(WorkState.QUEUED, WorkState.FAILED))] == ["w1", "w2"]
+        store.work.save(replace(one, reason="once more"))
+        assert [each.reason for each in store.work.open("product-a")] == ["once more"]
+        assert store.work.open() == in_the_file()
+
+
 def test_the_journal_shows_where_it_was_changed(store: Store) -> None:
     for number in range(5):
         store.audit.add("skill", at=NOW, person="ana", product=None, subject=str(number), detail={})

@@ -1,6 +1,7 @@
 """What the sections of `products.yaml` say about one another: names that must be unique or known, budgets that must fit into
 one another, gates that somebody must be able to decide, paths that must exist."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +46,7 @@ def check(document: Document, file: RegistrySection) -> None:
     """Note every contradiction between sections as a problem of the document."""
     work = _Check(document, file)
     _unique_names(work)
+    _products(work)
     _unique_channels(work)
     _people(work)
     _known_names(work)
@@ -89,6 +91,13 @@ def _unique_names(work: _Check) -> None:
         items = getattr(work.file, section)
         noun = type(items[0]).noun if items else ""
         _unique(work, ((spoken(item.name), (*item.at, "name"), f"A {noun} named {item.name}") for item in items))
+
+
+def _products(work: _Check) -> None:
+    for product in work.file.products:
+        if re.fullmatch(r"[wWgG]\d+", product.name):
+            what = "a piece of work" if product.name[0] in "wW" else "a gate"
+            work.say((*product.at, "name"), f"{product.name} is what {what} is called. Choose another name.")
 
 
 def _unique_channels(work: _Check) -> None:

@@ -205,7 +205,7 @@ class ResourceBudget(Section):
 class Scheduling(Section):
     """When work starts."""
 
-    max_concurrent_sessions: int = Field(default=2, ge=1, le=1000, description="Most products working at the same time.")
+    max_concurrent_sessions: int = Field(default=2, ge=1, le=1000, description="Most pieces of work that run at the same time.")
     strategy: Literal["priority-weighted", "reasoned"] = Field(
         default="priority-weighted", description="Who chooses among what may start: the weights, or the agent with its reasons."
     )

@@ -36,6 +36,8 @@ class Database:
             self._db.execute("PRAGMA foreign_keys = ON")
             self._db.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT}")
             self._depth = 0
+            self.undone = 0
+            """How many transactions were undone: what was remembered of a table may be wrong since."""
             self._migrate()
             self.origin: str = self.value("SELECT value FROM notes WHERE name = 'origin'")
             """A few letters, drawn when the file was made, that tell its ids from another store's."""
@@ -77,6 +79,7 @@ class Database:
             yield
             self.run("COMMIT")
         except BaseException:
+            self.undone += 1
             # After some failures (a full disk) SQLite has rolled back by itself, after others it leaves that to us; what
             # stayed open would swallow everything that is kept after it.
             if self._db.in_transaction:

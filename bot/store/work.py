@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from operator import itemgetter
 
 from bot.domain import Work, WorkState
 from bot.store.database import Database, dump, number, to_text, to_time
@@ -15,10 +16,15 @@ UNDER_WAY = (WorkState.STARTING, WorkState.RUNNING, WorkState.WAITING)
 
 
 class WorkTable:
-    """Rows of work, numbered `w1`, `w2`, …"""
+    """Rows of work, numbered `w1`, `w2`, …
+
+    All that is not finished is remembered, for it is looked at whenever something changes: nobody else writes the file."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
+        self._open: dict[WorkState, dict[int, Work]] = {}
+        """By state and number; empty until it is read, and once a transaction was undone."""
+        self._undone = database.undone
 
     def add(self, work: Work, request: str) -> tuple[Work, bool]:
         """Keep new work (its id is given here); the same request again returns what it made before, and False."""
@@ -26,8 +32,10 @@ class WorkTable:
             # An insert that meets an older row would use up a number all the same, and people would miss `w2`.
             if (known := self.requested(request)) is not None:
                 return known, False
-            n = self._db.insert("work", **_values(work), request=request)
-        return replace(work, id=f"w{n}", origin=self._db.origin), True
+            n = self._db.insert("work", **_values(work), request=request) or 0
+            work = replace(work, id=f"w{n}", origin=self._db.origin)
+            self._remember(n, work)
+        return work, True
 
     def requested(self, request: str) -> Work | None:
         """The work that a request made."""
@@ -62,10 +70,31 @@ class WorkTable:
         """Replace what is kept of it."""
         values = _values(work)
         marks = ", ".join(f"{name} = ?" for name in values)
-        self._db.run(f"UPDATE work SET {marks} WHERE n = ?", *values.values(), number(work.id, "w"))  # noqa: S608
+        n = number(work.id, "w")
+        if self._db.run(f"UPDATE work SET {marks} WHERE n = ?", *values.values(), n).rowcount:  # noqa: S608
+            self._remember(n, replace(work, origin=self._db.origin))
+
+    def _remember(self, n: int, work: Work) -> None:
+        """Have what was written now among what is open, or not any more."""
+        for numbered in self._open.values():
+            numbered.pop(n, None)
+        if work.state in self._open:
+            self._open[work.state][n] = work
 
     def open(self, product: str | None = None, states: Sequence[str] = OPEN) -> list[Work]:
         """Work in one of these states (by default all that is not finished), oldest first; of one product, if named."""
+        if not set(states) <= set(OPEN):
+            return self._in(states, product)
+        if not self._open or self._undone != self._db.undone:
+            self._open, self._undone = {state: {} for state in WorkState if state.open}, self._db.undone
+            for work in self._in(OPEN, None):
+                self._open[work.state][number(work.id, "w")] = work
+        found = [item for state in states for item in self._open[WorkState(state)].items()]
+        found.sort(key=itemgetter(0))
+        return [work for _, work in found if product in (None, work.product)]
+
+    def _in(self, states: Sequence[str], product: str | None) -> list[Work]:
+        """The same from the file."""
         marks = ", ".join("?" * len(states))
         rows = self._db.rows(
             f"SELECT * FROM work WHERE state IN ({marks}) AND (? IS NULL OR product = ?) ORDER BY n",  # noqa: S608

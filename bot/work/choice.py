@@ -4,10 +4,9 @@ A rank is counted in steps of priority. Age has no ceiling, so whatever waits is
 distance from low to critical is three steps, which is an hour and a half of waiting.
 """
 
-import heapq
+from bisect import insort
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from operator import itemgetter
 
 from bot.domain import Product, Work
 
@@ -61,13 +60,14 @@ class Line:
         self._places = dict(places)
         head = {id: place for place, id in enumerate(first)}
         self._head = sorted((work for work in queue if work.id in head), key=lambda work: head[work.id])
-        self._heap: list[tuple[float, int, int, float, Work]] = []
+        self._line: list[tuple[float, int, int, float, Work]] = []
+        """By rank less what each stands back, the next one last; with that, the older one later, the places and the rank."""
         for work in queue:
             if work.id not in head:
                 base = rank(work, products.get(work.product), now)
                 had = 0 if work.boost else places.get(work.product, 0)
-                self._heap.append((CROWD * had - base, number(work), had, base, work))
-        heapq.heapify(self._heap)
+                self._line.append((base - CROWD * had, -number(work), had, base, work))
+        self._line.sort()
         self._grown: set[str] = set()
         """Products that have got places since."""
 
@@ -79,13 +79,12 @@ class Line:
         """The next in line."""
         if self._head:
             return self._head.pop(0)
-        while self._heap:
-            _, order, had, base, work = self._heap[0]
+        while self._line:
+            _, order, had, base, work = self._line.pop()
             has = self._stands_back(work)
             if has == had:
-                heapq.heappop(self._heap)
                 return work
-            heapq.heapreplace(self._heap, (CROWD * has - base, order, has, base, work))
+            insort(self._line, (base - CROWD * has, order, has, base, work))
         return None
 
     def placed(self, product: str) -> None:
@@ -101,14 +100,14 @@ class Line:
 
     def standing(self) -> list[tuple[float, Work]]:
         """What is left beside the head, each with its rank less what it stands back, the highest first."""
-        grown = self._grown
-        left = [each for each in self._heap if each[4].product not in grown]
-        for _, order, _, base, work in self._heap if grown else ():
-            if work.product in grown:
-                has = self._stands_back(work)
-                left.append((CROWD * has - base, order, has, base, work))
-        left.sort(key=itemgetter(0, 1))
-        return [(-each[0], each[4]) for each in left]
+        if self._grown:
+            for at, (_, order, _, base, work) in enumerate(self._line):
+                if work.product in self._grown:
+                    has = self._stands_back(work)
+                    self._line[at] = (base - CROWD * has, order, has, base, work)
+            self._line.sort()
+            self._grown.clear()
+        return [(score, work) for score, _, _, _, work in reversed(self._line)]
 
 
 def moved(work: Work, before: Work | None, line: Line, product: Product | None, now: datetime) -> float:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from bot.admission import Admission, Capacity, Hold, Need, Purse, Question, admit
@@ -18,6 +18,8 @@ HOLDING = (WorkState.STARTING, WorkState.RUNNING)
 """States of work that has a place, unless its product is halted."""
 REHEARSED_GB = 0.1
 """What a session of the rehearsal is expected to take: its agents are small scripts."""
+ANSWERING = timedelta(minutes=10)
+"""So long at most a coordinator that was woken for a question has a place for it."""
 WHOLE = "*"
 """Stands for the whole fleet in notes about brakes and money."""
 
@@ -44,6 +46,23 @@ def holding(fleet: "Fleet") -> list[Work]:
     return [work for work in fleet.store.work.open(states=states) if work.product in known and work.product not in standing]
 
 
+def woken(fleet: "Fleet", product: str) -> None:
+    """Give a coordinator its place that is about to be woken for a question, or for an answer to work that is over."""
+    fleet.store.set_note(f"woken:{product}", fleet.now().isoformat())
+
+
+def answered(fleet: "Fleet", product: str) -> None:
+    """Its coordinator has written: it needs no place any more but for its work."""
+    fleet.store.set_note(f"woken:{product}", None)
+
+
+def answering(fleet: "Fleet") -> set[str]:
+    """Products whose coordinator was woken, and has not written since."""
+    now, known = fleet.now(), fleet.products
+    since = {name: datetime.fromisoformat(at) for name, at in fleet.store.notes("woken:").items() if name in known}
+    return {name for name, at in since.items() if timedelta() <= now - at < ANSWERING} - halted(fleet) if since else set()
+
+
 def halted(fleet: "Fleet") -> set[str]:
     """Products in which nothing moves: paused by us or in their runtime, and not about to go on."""
     inside = {name for name, snapshot in fleet.snapshots.items() if snapshot.paused}
@@ -57,11 +76,14 @@ def capacity(fleet: "Fleet") -> Capacity:
     by_product: dict[str, float] = {}
     for work in having:
         by_product[work.product] = by_product.get(work.product, 0.0) + expected[work.id].memory_gb
+    beside = answering(fleet) - by_product.keys()
+    by_product |= {name: need(fleet, _plain(fleet, name)).memory_gb for name in beside}
     used = {name: snapshot.memory_mib / 1024 for name, snapshot in fleet.snapshots.items()}
     reserved = {name: max(0.0, gb - used.get(name, 0.0)) for name, gb in by_product.items()}
+    free_gb, most_gb = _of_runtimes(fleet, reserved)
     spent = spent_today(fleet)
     return Capacity(
-        running=len(having),
+        running=len(having) + len(beside),
         max_sessions=scheduling.max_concurrent_sessions,
         memory_gb=sum(used.values()),
         max_memory_gb=scheduling.max_memory_gb,
@@ -69,36 +91,40 @@ def capacity(fleet: "Fleet") -> Capacity:
         max_cpu_percent=scheduling.max_cpu_percent,
         spent_usd=fleet.store.talk.spent_since(fleet.today()) + sum(spent.values()),
         budget_usd=limit(fleet, WHOLE),
-        weight=sum(work.weight or known[work.product].resource_weight for work in having),
+        weight=sum(work.weight or known[work.product].resource_weight for work in having)
+        + sum(known[name].resource_weight for name in beside),
         max_weight=scheduling.resource_budget.max_weight,
         reserved_gb=sum(reserved.values()),
-        free_gb=_free(fleet, reserved),
+        standing_gb=sum(gb for name, gb in used.items() if name not in by_product),
+        free_gb=free_gb,
+        most_gb=most_gb,
         reserved_usd=sum(_still_to_spend(work, expected[work.id]) for work in having),
         frozen=brake_words(WHOLE, fleet.store.note(f"brake:{WHOLE}")),
     )
 
 
-def _free(fleet: "Fleet", reserved: Mapping[str, float]) -> dict[str, float]:
-    """GiB left where each runtime's sessions run, less what has just started there will take still."""
-    found: dict[str, float] = {}
+def _of_runtimes(fleet: "Fleet", reserved: Mapping[str, float]) -> tuple[dict[str, float], dict[str, float]]:
+    """GiB by runtime: what is left where its sessions run, less what has just started there will take still; and all of it."""
+    left, most = dict[str, float](), dict[str, float]()
     for place, info in enumerate(fleet.engine.runtimes()):
-        left = _left(info)
-        if left is not None:
-            mine = [each for each in fleet.registry.products if each.runtime == info.name or (not each.runtime and place == 0)]
-            found[info.name] = left - sum(reserved.get(each.name, 0.0) for each in mine)
-            if place == 0:
-                found[""] = found[info.name]
-    return found
+        if (memory := _memory(info)) is None:
+            continue
+        mine = [each for each in fleet.registry.products if each.runtime == info.name or (not each.runtime and place == 0)]
+        promised = sum(reserved.get(each.name, 0.0) for each in mine)
+        for name in (info.name, "") if place == 0 else (info.name,):
+            left[name], most[name] = memory[0] - promised, memory[1]
+    return left, most
 
 
-def _left(info: RuntimeInfo) -> float | None:
-    """What a runtime has left: under its container's limit, or on this machine."""
+def _memory(info: RuntimeInfo) -> tuple[float, float] | None:
+    """GiB that a runtime has left, and that it has in all: under its container's limit, or on this machine."""
     if info.memory_limit_mib is not None:
-        return max(0.0, info.memory_limit_mib - info.memory_mib) / 1024
+        return max(0.0, info.memory_limit_mib - info.memory_mib) / 1024, info.memory_limit_mib / 1024
     if info.kind in {"local", "rehearsal"}:
         import psutil
 
-        return float(psutil.virtual_memory().available) / 2**30
+        memory = psutil.virtual_memory()
+        return memory.available / 2**30, memory.total / 2**30
     return None
 
 
@@ -114,7 +140,7 @@ def spent_today(fleet: "Fleet") -> dict[str, float]:
 
 def limit(fleet: "Fleet", scope: str) -> float | None:
     """The most that may be spent today by a product, or by the fleet (`WHOLE`), with what a person has added to it."""
-    product = next((each for each in fleet.registry.products if each.name == scope), None)
+    product = fleet.products.get(scope)
     budget = fleet.registry.budget if scope == WHOLE else product.budget if product else None
     if budget is None or budget.per_day_usd is None:
         return None
@@ -123,7 +149,7 @@ def limit(fleet: "Fleet", scope: str) -> float | None:
 
 def work_limit(fleet: "Fleet", work: Work) -> float | None:
     """The most that one piece of work may cost: its product's limit, else the fleet's, with what a person has added to it."""
-    product = next((each for each in fleet.registry.products if each.name == work.product), None)
+    product = fleet.products.get(work.product)
     own = product.budget.per_work_usd if product else None
     most = fleet.registry.budget.per_work_usd if own is None else own
     return None if most is None else most + added(fleet, work.id)
@@ -144,10 +170,18 @@ def need(fleet: "Fleet", work: Work) -> Need:
 def default_gb(fleet: "Fleet", product: str) -> float:
     """What a session of a product is expected to take while nothing is known of its like."""
     infos = fleet.engine.runtimes()
-    named = next((each.runtime for each in fleet.registry.products if each.name == product), None)
+    known = fleet.products.get(product)
+    named = known.runtime if known else None
     info = next((each for each in infos if each.name == named), infos[0] if infos else None)
     usual = fleet.registry.scheduling.resource_budget.session_memory_gb
     return min(REHEARSED_GB, usual) if info is not None and info.rehearsal else usual
+
+
+def _still_to_take(fleet: "Fleet", work: Work) -> Need:
+    """What work that is under way takes when it goes on, beyond what its product has."""
+    expected, snapshot = need(fleet, work), fleet.snapshots.get(work.product)
+    has = snapshot.memory_mib / 1024 if snapshot else 0.0
+    return Need(max(0.0, expected.memory_gb - has), _still_to_spend(work, expected))
 
 
 def _still_to_spend(work: Work, expected: Need) -> float:
@@ -165,6 +199,7 @@ def question(fleet: "Fleet", queue: Sequence[Work], *, first: Sequence[str] = ()
     names = {work.product for work in queue}
     needs = {work.id: need(fleet, work) for work in queue if work.estimate_usd is not None or work.capability is not None}
     needs |= {name: need(fleet, _plain(fleet, name)) for name in names}
+    needs |= {work.id: _still_to_take(fleet, work) for work in queue if work.state is not WorkState.QUEUED}
     reserved: dict[str, float] = {}
     for work in having:
         reserved[work.product] = reserved.get(work.product, 0.0) + _still_to_spend(work, need(fleet, work))

@@ -87,7 +87,10 @@ class Scheduler:
                 found.append(gate)
             elif work.state is WorkState.WAITING:
                 taken.append(work)
+            elif gate.product in room.answering(fleet):
+                found.append(gate)
             elif outlook.outlook(fleet, work).start:
+                room.woken(fleet, gate.product)
                 found.append(gate)
         goes_on = self._return(taken) if taken else set()
         return [gate for gate in gates if gate in found or gate.work in goes_on]

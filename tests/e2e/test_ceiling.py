@@ -32,6 +32,16 @@ def test_what_overspends_is_paused_and_goes_on_after_a_yes_although_the_coordina
         assert len(fleet.work()) == 1
 
 
+def test_what_is_spent_beyond_a_limit_is_what_is_spent_between_two_looks(tmp_path: Path) -> None:
+    with Process(tmp_path, REHEARSAL_SECONDS="40") as fleet:
+        fleet.products.write_text(fleet.products.read_text() + "\nbudget: {per_day_usd: 50}\n")
+        fleet.start()
+        fleet.say("/fleet spawn product-a [cost 400] mend the failing test", id="spend")
+        fleet.until(lambda: any(each["kind"] == "action" for each in fleet.gates()), "a person is asked")
+        spent, step = product(fleet)["cost_usd_today"], 400 / 20
+        assert 50 <= spent <= 50 + 3 * step, "a step passes the limit, one may come until that is seen, one until it is halted"
+
+
 def product(fleet: Process) -> dict[str, Any]:
     """How product-a stands."""
     found: list[dict[str, Any]] = fleet.ask("GET", "/api/status")["products"]

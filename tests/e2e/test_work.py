@@ -3,8 +3,11 @@
 from datetime import datetime
 from typing import Any
 
+from playwright.sync_api import expect
+
 from tests.e2e.bed import until
 from tests.e2e.fleets import Fleet
+from tests.e2e.tabs import Tab
 
 AT_ONCE = 1.0
 """Seconds from a place that comes free to the decision that gives it to the next; both as the coordinator recorded them."""
@@ -45,6 +48,29 @@ def test_the_brake_halts_what_runs_in_the_container_and_lets_it_go_on(fleet: Fle
     assert fleet.finished("product-b", seconds=90)["state"] == "done"
     until(lambda: fleet.product("product-a")["state"] == "working", "product-a to go on", 30)
     fleet.say("/fleet stop product-a --yes", "brake")
+
+
+def test_the_queue_on_the_page_shows_who_waits_for_what_and_is_put_into_another_order_there(fleet: Fleet, tab: Tab) -> None:
+    for product in ("product-a", "product-b"):
+        fleet.say(f"/fleet spawn {product} [stall] tidy up once more", "order")
+    for product in ("product-c", "product-d"):
+        fleet.say(f"/fleet spawn {product} write it down", "order")
+    third, fourth = fleet.work("product-c")[0]["id"], fleet.work("product-d")[0]["id"]
+    tab.find("capacity").click()
+    expect(tab.find("places").locator(".taken")).to_have_count(2)
+    waiting = tab.find("waiting").locator("> li")
+    expect(waiting.first).to_contain_text("waits for a session (2 of 2 in use)")
+    expect(waiting.first).to_have_attribute("data-work", third)
+    waiting.last.drag_to(waiting.first)
+    expect(waiting.first).to_have_attribute("data-work", fourth)
+    waiting.last.get_by_role("button", name=f"Up {third}").click()
+    expect(waiting.first).to_have_attribute("data-work", third)
+    waiting.last.get_by_role("button", name=f"Cancel {fourth}").click()
+    expect(waiting).to_have_count(1)
+    assert fleet.work("product-d")[0]["state"] == "cancelled"
+    fleet.say(f"/fleet cancel {third}", "order")
+    for product in ("product-a", "product-b"):
+        fleet.say(f"/fleet stop {product} --yes", "order")
 
 
 def _let_start(fleet: Fleet, id: str) -> dict[str, Any] | None:

@@ -1,6 +1,7 @@
 """What the supervisor reads: commands' output, the engine's words, mail with cursors, plans, costs, transcripts."""
 
 import json
+import re
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
@@ -388,6 +389,20 @@ def test_costs_come_from_transcripts_each_answer_once_and_by_day(tmp_path: Path)
     spent = costs.read(rows)
     assert spent.today == pytest.approx(0.018)
     assert spent.total == pytest.approx(0.036)
+
+
+def test_a_headless_worker_that_the_engine_says_nothing_of_costs_what_its_transcript_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLAUDE_CONFIG_DIR", str(tmp_path / "claude"))
+    worktree = tmp_path / "product" / ".overstory" / "builder-w1"
+    folder = tmp_path / "claude" / "projects" / re.sub("[^A-Za-z0-9]", "-", str(worktree))
+    folder.mkdir(parents=True)
+    (folder / "session-1.jsonl").write_text(answered("a", "claude-sonnet-5", 1000, datetime.now(UTC)))
+    worker = row(tmp_path, agent="builder-w1", capability="builder", worktree=str(worktree), claude_session="session-1")
+    costs = Costs(tmp_path, tmp_path / "metrics.db", State(tmp_path / "state"))
+    assert costs.read([worker]).today == pytest.approx(0.018)
+    assert costs.read([]).today == pytest.approx(0.018), "what was spent stays spent when its row is gone"
 
 
 def test_a_coordinator_that_is_started_anew_does_not_make_its_predecessors_cost_vanish(tmp_path: Path) -> None:

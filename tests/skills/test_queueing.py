@@ -192,6 +192,26 @@ async def test_why_answers_from_the_guards_records(bed: Bed) -> None:
         await run(bed, "why product-zz")
 
 
+async def test_why_says_what_is_short_by_how_much_which_place_and_about_how_long(tmp_path: Path) -> None:
+    registry = REGISTRY.replace("max_concurrent_sessions: 1", "max_concurrent_sessions: 9")
+    async with Bed(tmp_path, registry) as bed:
+        for product, minutes, gb in 3 * (("product-b", 14, 1.2), ("product-c", 18, 3.0)):
+            await bed.say(f"/fleet spawn {product} do it")
+            bed.engine.set_snapshot(product, memory_mib=gb * 1024)
+            await ends(bed, bed.store.work.newest()[0].id, minutes=minutes)
+            bed.engine.set_snapshot(product, memory_mib=0.0)
+        await bed.say("/fleet spawn product-c do it")
+        bed.engine.set_snapshot("product-c", memory_mib=11.4 * 1024)
+        bed.clock.forward(minutes=4)
+        for _ in range(2):
+            await bed.say("/fleet spawn product-b do it")
+        text = (await answer(bed, "/fleet why product-b")).text
+        short = "`{}` of **product-b** waits: 0.6 GB short of memory (11.4 of 12 GB in use or promised, 1.2 needed); "
+        end = " in line by priority, age and weight; about {} (median of the last 3 runs)."
+        assert text.splitlines()[0] == short.format("w8") + "1st" + end.format("14 min")
+        assert short.format("w9") + "2nd" + end.format("28 min") in text
+
+
 async def test_why_of_a_pause_a_refusal_and_a_gate(bed: Bed) -> None:
     await bed.say("/fleet pause product-c")
     await bed.say("/fleet spawn product-c do it")

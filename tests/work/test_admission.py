@@ -112,6 +112,14 @@ def test_work_that_goes_on_comes_first_needs_no_memory_and_no_quiet_machine() ->
     assert order(queue, full) == [("w2", True), ("w3", False), ("w1", False)]
 
 
+def test_what_goes_on_is_not_held_up_by_memory_and_what_it_takes_still_is_no_longer_there_for_others() -> None:
+    queue = [work(1, "b", state=WorkState.WAITING), work(2, "c")]
+    still = replace(ROOM, needs={"w1": Need(1.5), "c": Need(1.0)})
+    busy = Capacity(0, 9, memory_gb=10, max_memory_gb=12)
+    assert order(queue, busy, still) == [("w1", True), ("w2", False)]
+    assert order(queue, busy, replace(ROOM, needs={"c": Need(1.0)})) == [("w1", True), ("w2", True)]
+
+
 @pytest.mark.parametrize(("code", "goes_on"), [("gates", True), ("breaker", True), ("paused", False), ("brake", False)])
 def test_what_holds_new_work_back_and_what_holds_also_what_goes_on(code: str, goes_on: bool) -> None:
     held = replace(ROOM, held={"b": Hold(code, "held")})
@@ -128,9 +136,25 @@ def test_a_lighter_one_may_overtake_one_that_does_not_fit_until_that_has_waited_
     assert "kept for w1" in decisions[1].reason
 
 
-def test_nothing_is_kept_for_what_can_never_fit() -> None:
-    question = replace(ROOM, needs={"a": Need(80.0), "c": Need(1.0)})
-    assert order([work(1, "a", minutes=600), work(2, "c")], Capacity(0, 9, max_memory_gb=12), question)[1] == ("w2", True)
+@pytest.mark.parametrize(
+    "capacity",
+    [
+        Capacity(0, 9, max_memory_gb=7),
+        Capacity(1, 9, memory_gb=9, standing_gb=5, max_memory_gb=12),
+        Capacity(0, 9, free_gb={"": 7.0}, most_gb={"": 7.5}),
+    ],
+)
+def test_nothing_is_kept_for_what_no_end_of_work_makes_room_for(capacity: Capacity) -> None:
+    question = replace(ROOM, needs={"a": Need(8.0), "c": Need(1.0)})
+    assert order([work(1, "a", minutes=600), work(2, "c")], capacity, question) == [("w1", False), ("w2", True)]
+
+
+def test_a_runtime_that_is_full_is_kept_for_who_waits_for_it_and_others_start() -> None:
+    products = {"a": replace(PRODUCTS["a"], runtime="far"), "b": replace(PRODUCTS["b"], runtime="far"), "c": PRODUCTS["c"]}
+    question = replace(ROOM, products=products, needs={"a": Need(8.0), "b": Need(1.0), "c": Need(1.0)})
+    capacity = Capacity(3, 9, free_gb={"far": 2.0, "": 2.0}, most_gb={"far": 16.0, "": 16.0})
+    decisions = admit([work(1, "a", minutes=60), work(2, "b"), work(3, "c")], capacity, question, NOW)
+    assert {each.work.id: each.code for each in decisions} == {"w1": "machine", "w2": "kept", "w3": "room"}
 
 
 def test_a_product_with_places_stands_back_for_one_without() -> None:

@@ -126,6 +126,20 @@ async def test_a_paused_product_gives_its_place_away_and_goes_on_when_there_is_o
     assert states(bed)["w4"] == "queued", "what was resumed came first"
     bed.expect("product-b** goes on", kind="report")
     assert not bed.fleet.paused("product-b")
+    (post,) = await bed.say("/fleet why product-b")
+    assert "sessions in use 2 of 2" in post.text
+
+
+async def test_what_stands_still_keeps_its_memory_and_nothing_waits_for_that_to_become_free(bed: Bed) -> None:
+    await spawn(bed, "product-a")
+    await spawn(bed, "product-b")
+    bed.engine.set_snapshot("product-a", memory_mib=1024.0)
+    bed.engine.set_snapshot("product-b", memory_mib=3072.0)
+    await bed.settled()
+    assert (bed.fleet.capacity().memory_gb, bed.fleet.capacity().standing_gb) == (4.0, 0.0)
+    await bed.say("/fleet pause product-b")
+    await plan(bed, "w1")
+    assert (bed.fleet.capacity().memory_gb, bed.fleet.capacity().standing_gb) == (4.0, 4.0)
 
 
 async def test_what_waits_to_be_resumed_is_resumed_once_also_after_a_crash(bed: Bed) -> None:

@@ -61,8 +61,8 @@ class Saying:
 
     async def _post(self, post: Post, inbound: Inbound | None, key: str, *, again: bool, plain: bool) -> str:
         if post.kind == "note":
-            for card in post.cards:
-                await self.links.arrived(card.gate)
+            for gate in [card.gate for card in post.cards if card.gate]:
+                await self.links.arrived(gate)
         pages = to_pages(post, self.fleet, self.links, plain=plain)
         if inbound is not None and "token" in inbound.extra:
             found = await self._respond(inbound, pages, post, again=again)

@@ -97,7 +97,7 @@ function filled(width, kind = "") {
 
 const LIMITS = [
   ["cpu_percent", "CPU", (n) => `${Math.round(n)} %`],
-  ["memory_gb", "Memory", (n) => `${n.toFixed(1)} GB`],
+  ["memory_gb", "Memory", (n) => `${+n.toFixed(1)} GB`],
   ["cost_usd_today", "Money today", money],
   ["weight", "Weight", (n) => String(+n.toFixed(2))],
 ];
@@ -110,7 +110,7 @@ function limits(capacity) {
 function limit(title, words, { used, reserved, max }) {
   const part = (n) => `${max ? Math.min(100, (n / max) * 100) : 0}%`;
   const full = max && used >= max;
-  const promised = reserved > 0.005 ? `, ${words(reserved)} more expected` : "";
+  const promised = words(reserved) === words(0) ? "" : `, ${words(reserved)} promised`;
   return h("div", { class: full ? "full" : "" }, h("dt", {}, title),
     h("dd", {}, h("b", {}, words(used)), max ? ` of ${words(max)}` : ", no limit", promised),
     max ? h("span", { class: "bar", "aria-hidden": "true" }, filled(part(used)), filled(`min(${part(reserved)}, 100% - ${part(used)})`, "promised")) : null);

@@ -1,0 +1,42 @@
+"""The brake in a shell, with no model, no chat platform and no coordinator: what runs in its runtime is halted all the same."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from tests.process import ROOT, Process
+
+
+def test_a_shell_halts_what_runs_while_no_coordinator_does(tmp_path: Path) -> None:
+    with Process(tmp_path, REHEARSAL_SECONDS="60") as fleet:
+        fleet.start()
+        fleet.say("/fleet spawn product-a mend the failing test")
+        fleet.until(lambda: product(fleet, "product-a")["sessions"], "product-a to work")
+        fleet.kill()
+        shown = shell(fleet, "brake")
+        assert "product-a" in shown
+        assert "Lost would be" in shown
+        assert "Nothing was changed." in shown
+        assert "The brake is on for the fleet: product-a halted, and nothing starts." in shell(fleet, "brake", "--yes")
+        fleet.start()
+        fleet.until(lambda: product(fleet, "product-a")["state"] == "paused", "product-a stands still")
+        fleet.say("/fleet spawn product-b tidy up")
+        assert "the brake is on" in fleet.work()[0]["reason"]
+        fleet.kill()
+        assert "The brake is off" in shell(fleet, "brake", "--release")
+        fleet.start()
+        fleet.until(lambda: fleet.work()[0]["state"] == "running", "product-b to work")
+        fleet.until(lambda: product(fleet, "product-a")["state"] == "working", "product-a goes on")
+
+
+def shell(fleet: Process, *words: str) -> str:
+    """What a command prints, typed where no coordinator answers."""
+    command = [sys.executable, "-m", "bot.cli", *words]
+    return subprocess.run(command, cwd=ROOT, env=fleet.environment, capture_output=True, text=True, timeout=90).stdout
+
+
+def product(fleet: Process, name: str) -> dict[str, Any]:
+    """How a product stands."""
+    found: list[dict[str, Any]] = fleet.ask("GET", "/api/status")["products"]
+    return next(each for each in found if each["name"] == name)

@@ -1,0 +1,65 @@
+"""Sessions that are lost: started again with a pause where that is safe, so often and no oftener; then a person is asked."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.domain import WorkState
+from tests.bed import Bed
+from tests.skills.speaking import commands
+
+REGISTRY = """
+products:
+  - {name: product-a, path: /projects/product-a}
+scheduling: {max_concurrent_sessions: 4, retries: 2, failures_in_a_row: 9}
+"""
+
+
+@pytest.fixture
+async def bed(tmp_path: Path) -> Any:
+    async with Bed(tmp_path, REGISTRY) as bed:
+        yield bed
+
+
+async def loses_its_session(bed: Bed) -> None:
+    for _ in range(2):
+        bed.clock.forward(seconds=11)
+        bed.engine.set_sessions("product-a")
+        await bed.settled()
+
+
+async def later(bed: Bed, minutes: float) -> WorkState:
+    bed.clock.forward(minutes=minutes)
+    await bed.jobs.tick()
+    await bed.settled()
+    return bed.work("w1").state
+
+
+@pytest.mark.parametrize("task", ["", " --capability scout"])
+async def test_what_may_be_done_twice_starts_again_after_one_and_five_minutes_and_then_a_person_is_asked(
+    bed: Bed, task: str
+) -> None:
+    await bed.say(f"/fleet spawn product-a{task} mend it")
+    for number, minutes in ((1, 1), (2, 5)):
+        await loses_its_session(bed)
+        post = bed.expect(f"retry {number} of 2", kind="report")
+        assert commands(post) == ["/fleet cancel w1"]
+        assert bed.work("w1").state is WorkState.QUEUED
+        assert "after its session was lost" in bed.work("w1").reason
+        assert await later(bed, minutes - 0.5) is WorkState.QUEUED
+        assert await later(bed, 0.6) is WorkState.RUNNING
+        assert bed.work("w1").attempt == number + 1
+    await loses_its_session(bed)
+    assert bed.work("w1").state is WorkState.FAILED
+    post = bed.expect("`w1` failed", "It had been started 3 times.", kind="report")
+    assert commands(post)[0].startswith("/fleet spawn product-a")
+    assert await later(bed, 60) is WorkState.FAILED
+
+
+async def test_half_done_writing_is_not_done_twice_without_a_person(bed: Bed) -> None:
+    await bed.say("/fleet spawn product-a --capability builder mend it")
+    await loses_its_session(bed)
+    assert bed.work("w1").state is WorkState.FAILED
+    post = bed.expect("`w1` failed", "What its agents had committed is still on their branches.", kind="report")
+    assert commands(post) == ["/fleet spawn product-a --capability builder mend it"]

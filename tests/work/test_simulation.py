@@ -1,0 +1,17 @@
+"""Two days of the simulation that `make bench` runs for thirty: nothing starts beyond a limit, whatever the order is."""
+
+import pytest
+
+from tests.bench.simulation import DAY, Fleet, best, by_arrival, by_priority, trace
+
+PIECES, DAYS = 900, 2
+
+
+@pytest.mark.parametrize("policy", ["weights", "arrival", "priority"])
+def test_no_start_goes_beyond_a_limit_all_work_is_done_and_places_are_used(policy: str) -> None:
+    products, drawn = trace(PIECES, DAYS)
+    order = {"weights": None, "arrival": by_arrival, "priority": by_priority(products)}[policy]
+    run = Fleet(products, drawn, order).live()
+    assert (run.beyond, run.done) == (0, PIECES)
+    assert run.crowded
+    assert run.busy([(0.0, DAYS * DAY)]) >= 0.95 * best(products, drawn, DAYS)

@@ -1,0 +1,132 @@
+"""The figures in `docs/operate.md` and `docs/scheduling.md` that come from code: how many fit, what is expected, how far beyond
+a ceiling, who comes first and how long anything is waited for."""
+
+import re
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import chain
+from pathlib import Path
+
+import pytest
+from supervisor.product import ROUND
+
+from bot.admission import DEFAULT_MEMORY_GB, NOTHING, PATIENCE, Admission, Capacity, Need, admit
+from bot.domain import Product, Work, WorkState
+from bot.registry.schema import ResourceBudget, Scheduling
+from bot.work import choice, failures, judgement, learned, overspend, timetable
+from bot.work.room import ANSWERING, REHEARSED_GB
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+DOCS = Path(__file__).parents[2] / "docs"
+SCHEDULING = " ".join((DOCS / "scheduling.md").read_text().split())
+CAPACITY = (DOCS / "operate.md").read_text().partition("## Capacity\n")[2].partition("\n## ")[0]
+
+
+def section(title: str) -> str:
+    return CAPACITY.partition(f"### {title}\n")[2].partition("\n### ")[0]
+
+
+def figure(name: str, text: str) -> float:
+    """The value of a key in one of the registries shown."""
+    found = re.search(rf"\b{name}: ([\d.]+)", text)
+    assert found, name
+    return float(found[1])
+
+
+def decided(capacity: Capacity, gb: float, products: dict[str, str | None], pieces: int = 60) -> list[Admission]:
+    """What the guard says of so many pieces of work for each of these products, given their runtimes."""
+    known = {name: Product(name, f"/{name}", runtime=runtime) for name, runtime in products.items()}
+    names = chain.from_iterable([name] * pieces for name in known)
+    queue = [Work(f"w{number}", name, "", WorkState.QUEUED, NOW, NOW) for number, name in enumerate(names, 1)]
+    return admit(queue, capacity, replace(NOTHING, products=known, needs={name: Need(gb) for name in known}), NOW)
+
+
+def started(made: list[Admission], product: str = "a") -> int:
+    return sum(each.start and each.work.product == product for each in made)
+
+
+def test_what_is_expected_is_learned_as_said() -> None:
+    text = section("What a piece of work is expected to take")
+    defaults = ResourceBudget()
+    assert defaults.session_memory_gb == DEFAULT_MEMORY_GB
+    assert f"`session_memory_gb`, {defaults.session_memory_gb:g} GB; {REHEARSED_GB:g} in the rehearsal" in text
+    assert "until three runs have shown it" in text
+    assert learned.ENOUGH == 3
+    assert text.count(f"last {learned.RUNS} runs") == 3
+
+
+def test_the_shipped_limits_are_these() -> None:
+    said = dict(re.findall(r"^\| `(\w+)` \|[^|]*\| (\S+) \|", section("One machine"), re.MULTILINE))
+    budget, scheduling = ResourceBudget(), Scheduling()
+    assert said == {
+        "max_memory_gb": f"{budget.max_memory_gb:g}",
+        "max_concurrent_sessions": f"{scheduling.max_concurrent_sessions}",
+        "max_cpu_percent": f"{budget.max_cpu_percent:g}",
+        "max_weight": "none",
+        "budget": "none",
+    }
+    assert budget.max_weight is None
+
+
+def test_so_many_have_room_on_one_machine() -> None:
+    rows = re.findall(r"^\| (\d+) \| (\d+) \| (\d+) \| (\d+) \|$", section("One machine"), re.MULTILINE)
+    assert len(rows) == 3
+    for most, *said in rows:
+        capacity = Capacity(0, 1000, max_memory_gb=float(most))
+        assert [started(decided(capacity, gb, {"a": None})) for gb in (1.2, 2.0, 3.0)] == [int(each) for each in said]
+
+
+def test_the_office_has_room_for_those_who_run_beside_those_who_wait() -> None:
+    text = section("One machine")
+    places, most = int(figure("max_concurrent_sessions", text)), figure("max_memory_gb", text)
+    running, waiting = 110 * 17 / 480, 110 / 8 / 3 * 1.25
+    assert (f"= {running:.1f} run" in text, f"= {waiting:.1f} wait" in text) == (True, True)
+    assert places == pytest.approx(1.5 * running, abs=0.5)
+    capacity = Capacity(0, places, memory_gb=6 * 1.4, standing_gb=6 * 1.4, max_memory_gb=most)
+    assert started(decided(capacity, 1.4, {"a": None})) == places
+
+
+def test_of_two_machines_neither_is_filled() -> None:
+    text = section("Several machines")
+    most, has = figure("max_memory_gb", text), {"main": 24.0, "": 24.0, "mini": 12.0}
+    made = decided(Capacity(0, 1000, max_memory_gb=most, free_gb=has, most_gb=has), 2.0, {"a": None, "site": "mini"})
+    assert f"{started(made)} pieces of 2 GB have room on `main` and {started(made, 'site')} on `mini`" in text
+    alone = decided(Capacity(0, 1000, max_memory_gb=most, free_gb=has, most_gb=has), 2.0, {"site": "mini"})
+    reason = next(each.reason for each in alone if not each.start)
+    assert reason.startswith("2.0 GB short of memory where it runs")
+    assert "2.0 GB short of memory where it runs" in " ".join(text.split())
+
+
+def test_an_overspend_is_what_is_spent_between_two_looks() -> None:
+    text = " ".join(section("Ceilings on money").split())
+    assert ROUND == 2.0
+    assert "every two seconds while anything runs" in text
+    assert f"Eight agents at $0.05 a minute each spend {8 * 0.05 / 60 * ROUND * 100:.1f} cents in two seconds" in text
+
+
+def test_who_comes_first_is_said_as_it_is() -> None:
+    steps = ", ".join(f"`{name}` {step:g}" for name, step in choice.PRIORITIES.items())
+    assert f"A rank is counted in steps: {steps}." in SCHEDULING
+    assert choice.MINUTES_PER_STEP == 30
+    assert "Thirty minutes of waiting are one step more" in SCHEDULING
+    assert (choice.PRIORITIES["critical"] - choice.PRIORITIES["low"]) * choice.MINUTES_PER_STEP == 90
+    assert "from low to critical is an hour and a half" in SCHEDULING
+    assert (3, timedelta(hours=12), 1) == (choice.MOST_URGENT, choice.URGENT, choice.CROWD)
+    assert "up to three steps in its last twelve hours" in SCHEDULING
+    assert "work stands back by one step" in SCHEDULING
+
+
+def test_how_long_anything_is_waited_for_is_said_as_it_is() -> None:
+    assert f"Without an answer within {judgement.PATIENCE:g} seconds" in SCHEDULING
+    assert timedelta(hours=1) == PATIENCE
+    assert "Once it has waited for an hour, what becomes free is kept for it" in SCHEDULING
+    pauses = ", ".join(f"{pause.total_seconds() / 60:g}" for pause in failures.BACKOFF)
+    assert f"starts again after {pauses} minutes" in SCHEDULING
+    assert timedelta(minutes=10) == ANSWERING
+    assert "until it has written, and for ten minutes at most" in SCHEDULING
+    assert timedelta(minutes=30) == failures.COOLING
+    assert "nothing starts on the product for half an hour" in SCHEDULING
+    assert f"At {overspend.WARN_AT:.0%} people are told".replace("%", " %") in SCHEDULING
+    assert (timedelta(minutes=5), 3) == (timetable.GRACE, timetable.FAILURES)
+    assert "Up to five minutes late is on time" in SCHEDULING
+    assert "After three failed runs in a row" in SCHEDULING
