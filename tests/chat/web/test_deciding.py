@@ -89,6 +89,8 @@ async def test_a_thousand_gates_take_no_more_questions_to_the_store_than_two(bed
 
 async def test_several_gates_of_one_kind_are_decided_together_each_by_itself(bed: WebBed) -> None:
     shown = await plans(bed, "product-a", "product-b", "product-c")
+    for product in ("product-a", "product-b", "product-c"):
+        bed.coordinator(product)
     status, answer = await together(bed, shown, "approve", note="Good.")
     assert status == 200
     assert [(each["id"], each["decided"]) for each in answer["results"]] == [("g1", True), ("g2", True), ("g3", True)]
