@@ -9,6 +9,7 @@ import asyncio
 import json
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -18,6 +19,8 @@ from typing import Any
 from bot.errors import StoreError
 from bot.store.migrations import MIGRATIONS
 
+ALONE = 0.02
+"""Seconds since somebody last waited for the disk after which the next one does so at once: there is nobody to hold up."""
 CHECKPOINT = 4000
 """Pages (16 MB) that are written before they are carried over into the file itself, for which one commit waits: with SQLite's
 own 1000 that was one of fifty, at a hundred events a second."""
@@ -42,6 +45,7 @@ class Database:
             self._depth = self._kept = self._on_disk = 0
             self._syncing: asyncio.Task[None] | None = None
             self._wal: int | None = None
+            self._waited = 0.0
             self._db.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT}")
             self.undone = 0
             """How many transactions were undone: what was remembered of a table may be wrong since."""
@@ -104,7 +108,10 @@ class Database:
     async def lasting(self) -> None:
         """Wait until all that has been kept by now survives a loss of power. It holds up nobody else, and those who wait wait
         together. Raises StoreError when it cannot be."""
-        wanted = self._kept
+        wanted, before, self._waited = self._kept, self._waited, time.monotonic()
+        if self._on_disk < wanted and self._syncing is None and self._waited - before > ALONE:
+            self.sync()
+            self._on_disk = self._kept
         while self._on_disk < wanted:
             if self._syncing is None:
                 self._syncing = asyncio.create_task(self._sync())
