@@ -11,6 +11,7 @@ from typing import Any
 
 from bot.agent import context
 from bot.agent.base import Message, Model
+from bot.agent.history import calls
 from bot.agent.loop import Limits, Transcript, TurnResult, run_turn
 from bot.chat.base import Doing, Live
 from bot.domain import Inbound
@@ -44,7 +45,8 @@ class _Kept(Transcript):
 
     async def append(self, message: Message, taken: Sequence[str] = ()) -> None:
         inbound = self._running.inbound
-        with self._fleet.transaction():
+        # What the model is about to do must be known for ever; the rest of a turn that is taken up comes out anew.
+        with self._fleet.transaction(lasting=bool(calls(message))):
             self._fleet.store.talk.append(inbound.conversation, inbound.event, message)
             for event in taken:
                 self._fleet.store.talk.handled(event, answered_by=inbound.event)

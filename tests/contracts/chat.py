@@ -166,3 +166,78 @@ class ChatContract(ABC):
         await day.say("ana", PRODUCT, "!status")
         await day.back()
         await day.until(lambda: day.bed.heard and "Fleet" in day.bed.heard[-1].text, "an answer")
+
+    async def test_a_command_is_answered_where_it_is_given(self, day: Day) -> None:
+        await day.command("ana", PRODUCT, "status")
+
+        async def answered() -> bool:
+            return any("product-b" in each.text for each in await day.seen(PRODUCT, person="ana"))
+
+        await day.until(answered, "the status")
+
+    async def test_a_mention_begins_a_thread_in_which_nobody_mentions_it_again(self, day: Day) -> None:
+        said = await day.say("ana", OTHER, "!spawn fix the test", mention=True)
+
+        async def answers() -> list[Seen]:
+            return [each for each in await day.seen(OTHER) if each.thread == said]
+
+        await day.until(answers, "an answer in the thread")
+        assert day.bed.work("w1").product == OTHER
+        await day.say("ana", OTHER, "!gates", thread=said, mention=False)
+
+        async def nothing() -> bool:
+            return any("Nothing waits" in each.text for each in await answers())
+
+        await day.until(nothing, "the second answer, in the same thread")
+
+    async def test_questions_in_private_are_about_all_products(self, day: Day) -> None:
+        await day.say("ana", "dm", "!status")
+
+        async def answered() -> bool:
+            return any("product-a" in each.text and "product-b" in each.text for each in await day.seen("dm", person="ana"))
+
+        await day.until(answered, "an answer about both")
+
+    async def test_a_stranger_is_refused_and_changes_nothing(self, day: Day) -> None:
+        day.plan()
+        await day.press("eve", await day.card(), "approve")
+
+        async def told() -> bool:
+            return any("I do not know you" in each.text for each in await day.seen(PRODUCT, person="eve") if each.only_for)
+
+        await day.until(told, "eve is told, alone")
+        assert day.bed.open_gate().decision is None
+
+    async def test_a_click_that_comes_too_late_hears_who_was_first(self, day: Day) -> None:
+        day.plan()
+        card = await day.card()
+        day.bed.fleet.decide("g1", "approve", day.bed.fleet.registry.people[0], platform="web")
+        await day.press("ben", card, "approve")
+
+        async def told() -> bool:
+            return any("ana was first" in each.text for each in await day.seen(PRODUCT, person="ben") if each.only_for)
+
+        await day.until(told, "ben hears that ana was first")
+
+    async def test_a_rejection_gives_its_reason_to_the_coordinator(self, day: Day) -> None:
+        day.plan()
+        await day.press("ana", await day.card(), "reject", note="not this year")
+        await day.until(lambda: day.bed.fleet.gate("g1").decision, "it is decided")
+
+        def sent() -> bool:
+            return any("not this year" in mail.body for mail in day.bed.engine.box(PRODUCT).mail if mail.sender == "operator")
+
+        await day.until(sent, "its product's coordinator reads why")
+
+    async def test_a_burst_of_reports_is_one_message(self, day: Day) -> None:
+        for number in range(5):
+            day.bed.engine.push_mail(PRODUCT, sender=f"builder-{number}", type="worker_done", body=f"part {number} done")
+        await day.bed.settled()
+        day.bed.clock.forward(seconds=10)
+        await day.bed.settled()
+
+        async def reports() -> list[Seen]:
+            return [each for each in await day.seen(PRODUCT) if "part" in each.text and "done" in each.text]
+
+        (one,) = await day.until(reports, "the reports")
+        assert all(f"part {number} done" in one.text for number in range(5))
