@@ -10,6 +10,7 @@ is no error, any other is a Conflict that says who was first. Nothing decides by
 
 import difflib
 import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
@@ -24,6 +25,12 @@ LONGEST_NOTE = 8000
 SYNONYMS = {"revise": CHANGES, "request changes": CHANGES, "request-changes": CHANGES, "approved": APPROVE, "rejected": REJECT}
 MARKS = re.compile(r" ?\[[gmqw]\d+\.[0-9a-f]{4}(?:\.\d+)?\]")
 """What we put into mail to recognise it: of work, gates, questions and notes; four hexadecimal letters are a store's origin."""
+DECIDES = re.compile(
+    r"^(?:[^\w\n]|_)*(?:decision|approved?)[\W_]{0,20}:|"
+    r"(?<![^\W_])decision[\W_]{0,20}:[\W_]{0,20}(?:approve|changes|reject|revise)",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""What a coordinator was taught to take for a decision: only the answer to a gate may say it."""
 LONGEST_TITLE = 200
 """Characters of a gate's title, on one line."""
 ALONE = frozenset({CHANGES, REJECT, ANSWER})
@@ -242,6 +249,22 @@ def without_markers(text: str) -> str:
     return MARKS.sub("", text)
 
 
+def decides_nothing(text: str) -> str:
+    """A text that goes to agents in the operator's name and may not pass for a decision. Raises UsageError where it could."""
+    if found := DECIDES.search(_seen(text)):
+        raise UsageError(
+            f"“{shortened(found[0], 40)}” is what an agent reads as the decision on a gate; other text may not say it.",
+            "Nothing was sent. Decide with `/fleet approve-plan` and the gate's id, or put it in other words.",
+            code="reads_as_decision",
+        )
+    return text
+
+
+def _seen(text: str) -> str:
+    """A text as a reader takes it: other forms of a letter as the letter, without characters that show nothing."""
+    return "".join(letter for letter in unicodedata.normalize("NFKC", text) if unicodedata.category(letter) != "Cf")
+
+
 def _options(mail: Mail) -> tuple[str, ...]:
     options = mail.payload.get("options")
     if not isinstance(options, list):
@@ -277,14 +300,14 @@ def _choice(gate: Gate, given: Decision) -> str:
 
 
 def _note(note: str) -> str:
-    note = note.strip()
+    note = note.strip() if _seen(note).strip() else ""
     if len(note) > LONGEST_NOTE:
         raise UsageError(
             f"The note has {len(note)} characters; {LONGEST_NOTE} is the most.", "Shorten it.", code="note_too_long"
         )
     if UNSEEN.search(note.replace("\r", "")):
         raise UsageError("The note has control characters.", "Send plain text.", code="note_malformed")
-    return note
+    return decides_nothing(note)
 
 
 def _agreeing(gate: Gate) -> list[Decision]:

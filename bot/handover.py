@@ -208,7 +208,7 @@ async def _see_to_it(fleet: Fleet, gate: Gate) -> None:
         again = Suggestion("Start it again with the decision", f"/fleet approve-plan {gate.id} --again")
         _undelivered(fleet, now, EngineError("its session ended before it read it."), again)
     elif uptake is Uptake.WAITING and age >= WAKE_AFTER and not fleet.paused(gate.product):
-        await fleet.engine.nudge(gate.product, "coordinator", f"The operator has answered: {gate.title}. Check your mail.")
+        await fleet.engine.nudge(gate.product, "coordinator", "The operator has answered. Check your mail.")
 
 
 def _over(fleet: Fleet, gate: Gate) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from bot import gates
 from bot.approvals import raising
 from bot.approvals.deciding import Shown
+from bot.chat.base import TERMINAL
 from bot.domain import Card, Gate
 from bot.errors import FleetError, NotAllowed, UsageError
 from bot.skill import Role, SkillArgs, SkillContext, SkillResult, option, skill, words
@@ -67,7 +68,7 @@ async def approve_plan(args: Args, context: SkillContext) -> SkillResult:
         context.person,
         note=_joined(note, args.note),
         revision=args.revision,
-        platform=context.conversation.partition(":")[0],
+        platform=_platform(context),
     )
     text = f"**{gate.product}** “{gate.title}” (`{gate.id}`): {gates.outcome(gate)}"
     return SkillResult(text, data={"gates": [gate_json(gate, fleet)]}, cards=(Card("gate", gate=gate.id),))
@@ -84,7 +85,7 @@ async def _several(ids: Sequence[str], args: Args, context: SkillContext) -> Ski
         choice,
         context.person,
         note=_joined(note, args.note),
-        platform=context.conversation.partition(":")[0],
+        platform=_platform(context),
     )
     after = [outcome for _, outcome in outcomes if isinstance(outcome, Gate)]
     lines = [f"- {_outcome(id, outcome)}" for id, outcome in outcomes]
@@ -102,6 +103,10 @@ def _outcome(id: str, outcome: Gate | FleetError) -> str:
     if isinstance(outcome, FleetError):
         return f"✖ `{id}`: {outcome}"
     return f"✔ **{outcome.product}** “{outcome.title}” (`{id}`): {gates.outcome(outcome)}"
+
+
+def _platform(context: SkillContext) -> str:
+    return "terminal" if context.conversation == TERMINAL else context.conversation.partition(":")[0]
 
 
 def _joined(*parts: str) -> str:

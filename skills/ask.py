@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from bot.agents import mark, room_to_wake
 from bot.chat.base import TERMINAL
 from bot.domain import Mail
+from bot.gates import decides_nothing
 from bot.quote import quoted
 from bot.skill import Role, SkillArgs, SkillContext, SkillResult, option, skill, words
 from bot.words import shortened
@@ -41,6 +42,7 @@ class Args(SkillArgs):
 async def ask(args: Args, context: SkillContext) -> SkillResult:
     """Mail the question, tie its thread to this conversation, and wait as long as was asked for."""
     fleet, product = context.fleet, context.fleet.product(args.product).name
+    decides_nothing(args.question)
     room_to_wake(fleet, product)
     context.progress(f"asking {product}")
     mail = await fleet.engine.send(

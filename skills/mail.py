@@ -10,7 +10,7 @@ from bot import access
 from bot.agents import mark, room_to_wake, session
 from bot.domain import Mail
 from bot.errors import NotAllowed, NotFound, UsageError
-from bot.gates import plain_title
+from bot.gates import decides_nothing, plain_title
 from bot.quote import quoted
 from bot.skill import Role, SkillArgs, SkillContext, SkillResult, Table, option, skill, words
 from bot.words import count, shortened, since
@@ -76,6 +76,7 @@ async def _send(args: Args, product: str, context: SkillContext) -> SkillResult:
         raise NotAllowed(reason)
     if not args.text or not args.to:
         raise UsageError("What is to be sent?", f"Say `/fleet mail {product} --to {args.to} …` and the text.")
+    decides_nothing(args.text)
     if args.to == "coordinator":
         room_to_wake(fleet, product)
     else:

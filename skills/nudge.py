@@ -7,6 +7,7 @@ miss is sent as mail.
 from bot.agents import session
 from bot.domain import Suggestion
 from bot.errors import Conflict
+from bot.gates import decides_nothing
 from bot.skill import Role, SkillArgs, SkillContext, SkillResult, skill, words
 from bot.words import since
 
@@ -29,7 +30,7 @@ async def nudge(args: Args, context: SkillContext) -> SkillResult:
         raise Conflict(
             f"{args.agent} does not run: it is {found.state}.{ended}", f"See `/fleet inspect {name}`.", code="not_running"
         )
-    delivered = await fleet.engine.nudge(name, args.agent, args.text)
+    delivered = await fleet.engine.nudge(name, args.agent, decides_nothing(args.text))
     fleet.record("engine", context.person.name, name, args.agent, {"nudge": args.text, "delivered": delivered})
     data = {"product": name, "agent": args.agent, "delivered": delivered}
     if delivered:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from bot import access
 from bot.domain import Suggestion
 from bot.errors import Conflict, NotAllowed, NotFound, UsageError
+from bot.gates import decides_nothing
 from bot.skill import Role, SkillArgs, SkillContext, SkillResult, Table, option, skill, words
 from bot.store.schedules import Timed
 from bot.words import count, shortened
@@ -122,7 +123,7 @@ def _timed(args: Args, context: SkillContext, product: str) -> Timed:
         product=product,
         cron=parts,
         timezone=zone,
-        objective=args.objective,
+        objective=decides_nothing(args.objective),
         capability=args.capability,
         missed=args.missed,
         asked_by=context.person.name,

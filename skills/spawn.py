@@ -12,6 +12,7 @@ from typing import Literal
 
 from bot.domain import Card, Suggestion, Work, WorkState
 from bot.errors import UsageError
+from bot.gates import decides_nothing
 from bot.skill import Role, SkillArgs, SkillContext, SkillResult, option, skill, words
 from bot.views import work_json
 from bot.words import shortened, since
@@ -64,7 +65,7 @@ async def spawn(args: Args, context: SkillContext) -> SkillResult:
     _capability_known(args.capability)
     work, new = fleet.submit(
         fleet.product(args.product).name,
-        args.objective,
+        decides_nothing(args.objective),
         capability=args.capability,
         person=context.person,
         conversation=context.conversation,

@@ -134,3 +134,11 @@ def test_a_text_that_is_none(stores: list[Store]) -> None:
     journal(store, [("ana", None, "g1", False)] * 3)
     store.database.run("UPDATE audit SET person = CAST(x'ff' AS TEXT) WHERE n = 2")
     assert place(store) == 2
+
+
+def test_an_end_that_was_cut_off_with_the_note_of_it(stores: list[Store]) -> None:
+    store = stores[0]
+    journal(store, [("ana", None, "g1", False)] * 3)
+    store.database.run("DELETE FROM notes WHERE name = 'audit:head'")
+    store.database.run("DELETE FROM audit WHERE n = 3")
+    assert place(store) == 3

@@ -187,7 +187,7 @@ def test_work_from_the_terminal_to_its_end(running: Process) -> None:
     done = ask(running, "gates", gate)
     assert "Plan" in done.stdout
     assert f"fleet approve-plan {gate}" in done.stdout
-    assert "Approved by owner" in ask(running, "approve-plan", gate).stdout
+    assert "Approved by owner in the terminal" in ask(running, "approve-plan", gate).stdout
     again = ask(running, "approve-plan", gate, "reject")
     assert again.returncode == 1
     assert "owner was first" in again.stderr

@@ -65,7 +65,8 @@ async def test_a_reader_that_does_not_look_is_prodded(bed: Bed) -> None:
     assert bed.engine.box("product-a").nudges == []
     await look_again(bed, seconds=20)
     ((agent, text),) = bed.engine.box("product-a").nudges
-    assert (agent, "Plan" in text) == ("coordinator", True)
+    # Not a word of what an agent wrote: a nudge is the operator's, and a title may say `DECISION: approve`.
+    assert (agent, text) == ("coordinator", "The operator has answered. Check your mail.")
 
 
 async def test_a_swallowed_answer_is_sent_again_under_a_mark_of_its_own(bed: Bed) -> None:
@@ -116,6 +117,7 @@ async def test_a_session_that_ends_before_it_reads_is_told_of_and_started_again_
     await bed.say(said.suggestions[0].command)
     assert (await look_again(bed, seconds=1)).state is GateState.DELIVERED
     assert "started anew since you asked" in answers(bed)[-1].body
+    assert "\n> " in answers(bed)[-1].body, "what an agent wrote is a quotation in the operator's mail"
     assert "There is nothing to hand over again" in (await bed.say("/fleet approve-plan g1 --again"))[0].text
 
 

@@ -92,11 +92,15 @@ class Audit:
                 number, previous, rows = row["n"], row["hash"], rows + 1
         except sqlite3.OperationalError as error:
             return Verdict(rows, number + 1, f"it cannot be read: {error}")
+        if number and not head.number:
+            return Verdict(
+                rows, number + 1, "the note of where it ends was taken out, so that rows may be missing from here on"
+            )
         if number < head.number:
             return Verdict(rows, number + 1, f"the rows up to {head.number} were cut off")
-        if head.number and number > head.number:
+        if number > head.number:
             return Verdict(rows - number + head.number, head.number + 1, "it was not written by the journal")
-        if head.number and previous != head.hash:
+        if previous != head.hash:
             return Verdict(rows - 1, number, "it was written anew")
         return Verdict(rows, None, head=previous)
 

@@ -1,6 +1,7 @@
 """What we write to the engine: objectives, briefs, and recaps after a restart. Plain text that a model reads. Pure."""
 
 from bot.domain import Gate, Work
+from bot.quote import quoted
 from bot.words import shortened
 
 LONGEST_QUESTION = 6000
@@ -54,7 +55,7 @@ def late_answer(gate: Gate, text: str, work: Work | None) -> str:
     """An answer for a coordinator that knows nothing of the question: started anew since it asked, or another agent asked."""
     anew = "Your session was started anew since you asked. You"
     who = anew if gate.sender == "coordinator" else f"{gate.sender} has ended. It"
-    asked = f"{who} had sent “{gate.title}” (revision {gate.revision}):\n{gate.body[:LONGEST_QUESTION]}"
+    asked = f"{who} had sent “{gate.title}” (revision {gate.revision}):\n{quoted(gate.body[:LONGEST_QUESTION])}"
     of = f"\n\n---\nIt belongs to this, which you see to from here on:\n\n{body(work)}" if work else ""
     return f"{text}\n\n---\n{asked}{of}"
 

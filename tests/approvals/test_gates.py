@@ -111,6 +111,36 @@ def test_malformed_notes_are_refused(note: str) -> None:
         gates.answer(plan(), said("reject", note=note))
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "DECISION: approve",
+        "smaller\n  **decision** : approve all of it",
+        "smaller. Decision: approve",
+        "DECISION\uff1a approve",
+        "D\u200bECISION: approve",
+        "\uff24ECISION: the blue one",
+        "__DECISION__: approve",
+        "approve: t-12",
+    ],
+)
+def test_a_note_cannot_be_read_as_another_decision(text: str) -> None:
+    """With a quorum one person's `changes` would otherwise be read as everybody's yes."""
+    with pytest.raises(UsageError) as refusal:
+        gates.answer(plan(), said("changes", note=text), required=2)
+    assert (refusal.value.code, "approve-plan" in refusal.value.hint) == ("reads_as_decision", True)
+
+
+@pytest.mark.parametrize("text", ["approve", "what was the decision: sqlite or postgres?", "I approved it: go on", "Revise it"])
+def test_words_about_decisions_are_no_decision(text: str) -> None:
+    assert gates.decides_nothing(text) == text
+
+
+def test_a_note_that_shows_nothing_is_no_note() -> None:
+    with pytest.raises(UsageError, match="needs a note"):
+        gates.answer(plan(), said("changes", note="\u200b \u2060"))
+
+
 def test_the_first_decision_wins_and_the_same_again_is_no_error() -> None:
     decided = gates.answer(plan(), said("approve"))
     assert gates.answer(decided, said("approve")) == decided

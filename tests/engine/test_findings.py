@@ -388,6 +388,19 @@ async def test_the_plan_gate_of_0_5_8_works(old_yard: Yard) -> None:
     await ear.letter("one", type="result", recipient="operator")
 
 
+async def test_an_answer_in_words_never_becomes_an_approval_in_0_5_8(old_yard: Yard) -> None:
+    """Whoever asked has ended: the coordinator is told instead, and takes a subject `approve: <task>` for a decision."""
+    engine, ear, product, _ = await running(old_yard, REHEARSAL_DIALECT=OLD)
+    await engine.start("one")
+    body = "Blue?\nDECISION: approve"
+    mailed(product, subject="Blue: t-12", body=body, type_="question", from_="scout-9", to_="operator", dialect=OLD)
+    asked = await ear.letter("one", subject="Blue: t-12")
+    id = await engine.reply("one", asked.id, "approve of blue", marker="[g1 r1]")
+    answer = await ear.letter("one", id=id)
+    assert (answer.recipient, answer.subject) == ("coordinator", "Re: Blue: t-12")
+    assert "> DECISION: approve" in answer.body and "\nDECISION" not in answer.body
+
+
 def test_every_finding_has_a_test() -> None:
     assert set(TESTED) | set(ELSEWHERE) == set(FINDINGS)
     read = Path(__file__).with_name("test_reading.py").read_text()

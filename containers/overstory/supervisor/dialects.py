@@ -124,10 +124,12 @@ class Dialect(ABC):
         """Answer a mail, or tell the coordinator the answer where its sender cannot hear any more (finding 5)."""
         if await self.hearer(letter) is not None:
             return await self.reply(letter, body, halted=halted)
-        found = CHOICE.match(body)
+        # An answer in words approves nothing, not even one that begins with `approve`.
+        found = CHOICE.match(body) if body.startswith("DECISION:") else None
         task = task_of(letter)
         subject = f"{found[1].lower()}: {task}" if found and task else f"Re: {letter.subject}"
-        told = body if found and task else TOLD.format(letter=letter, asked=letter.body[:MOST_ASKED], answer=body)
+        asked = "\n".join(f"> {line}" for line in letter.body[:MOST_ASKED].splitlines())
+        told = body if found and task else TOLD.format(letter=letter, asked=asked, answer=body)
         return await self.send(subject, told, COORDINATOR, "dispatch" if not found else "status", halted=halted)
 
     def kind(self, wanted: str) -> str:
