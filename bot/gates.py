@@ -25,6 +25,8 @@ LONGEST_NOTE = 8000
 SYNONYMS = {"revise": CHANGES, "request changes": CHANGES, "request-changes": CHANGES, "approved": APPROVE, "rejected": REJECT}
 MARKS = re.compile(r" ?\[[gmqw]\d+\.[0-9a-f]{4}(?:\.\d+)?\]")
 """What we put into mail to recognise it: of work, gates, questions and notes; four hexadecimal letters are a store's origin."""
+ANSWERS = re.compile(r"\[(g\d{1,12})\.[0-9a-f]{4}(?:\.\d+)?\]\s*\Z")
+"""The mark at the end of an answer to a gate."""
 DECIDES = re.compile(
     r"^(?:[^\w\n]|_)*(?:decision|approved?)[\W_]{0,20}:|"
     r"(?<![^\W_])decision[\W_]{0,20}:[\W_]{0,20}(?:approve|changes|reject|revise)",
@@ -258,6 +260,17 @@ def decides_nothing(text: str) -> str:
             code="reads_as_decision",
         )
     return text
+
+
+def decides(mail: Mail) -> bool:
+    """Whether a mail begins as a decision does, so that an agent would take it for one."""
+    return any(DECIDES.match(_seen(text).lstrip()) for text in (plain_title(mail.subject), mail.body))
+
+
+def answered_by(mail: Mail) -> str | None:
+    """The id of the gate to whose answer this mail has the mark, at its end."""
+    found = ANSWERS.search(mail.body)
+    return found[1] if found else None
 
 
 def _seen(text: str) -> str:

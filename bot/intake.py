@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from bot import gates, mailroom
 from bot.approvals import deciding, raising
-from bot.domain import Card, Gate, GateKind, GateState, Mail, Work, WorkState
+from bot.domain import Card, Gate, GateKind, GateState, Mail, Suggestion, Work, WorkState
 from bot.engine.base import MailArrived
 from bot.fleet import BOARD, Fleet
 from bot.mailroom import Use
@@ -30,9 +30,12 @@ def take(fleet: Fleet, arrived: MailArrived) -> None:
     """Take in new mail of one product, oldest first. Mail seen before changes nothing."""
     with fleet.transaction():
         reports: list[Report] = []
+        first = arrived.product not in fleet.store.mail.cursors()
         for mail in arrived.mail:
             mail = _readable(fleet, mail)
             if fleet.store.mail.add(mail):
+                if not first and mail.sender == "operator" and gates.decides(mail) and not _ours(fleet, mail):
+                    _warn(fleet, mail)
                 if mail.sender == "coordinator":
                     room.answered(fleet, mail.product)
                 reports += _take_one(fleet, mail)
@@ -62,6 +65,29 @@ def _readable(fleet: Fleet, mail: Mail) -> Mail:
         body=change(mail.body),
         payload=each_text(mail.payload, change),
     )
+
+
+def _ours(fleet: Fleet, mail: Mail) -> bool:
+    """Whether a decision in the operator's name is one that was made here: it has the mark of its gate, and its words."""
+    gate = fleet.store.gates.get(gates.answered_by(mail) or "")
+    if gate is None or gate.product != mail.product or gate.decision is None:
+        return False
+    return fleet.redact(clean(gates.reply(gate))) in mail.body
+
+
+def _warn(fleet: Fleet, mail: Mail) -> None:
+    """Say that somebody decided in the operator's name who is not us: mail of the engine has no signatures."""
+    product = mail.product
+    fleet.record("mail", "unknown", product, mail.id, {"decides": shortened(mail.body, 200), "to": mail.recipient})
+    said = (
+        f"**{product}**: {mail.recipient} was sent a decision in the operator's name, and not by me: "
+        f"“{shortened(gates.without_markers(mail.body), 120)}”. Nobody decided that here. Somebody wrote it in a shell, or "
+        f"another coordinator did, or an agent. If you do not know who it was, hold {product} and look at what it did."
+    )
+    offers = (Suggestion("Hold it", f"/fleet pause {product}"), Suggestion("Read it", f"/fleet mail {product} {mail.id}"))
+    for place in fleet.places(product, ""):
+        key = f"not ours:{product}:{mail.id}:{place}"
+        fleet.say(place, said, key=key, kind="error", product=product, suggestions=offers)
 
 
 def _take_one(fleet: Fleet, mail: Mail) -> list[Report]:
