@@ -108,6 +108,8 @@ class Database:
     async def lasting(self) -> None:
         """Wait until all that has been kept by now survives a loss of power. It holds up nobody else, and those who wait wait
         together. Raises StoreError when it cannot be."""
+        if self.synchronous == "OFF" or str(self.path) == ":memory:":
+            return
         wanted, before, self._waited = self._kept, self._waited, time.monotonic()
         if self._on_disk < wanted and self._syncing is None and self._waited - before > ALONE:
             self.sync()
@@ -127,8 +129,6 @@ class Database:
 
     def sync(self) -> None:
         """Have the disk write what SQLite has appended to its log; takes as long as the disk does. Raises StoreError."""
-        if self.synchronous == "OFF" or str(self.path) == ":memory:":
-            return
         try:
             if self._wal is None:
                 self._wal = os.open(f"{self.path}-wal", os.O_RDWR)
