@@ -86,6 +86,8 @@ def _said(skill: Skill, where: tuple[int | str, ...], kind: str, message: str, g
     takes = f"one of {', '.join(field.choices)}" if field.choices else KINDS.get(kind)
     if takes is not None:
         return f"{shown} takes {takes}, not “{str(given)[:60]}”."
+    if kind == "string_pattern_mismatch":
+        return f"{shown} cannot be “{str(given)[:60]}”. {field.description}"
     return f"{shown}: {message.removeprefix('Input ')}, not “{str(given)[:60]}”."
 
 
