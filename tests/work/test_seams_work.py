@@ -147,4 +147,4 @@ async def run(folder: Path, at: int | None) -> list[str]:
 
 
 async def test_no_work_is_lost_none_starts_twice_and_no_limit_is_passed_whatever_it_is_killed_at(tmp_path: Path) -> None:
-    await every(run, tmp_path, LEAST, step=12)
+    await every(run, tmp_path, LEAST, step=16)

@@ -4,6 +4,7 @@ Discord takes 25 subcommands, 25 in each group below them, and 8,000 characters 
 too many and it refuses all of them, so what finds no place is left out, and can still be said: `!name`.
 """
 
+from bisect import bisect
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -34,14 +35,15 @@ def commands(skills: Sequence[Skill]) -> list[dict[str, Any]]:
     everywhere = {"contexts": [0, 1], "integration_types": [0]}
     fleet = {"name": "fleet", "description": "The fleet of products: look, ask, start, decide.", "type": CHAT}
     offered = sorted(skills, key=lambda skill: (list(Role).index(skill.role), skill.name))
-    for most in LENGTHS:
-        fleet = {**fleet, "options": _all(offered, most)}
-        if size(fleet) <= SIZE:
-            break
-    while size(fleet) > SIZE:
-        offered.pop()
-        fleet = {**fleet, "options": _all(offered, LENGTHS[-1])}
-    return [{**fleet, **everywhere}, {"name": TASK, "type": MESSAGE, **everywhere}]
+
+    def offering(number: int, most: int) -> dict[str, Any]:
+        return {**fleet, "options": _all(offered[:number], most)}
+
+    number, least = len(offered), LENGTHS[-1]
+    most = next((most for most in LENGTHS if size(offering(number, most)) <= SIZE), least)
+    if most == least:
+        number = bisect(range(number + 1), SIZE, key=lambda number: size(offering(number, least))) - 1
+    return [{**offering(number, most), **everywhere}, {"name": TASK, "type": MESSAGE, **everywhere}]
 
 
 def size(node: Mapping[str, Any]) -> int:
