@@ -3,14 +3,11 @@ spread; `tests/e2e/test_killed_everywhere.py` tries every one."""
 
 from pathlib import Path
 
-import pytest
-
 from tests.killing import LEAST, LEAST_CUTS, Trial
 
 
-@pytest.mark.parametrize("stripe", ["0/2", "1/2"])
-def test_no_gate_and_no_decision_is_lost_or_repeated_wherever_it_is_killed(tmp_path: Path, stripe: str) -> None:
-    verdict = Trial(tmp_path, "--stripe", stripe, "--most", "8").verdict()
+def test_no_gate_and_no_decision_is_lost_or_repeated_wherever_it_is_killed(tmp_path: Path) -> None:
+    verdict = Trial(tmp_path, "--most", "8").verdict()
     assert verdict["broken"] == {}
     assert verdict["points"] >= LEAST
     assert verdict["tried"] == 8
