@@ -121,7 +121,7 @@ class CutBed(Bed):
 @pytest.fixture
 async def cutter(yard: Yard) -> AsyncIterator[Cutter]:
     with TemporaryDirectory() as short:
-        cutter = Cutter(Path(short) / "cut", yard.supervisor().socket)
+        cutter = Cutter(Path(short) / "cut", yard.supervisor(own=True).socket)
         await cutter.start()
         yield cutter
         await cutter.stop()
