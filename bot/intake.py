@@ -30,11 +30,10 @@ def take(fleet: Fleet, arrived: MailArrived) -> None:
     """Take in new mail of one product, oldest first. Mail seen before changes nothing."""
     with fleet.transaction():
         reports: list[Report] = []
-        first = arrived.product not in fleet.store.mail.cursors()
         for mail in arrived.mail:
             mail = _readable(fleet, mail)
             if fleet.store.mail.add(mail):
-                if not first and mail.sender == "operator" and gates.decides(mail) and not _ours(fleet, mail):
+                if _forged(fleet, mail):
                     _warn(fleet, mail)
                 if mail.sender == "coordinator":
                     room.answered(fleet, mail.product)
@@ -67,12 +66,15 @@ def _readable(fleet: Fleet, mail: Mail) -> Mail:
     )
 
 
-def _ours(fleet: Fleet, mail: Mail) -> bool:
-    """Whether a decision in the operator's name is one that was made here: it has the mark of its gate, and its words."""
+def _forged(fleet: Fleet, mail: Mail) -> bool:
+    """Whether a mail decides in the operator's name what was not decided here: ours has the mark of its gate, and its words.
+    What was in the mailbox before we first read it is not ours to judge."""
+    if mail.sender != "operator" or not gates.decides(mail) or mail.product not in fleet.store.mail.cursors():
+        return False
     gate = fleet.store.gates.get(gates.answered_by(mail) or "")
     if gate is None or gate.product != mail.product or gate.decision is None:
-        return False
-    return fleet.redact(clean(gates.reply(gate))) in mail.body
+        return True
+    return fleet.redact(clean(gates.reply(gate))) not in mail.body
 
 
 def _warn(fleet: Fleet, mail: Mail) -> None:
