@@ -21,23 +21,24 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from bot import log as logs
-from bot import schedule, skillset
-from bot.agent.base import Model
 from bot.agent.claude import Claude
-from bot.chat.base import Chat, Live, Part
+from bot.agent.model import Model
 from bot.chat.web import WebChat
+from bot.commands import catalogue
+from bot.conversation.platform import Chat, Live, Part
+from bot.conversation.router import Router
+from bot.conversation.turns import Turns
+from bot.domain.errors import DeliveryError, FleetError, SettingsError, StoreError
 from bot.engine.base import Engine
-from bot.engine.where import Place, find
-from bot.errors import DeliveryError, FleetError, SettingsError, StoreError
+from bot.engine.locate import Place, find
 from bot.fleet import Change, Fleet
-from bot.jobs import Jobs
+from bot.jobs import clock as schedule
+from bot.jobs.loop import Jobs
+from bot.jobs.model_choice import Judgement
 from bot.registry import RegistryFile
-from bot.router import Router
 from bot.settings import Settings
 from bot.store import Store
-from bot.turns import Turns
-from bot.words import count
-from bot.work.judgement import Judgement
+from bot.text.wording import count
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +90,7 @@ async def open_core(settings: Settings, live: Callable[[str, Live], None] = lamb
     engine = place.engine()
     fleet = Fleet(registry, store, engine, platforms=("web", *configured(settings)), redact=settings.redact)
     jobs = Jobs(fleet)
-    router = Router(fleet, skillset.load(), live=live)
+    router = Router(fleet, catalogue.load(), live=live)
     jobs.act = router.act
     model = _model(settings, registry)
     if model is not None:

@@ -13,11 +13,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from bot import access, holding
-from bot.admission import Capacity
-from bot.approvals import deciding, inbox
-from bot.approvals.deciding import Shown
-from bot.approvals.inbox import Waiting
 from bot.domain import (
     Card,
     Gate,
@@ -32,16 +27,24 @@ from bot.domain import (
     Trouble,
     Work,
     WorkState,
+    access,
 )
+from bot.domain.errors import FleetError, NotFound, UsageError
 from bot.engine.base import Engine
-from bot.errors import FleetError, NotFound, UsageError
+from bot.gates import decide as deciding
+from bot.gates import inbox
+from bot.gates.decide import Shown
+from bot.gates.inbox import Waiting
 from bot.registry import Registry, RegistryFile
-from bot.status import FleetStatus, product_status, urgent_first
 from bot.store import Store
-from bot.words import each_text
-from bot.work import queueing, room
-from bot.work.learned import Learned
-from bot.work.queueing import Terms
+from bot.text.wording import each_text
+from bot.work import capacity as room
+from bot.work import pause as holding
+from bot.work import queue
+from bot.work.admission import Capacity
+from bot.work.estimates import Learned
+from bot.work.queue import Terms
+from bot.work.status import FleetStatus, product_status, urgent_first
 
 BOARD = "web:fleet"
 """The conversation that hears what nobody in particular asked for."""
@@ -263,7 +266,7 @@ class Fleet:
             reason="just asked for",
         )
         with self.transaction():
-            work, new = queueing.submit(self, asked, terms, request)
+            work, new = queue.submit(self, asked, terms, request)
             if new:
                 detail = {"asked": objective, "capability": capability, "by": terms.source, "priority": terms.priority}
                 self.record("work", person.name, name, work.id, detail)

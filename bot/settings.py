@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from bot.errors import SettingsError
+from bot.domain.errors import SettingsError
 
 LEVELS = ("debug", "info", "warning", "error")
 FORMATS = ("text", "json")

@@ -11,13 +11,12 @@ from typing import Literal
 
 from pydantic import field_validator
 
-from bot import access
-from bot.domain import Product, Suggestion
+from bot.commands.skill import Role, SkillArgs, SkillContext, SkillResult, option, skill, words
+from bot.domain import Product, Suggestion, access
+from bot.domain.errors import NotAllowed, UsageError
 from bot.engine.base import Adoption
-from bot.errors import NotAllowed, UsageError
 from bot.fleet import Change
-from bot.skill import Role, SkillArgs, SkillContext, SkillResult, option, skill, words
-from bot.words import count
+from bot.text.wording import count
 
 FENCE = "~~~~~~"
 """Longer than any fence in what is shown between two of them."""

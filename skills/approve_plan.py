@@ -7,15 +7,14 @@ approves. A gate of kind question or escalation takes the words as the answer it
 import difflib
 from collections.abc import Sequence
 
-from bot import gates
-from bot.approvals import raising
-from bot.approvals.deciding import Shown
-from bot.chat.base import TERMINAL
+from bot.commands.skill import Role, SkillArgs, SkillContext, SkillResult, option, skill, words
+from bot.conversation.platform import TERMINAL
 from bot.domain import Card, Gate
-from bot.errors import FleetError, NotAllowed, UsageError
-from bot.skill import Role, SkillArgs, SkillContext, SkillResult, option, skill, words
-from bot.views import gate_json, gates_json
-from bot.words import count
+from bot.domain.errors import FleetError, NotAllowed, UsageError
+from bot.gates import lifecycle, notify
+from bot.gates.decide import Shown
+from bot.text.wording import count
+from bot.work.views import gate_json, gates_json
 
 
 class Args(SkillArgs):
@@ -58,10 +57,10 @@ async def approve_plan(args: Args, context: SkillContext) -> SkillResult:
     gate = fleet.gate(ids[0])
     if args.again:
         gate = fleet.hand_over_again(gate.id, context.person)
-        text = f"**{gate.product}** “{gate.title}” (`{gate.id}`): {gates.outcome(gate)}; it is handed over again."
+        text = f"**{gate.product}** “{gate.title}” (`{gate.id}`): {lifecycle.outcome(gate)}; it is handed over again."
         return SkillResult(text, data={"gates": [gate_json(gate, fleet)]}, cards=(Card("gate", gate=gate.id),))
     choice, note = read(gate, args.answer)
-    gate = raising.decide(
+    gate = notify.decide(
         fleet,
         gate.id,
         choice,
@@ -70,7 +69,7 @@ async def approve_plan(args: Args, context: SkillContext) -> SkillResult:
         revision=args.revision,
         platform=_platform(context),
     )
-    text = f"**{gate.product}** “{gate.title}” (`{gate.id}`): {gates.outcome(gate)}"
+    text = f"**{gate.product}** “{gate.title}” (`{gate.id}`): {lifecycle.outcome(gate)}"
     return SkillResult(text, data={"gates": [gate_json(gate, fleet)]}, cards=(Card("gate", gate=gate.id),))
 
 
@@ -102,7 +101,7 @@ async def _several(ids: Sequence[str], args: Args, context: SkillContext) -> Ski
 def _outcome(id: str, outcome: Gate | FleetError) -> str:
     if isinstance(outcome, FleetError):
         return f"✖ `{id}`: {outcome}"
-    return f"✔ **{outcome.product}** “{outcome.title}” (`{id}`): {gates.outcome(outcome)}"
+    return f"✔ **{outcome.product}** “{outcome.title}” (`{id}`): {lifecycle.outcome(outcome)}"
 
 
 def _platform(context: SkillContext) -> str:
@@ -116,15 +115,15 @@ def _joined(*parts: str) -> str:
 def read(gate: Gate, answer: str) -> tuple[str, str]:
     """Choice and note in what was typed after the gate's id."""
     said = answer.strip()
-    if not said and gates.APPROVE in gate.options:
-        return gates.APPROVE, ""
-    choices = {**{each.lower(): each for each in gate.options}, **gates.SYNONYMS}
+    if not said and lifecycle.APPROVE in gate.options:
+        return lifecycle.APPROVE, ""
+    choices = {**{each.lower(): each for each in gate.options}, **lifecycle.SYNONYMS}
     for words_ in sorted(choices, key=len, reverse=True):
         rest = said[len(words_) :]
         if said.lower().startswith(words_) and (not rest or rest[0] in " :,.;\n"):
             return choices[words_], rest.lstrip(" :,.;\n")
-    if gates.ANSWER in gate.options and said:
-        return gates.ANSWER, said
+    if lifecycle.ANSWER in gate.options and said:
+        return lifecycle.ANSWER, said
     near = difflib.get_close_matches(said.lower().split()[0] if said else "", choices, n=1, cutoff=0.6)
     hint = f"Did you mean `/fleet approve-plan {gate.id} {choices[near[0]]}`?" if near else ""
     raise UsageError(

@@ -8,13 +8,13 @@ answered; `wait` (seconds) waits that long for it and returns it. The question h
 import asyncio
 from typing import TYPE_CHECKING
 
-from bot.agents import mark, room_to_wake
-from bot.chat.base import TERMINAL
+from bot.commands.skill import Role, SkillArgs, SkillContext, SkillResult, option, skill, words
+from bot.conversation.platform import TERMINAL
 from bot.domain import Mail
-from bot.gates import decides_nothing
-from bot.quote import quoted
-from bot.skill import Role, SkillArgs, SkillContext, SkillResult, option, skill, words
-from bot.words import shortened
+from bot.gates.lifecycle import decides_nothing
+from bot.text.quoting import quoted
+from bot.text.wording import shortened
+from bot.work.sessions import mark, room_to_wake
 
 if TYPE_CHECKING:
     from bot.fleet import Change, Fleet

@@ -7,8 +7,8 @@ was changed or taken out.
 from datetime import datetime
 from typing import Any
 
-from bot.skill import Role, SkillArgs, SkillContext, SkillResult, Table, option, skill, words
-from bot.words import count, shortened, since
+from bot.commands.skill import Role, SkillArgs, SkillContext, SkillResult, Table, option, skill, words
+from bot.text.wording import count, shortened, since
 
 
 class Args(SkillArgs):

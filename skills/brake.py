@@ -5,10 +5,10 @@ kept. It shows first what is in flight, and a person confirms: a call raises a g
 off.
 """
 
+from bot.commands.skill import Role, SkillArgs, SkillContext, SkillResult, option, skill, words
 from bot.domain import Suggestion
-from bot.errors import NotAllowed
-from bot.skill import Role, SkillArgs, SkillContext, SkillResult, option, skill, words
-from bot.words import count, listed
+from bot.domain.errors import NotAllowed
+from bot.text.wording import count, listed
 from bot.work import brake as brakes
 
 

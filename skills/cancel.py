@@ -4,13 +4,12 @@ Use it when something that waits is no longer wanted. What has started already i
 agent. What depends on cancelled work is not started by itself.
 """
 
-from bot import access
-from bot.domain import WorkState
-from bot.errors import NotAllowed
-from bot.skill import Role, SkillArgs, SkillContext, SkillResult, skill, words
-from bot.views import work_json
-from bot.words import listed, shortened
-from bot.work import queueing
+from bot.commands.skill import Role, SkillArgs, SkillContext, SkillResult, skill, words
+from bot.domain import WorkState, access
+from bot.domain.errors import NotAllowed
+from bot.text.wording import listed, shortened
+from bot.work import queue
+from bot.work.views import work_json
 
 
 class Args(SkillArgs):
@@ -27,7 +26,7 @@ async def cancel(args: Args, context: SkillContext) -> SkillResult:
     if reason := access.may(context.person, Role.OPERATOR, work.product):
         raise NotAllowed(reason)
     with fleet.transaction():
-        work = queueing.cancel(fleet, work, context.person)
+        work = queue.cancel(fleet, work, context.person)
     queued = fleet.store.work.open(states=(WorkState.QUEUED,))
     left = [f"`{each.id}`" for each in queued if work.id in each.depends_on]
     behind = f" {listed(left)} depended on it: `/fleet prioritize {left[0].strip('`')} --after none` frees it." if left else ""

@@ -7,12 +7,11 @@ UTC; those of the coordinator are of its own turns.
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from bot import access
-from bot.domain import Work
-from bot.errors import NotAllowed
-from bot.skill import Role, SkillArgs, SkillContext, SkillResult, Table, option, skill, words
-from bot.words import count, money, shortened
-from bot.work import room
+from bot.commands.skill import Role, SkillArgs, SkillContext, SkillResult, Table, option, skill, words
+from bot.domain import Work, access
+from bot.domain.errors import NotAllowed
+from bot.text.wording import count, money, shortened
+from bot.work import capacity
 
 if TYPE_CHECKING:
     from bot.fleet import Fleet
@@ -36,7 +35,7 @@ async def costs(args: Args, context: SkillContext) -> SkillResult:
     spent = _spent(fleet, args.days)
     seen.sort(key=lambda each: -spent.get(each, 0.0))
     products: list[dict[str, Any]] = [
-        {"name": each, "usd": round(spent.get(each, 0.0), 4), "budget_usd": room.limit(fleet, each)} for each in seen
+        {"name": each, "usd": round(spent.get(each, 0.0), 4), "budget_usd": capacity.limit(fleet, each)} for each in seen
     ]
     since = fleet.today() - timedelta(days=args.days - 1)
     own = fleet.store.talk.spent_since(since)
@@ -49,7 +48,7 @@ async def costs(args: Args, context: SkillContext) -> SkillResult:
         "days": args.days,
         "products": products,
         "coordinator_usd": round(own, 4),
-        "budget_usd": room.limit(fleet, room.WHOLE),
+        "budget_usd": capacity.limit(fleet, capacity.WHOLE),
         "work": [{"id": work.id, "usd": round(work.cost_usd, 4), "objective": work.objective} for work in dear],
     }
     return SkillResult(
@@ -58,7 +57,7 @@ async def costs(args: Args, context: SkillContext) -> SkillResult:
 
 
 def _spent(fleet: "Fleet", days: int) -> dict[str, float]:
-    total: dict[str, float] = dict(room.spent_today(fleet))
+    total: dict[str, float] = dict(capacity.spent_today(fleet))
     first = fleet.today().date() - timedelta(days=days - 1)
     for day, products in fleet.store.spending.since(first).items():
         if day != fleet.today().date():
@@ -76,7 +75,7 @@ def _head(fleet: "Fleet", products: list[dict[str, Any]], own: float, days: str,
     agents = sum(each["usd"] for each in products)
     if name:
         return f"**{name}** has cost {money(agents)} {days}."
-    budget = room.limit(fleet, room.WHOLE)
+    budget = capacity.limit(fleet, capacity.WHOLE)
     of = f" of {money(budget)} today" if budget is not None and days == "today" else ""
     parts = f"{money(agents)} by agents of {count(len(products), 'product')}, {money(own)} by me"
     return f"**{money(agents + own)}**{of} {'' if of else days}: {parts}.".replace(" :", ":")

@@ -6,10 +6,10 @@ happened. products.yaml (`digest`) has it said once a day by itself.
 
 from datetime import timedelta
 
-from bot.skill import Role, SkillArgs, SkillContext, SkillResult, option, skill
-from bot.views import work_json
-from bot.words import span
+from bot.commands.skill import Role, SkillArgs, SkillContext, SkillResult, option, skill
+from bot.text.wording import span
 from bot.work import digest as digests
+from bot.work.views import work_json
 
 
 class Args(SkillArgs):

@@ -8,16 +8,15 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from bot import access
-from bot.approvals.inbox import Waiting
-from bot.approvals.raising import Deciders
-from bot.domain import Card, Gate, GateState, Suggestion
-from bot.errors import NotAllowed
-from bot.gates import ANSWER, named, outcome
-from bot.quote import fenced
-from bot.skill import Role, SkillArgs, SkillContext, SkillResult, Table, option, skill, words
-from bot.views import gate_json, gates_json
-from bot.words import count, listed, shortened, since
+from bot.commands.skill import Role, SkillArgs, SkillContext, SkillResult, Table, option, skill, words
+from bot.domain import Card, Gate, GateState, Suggestion, access
+from bot.domain.errors import NotAllowed
+from bot.gates.inbox import Waiting
+from bot.gates.lifecycle import ANSWER, named, outcome
+from bot.gates.notify import Deciders
+from bot.text.quoting import fenced
+from bot.text.wording import count, listed, shortened, since
+from bot.work.views import gate_json, gates_json
 
 if TYPE_CHECKING:
     from bot.fleet import Fleet

@@ -6,10 +6,10 @@ Use it when somebody asks what is possible or how a command goes.
 import difflib
 from typing import Any
 
+from bot.commands.catalogue import fields, named, usage
+from bot.commands.skill import Role, Skill, SkillArgs, SkillContext, SkillResult, Table, skill, words
 from bot.domain import Suggestion
-from bot.errors import NotFound
-from bot.skill import Role, Skill, SkillArgs, SkillContext, SkillResult, Table, skill, words
-from bot.skillset import fields, named, usage
+from bot.domain.errors import NotFound
 
 
 class Args(SkillArgs):

@@ -8,11 +8,11 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from bot.agents import session, sessions_of
+from bot.commands.skill import Role, SkillArgs, SkillContext, SkillResult, Table, skill, words
 from bot.domain import Session
-from bot.quote import fenced
-from bot.skill import Role, SkillArgs, SkillContext, SkillResult, Table, skill, words
-from bot.words import count, shortened, since
+from bot.text.quoting import fenced
+from bot.text.wording import count, shortened, since
+from bot.work.sessions import session, sessions_of
 
 if TYPE_CHECKING:
     from bot.fleet import Fleet

@@ -6,14 +6,13 @@ text it sends that text to an agent (operators only). To hand over work use spaw
 
 from typing import TYPE_CHECKING, Any
 
-from bot import access
-from bot.agents import mark, room_to_wake, session
-from bot.domain import Mail
-from bot.errors import NotAllowed, NotFound, UsageError
-from bot.gates import decides_nothing, plain_title
-from bot.quote import quoted
-from bot.skill import Role, SkillArgs, SkillContext, SkillResult, Table, option, skill, words
-from bot.words import count, shortened, since
+from bot.commands.skill import Role, SkillArgs, SkillContext, SkillResult, Table, option, skill, words
+from bot.domain import Mail, access
+from bot.domain.errors import NotAllowed, NotFound, UsageError
+from bot.gates.lifecycle import decides_nothing, plain_title
+from bot.text.quoting import quoted
+from bot.text.wording import count, shortened, since
+from bot.work.sessions import mark, room_to_wake, session
 
 if TYPE_CHECKING:
     from bot.fleet import Fleet

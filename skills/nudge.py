@@ -4,12 +4,12 @@ Use it to wake an agent that idles or to point it at its mail. An agent that is 
 miss is sent as mail.
 """
 
-from bot.agents import session
+from bot.commands.skill import Role, SkillArgs, SkillContext, SkillResult, skill, words
 from bot.domain import Suggestion
-from bot.errors import Conflict
-from bot.gates import decides_nothing
-from bot.skill import Role, SkillArgs, SkillContext, SkillResult, skill, words
-from bot.words import since
+from bot.domain.errors import Conflict
+from bot.gates.lifecycle import decides_nothing
+from bot.text.wording import since
+from bot.work.sessions import session
 
 
 class Args(SkillArgs):

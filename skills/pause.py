@@ -7,12 +7,11 @@ both. Nothing that was committed is lost either way. Where agents are at work, a
 yes. To end work for good, use stop.
 """
 
-from bot import access
-from bot.domain import Suggestion
-from bot.errors import NotAllowed, UsageError
-from bot.skill import Role, SkillArgs, SkillContext, SkillResult, option, skill, words
-from bot.words import count
-from bot.work import queueing
+from bot.commands.skill import Role, SkillArgs, SkillContext, SkillResult, option, skill, words
+from bot.domain import Suggestion, access
+from bot.domain.errors import NotAllowed, UsageError
+from bot.text.wording import count
+from bot.work import queue
 
 
 class Args(SkillArgs):
@@ -47,14 +46,14 @@ async def pause(args: Args, context: SkillContext) -> SkillResult:
     context.progress(f"pausing {name}")
     agents = await fleet.pause(name, context.person, park=args.park)
     if focus:
-        queueing.focus(fleet, name, focus, context.person)
+        queue.focus(fleet, name, focus, context.person)
     if args.park and agents:
         what = f"parked; {count(len(agents), 'session')} ended, open work starts again with a recap when it resumes."
     elif agents:
         what = f"paused; {count(len(agents), 'agent')} stopped where {'it was' if len(agents) == 1 else 'they were'}."
     else:
         what = f"{'parked' if args.park else 'paused'}; nothing ran, and nothing starts."
-    what += f" {queueing.said_of(focus)[0].upper()}{queueing.said_of(focus)[1:]}." if focus else ""
+    what += f" {queue.said_of(focus)[0].upper()}{queue.said_of(focus)[1:]}." if focus else ""
     data = {"product": name, "paused": True, "parked": args.park, "agents": list(agents), "focus": list(focus)}
     return SkillResult(f"**{name}** is {what}", data=data, suggestions=(Suggestion(f"Resume {name}", f"/fleet resume {name}"),))
 

@@ -8,15 +8,14 @@ more), `deadline` a moment by which it should be done. To hold a product and put
 
 from typing import Literal
 
-from bot import access
-from bot.domain import Work
-from bot.errors import NotAllowed, UsageError
-from bot.skill import Role, SkillArgs, SkillContext, SkillResult, option, skill, words
-from bot.views import work_json
-from bot.words import listed
-from bot.work import moments, queueing
-from bot.work.outlook import expected
-from bot.work.queueing import Terms
+from bot.commands.skill import Role, SkillArgs, SkillContext, SkillResult, option, skill, words
+from bot.domain import Work, access, deadlines
+from bot.domain.errors import NotAllowed, UsageError
+from bot.text.wording import listed
+from bot.work import queue
+from bot.work.forecast import expected
+from bot.work.queue import Terms
+from bot.work.views import work_json
 
 Level = Literal["critical", "high", "medium", "low", "default"]
 
@@ -73,7 +72,7 @@ def _product(args: Args, context: SkillContext) -> SkillResult:
     if args.level is None:
         raise UsageError("To what?", f"Say `/fleet prioritize {name} high`: critical, high, medium, low or default.")
     written = fleet.product(name).priority
-    queueing.set_priority(fleet, name, None if args.level == "default" else args.level, context.person)
+    queue.set_priority(fleet, name, None if args.level == "default" else args.level, context.person)
     now = written if args.level == "default" else args.level
     text = f"**{name}** has {now} priority now" + (
         ", as in products.yaml." if now == written else f"; products.yaml says {written}, and stays as it is."
@@ -91,18 +90,18 @@ def _changed(args: Args, context: SkillContext, work: Work) -> Work:
     deadline = work.deadline
     if args.deadline is not None:
         zone = fleet.registry.timezone
-        deadline = None if args.deadline == "none" else moments.read(args.deadline, fleet.now(), zone)
-    return queueing.change(fleet, work, context.person, Terms(priority=priority, depends_on=after, deadline=deadline))
+        deadline = None if args.deadline == "none" else deadlines.read(args.deadline, fleet.now(), zone)
+    return queue.change(fleet, work, context.person, Terms(priority=priority, depends_on=after, deadline=deadline))
 
 
 def _moved(args: Args, context: SkillContext, work: Work) -> Work:
     fleet = context.fleet
     if args.before:
-        return queueing.move(fleet, work, fleet.work(args.before.lower()), context.person)
+        return queue.move(fleet, work, fleet.work(args.before.lower()), context.person)
     if args.first:
-        others = [each for each in queueing.line(fleet).rest() if each.id != work.id]
-        return queueing.move(fleet, work, others[0], context.person) if others else work
-    return queueing.move(fleet, work, None, context.person) if args.last else work
+        others = [each for each in queue.line(fleet).rest() if each.id != work.id]
+        return queue.move(fleet, work, others[0], context.person) if others else work
+    return queue.move(fleet, work, None, context.person) if args.last else work
 
 
 def _said(work: Work) -> str:

@@ -6,11 +6,10 @@ is `status`, not this.
 
 from typing import TYPE_CHECKING, Any
 
-from bot import access
-from bot.domain import Product
-from bot.errors import NotAllowed
-from bot.skill import Role, SkillArgs, SkillContext, SkillResult, Table, skill, words
-from bot.words import count, money
+from bot.commands.skill import Role, SkillArgs, SkillContext, SkillResult, Table, skill, words
+from bot.domain import Product, access
+from bot.domain.errors import NotAllowed
+from bot.text.wording import count, money
 
 if TYPE_CHECKING:
     from bot.fleet import Fleet

@@ -6,13 +6,12 @@ out use cancel; `why` says more about one piece of work or one product.
 
 from typing import TYPE_CHECKING
 
-from bot import access
-from bot.domain import Suggestion
-from bot.errors import NotAllowed
-from bot.skill import Role, SkillArgs, SkillContext, SkillResult, Table, skill, words
-from bot.words import shortened, since
+from bot.commands.skill import Role, SkillArgs, SkillContext, SkillResult, Table, skill, words
+from bot.domain import Suggestion, access
+from bot.domain.errors import NotAllowed
+from bot.text.wording import shortened, since
 from bot.work import queue_view
-from bot.work.outlook import ordinal
+from bot.work.forecast import ordinal
 
 if TYPE_CHECKING:
     from bot.fleet import Fleet

@@ -6,10 +6,11 @@ needs, whether the machine itself is full. What waits for it is `queue`.
 
 from typing import TYPE_CHECKING, Any
 
-from bot import access
-from bot.skill import Role, SkillArgs, SkillContext, SkillResult, Table, skill
-from bot.words import count
-from bot.work import queue_view, room
+from bot.commands.skill import Role, SkillArgs, SkillContext, SkillResult, Table, skill
+from bot.domain import access
+from bot.text.wording import count
+from bot.work import capacity as room
+from bot.work import queue_view
 
 if TYPE_CHECKING:
     from bot.fleet import Fleet

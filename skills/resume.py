@@ -5,12 +5,11 @@ was put first while it was paused, lets a product try again that failed too ofte
 dollars more be spent where a budget has stopped it.
 """
 
-from bot import access
-from bot.domain import Suggestion
-from bot.errors import NotAllowed
-from bot.skill import Role, SkillArgs, SkillContext, SkillResult, option, skill, words
-from bot.words import count, listed, money
-from bot.work import overspend
+from bot.commands.skill import Role, SkillArgs, SkillContext, SkillResult, option, skill, words
+from bot.domain import Suggestion, access
+from bot.domain.errors import NotAllowed
+from bot.text.wording import count, listed, money
+from bot.work import budgets
 
 
 class Args(SkillArgs):
@@ -66,5 +65,5 @@ def _allow(args: Args, name: str, context: SkillContext) -> str:
     if reason := access.may(context.person, Role.APPROVER, name):
         raise NotAllowed(f"Spending beyond a budget: {reason}")
     spend = args.spend or 0.0
-    allowed = overspend.allow(context.fleet, name, spend, context.person)
-    return overspend.said(allowed, spend) if allowed else "no budget stops it, so nothing was changed"
+    allowed = budgets.allow(context.fleet, name, spend, context.person)
+    return budgets.said(allowed, spend) if allowed else "no budget stops it, so nothing was changed"

@@ -8,14 +8,13 @@ a gate that waits for a yes. Schedules of products.yaml are shown, and changed t
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
-from bot import access
-from bot.domain import Suggestion
-from bot.errors import Conflict, NotAllowed, NotFound, UsageError
-from bot.gates import decides_nothing
-from bot.skill import Role, SkillArgs, SkillContext, SkillResult, Table, option, skill, words
+from bot.commands.skill import Role, SkillArgs, SkillContext, SkillResult, Table, option, skill, words
+from bot.domain import Suggestion, access, recurrence
+from bot.domain.errors import Conflict, NotAllowed, NotFound, UsageError
+from bot.gates.lifecycle import decides_nothing
 from bot.store.schedules import Timed
-from bot.words import count, shortened
-from bot.work import cron, timetable
+from bot.text.wording import count, shortened
+from bot.work import schedules
 
 if TYPE_CHECKING:
     from bot.fleet import Fleet
@@ -98,9 +97,11 @@ def _make(args: Args, context: SkillContext) -> SkillResult:
 def _said(timed: Timed, args: Args) -> str:
     """A schedule said back, with its zone and its next run."""
     if timed.next_at is None:
-        raise UsageError(f"“{args.when}” never comes.", f"Say for instance {cron.EXAMPLES}.")
+        raise UsageError(f"“{args.when}” never comes.", f"Say for instance {recurrence.EXAMPLES}.")
     what = f"“{shortened(timed.objective, 160)}” on **{timed.product}**"
-    return f"**{cron.words(timed.cron)}**, {timed.timezone}: {what}; next {cron.zoned(timed.next_at, timed.timezone)}."
+    return (
+        f"**{recurrence.words(timed.cron)}**, {timed.timezone}: {what}; next {recurrence.zoned(timed.next_at, timed.timezone)}."
+    )
 
 
 def _timed(args: Args, context: SkillContext, product: str) -> Timed:
@@ -108,8 +109,8 @@ def _timed(args: Args, context: SkillContext, product: str) -> Timed:
     fleet, now = context.fleet, context.fleet.now()
     zone = args.timezone or fleet.registry.timezone
     try:
-        parts = cron.read(args.when or "")
-        cron.following(parts, zone, now)
+        parts = recurrence.read(args.when or "")
+        recurrence.following(parts, zone, now)
     except ValueError as error:
         raise UsageError(str(error)) from None
     except (KeyError, OSError):
@@ -133,7 +134,7 @@ def _timed(args: Args, context: SkillContext, product: str) -> Timed:
         last_label=known.last_label if known else "",
         counted_from=fleet.store.work.last_number(),
     )
-    return replace(timed, next_at=timetable.following(timed, now))
+    return replace(timed, next_at=schedules.following(timed, now))
 
 
 def _free_name(fleet: "Fleet", product: str) -> str:
@@ -173,8 +174,8 @@ def _remove(timed: Timed, context: SkillContext) -> SkillResult:
 
 
 def _enable(timed: Timed, context: SkillContext) -> SkillResult:
-    fresh = timed if timed.enabled else timetable.enable(context.fleet, timed, context.person)
-    first = cron.zoned(fresh.next_at, fresh.timezone) if fresh.next_at else "never"
+    fresh = timed if timed.enabled else schedules.enable(context.fleet, timed, context.person)
+    first = recurrence.zoned(fresh.next_at, fresh.timezone) if fresh.next_at else "never"
     return SkillResult(f"Schedule **{fresh.name}** is enabled; next {first}.", data=_json(fresh))
 
 
@@ -201,21 +202,21 @@ def _list(context: SkillContext, product: str | None) -> SkillResult:
         lines = [
             'There is no schedule yet. Say `/fleet schedule product-c write the social pieces --when "every weekday at 9"`.'
         ]
-    rows = tuple((each.name, each.product, cron.words(each.cron), each.timezone, _state(each)) for each in shown)
+    rows = tuple((each.name, each.product, recurrence.words(each.cron), each.timezone, _state(each)) for each in shown)
     table = Table(("schedule", "product", "when", "zone", "state"), rows) if rows else None
     return SkillResult("\n".join(lines), data={"schedules": [_json(each) for each in shown]}, table=table)
 
 
 def _line(timed: Timed) -> str:
     where = " (products.yaml)" if timed.from_file else ""
-    what = f"{cron.words(timed.cron)}, {timed.timezone}: “{shortened(timed.objective, 80)}” on {timed.product}"
+    what = f"{recurrence.words(timed.cron)}, {timed.timezone}: “{shortened(timed.objective, 80)}” on {timed.product}"
     return f"**{timed.name}**{where} {what}; {_state(timed)}"
 
 
 def _state(timed: Timed) -> str:
     if not timed.enabled:
         return f"disabled{f': {timed.why_off}' if timed.why_off else ''}"
-    return f"next {cron.zoned(timed.next_at, timed.timezone)}" if timed.next_at else "never comes"
+    return f"next {recurrence.zoned(timed.next_at, timed.timezone)}" if timed.next_at else "never comes"
 
 
 def _buttons(timed: Timed) -> tuple[Suggestion, ...]:

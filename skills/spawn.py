@@ -10,15 +10,14 @@ and how one sees that it is done. It returns at once; the work is queued, starts
 import difflib
 from typing import Literal
 
-from bot.domain import Card, Suggestion, Work, WorkState
-from bot.errors import UsageError
-from bot.gates import decides_nothing
-from bot.skill import Role, SkillArgs, SkillContext, SkillResult, option, skill, words
-from bot.views import work_json
-from bot.words import shortened, since
-from bot.work import moments
-from bot.work.outlook import expected
-from bot.work.queueing import Terms
+from bot.commands.skill import Role, SkillArgs, SkillContext, SkillResult, option, skill, words
+from bot.domain import Card, Suggestion, Work, WorkState, deadlines
+from bot.domain.errors import UsageError
+from bot.gates.lifecycle import decides_nothing
+from bot.text.wording import shortened, since
+from bot.work.forecast import expected
+from bot.work.queue import Terms
+from bot.work.views import work_json
 
 CAPABILITIES = ("scout", "builder", "reviewer", "lead", "merger", "marketing", "support")
 """What products can do out of the box; a product's manifest may know more."""
@@ -95,7 +94,7 @@ def _terms(args: Args, context: SkillContext) -> Terms:
         weight=args.weight,
         estimate_usd=args.estimate,
         depends_on=tuple(dict.fromkeys(args.after.lower().split(","))) if args.after else (),
-        deadline=moments.read(args.deadline, now, zone) if args.deadline else None,
+        deadline=deadlines.read(args.deadline, now, zone) if args.deadline else None,
         source="agent" if context.by_model else "person",
     )
 

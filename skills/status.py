@@ -4,13 +4,12 @@ Use it for any question about what runs, waits, is queued, went wrong or costs m
 what is known already and asks nobody, so it is instant and free. Leave `products` out for the whole fleet.
 """
 
-from bot import access
-from bot.domain import Suggestion, Work
-from bot.errors import NotAllowed
-from bot.gates import named
-from bot.skill import Role, SkillArgs, SkillContext, SkillResult, Table, skill, words
-from bot.status import MARKS, SAID, FleetStatus, ProductStatus, as_json, as_text
-from bot.words import count, money, shortened, since
+from bot.commands.skill import Role, SkillArgs, SkillContext, SkillResult, Table, skill, words
+from bot.domain import Suggestion, Work, access
+from bot.domain.errors import NotAllowed
+from bot.gates.lifecycle import named
+from bot.text.wording import count, money, shortened, since
+from bot.work.status import MARKS, SAID, FleetStatus, ProductStatus, as_json, as_text
 
 
 class Args(SkillArgs):

@@ -8,10 +8,10 @@ pause.
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from bot.agents import session
+from bot.commands.skill import Role, SkillArgs, SkillContext, SkillResult, option, skill, words
 from bot.domain import Session, Suggestion, Work, WorkState
-from bot.skill import Role, SkillArgs, SkillContext, SkillResult, option, skill, words
-from bot.words import count, listed, shortened
+from bot.text.wording import count, listed, shortened
+from bot.work.sessions import session
 
 if TYPE_CHECKING:
     from bot.fleet import Fleet

@@ -6,10 +6,10 @@ became of a gate. It costs nothing and guesses nothing. Without a name it goes t
 
 from dataclasses import asdict
 
-from bot import access
-from bot.errors import NotAllowed
-from bot.skill import Role, SkillArgs, SkillContext, SkillResult, skill, words
-from bot.work import why as reasons
+from bot.commands.skill import Role, SkillArgs, SkillContext, SkillResult, skill, words
+from bot.domain import access
+from bot.domain.errors import NotAllowed
+from bot.work import explain as reasons
 
 
 class Args(SkillArgs):

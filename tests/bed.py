@@ -16,17 +16,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from bot import skillset
-from bot.agent.base import Model
-from bot.chat.base import Chat, Live
+from bot.agent.model import Model
+from bot.commands import catalogue
+from bot.conversation.platform import Chat, Live
+from bot.conversation.router import Router
+from bot.conversation.turns import Turns
 from bot.domain import Gate, GateState, Inbound, Person, Post, Press, Role, Session, Work
 from bot.fleet import Change, Fleet
-from bot.jobs import Jobs
+from bot.jobs.loop import Jobs
+from bot.jobs.model_choice import Judgement
 from bot.registry import RegistryFile
-from bot.router import Router
 from bot.store import Store
-from bot.turns import Turns
-from bot.work.judgement import Judgement
 from tests.fakes.engine import FakeEngine
 
 REGISTRY = """
@@ -89,7 +89,7 @@ class Bed:
         self.store = self.open_store()
         self.registry = RegistryFile(self.file)
         self.fleet = Fleet(self.registry, self.store, self.engine, platforms=("web", *self.chats), now=self.clock)
-        skills = skillset.load()
+        skills = catalogue.load()
         self.router = Router(self.fleet, skills, live=lambda _, event: self.seen.append(event))
         if self.make_model:
             self.router.turns = Turns(self.fleet, skills, self.make_model(), self.router.invoke, self.router.live)

@@ -17,17 +17,17 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from bot import skillset
 from bot.chat.web import application, bodies
 from bot.chat.web.auth import is_open
 from bot.chat.web.refusals import status_of
+from bot.commands import catalogue
+from bot.commands.skill import Skill
 from bot.domain import Role
-from bot.engine.channel import ERROR_CODES
-from bot.errors import EngineError, RuntimeUnreachable
+from bot.domain.errors import EngineError, RuntimeUnreachable
 from bot.registry import schema as schema
 from bot.registry.yamlmodel import Section
 from bot.settings import VARIABLES
-from bot.skill import Skill
+from bot.supervisor.protocol import ERROR_CODES
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs" / "reference.md"
@@ -73,7 +73,7 @@ def made() -> dict[str, str]:
         "variables": table(("variable", "means", "default"), _variables()),
         "make": table(("target", "does"), ((f"`make {name}`", words) for name, words in targets())),
         **{f"registry-{key}": table(("key", "takes", "default", "means"), _keys(each)) for key, each in SECTIONS.items()},
-        "skills": "\n".join(_skill(each) for each in skillset.load()),
+        "skills": "\n".join(_skill(each) for each in catalogue.load()),
         "routes": table(("route", "does", "token"), _routes()),
         "says": table(("`type`", "carries", "does"), _says()),
         "metrics": table(("metric", "labels", "means"), _metrics()),
@@ -152,8 +152,14 @@ def _default(info: FieldInfo) -> str:
 
 def _skill(each: Skill) -> str:
     who = "" if each.model else "People only: it is not offered to the model. "
-    lines = [f"### /fleet {each.name}", "", f"`{skillset.usage(each)}`", "", f"{each.summary} {who}Takes the role {each.role}."]
-    if arguments := skillset.fields(each):
+    lines = [
+        f"### /fleet {each.name}",
+        "",
+        f"`{catalogue.usage(each)}`",
+        "",
+        f"{each.summary} {who}Takes the role {each.role}.",
+    ]
+    if arguments := catalogue.fields(each):
         lines += ["", table(("argument", "means"), ((f"`{field.shown}`", field.description) for field in arguments)).rstrip()]
     lines += ["", "For instance: " + ", ".join(f"`/fleet {example}`" for example in each.examples), ""]
     return "\n".join(lines)

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from bot.access import deciders, may, may_decide, stranger
 from bot.domain import Approvals, Person, Product, Role
+from bot.domain.access import deciders, may, may_decide, stranger
 
 ANA = Person("ana", Role.ADMIN)
 BEN = Person("ben", Role.APPROVER, products=("product-b",))

@@ -17,11 +17,11 @@ from typing import Any
 import pytest
 
 from bot import registry
-from bot.agent.base import Model
-from bot.cli import main
-from bot.console import Console, console, plain, spoken
+from bot.agent.model import Model
+from bot.cli.init import registry_text
+from bot.cli.main import main
+from bot.cli.render import Console, console, plain, spoken
 from bot.domain import WorkState
-from bot.init import registry_text
 from tests.chat.web.webbed import TOKEN, WebBed
 from tests.fakes.model import ScriptedModel, call, say
 from tests.process import PATIENCE, Process
@@ -222,7 +222,7 @@ def test_plain_words_without_a_key_get_the_nearest_command(running: Process) -> 
 
 def test_a_command_that_only_asks_imports_nothing_heavy(running: Process) -> None:
     code = (
-        "import sys; from bot.cli import main; main(['status', '--json']);"
+        "import sys; from bot.cli.main import main; main(['status', '--json']);"
         "print([n for n in ('aiohttp', 'anthropic', 'rich', 'docker', 'yaml', 'markdown_it', 'asyncio') if n in sys.modules])"
     )
     done = subprocess.run(
@@ -397,8 +397,8 @@ def test_the_demo_begins_with_four_products(tmp_path: Path) -> None:
 
 
 def test_the_programs_own_registry_is_never_worked_in(tmp_path: Path) -> None:
-    from bot import demo
-    from bot.init import registry_of
+    from bot.cli import demo
+    from bot.cli.init import registry_of
 
     (tmp_path / "products.yaml").symlink_to(demo.bundled())
     state = tmp_path / "state"

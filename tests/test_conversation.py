@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from bot.access import stranger
-from bot.chat.base import Delta, Doing
+from bot.commands.skill import Skill
+from bot.conversation.platform import Delta, Doing
 from bot.domain import Person, Press, Role
-from bot.errors import NotAllowed
-from bot.skill import Skill
+from bot.domain.access import stranger
+from bot.domain.errors import NotAllowed
 from tests.bed import Bed
 from tests.fakes.model import Call, Reply, ScriptedModel, call, calls, fail, say
 

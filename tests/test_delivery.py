@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from bot.domain import Post
+from bot.domain.errors import DeliveryError
 from bot.engine.base import Uptake
-from bot.errors import DeliveryError
 from bot.fleet import BOARD
 from tests.bed import Bed
 from tests.fakes.chat import FakeChat

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bot import demo
-from bot.errors import FleetError
+from bot.cli import demo
+from bot.domain.errors import FleetError
 from bot.registry import load
 
 NAMES = ["product-a", "product-b", "product-c", "product-d"]
@@ -224,7 +224,7 @@ def test_nobodys_git_configuration_or_variables_reach_into_it(tmp_path: Path) ->
         [
             sys.executable,
             "-c",
-            "import sys; from pathlib import Path; from bot import demo; demo.prepare(Path(sys.argv[1]))",
+            "import sys; from pathlib import Path; from bot.cli import demo; demo.prepare(Path(sys.argv[1]))",
             "state",
         ],
         cwd=tmp_path,

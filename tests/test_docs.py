@@ -13,12 +13,15 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bot import cli, errors, registry, skillset, status, views
+from bot import registry
 from bot.agent import claude
 from bot.chat.web import refusals
-from bot.domain import GateKind, GateState, Role, Work, WorkState
+from bot.cli import main
+from bot.commands import catalogue
+from bot.domain import GateKind, GateState, Role, Work, WorkState, errors
 from bot.registry.yamlmodel import Section
 from bot.settings import VARIABLES
+from bot.work import status, views
 from tests.bed import Bed
 from tests.docs_tables import BLOCK, REFERENCE, ROOT, SECTIONS, filled, made, messages_in, routes, rows, targets
 
@@ -26,7 +29,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 OURS = [page for page in PAGES if page.name not in {"prototype-notes.md", "performance.md"}]
 """Pages about this program alone; the others also speak of the engine's own variables and commands."""
 PAGE = REFERENCE.read_text()
-SKILLS = skillset.load()
+SKILLS = catalogue.load()
 PRODUCTS = ("product-a", "product-b", "product-c", "product-d", "my-product")
 COMPOSE = (ROOT / "compose.yaml").read_text()
 KEYS = {key for section in SECTIONS.values() for key in dict(section.keys())}
@@ -80,11 +83,11 @@ def test_every_key_of_the_registry_has_an_example() -> None:
 
 def test_the_terminals_own_commands_are_described(capsys: pytest.CaptureFixture[str]) -> None:
     described = {name.split()[1] for name in names("The terminal's own") if name.startswith("fleet ")}
-    assert described == set(cli.BASE)
+    assert described == set(main.BASE)
     options = set()
-    for name in cli.BASE:
+    for name in main.BASE:
         with suppress(SystemExit):
-            cli.main([name, "--help"])
+            main.main([name, "--help"])
         options |= set(re.findall(r"^ +(--[a-z-]+)", capsys.readouterr().out, re.MULTILINE))
     listed = set(re.findall(r"^\| `(--[a-z-]+)", PAGE.partition("### The terminal's own")[2].partition("###")[0], re.MULTILINE))
     assert listed == (options | {"--json"}) - {"--help"}
@@ -158,14 +161,12 @@ def test_every_check_of_the_doctor_is_described() -> None:
 
 def test_the_rehearsals_words_and_variables_are_described() -> None:
     theirs = (ROOT / "containers/rehearsal/README.md").read_text()
-    words = re.search(r"\(complex\|[a-z|]+\)", (ROOT / "containers/rehearsal/rehearsal_engine/objective.py").read_text())
+    words = re.search(r"\(complex\|[a-z|]+\)", (ROOT / "bot/rehearsal/objective.py").read_text())
     assert words
     expected = set(words[0].strip("()").split("|"))
     for page in (PAGE.partition("\n## Rehearsal")[2], theirs):
         assert set(re.findall(r"^\| `\[(\w+)(?: N)?\]`", page, re.MULTILINE)) == expected
-    read = {
-        name for node in sources("containers/rehearsal") for name in _strings(node) if re.fullmatch(r"REHEARSAL_[A-Z_]+", name)
-    }
+    read = {name for node in sources("bot/rehearsal") for name in _strings(node) if re.fullmatch(r"REHEARSAL_[A-Z_]+", name)}
     for page in (PAGE, theirs):
         assert set(re.findall(r"^\| `(REHEARSAL_\w+)`", page, re.MULTILINE)) == read
 
@@ -209,11 +210,11 @@ def test_commands_can_be_typed(page: Path) -> None:
     for words in _commands(page):
         if words == ["--version"]:
             continue
-        if words[0] in cli.BASE and (words[0] != "ask" or len(words) < 3 or words[1] not in PRODUCTS):
+        if words[0] in main.BASE and (words[0] != "ask" or len(words) < 3 or words[1] not in PRODUCTS):
             known = set(re.findall(r"--[a-z]+", PAGE.partition("### The terminal's own")[2].partition("###")[0]))
             assert {word for word in words if word.startswith("--")} <= known | {"--help"}, words
         else:
-            skillset.parse(words, SKILLS, products=PRODUCTS)
+            catalogue.parse(words, SKILLS, products=PRODUCTS)
 
 
 def test_there_are_commands_to_check() -> None:
@@ -305,7 +306,7 @@ async def test_the_example_skill_works(tmp_path: Path, monkeypatch: pytest.Monke
     (package / "waiting.py").write_text(example)
     monkeypatch.syspath_prepend(tmp_path)
     try:
-        (skill,) = skillset.load("example_skills")
+        (skill,) = catalogue.load("example_skills")
         async with Bed(tmp_path) as bed:
             result = await bed.router.invoke(skill, {"product": "product-a"}, bed.person, "web:main", "r1")
     finally:

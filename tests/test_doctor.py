@@ -15,7 +15,7 @@ import pytest
 from aiohttp import web
 
 from bot import doctor
-from bot.console import Console
+from bot.cli.render import Console
 from bot.doctor import Findings
 from bot.doctor.machine import Check
 from bot.engine.local import LocalTransport

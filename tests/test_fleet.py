@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from bot.domain import GateState, Trouble, WorkState
-from bot.errors import Conflict, EngineError
-from bot.work import room
+from bot.domain.errors import Conflict, EngineError
+from bot.work import capacity
 from tests.bed import Bed
 
 PLAN: dict[str, Any] = {"options": ["approve", "revise", "reject"], "taskId": "t-1", "revision": 1}
@@ -277,7 +277,7 @@ async def test_a_thousand_open_gates_take_no_more_questions_to_the_store_than_on
         said: list[str] = []
         bed.store.database._db.set_trace_callback(said.append)
         bed.fleet.status()
-        room.holds(bed.fleet, {})
+        capacity.holds(bed.fleet, {})
         bed.store.database._db.set_trace_callback(None)
         return len(said)
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from bot.domain import GateState, Person, Role, WorkState
+from bot.domain.errors import Conflict, EngineError
 from bot.engine.base import SnapshotChanged
-from bot.errors import Conflict, EngineError
 from tests.bed import Bed
 from tests.fakes.engine import FakeEngine
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.markdown import DEEPEST, LONGEST, to_html
+from bot.text.markdown import DEEPEST, LONGEST, to_html
 
 ELEMENTS = {
     *("p", "em", "strong", "s", "code", "pre", "a", "ul", "ol", "li", "blockquote", "hr", "br"),

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.domain import Approvals, Budget, ChannelRef, Person, Role
-from bot.errors import NotFound, RegistryError
+from bot.domain.errors import NotFound, RegistryError
 from bot.registry import Registry, RegistryFile, load, parse
 
 HERE = Path("/fleet/products.yaml")

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bot import schedule
 from bot.fleet import Change
+from bot.jobs import clock
 from tests.bed import Bed
 
 
@@ -14,7 +14,7 @@ async def test_changes_of_the_registry_are_taken_up_or_said(tmp_path: Path, capl
     caplog.set_level(logging.INFO, logger="bot")
     heard: list[Change] = []
     async with Bed(tmp_path) as bed:
-        look = schedule.make(bed.jobs, bed.registry).get_job("registry").func
+        look = clock.make(bed.jobs, bed.registry).get_job("registry").func
         bed.fleet.subscribe(heard.append)
         await look()
         assert caplog.text == ""

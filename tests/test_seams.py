@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from bot.domain import GateState, Mail, Post, Press, WorkState
-from bot.errors import RuntimeUnreachable
+from bot.domain.errors import RuntimeUnreachable
 from bot.store import Store
 from bot.store.database import Database
 from tests.bed import Bed

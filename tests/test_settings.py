@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.errors import SettingsError
+from bot.domain.errors import SettingsError
 from bot.settings import VARIABLES, Settings, read_env_file, redact
 
 ROOT = Path(__file__).parent.parent

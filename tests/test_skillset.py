@@ -8,11 +8,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bot.arguments import arguments, fields, usage
+from bot.commands.arguments import arguments, fields, usage
+from bot.commands.catalogue import load, tool
+from bot.commands.grammar import is_command, parse, suggestions
 from bot.domain import Role
-from bot.errors import FleetError, UsageError
-from bot.grammar import is_command, parse, suggestions
-from bot.skillset import load, tool
+from bot.domain.errors import FleetError, UsageError
 
 SKILLS = load()
 PRODUCTS = ("product-a", "product-b", "shop_front")
@@ -48,7 +48,7 @@ def package(folder: Path, name: str, **modules: str) -> str:
 
 
 SKILL = """
-from bot.skill import SkillArgs, SkillContext, SkillResult, skill
+from bot.commands.skill import SkillArgs, SkillContext, SkillResult, skill
 class Args(SkillArgs): pass
 @skill(summary="One.")
 async def {name}(args: Args, context: SkillContext) -> SkillResult: return SkillResult("one")

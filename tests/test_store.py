@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from bot.domain import Decision, Gate, GateKind, GateState, Inbound, Mail, Person, Post, Press, Role, Work, WorkState
-from bot.errors import StoreError
+from bot.domain.errors import StoreError
 from bot.store import Store
 from bot.store.database import Database
 from bot.store.migrations import MIGRATIONS

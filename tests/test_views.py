@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from bot import views
+from bot.work import views
 from tests.bed import Bed
 
 

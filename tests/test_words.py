@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot.words import count, headline, listed, money, shortened, span, summary
+from bot.text.wording import count, headline, listed, money, shortened, span, summary
 
 
 @pytest.mark.parametrize(

@@ -19,9 +19,9 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
-from bot.agent.base import Begun, Finished, Message, Model, ModelEvent, ModelRequest, TextDelta, Usage
+from bot.agent.model import Begun, Finished, Message, Model, ModelEvent, ModelRequest, TextDelta, Usage
 from bot.agent.pricing import cost_usd, known
-from bot.errors import ModelError
+from bot.domain.errors import ModelError
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic

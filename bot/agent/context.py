@@ -8,11 +8,11 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
-from bot.agent.base import Message
+from bot.agent.model import Message
+from bot.commands.catalogue import tool
+from bot.commands.skill import Skill
 from bot.domain import Person
-from bot.skill import Skill
-from bot.skillset import tool
-from bot.status import FleetStatus, product_line, totals
+from bot.work.status import FleetStatus, product_line, totals
 
 MOST_PRODUCTS = 20
 """Products with a line of their own in the digest; the rest, the least urgent, are counted."""

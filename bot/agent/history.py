@@ -17,7 +17,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from bot.agent.base import Message
+from bot.agent.model import Message
 
 Block = dict[str, Any]
 

@@ -1,6 +1,6 @@
 """Without Claude: plain words to the nearest command, as a button. Pure.
 
-A skill scores for every word of the text that is its name, one that people use for it (`bot.grammar.MEANT`), or in its
+A skill scores for every word of the text that is its name, one that people use for it (`bot.commands.grammar.MEANT`), or in its
 summary and examples. The best one whose places the text can fill, so that the command will be understood, is offered. What
 the model may not do a guess may not either: words about a gate lead to its card, which is decided as it is shown.
 """
@@ -8,11 +8,11 @@ the model may not do a guess may not either: words about a gate lead to its card
 import re
 from collections.abc import Collection, Sequence
 
-from bot.arguments import Field, fields
+from bot.commands.arguments import Field, fields
+from bot.commands.grammar import MEANT, parse
+from bot.commands.skill import Skill
 from bot.domain import Suggestion
-from bot.errors import UsageError
-from bot.grammar import MEANT, parse
-from bot.skill import Skill
+from bot.domain.errors import UsageError
 
 ADD_A_KEY = (
     "I understand plain words once I have a key for Claude: set ANTHROPIC_API_KEY (in .env or the environment) and start "

@@ -8,7 +8,7 @@ here that its own begins with. One that is not here is priced as the dearest, so
 
 from dataclasses import dataclass
 
-from bot.agent.base import Usage
+from bot.agent.model import Usage
 
 CACHE_WRITE = 1.25
 """Times the input price; source as above."""

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from bot.agent.base import Finished, Message, Usage
 from bot.agent.history import calls, words
+from bot.agent.model import Finished, Message, Usage
 from bot.agent.tools import Ran, ToolRun, doing
 from bot.domain import Card, Suggestion
-from bot.errors import ModelError
-from bot.words import listed, money
+from bot.domain.errors import ModelError
+from bot.text.wording import listed, money
 
 GO_ON = "Say “go on” to continue."
 

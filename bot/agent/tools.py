@@ -16,10 +16,10 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from bot.agent.history import Block
-from bot.chat.base import Doing, Live
+from bot.commands.skill import Skill, SkillResult
+from bot.conversation.platform import Doing, Live
 from bot.domain import Card, Suggestion
-from bot.errors import DeliveryError, EngineError, FleetError, NotAllowed, RegistryError, UsageError
-from bot.skill import Skill, SkillResult
+from bot.domain.errors import DeliveryError, EngineError, FleetError, NotAllowed, RegistryError, UsageError
 
 Invoke = Callable[[Skill, dict[str, Any], str], Awaitable[SkillResult]]
 """Runs a skill with arguments as they came and the id of the call, which is the same when the call is repeated after a

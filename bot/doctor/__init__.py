@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from bot.doctor import machine, setup
 from bot.doctor.machine import Check
-from bot.words import count
+from bot.text.wording import count
 
 T = TypeVar("T")
 

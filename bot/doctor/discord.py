@@ -11,8 +11,8 @@ from bot.chat.discord.from_message import PLATFORM
 from bot.chat.discord.invite import missing
 from bot.chat.discord.to_commands import commands
 from bot.chat.discord.wire import FAILURES, refused
+from bot.commands.catalogue import load
 from bot.doctor.machine import Check
-from bot.skillset import load
 
 if TYPE_CHECKING:
     from bot.registry import Registry

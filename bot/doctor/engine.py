@@ -15,16 +15,16 @@ from typing import Any
 
 from bot.doctor.machine import Check
 from bot.domain import Product
-from bot.engine import adoption
-from bot.engine.channel import PROTOCOL, ChannelError, Decoder, Hello, Request, Response, encode
+from bot.domain.errors import EngineError, FleetError
 from bot.engine.local import LocalTransport, engine_on_path
+from bot.engine.locate import find
 from bot.engine.transport import Line, Transport
 from bot.engine.unix import UnixTransport
-from bot.engine.where import find
-from bot.errors import EngineError, FleetError
 from bot.registry import Registry
 from bot.settings import Settings
-from bot.words import count
+from bot.supervisor.adoption import records
+from bot.supervisor.protocol import PROTOCOL, ChannelError, Decoder, Hello, Request, Response, encode
+from bot.text.wording import count
 
 PATIENCE = 20.0
 """Seconds for each answer of a supervisor."""
@@ -142,7 +142,7 @@ def _on_this_machine(product: Product) -> Check:
         place = f":{where.line + 1}:{where.column + 1}" if where else ""
         why = getattr(error, "problem", None) or error
         return Check("product", "fail", f"{product.name}: {config}{place} cannot be read: {why}.", "Correct that file.")
-    if notice := adoption.notice(config.parent):
+    if notice := records.notice(config.parent):
         return Check("product", "warn", f"{product.name}: {notice.message}", f"fleet adopt {product.name}")
     return Check("product", "ok", f"{product.name}: initialised")
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from bot import remote
+from bot import running as remote
+from bot.domain.errors import FleetError
 from bot.engine.local import LocalTransport
-from bot.errors import FleetError
 
 if TYPE_CHECKING:
     from bot.settings import Settings

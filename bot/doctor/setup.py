@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bot.doctor.machine import Check
-from bot.errors import FleetError, RegistryError, SettingsError
+from bot.domain.errors import FleetError, RegistryError, SettingsError
 
 if TYPE_CHECKING:
     from bot.registry import Registry
@@ -75,7 +75,7 @@ def _reads(name: str, texts: Mapping[str, str]) -> bool:
 
 def registry(settings: "Settings") -> tuple["Registry | None", list[Check]]:
     """The registry file and every problem in it."""
-    from bot.init import registry_of
+    from bot.cli.init import registry_of
     from bot.registry import load
 
     path = settings.products

@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING
 
 from bot.doctor.machine import Check
-from bot.errors import DeliveryError
-from bot.words import listed
+from bot.domain.errors import DeliveryError
+from bot.text.wording import listed
 
 if TYPE_CHECKING:
     from bot.chat.slack.api import Api

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from bot.domain.errors import RuntimeUnreachable
 from bot.engine import ssh
 from bot.engine.transport import Line, StreamLine, Transport
-from bot.errors import RuntimeUnreachable
 
 PATIENCE = 30
 """Seconds that Docker may take for each answer."""
@@ -21,8 +21,13 @@ PATIENCE = 30
 SOCKET = "/run/fleet/supervisor.sock"
 """The supervisor's socket inside the image."""
 
-ATTACH = ("python3", "-m", "supervisor", "--attach", SOCKET)
-"""What is run in the container."""
+_RUN = (
+    "import importlib.util, runpy; "
+    "name = 'bot.supervisor' if importlib.util.find_spec('bot.supervisor') else 'supervisor'; "
+    "runpy.run_module(name, run_name='__main__', alter_sys=True)"
+)
+ATTACH = ("python3", "-P", "-c", _RUN, "--attach", SOCKET)
+"""Command that joins its stdio to the supervisor's socket. Images of 0.1.0 call the package `supervisor`."""
 
 HEADER = 8
 """Bytes before each chunk of an exec without a terminal: the stream's number, three zeros, its length (big-endian)."""

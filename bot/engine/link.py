@@ -6,10 +6,10 @@ import random
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from bot.domain.errors import EngineError, RuntimeUnreachable
 from bot.engine.base import RuntimeInfo
-from bot.engine.channel import ChannelError, Decoder, Event, Hello, Message, Request, Response, encode
 from bot.engine.transport import Line, Transport
-from bot.errors import EngineError, RuntimeUnreachable
+from bot.supervisor.protocol import ChannelError, Decoder, Event, Hello, Message, Request, Response, encode
 
 log = logging.getLogger(__name__)
 

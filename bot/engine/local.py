@@ -16,11 +16,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import bot
+from bot import supervisor
+from bot.domain.errors import RuntimeUnreachable
 from bot.engine import unix
-from bot.engine.channel import ChannelError, Decoder, Hello, Request, Response, encode
 from bot.engine.transport import Line, Transport
-from bot.errors import RuntimeUnreachable
+from bot.supervisor.protocol import ChannelError, Decoder, Hello, Request, Response, encode
 
 log = logging.getLogger(__name__)
 
@@ -43,16 +43,9 @@ SECRETS = ("SLACK_", "DISCORD_", "FLEET_", "WHATSAPP_")
 """Beginnings of the bot's own variables, which are none of the engine's business."""
 
 
-def containers() -> Path:
-    """The folder with the supervisor and the rehearsal: beside the package in a checkout, inside it in a wheel."""
-    package = Path(bot.__file__).resolve().parent
-    inside = package / "share" / "containers"
-    return inside if inside.is_dir() else package.parent / "containers"
-
-
 def rehearsal() -> tuple[str, ...]:
     """The command of the stand-in engine."""
-    return (sys.executable, str(containers() / "rehearsal" / "ov"))
+    return (sys.executable, "-P", "-m", "bot.rehearsal")
 
 
 def engine_on_path(path: str | None = None) -> str | None:
@@ -158,8 +151,8 @@ class LocalTransport(Transport):
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.socket.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         (self.folder / "socket").write_text(f"{self.socket}\n")
-        argv = [sys.executable, "-P", "-m", "supervisor", "--socket", str(self.socket), "--state", str(self.folder)]
-        argv += ["--make", self._make, *(["--engine", *self._engine] if self._engine else [])]
+        argv = [sys.executable, "-P", "-m", "bot.supervisor", "--socket", str(self.socket), "--state", str(self.folder)]
+        argv += ["--make", self._make, *(f"--engine={word}" for word in self._engine)]
         path = self.folder / "supervisor.log"
         if path.exists() and path.stat().st_size > LOG_CAP:
             path.replace(path.with_suffix(".log.1"))
@@ -195,8 +188,6 @@ def _for_the_engine(environment: Mapping[str, str], key: str | None) -> dict[str
     own = kept.pop("ENGINE_ANTHROPIC_API_KEY", None)
     if key or own:
         kept["ANTHROPIC_API_KEY"] = key or own or ""
-    paths = [str(containers() / "overstory"), str(Path(bot.__file__).resolve().parent.parent)]
-    kept["PYTHONPATH"] = os.pathsep.join([*paths, *filter(None, [kept.get("PYTHONPATH")])])
     return kept
 
 
@@ -204,8 +195,7 @@ def _make(engine: tuple[str, ...], environment: Mapping[str, str]) -> str:
     """What tells one supervisor from another: its code, its engine, how the rehearsal is set."""
     rehearsed = [environment.get(name, "") for name in ("REHEARSAL_DIALECT", "REHEARSAL_SECONDS")]
     digest = sha256("\0".join([*engine, *rehearsed]).encode("utf-8", "surrogateescape"))
-    shared = [Path(bot.__file__).resolve().parent / "engine" / name for name in ("channel.py", "adoption.py")]
-    for path in [*sorted((containers() / "overstory" / "supervisor").glob("*.py")), *shared]:
+    for path in sorted(Path(supervisor.__file__).resolve().parent.rglob("*.py")):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 

@@ -9,8 +9,8 @@ import shlex
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
+from bot.domain.errors import RuntimeUnreachable
 from bot.engine.transport import Line
-from bot.errors import RuntimeUnreachable
 
 OPTIONS = (
     "-T",

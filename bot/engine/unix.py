@@ -6,8 +6,8 @@ import os
 import socket
 from pathlib import Path
 
+from bot.domain.errors import RuntimeUnreachable
 from bot.engine.transport import Line, StreamLine, Transport
-from bot.errors import RuntimeUnreachable
 
 CONNECT = 5.0
 """Seconds that connecting may take."""

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePath
 
 from bot.domain import Approvals, Budget, ChannelRef, Person, Product
-from bot.errors import NotFound, Problem, RegistryError
+from bot.domain.errors import NotFound, Problem, RegistryError
 from bot.registry.checks import check, check_paths
 from bot.registry.schema import (
     PRIORITIES,

@@ -15,8 +15,8 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 
 from bot.domain import Approvals, Budget, ChannelRef, Person, Role
+from bot.domain import recurrence as crons
 from bot.registry.yamlmodel import Section, suggestion
-from bot.work import cron as crons
 
 PRIORITIES = ("critical", "high", "medium", "low")
 """Priorities of a product, most urgent first."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from bot.errors import Problem
+from bot.domain.errors import Problem
 
 MAX_CHARACTERS = 4 * 1024 * 1024
 """Longest file that is read, in characters."""

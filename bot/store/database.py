@@ -16,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from bot.errors import StoreError
+from bot.domain.errors import StoreError
 from bot.store.migrations import MIGRATIONS
 
 ALONE = 0.02

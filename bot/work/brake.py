@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bot.domain import Gate, GateState, Person, Session, Work, WorkState
-from bot.errors import Conflict, EngineError
-from bot.holding import let_go_on
-from bot.words import shortened
-from bot.work import room
+from bot.domain.errors import Conflict, EngineError
+from bot.text.wording import shortened
+from bot.work import capacity
+from bot.work.pause import let_go_on
 
 if TYPE_CHECKING:
     from bot.fleet import Fleet
@@ -32,7 +32,7 @@ class InFlight:
 
 def scope_of(product: str | None) -> str:
     """The name under which a brake is kept: a product's, or `*` for the fleet."""
-    return product or room.WHOLE
+    return product or capacity.WHOLE
 
 
 def in_flight(fleet: "Fleet", product: str | None) -> InFlight:
@@ -41,7 +41,7 @@ def in_flight(fleet: "Fleet", product: str | None) -> InFlight:
     snapshots = [each for name, each in fleet.snapshots.items() if product in (None, name)]
     return InFlight(
         sessions=tuple((each.product, session) for each in snapshots for session in each.active if not each.paused),
-        running=tuple(each for each in work if each.state in room.HOLDING),
+        running=tuple(each for each in work if each.state in capacity.HOLDING),
         queued=sum(each.state is WorkState.QUEUED for each in work),
         gates=tuple(fleet.store.gates.in_states(GateState.OPEN, product=product)),
     )
@@ -74,9 +74,9 @@ def unbraked(fleet: "Fleet") -> list[str]:
     if not braked:
         return []
     paused, found = fleet.store.notes("paused:"), []
-    starting = {work.product for work in fleet.store.work.open(states=room.HOLDING)}
+    starting = {work.product for work in fleet.store.work.open(states=capacity.HOLDING)}
     for name in fleet.products:
-        if room.WHOLE not in braked and name not in braked:
+        if capacity.WHOLE not in braked and name not in braked:
             continue
         snapshot = fleet.snapshots.get(name)
         moves = name in starting or (snapshot is not None and snapshot.active)
@@ -100,7 +100,7 @@ def release(fleet: "Fleet", product: str | None, person: Person) -> list[str]:
     products that go on. Raises Conflict where it is not on."""
     if fleet.store.note(f"brake:{scope_of(product)}") is None:
         where = f"on {product}" if product else "on the fleet"
-        others = ", ".join("the fleet" if each == room.WHOLE else each for each in on(fleet))
+        others = ", ".join("the fleet" if each == capacity.WHOLE else each for each in on(fleet))
         raise Conflict(f"There is no brake {where}.", f"It is on: {others}." if others else "Nothing was changed.")
     with fleet.transaction():
         fleet.store.set_note(f"brake:{scope_of(product)}", None)
@@ -115,7 +115,7 @@ def release(fleet: "Fleet", product: str | None, person: Person) -> list[str]:
 def _released(fleet: "Fleet") -> list[str]:
     """Products that stand still for a brake that is off."""
     braked, paused = on(fleet), fleet.store.notes("paused:")
-    if room.WHOLE in braked:
+    if capacity.WHOLE in braked:
         return []
     return [name for name in fleet.store.notes("braked:") if name not in braked and name not in paused]
 

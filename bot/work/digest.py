@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from bot import access, gates
-from bot.domain import Gate, GateState, Person, Role, Work, WorkState
-from bot.words import count, headline, listed, money, since
-from bot.work import room
+from bot.domain import Gate, GateState, Person, Role, Work, WorkState, access
+from bot.gates import lifecycle
+from bot.text.wording import count, headline, listed, money, since
+from bot.work import capacity
 
 if TYPE_CHECKING:
     from bot.fleet import Fleet
@@ -40,14 +40,14 @@ class Changes:
 
 def changes(fleet: "Fleet", then: datetime, person: Person | None = None) -> list[Changes]:
     """What changed since then, of each product in which something did and that the person may see."""
-    work, gates = fleet.store.work.changed_since(then), fleet.store.gates.in_states()
-    spent, found = room.spent_today(fleet), []
+    work, lifecycle = fleet.store.work.changed_since(then), fleet.store.gates.in_states()
+    spent, found = capacity.spent_today(fleet), []
     for product in fleet.registry.products:
         if person is not None and access.may(person, Role.VIEWER, product.name):
             continue
         mine = [each for each in work if each.product == product.name]
         ended = [each for each in mine if each.ended_at and each.ended_at >= then]
-        about = [gate for gate in gates if gate.product == product.name and gate.updated_at >= then]
+        about = [gate for gate in lifecycle if gate.product == product.name and gate.updated_at >= then]
         each = Changes(
             product=product.name,
             asked=tuple(one for one in mine if one.created_at >= then),
@@ -79,7 +79,7 @@ def as_text(found: list[Changes], then: datetime, now: datetime) -> str:
 def _line(each: Changes) -> str:
     parts = []
     if each.opened:
-        parts.append(f"waits for you: {listed([f'{gates.named(gate, 60)} (`{gate.id}`)' for gate in each.opened])}")
+        parts.append(f"waits for you: {listed([f'{lifecycle.named(gate, 60)} (`{gate.id}`)' for gate in each.opened])}")
     if each.failed:
         parts.append("failed: " + _named(each.failed))
     if each.done:

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from bot import access
-from bot.admission import Admission, Capacity
-from bot.domain import Person, Role, Work, WorkState
-from bot.words import count, money
-from bot.work import outlook, room
+from bot.domain import Person, Role, Work, WorkState, access
+from bot.text.wording import count, money
+from bot.work import capacity as room
+from bot.work import forecast
+from bot.work.admission import Admission, Capacity
 
 if TYPE_CHECKING:
     from bot.fleet import Fleet
@@ -43,7 +43,7 @@ def picture(fleet: "Fleet", person: Person | None = None) -> Picture:
     """Queue and capacity, as far as a person may see them; asks nobody and changes nothing."""
     queue = fleet.store.work.open(states=(WorkState.QUEUED,))
     made = [each for each in room.decisions(fleet, queue) if each.work.state is WorkState.QUEUED] if queue else []
-    waits, having = outlook.waits(fleet, made), room.holding(fleet)
+    waits, having = forecast.waits(fleet, made), room.holding(fleet)
     held = {work.id for work in having}
     under_way = fleet.store.work.open(states=(*room.HOLDING, WorkState.WAITING))
     line = [_queued(each, place, waits.get(each.work.id)) for place, each in enumerate(made, 1)]
@@ -59,7 +59,7 @@ def picture(fleet: "Fleet", person: Person | None = None) -> Picture:
     )
 
 
-def _queued(each: Admission, place: int, wait: outlook.Wait | None) -> Queued:
+def _queued(each: Admission, place: int, wait: forecast.Wait | None) -> Queued:
     reason = "starts at the next look" if each.start else each.reason
     seconds = int(wait.span.total_seconds()) if wait else None
     return Queued(each.work, place, reason, each.code, str(wait) if wait else "", seconds, each.start)

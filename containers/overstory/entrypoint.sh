@@ -16,8 +16,8 @@ done
 # The socket's folder belongs to the group that agent and bot share, and keeps everybody else out.
 umask 0002
 
-for step in /opt/fleet/seed_home.py /opt/fleet/seed_products.sh; do
+for step in /opt/fleet/seed_home.sh /opt/fleet/seed_products.sh; do
   [ ! -x "$step" ] || "$step"
 done
 
-exec python3 -m supervisor --socket "${FLEET_RUNTIME_SOCKET:-/run/fleet/supervisor.sock}" --engine ov "$@"
+exec python3 -P -m bot.supervisor --socket "${FLEET_RUNTIME_SOCKET:-/run/fleet/supervisor.sock}" --engine=ov "$@"

@@ -5,12 +5,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bot.agent.base import Message, Model
 from bot.agent.loop import Limits, Transcript, TurnResult, run_turn
-from bot.chat.base import Delta, Doing, Live
+from bot.agent.model import Message, Model
+from bot.commands.skill import Skill, SkillArgs, SkillContext, SkillResult, option, words
+from bot.conversation.platform import Delta, Doing, Live
 from bot.domain import Card, Role, Suggestion
-from bot.errors import EngineError, NotAllowed, NotFound
-from bot.skill import Skill, SkillArgs, SkillContext, SkillResult, option, words
+from bot.domain.errors import EngineError, NotAllowed, NotFound
 
 SYSTEM = "You tend a fleet."
 

@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot import skillset
-from bot.admission import Capacity
 from bot.agent import context
+from bot.commands import catalogue
 from bot.domain import Gate, GateKind, GateState, Person, Product, Role, Trouble, Work, WorkState
-from bot.status import FleetStatus, product_status, urgent_first
+from bot.work.admission import Capacity
+from bot.work.status import FleetStatus, product_status, urgent_first
 from tests.agent.desk import SKILLS
 from tests.standins.messages_checks import refusals
 
@@ -83,6 +83,6 @@ def test_the_prompt_says_what_the_promises_need() -> None:
 
 def test_the_first_request_is_small() -> None:
     """The whole of it, with the skills there are and twenty products: under 6,000 tokens, as characters / 4."""
-    tools = context.tools(skillset.load())
+    tools = context.tools(catalogue.load())
     opening = context.opening("what's the status across all products?", ANA, status(20))
     assert len(context.system_prompt() + json.dumps(tools) + json.dumps(opening)) / 4 < 6000

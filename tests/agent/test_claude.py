@@ -9,10 +9,10 @@ from dataclasses import replace
 
 import pytest
 
-from bot.agent.base import Begun, Finished, Message, Model, ModelRequest, TextDelta
 from bot.agent.claude import DEFAULT_MODEL, Claude
+from bot.agent.model import Begun, Finished, Message, Model, ModelRequest, TextDelta
 from bot.agent.pricing import cost_usd
-from bot.errors import ModelError
+from bot.domain.errors import ModelError
 from tests.contracts.model import TOOLS, ModelContract, Scripted, ask, heard
 from tests.fakes.model import ScriptedModel
 from tests.standins.messages_api import MessagesApi

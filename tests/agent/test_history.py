@@ -7,8 +7,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.agent.base import Message
 from bot.agent.history import NO_RESULT, NO_WORDS, open_calls, tokens, turn_start, view
+from bot.agent.model import Message
 from tests.standins.messages_checks import refusals
 
 PLENTY = 1_000_000

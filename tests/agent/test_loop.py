@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from bot.agent.loop import Limits
-from bot.chat.base import Doing
+from bot.conversation.platform import Doing
 from bot.domain import Card, Suggestion
 from tests.agent.desk import Desk
 from tests.fakes.model import Call, ScriptedModel, call, calls, fail, say

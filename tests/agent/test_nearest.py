@@ -2,15 +2,15 @@
 
 import pytest
 
-from bot import skillset
 from bot.agent.nearest import ADD_A_KEY, nearest
+from bot.commands import catalogue
+from bot.commands.grammar import parse
 from bot.domain import Suggestion
-from bot.grammar import parse
 
 PRODUCTS = ("product-a", "product-b", "product-c", "shop_front", "a")
 
 
-SKILLS = skillset.load()
+SKILLS = catalogue.load()
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@
 
 import pytest
 
-from bot.agent.base import Usage
 from bot.agent.claude import DEFAULT_MODEL
+from bot.agent.model import Usage
 from bot.agent.pricing import PRICES, cost_usd, known, price
 
 MILLION = 1_000_000

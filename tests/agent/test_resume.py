@@ -8,9 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bot.agent.base import Message
 from bot.agent.claude import Claude
 from bot.agent.loop import TurnResult
+from bot.agent.model import Message
 from tests.agent.desk import Desk, Kept, Killed
 from tests.standins.messages_api import MessagesApi
 from tests.standins.script import Call, Rule, Script, call, calls, say

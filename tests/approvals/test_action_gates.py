@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bot.domain import GateKind, GateState, Person, Role, WorkState
-from bot.errors import EngineError
+from bot.domain.errors import EngineError
 from tests.bed import REGISTRY, Bed
 from tests.skills.speaking import run
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from bot.access import stranger
 from bot.domain import GateState, Inbound, Person, Post, Press, Role
+from bot.domain.access import stranger
 from tests.bed import REGISTRY, Bed
 from tests.chat.web.webbed import WebBed
 from tests.fakes.chat import FakeChat

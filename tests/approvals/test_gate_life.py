@@ -13,12 +13,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
 
-from bot import handover, intake
-from bot.approvals import raising
 from bot.domain import Decision, Gate, GateState, Mail, Person, Role
+from bot.domain.errors import FleetError, NotAllowed
 from bot.engine.base import EngineEvent, MailArrived, Uptake
-from bot.errors import FleetError, NotAllowed
 from bot.fleet import Fleet
+from bot.gates import notify
+from bot.jobs import dispatch, ingest
 from bot.registry import RegistryFile
 from bot.store import Store
 from tests.bed import Clock
@@ -79,7 +79,7 @@ class GateLife(RuleBasedStateMachine):
 
     def hear(self, event: EngineEvent) -> None:
         if isinstance(event, MailArrived):
-            intake.take(self.fleet, event)
+            ingest.take(self.fleet, event)
 
     def run(self, doing: Coroutine[Any, Any, Any]) -> Any:
         return self.loop.run_until_complete(doing)
@@ -151,7 +151,7 @@ class GateLife(RuleBasedStateMachine):
         if lost:
             self.engine.lose_answer("reply")
         try:
-            self.run(handover.deliver(self.fleet, card.gate))
+            self.run(dispatch.deliver(self.fleet, card.gate))
         except FleetError:
             assert lost
         self.engine._failures.clear()
@@ -169,7 +169,7 @@ class GateLife(RuleBasedStateMachine):
     def wait(self, hours: float) -> None:
         """Time passes, and people are reminded."""
         self.clock.forward(hours=hours)
-        raising.remind(self.fleet)
+        notify.remind(self.fleet)
 
     @rule()
     def withdraw(self) -> None:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from bot import gates
 from bot.domain import Decision, Gate, GateKind, GateState, Mail
-from bot.errors import Conflict, UsageError
+from bot.domain.errors import Conflict, UsageError
+from bot.gates import lifecycle
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -29,7 +29,7 @@ def mail(**changes: Any) -> Mail:
 
 
 def plan(**changes: Any) -> Gate:
-    gate = gates.open_gate(mail(), GateKind.PLAN, None, work="w3", conversation="web:main", now=NOW)
+    gate = lifecycle.open_gate(mail(), GateKind.PLAN, None, work="w3", conversation="web:main", now=NOW)
     return replace(gate, id="g1", **changes)
 
 
@@ -57,7 +57,7 @@ def said(choice: str, by: str = "ana", note: str = "") -> Decision:
     ],
 )
 def test_which_mail_raises_which_gate(changes: dict[str, Any], kind: GateKind | None) -> None:
-    assert gates.raised_by(mail(**changes)) is kind
+    assert lifecycle.raised_by(mail(**changes)) is kind
 
 
 def test_a_gate_says_what_it_asks_without_our_markers() -> None:
@@ -67,16 +67,16 @@ def test_a_gate_says_what_it_asks_without_our_markers() -> None:
 
 
 def test_a_revision_follows_the_one_before_it_even_if_the_agent_counts_wrong() -> None:
-    again = gates.open_gate(mail(id="msg-2"), GateKind.PLAN, plan(), work=None, conversation="", now=NOW)
+    again = lifecycle.open_gate(mail(id="msg-2"), GateKind.PLAN, plan(), work=None, conversation="", now=NOW)
     assert (again.revision, again.previous) == (2, "g1")
 
 
 def test_options_of_a_decision_can_be_chosen_and_nothing_else() -> None:
     asked = mail(payload={"options": ["postgres", "sqlite"]})
-    gate = gates.open_gate(asked, GateKind.DECISION, None, work=None, conversation="", now=NOW)
-    assert gates.answer(gate, said("postgres")).decision == said("postgres")
+    gate = lifecycle.open_gate(asked, GateKind.DECISION, None, work=None, conversation="", now=NOW)
+    assert lifecycle.answer(gate, said("postgres")).decision == said("postgres")
     with pytest.raises(UsageError, match="not an answer"):
-        gates.answer(gate, said("mysql"))
+        lifecycle.answer(gate, said("mysql"))
 
 
 @pytest.mark.parametrize(
@@ -89,26 +89,26 @@ def test_options_of_a_decision_can_be_chosen_and_nothing_else() -> None:
     ],
 )
 def test_the_engine_hears_the_words_it_was_taught(choice: str, note: str, words: str) -> None:
-    assert gates.reply(gates.answer(plan(), said(choice, note=note))) == words
+    assert lifecycle.reply(lifecycle.answer(plan(), said(choice, note=note))) == words
 
 
 def test_a_question_is_answered_in_its_own_words() -> None:
-    gate = gates.open_gate(mail(type="question", payload={}), GateKind.QUESTION, None, work=None, conversation="", now=NOW)
-    assert gates.reply(gates.answer(gate, said("answer", note="blue"))) == "blue"
+    gate = lifecycle.open_gate(mail(type="question", payload={}), GateKind.QUESTION, None, work=None, conversation="", now=NOW)
+    assert lifecycle.reply(lifecycle.answer(gate, said("answer", note="blue"))) == "blue"
     with pytest.raises(UsageError, match="needs a note"):
-        gates.answer(gate, said("answer"))
+        lifecycle.answer(gate, said("answer"))
 
 
 def test_changes_without_a_note_are_refused() -> None:
     with pytest.raises(UsageError) as refusal:
-        gates.answer(plan(), said("changes"))
+        lifecycle.answer(plan(), said("changes"))
     assert refusal.value.code == "note_required"
 
 
 @pytest.mark.parametrize("note", ["x" * 8001, "a\x00b", "\x1b[31m", "\x7f"])
 def test_malformed_notes_are_refused(note: str) -> None:
     with pytest.raises(UsageError):
-        gates.answer(plan(), said("reject", note=note))
+        lifecycle.answer(plan(), said("reject", note=note))
 
 
 @pytest.mark.parametrize(
@@ -127,57 +127,57 @@ def test_malformed_notes_are_refused(note: str) -> None:
 def test_a_note_cannot_be_read_as_another_decision(text: str) -> None:
     """With a quorum one person's `changes` would otherwise be read as everybody's yes."""
     with pytest.raises(UsageError) as refusal:
-        gates.answer(plan(), said("changes", note=text), required=2)
+        lifecycle.answer(plan(), said("changes", note=text), required=2)
     assert (refusal.value.code, "approve-plan" in refusal.value.hint) == ("reads_as_decision", True)
 
 
 @pytest.mark.parametrize("text", ["approve", "what was the decision: sqlite or postgres?", "I approved it: go on", "Revise it"])
 def test_words_about_decisions_are_no_decision(text: str) -> None:
-    assert gates.decides_nothing(text) == text
+    assert lifecycle.decides_nothing(text) == text
 
 
 def test_a_note_that_shows_nothing_is_no_note() -> None:
     with pytest.raises(UsageError, match="needs a note"):
-        gates.answer(plan(), said("changes", note="\u200b \u2060"))
+        lifecycle.answer(plan(), said("changes", note="\u200b \u2060"))
 
 
 def test_the_first_decision_wins_and_the_same_again_is_no_error() -> None:
-    decided = gates.answer(plan(), said("approve"))
-    assert gates.answer(decided, said("approve")) == decided
+    decided = lifecycle.answer(plan(), said("approve"))
+    assert lifecycle.answer(decided, said("approve")) == decided
     with pytest.raises(Conflict, match="ana was first: Approved by ana in the browser, 12:00 UTC"):
-        gates.answer(decided, said("reject", by="ben"))
+        lifecycle.answer(decided, said("reject", by="ben"))
 
 
 def test_a_decision_binds_to_what_was_shown() -> None:
     gate = plan()
     with pytest.raises(Conflict) as other_revision:
-        gates.answer(gate, said("approve"), revision=2)
+        lifecycle.answer(gate, said("approve"), revision=2)
     with pytest.raises(Conflict) as other_text:
-        gates.answer(gate, said("approve"), digest=replace(gate, body="2. Do something else").digest)
+        lifecycle.answer(gate, said("approve"), digest=replace(gate, body="2. Do something else").digest)
     assert (other_revision.value.code, other_text.value.code) == ("superseded", "digest")
-    assert gates.answer(gate, said("approve"), revision=1, digest=gate.digest).state is GateState.DECIDED
+    assert lifecycle.answer(gate, said("approve"), revision=1, digest=gate.digest).state is GateState.DECIDED
 
 
 def test_two_people_are_needed_where_two_are_required_and_one_reject_wins() -> None:
-    once = gates.answer(plan(), said("approve"), required=2)
+    once = lifecycle.answer(plan(), said("approve"), required=2)
     assert once.state is GateState.OPEN
-    assert gates.answer(once, said("approve"), required=2) == once
-    assert gates.answer(once, said("approve", by="ben"), required=2).state is GateState.DECIDED
-    rejected = gates.answer(once, said("reject", by="ben"), required=2).decision
+    assert lifecycle.answer(once, said("approve"), required=2) == once
+    assert lifecycle.answer(once, said("approve", by="ben"), required=2).state is GateState.DECIDED
+    rejected = lifecycle.answer(once, said("reject", by="ben"), required=2).decision
     assert rejected is not None
     assert rejected.choice == "reject"
 
 
 def test_what_a_revision_changed_is_shown_line_by_line() -> None:
     after = replace(plan(), body="1. Do it\n2. Test it", revision=2)
-    assert "+2. Test it" in gates.changes(plan(), after)
+    assert "+2. Test it" in lifecycle.changes(plan(), after)
 
 
 def decision(*options: str) -> Gate:
     asked = mail(payload={"options": list(options)})
-    kind = gates.raised_by(asked)
+    kind = lifecycle.raised_by(asked)
     assert kind is not None
-    return replace(gates.open_gate(asked, kind, None, work=None, conversation="", now=NOW), id="g1")
+    return replace(lifecycle.open_gate(asked, kind, None, work=None, conversation="", now=NOW), id="g1")
 
 
 def test_a_plan_is_a_plan_however_its_options_are_written() -> None:
@@ -188,33 +188,33 @@ def test_a_plan_is_a_plan_however_its_options_are_written() -> None:
 def test_a_quorum_holds_for_options_too_and_the_last_word_of_each_person_counts() -> None:
     gate = decision("postgres", "sqlite")
     for choice, by in [("postgres", "ana"), ("sqlite", "ana"), ("postgres", "ben")]:
-        gate = gates.answer(gate, said(choice, by), required=2)
+        gate = lifecycle.answer(gate, said(choice, by), required=2)
         assert gate.state is GateState.OPEN, (choice, by)
-    assert gates.answer(gate, said("postgres", "ana"), required=2).state is GateState.DECIDED
-    assert gates.answer(gate, said("reject", "cy"), required=2).state is GateState.DECIDED
+    assert lifecycle.answer(gate, said("postgres", "ana"), required=2).state is GateState.DECIDED
+    assert lifecycle.answer(gate, said("reject", "cy"), required=2).state is GateState.DECIDED
 
 
 def test_everyone_whose_approval_made_the_quorum_may_say_it_again() -> None:
     gate = plan()
     for by in ("ana", "ben"):
-        gate = gates.answer(gate, said("approve", by), required=2)
-    assert "Approved by ana and ben in the browser" in gates.outcome(gate)
-    assert gates.answer(gate, said("approve", "ana"), required=2) == gate
+        gate = lifecycle.answer(gate, said("approve", by), required=2)
+    assert "Approved by ana and ben in the browser" in lifecycle.outcome(gate)
+    assert lifecycle.answer(gate, said("approve", "ana"), required=2) == gate
     with pytest.raises(Conflict, match="ben was first"):
-        gates.answer(gate, said("approve", "cy"), required=2)
+        lifecycle.answer(gate, said("approve", "cy"), required=2)
 
 
 def test_an_approval_that_is_enough_once_fewer_are_required_counts_when_it_is_given_again() -> None:
-    once = gates.answer(plan(), said("approve"), required=2)
-    assert gates.answer(once, said("approve"), required=1).state is GateState.DECIDED
+    once = lifecycle.answer(plan(), said("approve"), required=2)
+    assert lifecycle.answer(once, said("approve"), required=1).state is GateState.DECIDED
 
 
 @pytest.mark.parametrize("note", ["a\x9b31m", "half \ud800 a pair"])
 def test_notes_that_no_terminal_or_store_can_bear_are_refused(note: str) -> None:
     with pytest.raises(UsageError, match="control"):
-        gates.answer(plan(), said("reject", note=note))
+        lifecycle.answer(plan(), said("reject", note=note))
 
 
 def test_a_decision_that_did_not_arrive_says_so() -> None:
-    stuck = gates.undeliverable(gates.answer(plan(), said("approve")), "its session is gone", NOW)
-    assert "not delivered: its session is gone" in gates.outcome(stuck)
+    stuck = lifecycle.undeliverable(lifecycle.answer(plan(), said("approve")), "its session is gone", NOW)
+    assert "not delivered: its session is gone" in lifecycle.outcome(stuck)

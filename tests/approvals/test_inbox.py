@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.approvals import inbox
 from bot.domain import Approvals, Gate, GateKind, GateState, Product
+from bot.gates import inbox
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 PRODUCTS = {

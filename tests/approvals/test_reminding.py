@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.access import stranger
-from bot.approvals import reminding
 from bot.domain import Approvals, Gate, GateKind, GateState, Person, Press, Role
+from bot.domain.access import stranger
+from bot.gates import reminders
 from bot.registry.schema import QuietHours
 from tests.bed import Bed
 from tests.fakes.chat import FakeChat
@@ -40,7 +40,7 @@ def always(when: datetime) -> datetime:
 def test_pauses_between_reminders_double_up_to_a_day() -> None:
     gate, pauses = GATE, []
     for _ in range(8):
-        at = reminding.reminds_at(gate, RULES, always)
+        at = reminders.reminds_at(gate, RULES, always)
         assert at is not None
         pauses.append((at - (gate.reminded_at or gate.created_at)).total_seconds() / 60)
         gate = replace(gate, reminded_at=at, reminders=gate.reminders + 1)
@@ -48,11 +48,11 @@ def test_pauses_between_reminders_double_up_to_a_day() -> None:
 
 
 def test_backups_are_asked_once_and_only_while_it_is_open() -> None:
-    assert reminding.escalates_at(GATE, RULES, always) == NOW + timedelta(hours=2)
-    assert reminding.escalates_at(replace(GATE, escalated_at=NOW), RULES, always) is None
+    assert reminders.escalates_at(GATE, RULES, always) == NOW + timedelta(hours=2)
+    assert reminders.escalates_at(replace(GATE, escalated_at=NOW), RULES, always) is None
     for state in set(GateState) - {GateState.OPEN}:
-        assert reminding.reminds_at(replace(GATE, state=state), RULES, always) is None
-        assert reminding.escalates_at(replace(GATE, state=state), RULES, always) is None
+        assert reminders.reminds_at(replace(GATE, state=state), RULES, always) is None
+        assert reminders.escalates_at(replace(GATE, state=state), RULES, always) is None
 
 
 @pytest.mark.parametrize(

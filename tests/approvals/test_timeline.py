@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from bot.approvals.timeline import steps
+from bot.gates.history import steps
 
 
 def row(kind: str, person: str, **detail: Any) -> dict[str, Any]:

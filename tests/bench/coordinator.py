@@ -166,4 +166,4 @@ def end_supervisors(state: Path) -> None:
 
 def supervisors(state: Path) -> list[int]:
     """The supervisors that run beside a coordinator."""
-    return list(machine.processes("supervisor", str((state / "runtime").absolute())))
+    return list(machine.processes("bot.supervisor", str((state / "runtime").absolute())))

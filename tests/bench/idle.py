@@ -2,7 +2,7 @@
 
 import asyncio
 
-from bot import demo
+from bot.cli import demo
 from tests.bench import machine
 from tests.bench.bench import Bench
 from tests.bench.coordinator import Coordinator, end_supervisors, supervisors

@@ -89,7 +89,7 @@ class Runtime:
         await docker("rm", "--force", "--volumes", self.container, check=False)
 
     async def _answers(self) -> bool:
-        asked = ("python3", "-m", "supervisor", "--check", "/run/fleet/supervisor.sock")
+        asked = ("python3", "-m", "bot.supervisor", "--check", "/run/fleet/supervisor.sock")
         try:
             await docker("exec", self.container, *asked)
         except RuntimeError:

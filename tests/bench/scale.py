@@ -8,13 +8,13 @@ from importlib.resources import files
 from pathlib import Path
 from statistics import median
 
-from bot import admission
-from bot.admission import NOTHING, Capacity, Hold, Need
 from bot.domain import Gate, GateKind, GateState, Product, Work, WorkState
 from bot.fleet import Fleet
-from bot.jobs import Jobs
+from bot.jobs.loop import Jobs
 from bot.registry import PRIORITIES, RegistryFile
 from bot.store import Store
+from bot.work import admission
+from bot.work.admission import NOTHING, Capacity, Hold, Need
 from tests.bench import machine
 from tests.bench.bench import Bench
 from tests.bench.coordinator import Coordinator, end_supervisors, write_registry

@@ -16,10 +16,10 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from statistics import mean
 
-from bot.admission import Capacity, Need, Purse, Question, admit
 from bot.domain import Product, Work, WorkState
-from bot.work import failures, learned
-from bot.work.choice import PRIORITIES
+from bot.work import estimates, retry
+from bot.work.admission import Capacity, Need, Purse, Question, admit
+from bot.work.ordering import PRIORITIES
 from tests.bench.bench import Bench
 from tests.bench.figures import Figure, Goal, Section, percentile
 
@@ -152,7 +152,7 @@ def _moment(luck: Random, days: int) -> float:
 
 
 class Fleet:
-    """One simulated fleet under one policy: `order` says who comes first, or nothing for the weights of `bot.work.choice`."""
+    """One simulated fleet under one policy: `order` says who comes first, or nothing for the weights of `bot.work.ordering`."""
 
     def __init__(
         self, products: Mapping[str, Product], drawn: Sequence[Drawn], order: Callable[[Sequence[Work]], list[str]] | None
@@ -221,7 +221,7 @@ class Fleet:
             self._later(now + fate.answer, "answered", id)
         elif stage == "dies":
             self.lost[id] = self.lost.get(id, 0) + 1
-            self._later(now + failures.pause_before(self.lost[id]).total_seconds(), "again", id)
+            self._later(now + retry.pause_before(self.lost[id]).total_seconds(), "again", id)
         else:
             self.run.done += 1
             ended = START + timedelta(seconds=now)
@@ -260,7 +260,7 @@ class Fleet:
 
     def _need(self, name: str) -> Need:
         if name not in self.known:
-            known = learned.expectation(list(self.past[name]), None, 2.0)
+            known = estimates.expectation(list(self.past[name]), None, 2.0)
             self.known[name] = Need(known.memory_gb, known.usd if name in self.limited else 0.0)
         return self.known[name]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from bot import demo
+from bot.cli import demo
 from tests.bench import machine
 from tests.bench.bench import Bench
 from tests.bench.coordinator import Coordinator, end_supervisors

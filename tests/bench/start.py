@@ -1,6 +1,6 @@
 """`fleet up` until it is healthy, on a state folder that has been used before."""
 
-from bot import demo
+from bot.cli import demo
 from tests.bench.bench import Bench
 from tests.bench.coordinator import Coordinator, end_supervisors
 from tests.bench.figures import Figure, Section, middle

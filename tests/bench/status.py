@@ -13,7 +13,7 @@ from typing import Any
 from bot import registry
 from bot.domain import Snapshot
 from bot.engine.docker import DockerTransport, client_for
-from bot.engine.overstory import OverstoryEngine
+from bot.engine.supervised import OverstoryEngine
 from tests.bench import machine
 from tests.bench.bench import Bench
 from tests.bench.figures import Figure, Goal, Section, amount
@@ -121,7 +121,7 @@ class Parties:
     @classmethod
     async def of(cls, runtime: Runtime, way: str) -> "Parties":
         """Those of a runtime, as they are now."""
-        inside = await runtime.processes("-m", "supervisor") if way == "channel" else []
+        inside = await runtime.processes("-m", "bot.supervisor") if way == "channel" else []
         return cls(tuple(machine.named("dockerd", "containerd")), await runtime.keeper(), tuple(inside))
 
     def used(self) -> float:

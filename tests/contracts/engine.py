@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from bot.domain import Product
+from bot.domain.errors import EngineError, RuntimeUnreachable
 from bot.engine.base import Engine, RuntimeDown, RuntimeUp, SnapshotChanged, Uptake
-from bot.errors import EngineError, RuntimeUnreachable
 from tests.engine.yard import Ear, until
 
 

@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 
-from bot.agent.base import MODEL_ERRORS, Begun, Finished, Model, ModelEvent, ModelRequest, TextDelta
-from bot.errors import ModelError
+from bot.agent.model import MODEL_ERRORS, Begun, Finished, Model, ModelEvent, ModelRequest, TextDelta
+from bot.domain.errors import ModelError
 from tests.standins.script import Call, Reply, call, calls, fail, say
 
 TOOLS = (

@@ -115,7 +115,7 @@ def test_the_bot_reads_the_projects_and_the_runtime_writes_them(containers: Comp
 
 
 def test_the_supervisor_answers_the_bot_through_the_socket(containers: Compose) -> None:
-    inside(RUNTIME, "python3", "-m", "supervisor", "--check", "/run/fleet/supervisor.sock")
+    inside(RUNTIME, "python3", "-P", "-m", "bot.supervisor", "--check", "/run/fleet/supervisor.sock")
     hello = json.loads(inside(BOT, "python3", "-c", SPEAK))["hello"]
     assert hello["rehearsal"] is True
 
@@ -185,7 +185,10 @@ def test_a_bot_that_dies_comes_back(containers: Compose) -> None:
 
 
 def test_definitions_of_agents_for_writing_are_in_the_runtime(containers: Compose) -> None:
-    assert inside(RUNTIME, "ls", "/opt/fleet/definitions").split() == ["marketing.md", "support.md"]
+    assert inside(RUNTIME, "ls", "/usr/lib/python3/dist-packages/bot/supervisor/adoption/definitions").split() == [
+        "marketing.md",
+        "support.md",
+    ]
 
 
 def test_the_base_image_is_made_only_once(images: None) -> None:

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from bot.admission import Capacity
 from bot.chat.slack import to_card, to_form, to_home
 from bot.domain import Product
-from bot.status import FleetStatus, product_status
+from bot.work.admission import Capacity
+from bot.work.status import FleetStatus, product_status
 from tests.standins.slack_blocks import message_problems, view_problems
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

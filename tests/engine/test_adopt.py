@@ -9,14 +9,14 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from supervisor.adopt_backup import Backup, put, read
-from supervisor.adopt_edits import Draft, Edit
 
 from bot.domain import Product
-from bot.engine import adoption
+from bot.domain.errors import EngineError
 from bot.engine.base import Adoption
-from bot.engine.overstory import OverstoryEngine
-from bot.errors import EngineError
+from bot.engine.supervised import OverstoryEngine
+from bot.supervisor.adoption import records
+from bot.supervisor.adoption.backup import Backup, put, read
+from bot.supervisor.adoption.edits import Draft, Edit
 from tests.ending import end_everything_in
 from tests.engine.conftest import NEW, OLD
 from tests.engine.yard import Ear, Supervisor, Yard, command
@@ -32,7 +32,7 @@ def tree(product: Product) -> dict[str, bytes]:
     """Every file of the product but git's own, the backups, databases and what lies beside them."""
     root = Path(product.path)
     found = (path for path in root.rglob("*") if path.is_file() and ".git" not in path.parts and ".db" not in path.name)
-    return {str(path.relative_to(root)): path.read_bytes() for path in found if adoption.BACKUPS not in path.parts}
+    return {str(path.relative_to(root)): path.read_bytes() for path in found if records.BACKUPS not in path.parts}
 
 
 @pytest.fixture(scope="module")
@@ -255,7 +255,7 @@ async def test_a_manifest_that_lost_our_agent_was_overwritten_too(desk: Desk) ->
 async def test_an_older_adoption_is_told_of_and_renewed(desk: Desk) -> None:
     await desk.adopt()
     path = desk.overstory / "agent-defs" / "coordinator.md"
-    path.write_text(path.read_text().replace(f"fleet adopt {adoption.VERSION}: begin", "fleet adopt 0: begin"))
+    path.write_text(path.read_text().replace(f"fleet adopt {records.VERSION}: begin", "fleet adopt 0: begin"))
     git(desk.product, "commit", "-qam", "as an older fleet wrote it")
     assert await desk.notice() == "outdated"
     done = await desk.adopt()

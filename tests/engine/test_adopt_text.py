@@ -10,15 +10,12 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from supervisor import adopt_config as config
-from supervisor import adopt_edits as edits
-from supervisor import adopt_manifest as manifest
-from supervisor import adopt_words as words
-from supervisor.adopt_config import Gate
-from supervisor.adopt_edits import CONFIG, MANIFEST, Facts
 
-from bot.engine import adoption
-from bot.engine.channel import ChannelError
+from bot.supervisor.adoption import config, edits, manifest, records
+from bot.supervisor.adoption import section as words
+from bot.supervisor.adoption.config import Gate
+from bot.supervisor.adoption.edits import CONFIG, MANIFEST, Facts
+from bot.supervisor.protocol import ChannelError
 from tests.engine.yard import ROOT
 
 CONFIG_011 = """# Overstory configuration
@@ -55,7 +52,7 @@ MANIFEST_TEXT = json.dumps(
     indent="\t",
 )
 DEFINITIONS = {name: f"# {name}\n" for name in manifest.AGENTS}
-FILES = {CONFIG: CONFIG_011, MANIFEST: MANIFEST_TEXT, adoption.COORDINATOR: "# Coordinator\n\n`{{TRACKER_CLI}} ready`\n"}
+FILES = {CONFIG: CONFIG_011, MANIFEST: MANIFEST_TEXT, records.COORDINATOR: "# Coordinator\n\n`{{TRACKER_CLI}} ready`\n"}
 FACTS = Facts("shop", definitions=DEFINITIONS, gates=(Gate("Tests", "make test", "passes"),))
 OLD = Facts("shop", planning=True, definitions=DEFINITIONS)
 
@@ -72,7 +69,7 @@ def after(facts: Facts = FACTS, files: Mapping[str, str] = FILES) -> dict[str, s
 @pytest.mark.parametrize("planning", [False, True])
 def test_the_coordinator_is_told_what_every_objective_repeats(planning: bool) -> None:
     said = words.section(planning=planning, tracker=True)
-    assert adoption.SECTION.fullmatch(said)
+    assert records.SECTION.fullmatch(said)
     needed = ("subject", "--type status", "--type result", "--type error", "--to operator", "--from coordinator", "[w12")
     gate = ("approve: <task-id>", "revise: <task-id>", "reject: <task-id>", "plan_ready", "execute-mode", "spec write")
     current = ("decision_gate", "DECISION: approve", "DECISION: revise", "DECISION: reject", '"taskId"', '"revision":1')
@@ -107,7 +104,7 @@ def test_an_older_version_is_replaced_where_it_stands() -> None:
 )
 def test_damaged_marks_are_refused_not_guessed(damaged: str) -> None:
     with pytest.raises(ChannelError) as caught:
-        after(files={adoption.COORDINATOR: damaged})
+        after(files={records.COORDINATOR: damaged})
     assert (caught.value.code, "damaged" in caught.value.message) == ("config_broken", True)
 
 
@@ -128,13 +125,13 @@ def test_a_definition_too_long_for_tmux_loses_what_it_can_spare_and_no_more() ->
     assert "## Workflow" in short
     assert "## Failure Modes" in short
     assert "## Cost Awareness" not in short
-    assert adoption.SECTION.search(short)
+    assert records.SECTION.search(short)
     assert words.shortened(short) == short
 
 
 def test_one_that_cannot_be_shortened_is_refused_with_its_length() -> None:
     with pytest.raises(ChannelError, match="shorten it by hand"):
-        after(OLD, {CONFIG: CONFIG_058, adoption.COORDINATOR: definition(("My own", 2000))})
+        after(OLD, {CONFIG: CONFIG_058, records.COORDINATOR: definition(("My own", 2000))})
 
 
 # -- config.yaml -------------------------------------------------------------------------------------------------------------
@@ -197,7 +194,7 @@ def test_without_bd_the_old_engine_must_not_ask_for_tasks() -> None:
     assert "qualityGates" not in found["project"]
     with_bd = Facts("shop", planning=True, programs=frozenset({"bd"}), definitions=DEFINITIONS)
     assert yaml.safe_load(after(with_bd, {CONFIG: CONFIG_058})[CONFIG])["beads"] == {"enabled": True}
-    assert "keeps no task tracker" in after(OLD, {CONFIG: CONFIG_058})[adoption.COORDINATOR]
+    assert "keeps no task tracker" in after(OLD, {CONFIG: CONFIG_058})[records.COORDINATOR]
 
 
 KEYS = st.sampled_from(["project", "models", "agents", "beads"])
@@ -281,10 +278,10 @@ def test_adopting_twice_is_adopting_once(facts: Facts) -> None:
 
 def test_placeholders_are_filled_in_where_the_engine_leaves_them() -> None:
     monitor = {"agent-defs/monitor.md": "{{TRACKER_NAME}}"}
-    assert "`sd ready`" in after()[adoption.COORDINATOR]
+    assert "`sd ready`" in after()[records.COORDINATOR]
     assert after(files=monitor)["agent-defs/monitor.md"] == "seeds"
     beads = Facts("shop", tracker="beads", definitions=DEFINITIONS, gates=FACTS.gates)
-    assert "`bd ready`" in after(beads)[adoption.COORDINATOR]
+    assert "`bd ready`" in after(beads)[records.COORDINATOR]
 
 
 @pytest.mark.parametrize(
@@ -306,4 +303,4 @@ def test_quality_gates_suit_what_the_product_is_made_of(tops: list[str], texts: 
 
 @pytest.mark.parametrize("folder", sorted((ROOT / "test-products").iterdir()), ids=lambda folder: folder.name)
 def test_the_test_products_come_adopted(folder: Path) -> None:
-    assert adoption.notice(folder / ".overstory") is None
+    assert records.notice(folder / ".overstory") is None

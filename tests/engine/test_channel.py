@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.engine.channel import (
+from bot.supervisor.protocol import (
     ERROR_CODES,
     MAX_DEADLINE,
     MAX_LINE,
@@ -143,7 +143,7 @@ def test_an_error_without_shape_still_reads_as_an_error() -> None:
 
 
 def test_the_document_names_every_operation() -> None:
-    import bot.engine.channel as channel
+    from bot.supervisor import protocol as channel
 
     described = {line.split()[0] for line in (channel.__doc__ or "").splitlines() if line.startswith("    ") and line.split()}
     assert set(OPS) <= described

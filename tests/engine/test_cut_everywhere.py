@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from bot.domain import Gate, GateState, Mail, Press, WorkState
-from bot.engine.overstory import OverstoryEngine
+from bot.domain.errors import EngineError
+from bot.engine.supervised import OverstoryEngine
 from bot.engine.unix import UnixTransport, connected
-from bot.errors import EngineError
 from tests.bed import Bed, Clock
 from tests.engine.yard import Yard, until
 

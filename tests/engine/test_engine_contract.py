@@ -9,7 +9,7 @@ import pytest
 
 from bot.domain import Product, Trouble
 from bot.engine.base import Engine
-from bot.engine.overstory import OverstoryEngine
+from bot.engine.supervised import OverstoryEngine
 from bot.engine.unix import UnixTransport
 from tests.contracts.engine import EngineContract, WorkContract, World
 from tests.ending import end_everything_in

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from supervisor import hooks
 
 from bot.domain import Product
+from bot.domain.errors import EngineError
 from bot.engine.base import Uptake
-from bot.engine.overstory import OverstoryEngine
-from bot.errors import EngineError
+from bot.engine.supervised import OverstoryEngine
+from bot.supervisor import hooks
 from tests.engine.conftest import OLD
 from tests.engine.yard import REHEARSAL, Ear, Supervisor, Yard, command, environment, eventually, mailed, until
 
@@ -70,7 +70,7 @@ def recorder(folder: Path) -> tuple[tuple[str, ...], Path]:
     script.write_text(
         "import os, sys\n"
         f"with open({str(record)!r}, 'a') as out: out.write(' '.join(sys.argv[1:]) + '\\n')\n"
-        f"os.execv(sys.executable, [sys.executable, {str(REHEARSAL)!r}, *sys.argv[1:]])\n"
+        f"os.execv(sys.executable, [*{REHEARSAL!r}, *sys.argv[1:]])\n"
     )
     return (sys.executable, str(script)), record
 
@@ -112,7 +112,7 @@ def test_root_is_refused_with_the_cure_unless_the_engine_is_the_rehearsal(tmp_pa
     engine = tmp_path / "ov"
     engine.write_text("#!/bin/sh\necho 0.11.0\n")
     engine.chmod(0o755)
-    argv = [sys.executable, "-m", "supervisor", "--socket", str(tmp_path / "s"), "--engine", str(engine)]
+    argv = [sys.executable, "-m", "bot.supervisor", "--socket", str(tmp_path / "s"), "--engine", str(engine)]
     done = subprocess.run(argv, env=environment(), capture_output=True, text=True, check=False, timeout=20)
     assert done.returncode == 2
     assert "does not run as root" in done.stderr

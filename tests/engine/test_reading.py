@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from supervisor import cli, history, plans, processes, sessions, times, transcripts, troubles
-from supervisor.costs import Costs
-from supervisor.mailbox import Mailbox, shortened
-from supervisor.state import State
 
-from bot.engine.channel import ERROR_CODES, MAX_TEXT, ChannelError
+from bot.supervisor import cli, errors, history, plans, processes, sessions, times, transcripts
+from bot.supervisor.costs import Costs
+from bot.supervisor.mailbox import Mailbox, shortened
+from bot.supervisor.protocol import ERROR_CODES, MAX_TEXT, ChannelError
+from bot.supervisor.state import State
 from tests.engine.yard import until
 
 MAIL = """CREATE TABLE messages (id TEXT PRIMARY KEY, from_agent TEXT NOT NULL, to_agent TEXT NOT NULL, subject TEXT NOT NULL,
@@ -169,7 +169,7 @@ CATALOGUE = [
 
 @pytest.mark.parametrize(("words", "code"), CATALOGUE, ids=[words[:40] for words, _ in CATALOGUE])
 def test_the_engines_words_have_a_code_and_a_cure(words: str, code: str) -> None:
-    error = troubles.from_engine(words, "product-a")
+    error = errors.from_engine(words, "product-a")
     assert error.code == code
     assert error.code in ERROR_CODES
     assert "Error [" not in error.message

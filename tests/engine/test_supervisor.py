@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 
 from bot.domain import Product
+from bot.domain.errors import EngineError, RuntimeUnreachable
 from bot.engine.base import MailArrived, RuntimeDown, RuntimeUp
-from bot.engine.channel import ChannelError, Decoder, Hello, Message, Request, Response, encode
 from bot.engine.transport import Line, StreamLine, Transport
-from bot.errors import EngineError, RuntimeUnreachable
+from bot.supervisor.protocol import ChannelError, Decoder, Hello, Message, Request, Response, encode
 from tests.engine.yard import REHEARSAL, Supervisor, Yard, command, environment, mailed, until
 
 
@@ -233,7 +233,7 @@ async def test_a_slow_product_holds_up_nobody(yard: Yard, tmp_path: Path) -> Non
     script.write_text(
         "import os, sys, time\n"
         "if os.path.basename(os.getcwd()) == 'slow' and sys.argv[1] == 'serve': time.sleep(1000)\n"
-        f"os.execv(sys.executable, [sys.executable, {str(REHEARSAL)!r}, *sys.argv[1:]])\n"
+        f"os.execv(sys.executable, [*{REHEARSAL!r}, *sys.argv[1:]])\n"
     )
     engine, ear = await yard.engine(
         yard.supervisor(engine=(sys.executable, str(script))), yard.product("slow"), yard.product("quick")
@@ -302,8 +302,8 @@ async def test_two_bots_share_a_supervisor_each_with_its_own_cursor(yard: Yard) 
 
 async def test_only_one_supervisor_serves_a_socket_and_a_dead_ones_socket_is_replaced(yard: Yard) -> None:
     supervisor = yard.supervisor(own=True)
-    argv = [sys.executable, "-m", "supervisor", "--socket", str(supervisor.socket), "--state", str(supervisor.state)]
-    argv += ["--engine", sys.executable, str(REHEARSAL)]
+    argv = [sys.executable, "-m", "bot.supervisor", "--socket", str(supervisor.socket), "--state", str(supervisor.state)]
+    argv += [f"--engine={word}" for word in REHEARSAL]
     second = subprocess.run(argv, env=environment(), capture_output=True, text=True, check=False, timeout=20)
     assert second.returncode == 1
     assert "Another supervisor" in second.stderr
@@ -333,7 +333,7 @@ async def test_without_an_engine_it_runs_and_says_so(yard: Yard, tmp_path: Path)
     argv = [
         sys.executable,
         "-m",
-        "supervisor",
+        "bot.supervisor",
         "--socket",
         str(supervisor.socket),
         "--allow-root",
@@ -360,7 +360,7 @@ class Attached(Transport):
         self.name, self.kind, self._supervisor = "attached", "docker", supervisor
 
     async def open(self) -> Line:
-        argv = [sys.executable, "-m", "supervisor", "--attach", str(self._supervisor.socket)]
+        argv = [sys.executable, "-m", "bot.supervisor", "--attach", str(self._supervisor.socket)]
         pipe = asyncio.subprocess.PIPE
         self.process = await asyncio.create_subprocess_exec(*argv, env=environment(), stdin=pipe, stdout=pipe)
         assert self.process.stdout is not None
@@ -380,7 +380,7 @@ async def test_stdin_and_stdout_do_in_place_of_the_socket(yard: Yard) -> None:
 
 
 def test_attaching_to_nothing_says_so() -> None:
-    argv = [sys.executable, "-m", "supervisor", "--attach", "/nowhere/s.sock"]
+    argv = [sys.executable, "-m", "bot.supervisor", "--attach", "/nowhere/s.sock"]
     done = subprocess.run(argv, env=environment(), input=b"x", capture_output=True, check=False, timeout=20)
     assert done.returncode == 1
     assert b"No supervisor answers on /nowhere/s.sock" in done.stderr

@@ -15,15 +15,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain import Product
+from bot.domain.errors import EngineError, RuntimeUnreachable
 from bot.engine import docker, local, ssh
 from bot.engine.base import RuntimeDown, RuntimeUp, SnapshotChanged
-from bot.engine.channel import PROTOCOL, ChannelError, Decoder, Event, Hello, Request, Response, encode
 from bot.engine.docker import Demux, DockerTransport
 from bot.engine.local import LocalTransport
-from bot.engine.overstory import OverstoryEngine
+from bot.engine.supervised import OverstoryEngine
 from bot.engine.transport import Line, Transport
 from bot.engine.unix import UnixTransport
-from bot.errors import EngineError, RuntimeUnreachable
+from bot.supervisor.protocol import PROTOCOL, ChannelError, Decoder, Event, Hello, Request, Response, encode
 from tests.engine.yard import Ear, Yard, environment, mailed, until
 
 # A process beside the bot
@@ -119,7 +119,6 @@ def test_the_engine_of_this_machine_is_ov_then_overstory(tmp_path: Path) -> None
         (tmp_path / name).write_text("#!/bin/sh\n")
         (tmp_path / name).chmod(0o755)
         assert local.engine_on_path(str(tmp_path)) == str(tmp_path / name)
-    assert (local.containers() / "overstory" / "supervisor" / "__main__.py").exists()
 
 
 # A socket
@@ -389,7 +388,7 @@ async def test_docker_exec_carries_the_channel(wrap: Callable[[socket.socket], A
     await ear.up(1)
     assert engine.runtimes()[0].kind == "docker"
     assert client.asked["user"] == "agent"
-    assert client.asked["argv"] == ["python3", "-m", "supervisor", "--attach", docker.SOCKET]
+    assert client.asked["argv"] == list(docker.ATTACH)
     await engine.close()
     assert client.closed == 1
     far.close()
@@ -472,7 +471,7 @@ def test_ssh_addresses_become_one_quoted_command_and_nothing_else() -> None:
 async def test_docker_on_another_machine_is_entered_by_ssh(yard: Yard) -> None:
     supervisor, product = yard.supervisor(), yard.product("one")
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "supervisor", "--attach", str(supervisor.socket)),
+        *(sys.executable, "-m", "bot.supervisor", "--attach", str(supervisor.socket)),
         env=environment(),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,

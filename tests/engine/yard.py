@@ -15,13 +15,13 @@ from typing import Any
 
 from bot.domain import Mail, Product, Snapshot
 from bot.engine.base import EngineEvent, MailArrived, RuntimeUp, SnapshotChanged
-from bot.engine.overstory import OverstoryEngine
+from bot.engine.supervised import OverstoryEngine
 from bot.engine.transport import Transport
 from bot.engine.unix import UnixTransport
 from tests.ending import end_everything_in
 
 ROOT = Path(__file__).resolve().parents[2]
-REHEARSAL = ROOT / "containers" / "rehearsal" / "ov"
+REHEARSAL = (sys.executable, "-P", "-m", "bot.rehearsal")
 PATIENCE = 20.0
 """Seconds that a test waits for what it expects."""
 
@@ -31,8 +31,7 @@ def environment(**more: str) -> dict[str, str]:
     kept = {
         name: value for name, value in os.environ.items() if not name.startswith(("REHEARSAL_", "SUPERVISOR_", "ANTHROPIC_"))
     }
-    paths = os.pathsep.join([str(ROOT / "containers" / "overstory"), str(ROOT)])
-    return {**kept, "PYTHONPATH": paths, "REHEARSAL_SECONDS": "0.05", **more}
+    return {**kept, "REHEARSAL_SECONDS": "0.05", **more}
 
 
 async def until(condition: Callable[[], object], seconds: float = PATIENCE) -> Any:
@@ -59,15 +58,15 @@ class Supervisor:
         self.folder = folder
         self.socket = folder / "s.sock"
         self.state = folder / "state"
-        self._engine = tuple(engine) or (sys.executable, str(REHEARSAL))
+        self._engine = tuple(engine) or REHEARSAL
         self._idle, self._env = idle, environment(TMPDIR=str(folder), **env)
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Run it until it listens."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        argv = [sys.executable, "-m", "supervisor", "--socket", str(self.socket), "--state", str(self.state)]
-        argv += ["--idle", str(self._idle), "--log", "debug", "--engine", *self._engine]
+        argv = [sys.executable, "-m", "bot.supervisor", "--socket", str(self.socket), "--state", str(self.state)]
+        argv += ["--idle", str(self._idle), "--log", "debug", *(f"--engine={word}" for word in self._engine)]
         with (self.folder / "log").open("ab") as out:
             self.process = subprocess.Popen(argv, env=self._env, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
         deadline = time.monotonic() + PATIENCE
@@ -83,7 +82,7 @@ class Supervisor:
 
     def check(self) -> "subprocess.CompletedProcess[str]":
         """What `--check` says."""
-        argv = [sys.executable, "-m", "supervisor", "--check", str(self.socket)]
+        argv = [sys.executable, "-m", "bot.supervisor", "--check", str(self.socket)]
         return subprocess.run(argv, env=self._env, capture_output=True, text=True, check=False, timeout=PATIENCE)
 
     def end(self, sign: signal.Signals = signal.SIGTERM) -> None:
@@ -200,7 +199,7 @@ class Yard:
 
 def command(product: Product, *words: str, dialect: str = "0.11.0") -> str:
     """Run an engine command in a product by hand, as an agent or a person beside the bot does; what it printed."""
-    argv = [sys.executable, str(REHEARSAL), *words]
+    argv = [*REHEARSAL, *words]
     env = environment(REHEARSAL_DIALECT=dialect)
     done = subprocess.run(argv, cwd=product.path, env=env, capture_output=True, text=True, check=False, timeout=PATIENCE)
     assert done.returncode == 0, done.stdout + done.stderr

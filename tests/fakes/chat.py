@@ -10,9 +10,9 @@ assert slack.shown_in("slack:#a")[-1].text == "…"
 from collections import Counter
 from dataclasses import dataclass, replace
 
-from bot.chat.base import Chat, Live, Part
+from bot.conversation.platform import Chat, Live, Part
 from bot.domain import Post
-from bot.errors import DeliveryError
+from bot.domain.errors import DeliveryError
 
 
 @dataclass(slots=True)

@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bot.domain import Mail, Product, Session, Snapshot, Trouble
+from bot.domain.errors import EngineError, RuntimeUnreachable
 from bot.engine.base import (
     Adoption,
     Engine,
@@ -32,7 +33,6 @@ from bot.engine.base import (
     Started,
     Uptake,
 )
-from bot.errors import EngineError, RuntimeUnreachable
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from itertools import count
 from typing import Any
 
-from bot.agent.base import Begun, Finished, Model, ModelEvent, ModelRequest, TextDelta, Usage
-from bot.errors import ModelError
+from bot.agent.model import Begun, Finished, Model, ModelEvent, ModelRequest, TextDelta, Usage
+from bot.domain.errors import ModelError
 from tests.standins.messages_checks import refusals
 from tests.standins.script import Call, Reply, Script, call, calls, fail, say
 

@@ -19,7 +19,7 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
-from bot import skillset
+from bot.commands import catalogue
 from tests.killing.life import Life
 from tests.killing.points import Fate, HastyLoop
 
@@ -69,7 +69,7 @@ def cut(folder: Path, at: int) -> str:
 def main() -> int:
     given = _given()
     logging.disable(logging.CRITICAL)
-    skillset.load()
+    catalogue.load()
     gc.freeze()
     whole = given.folder / "whole"
     whole.mkdir()

@@ -14,7 +14,7 @@ from typing import Any
 
 from bot.domain import GateState, Inbound, Mail, Person, Press, Role, WorkState
 from bot.engine.base import Uptake
-from bot.schedule import TICK
+from bot.jobs.clock import TICK
 from bot.store import Store
 from tests.bed import Bed
 from tests.fakes.model import ScriptedModel

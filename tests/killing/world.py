@@ -13,11 +13,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
-from bot import gates
 from bot.domain import Post, Session
+from bot.domain.errors import RuntimeUnreachable
 from bot.engine.base import EngineEvent, MailArrived, Started, Uptake
-from bot.errors import RuntimeUnreachable
 from bot.fleet import Fleet
+from bot.gates import lifecycle
 from tests.bed import Clock
 from tests.fakes.chat import FakeChat, Message
 from tests.fakes.engine import Box, FakeEngine
@@ -198,7 +198,7 @@ class Platform(FakeChat):
     def face(self, post: Post) -> str:
         """What a person sees: the text, and each gate's card as the gate is now, with what its buttons carry."""
         cards = [self.fleet().gate(card.gate) for card in post.cards if card.gate]
-        said = [f"{gate.state}: {gates.outcome(gate)} {gate.id} {gate.revision} {gate.digest}" for gate in cards]
+        said = [f"{gate.state}: {lifecycle.outcome(gate)} {gate.id} {gate.revision} {gate.digest}" for gate in cards]
         return "\n".join([post.text, *said])
 
     def open_card(self, conversation: str, kind: str, revision: int = 1) -> tuple[str, str] | None:

@@ -16,9 +16,9 @@ from typing import Any, TypeVar
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
-from containers.rehearsal.rehearsal_engine.main import main
+from bot.rehearsal.main import main
 
-ENGINE = Path(__file__).resolve().parents[2] / "containers" / "rehearsal"
+ENGINE = (sys.executable, "-P", "-m", "bot.rehearsal")
 PATIENCE_SECONDS = 20.0
 Found = TypeVar("Found")
 
@@ -86,7 +86,7 @@ class Product:
 
     def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, str(ENGINE / self.program), *arguments],
+            [*ENGINE, *arguments],
             cwd=self.root,
             env={**os.environ, "REHEARSAL_SECONDS": "0.1", **self.environment, **environment},
             stdin=subprocess.DEVNULL,
@@ -134,7 +134,7 @@ class Served:
         self.product = product
         self.port = free_port()
         self.process = subprocess.Popen(
-            [sys.executable, str(ENGINE / "ov"), "serve", "--port", str(self.port), "--json"],
+            [*ENGINE, "serve", "--port", str(self.port), "--json"],
             cwd=product.root,
             env={**os.environ, "REHEARSAL_SECONDS": "0.1", **product.environment},
             stdout=subprocess.PIPE,

@@ -5,10 +5,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as some
 
-from containers.rehearsal.rehearsal_engine import objective, settings
-from containers.rehearsal.rehearsal_engine.arguments import Grammar, parse
-from containers.rehearsal.rehearsal_engine.errors import BadUsage
-from containers.rehearsal.rehearsal_engine.mail import Message
+from bot.rehearsal import objective, settings
+from bot.rehearsal.arguments import Grammar, parse
+from bot.rehearsal.errors import BadUsage
+from bot.rehearsal.mail import Message
 
 names = some.from_regex(r"[a-z][A-Za-z0-9]{0,8}", fullmatch=True)
 scalars = some.one_of(some.booleans(), some.integers(), names.filter(lambda name: isinstance(yaml.safe_load(name), str)))

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from bot import skillset
+from bot.commands import catalogue
+from bot.commands.skill import SkillResult
 from bot.domain import Post
-from bot.skill import SkillResult
 from tests.bed import Bed
 
 
@@ -22,7 +22,7 @@ async def refusal(bed: Bed, text: str) -> str:
 
 async def run(bed: Bed, line: str, *, by_model: bool = False, request: str = "r1") -> SkillResult:
     """A command as a program runs it: the whole result."""
-    skill, values = skillset.parse(line, bed.router.skills, products=tuple(bed.fleet.products))
+    skill, values = catalogue.parse(line, bed.router.skills, products=tuple(bed.fleet.products))
     return await bed.router.invoke(skill, values, bed.person, "web:main", request, by_model=by_model)
 
 

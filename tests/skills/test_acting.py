@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from bot.domain import GateState, Person, Role, Session, WorkState
+from bot.domain.errors import Conflict, NotAllowed, NotFound, UsageError
 from bot.engine.base import Uptake
-from bot.errors import Conflict, NotAllowed, NotFound, UsageError
 from tests.bed import Bed
 from tests.skills.speaking import answer, commands, data, refusal, run
 

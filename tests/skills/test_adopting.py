@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from bot import grammar, skillset
+from bot.commands import catalogue, grammar
 from bot.domain import Person, Role, Trouble
-from bot.errors import NotAllowed, NotFound, UsageError
+from bot.domain.errors import NotAllowed, NotFound, UsageError
 from tests.bed import Bed
 from tests.skills.speaking import answer, commands, data, refusal, run
 
@@ -89,7 +89,7 @@ async def test_a_folder_of_a_product_is_that_product(bed: Bed) -> None:
 
 def test_a_path_begins_where_it_is_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    known = skillset.load()
+    known = catalogue.load()
     for typed, meant in (("./shop", tmp_path / "shop"), ("a/b", tmp_path / "a" / "b"), (".", tmp_path), ("~", Path.home())):
         assert grammar.parse(f"adopt {typed}", known)[1]["product"] == str(meant)
     assert grammar.parse("adopt shop", known)[1]["product"] == "shop"

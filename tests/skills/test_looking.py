@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bot.domain import Person, Role, Session, Trouble
-from bot.errors import NotAllowed, NotFound
+from bot.domain.errors import NotAllowed, NotFound
 from tests.bed import Bed
 from tests.skills.speaking import answer, commands, data, refusal, run
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bot.domain import Person, Role, WorkState
-from bot.errors import NotAllowed, NotFound
+from bot.domain.errors import NotAllowed, NotFound
 from tests.bed import Bed
 from tests.skills.speaking import answer, commands, data, refusal, run
 

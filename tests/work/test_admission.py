@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.admission import NOTHING, Admission, Capacity, Hold, Need, Purse, Question, admit
 from bot.domain import Product, Work, WorkState
+from bot.work.admission import NOTHING, Admission, Capacity, Hold, Need, Purse, Question, admit
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 PRODUCTS = {

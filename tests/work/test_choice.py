@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain import Product, Work, WorkState
-from bot.work.choice import Line, moved, rank
+from bot.work.ordering import Line, moved, rank
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 PRODUCTS = {"a": Product("a", "/a", priority="high"), "b": Product("b", "/b"), "c": Product("c", "/c", priority="low")}

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bot.work import cron
+from bot.domain import recurrence
 
 VIENNA = "Europe/Vienna"
 
@@ -29,7 +29,7 @@ VIENNA = "Europe/Vienna"
     ],
 )
 def test_what_people_say_is_cron(said: str, parts: str) -> None:
-    assert cron.read(said) == parts
+    assert recurrence.read(said) == parts
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_what_people_say_is_cron(said: str, parts: str) -> None:
 )
 def test_what_is_no_time_is_refused_in_words(said: str, why: str) -> None:
     with pytest.raises(ValueError, match=why):
-        cron.read(said)
+        recurrence.read(said)
 
 
 @pytest.mark.parametrize(
@@ -65,23 +65,23 @@ def test_what_is_no_time_is_refused_in_words(said: str, why: str) -> None:
     ],
 )
 def test_said_back(parts: str, said: str) -> None:
-    assert cron.words(parts) == said
+    assert recurrence.words(parts) == said
 
 
 def test_the_next_time_is_by_the_clock_on_the_wall_there() -> None:
     winter, summer = datetime(2026, 3, 27, 12, tzinfo=UTC), datetime(2026, 3, 29, 12, tzinfo=UTC)
-    assert cron.following("0 9 * * *", VIENNA, winter) == datetime(2026, 3, 28, 8, tzinfo=UTC)
-    assert cron.following("0 9 * * *", VIENNA, summer) == datetime(2026, 3, 30, 7, tzinfo=UTC)
-    assert cron.zoned(datetime(2026, 3, 30, 7, tzinfo=UTC), VIENNA) == "Mon 30 Mar 09:00 Europe/Vienna (07:00 UTC)"
+    assert recurrence.following("0 9 * * *", VIENNA, winter) == datetime(2026, 3, 28, 8, tzinfo=UTC)
+    assert recurrence.following("0 9 * * *", VIENNA, summer) == datetime(2026, 3, 30, 7, tzinfo=UTC)
+    assert recurrence.zoned(datetime(2026, 3, 30, 7, tzinfo=UTC), VIENNA) == "Mon 30 Mar 09:00 Europe/Vienna (07:00 UTC)"
 
 
 def test_an_hour_that_comes_twice_has_one_label_and_every_hour_has_its_own() -> None:
     first, second = datetime(2026, 10, 25, 0, 30, tzinfo=UTC), datetime(2026, 10, 25, 1, 30, tzinfo=UTC)
-    assert cron.label("30 2 * * *", VIENNA, first) == cron.label("30 2 * * *", VIENNA, second) == "2026-10-25T02:30"
-    assert cron.label("30 * * * *", VIENNA, first) < cron.label("30 * * * *", VIENNA, second)
+    assert recurrence.label("30 2 * * *", VIENNA, first) == recurrence.label("30 2 * * *", VIENNA, second) == "2026-10-25T02:30"
+    assert recurrence.label("30 * * * *", VIENNA, first) < recurrence.label("30 * * * *", VIENNA, second)
 
 
 def test_an_hour_that_is_left_out_moves_what_falls_into_it() -> None:
-    at = cron.following("30 2 * * *", VIENNA, datetime(2026, 3, 28, 12, tzinfo=UTC))
+    at = recurrence.following("30 2 * * *", VIENNA, datetime(2026, 3, 28, 12, tzinfo=UTC))
     assert at is not None
     assert datetime(2026, 3, 29, 0, 30, tzinfo=UTC) <= at <= datetime(2026, 3, 30, 1, tzinfo=UTC)

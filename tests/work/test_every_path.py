@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bot.domain import WorkState
-from bot.errors import Conflict, FleetError
+from bot.domain.errors import Conflict, FleetError
 from tests.bed import Bed
 from tests.skills.speaking import run
 
@@ -208,11 +208,11 @@ def test_the_engine_is_asked_to_start_something_in_these_places_only() -> None:
         if isinstance(call.func.value, ast.Attribute | ast.Name) and ast.unparse(call.func.value).endswith("engine")
     }
     assert found == {
-        ("bot.handover._hand_over", "send"),
-        ("bot.handover._hand_over", "sling"),
-        ("bot.handover._send", "reply"),
-        ("bot.handover._see_to_it", "nudge"),
-        ("bot.holding.go_on", "resume"),
+        ("bot.jobs.dispatch._hand_over", "send"),
+        ("bot.jobs.dispatch._hand_over", "sling"),
+        ("bot.jobs.dispatch._send", "reply"),
+        ("bot.jobs.dispatch._see_to_it", "nudge"),
+        ("bot.work.pause.go_on", "resume"),
         ("skills.ask.ask", "send"),
         ("skills.mail._send", "send"),
         ("skills.nudge.nudge", "nudge"),
@@ -225,4 +225,4 @@ def test_work_is_let_start_by_the_scheduler_only() -> None:
         for module, function, call in calls()
         if any(each.arg == "state" and ast.unparse(each.value) == "WorkState.STARTING" for each in call.keywords)
     }
-    assert found == {"bot.work.scheduler._act"}
+    assert found == {"bot.jobs.scheduler._act"}

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bot.agent.base import ModelRequest
+from bot.agent.model import ModelRequest
 from bot.domain import WorkState
 from tests.bed import Bed
 from tests.fakes.model import ScriptedModel, call, fail, say

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bot.errors import UsageError
-from bot.work import moments
+from bot.domain import deadlines
+from bot.domain.errors import UsageError
 
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)  # a Wednesday; 13:00 in Vienna
 
@@ -26,10 +26,10 @@ NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)  # a Wednesday; 13:00 in Vienna
     ],
 )
 def test_moments(said: str, at: datetime) -> None:
-    assert moments.read(said, NOW, "Europe/Vienna") == at
+    assert deadlines.read(said, NOW, "Europe/Vienna") == at
 
 
 @pytest.mark.parametrize("said", ["", "soon", "25:00", "2026-13-01", "noday 9:00", "at", "in h"])
 def test_what_is_none(said: str) -> None:
     with pytest.raises(UsageError, match="is no moment"):
-        moments.read(said, NOW, "UTC")
+        deadlines.read(said, NOW, "UTC")

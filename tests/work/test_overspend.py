@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from bot.domain import GateKind, GateState, Person, Role, WorkState
-from bot.errors import EngineError
+from bot.domain.errors import EngineError
 from tests.bed import Bed
 
 REGISTRY = """

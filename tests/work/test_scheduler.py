@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bot.domain import GateState, Trouble, WorkState
-from bot.errors import EngineError
+from bot.domain.errors import EngineError
 from tests.bed import Bed
 
 REGISTRY = """

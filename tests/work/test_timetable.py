@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from bot import schedule as clock
 from bot.domain import GateKind, Person, Role, WorkState
+from bot.jobs import clock
 from tests.bed import Bed
 from tests.skills.speaking import commands, data, refusal, run
 

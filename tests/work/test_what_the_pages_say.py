@@ -8,13 +8,14 @@ from itertools import chain
 from pathlib import Path
 
 import pytest
-from supervisor.product import ROUND
 
-from bot.admission import DEFAULT_MEMORY_GB, NOTHING, PATIENCE, Admission, Capacity, Need, admit
 from bot.domain import Product, Work, WorkState
+from bot.jobs import model_choice
 from bot.registry.schema import ResourceBudget, Scheduling
-from bot.work import choice, failures, judgement, learned, overspend, timetable
-from bot.work.room import ANSWERING, REHEARSED_GB
+from bot.supervisor.product import ROUND
+from bot.work import budgets, estimates, ordering, retry, schedules
+from bot.work.admission import DEFAULT_MEMORY_GB, NOTHING, PATIENCE, Admission, Capacity, Need, admit
+from bot.work.capacity import ANSWERING, REHEARSED_GB
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 DOCS = Path(__file__).parents[2] / "docs"
@@ -51,8 +52,8 @@ def test_what_is_expected_is_learned_as_said() -> None:
     assert defaults.session_memory_gb == DEFAULT_MEMORY_GB
     assert f"`session_memory_gb`, {defaults.session_memory_gb:g} GB; {REHEARSED_GB:g} in the rehearsal" in text
     assert "until three runs have shown it" in text
-    assert learned.ENOUGH == 3
-    assert text.count(f"last {learned.RUNS} runs") == 3
+    assert estimates.ENOUGH == 3
+    assert text.count(f"last {estimates.RUNS} runs") == 3
 
 
 def test_the_shipped_limits_are_these() -> None:
@@ -105,28 +106,28 @@ def test_an_overspend_is_what_is_spent_between_two_looks() -> None:
 
 
 def test_who_comes_first_is_said_as_it_is() -> None:
-    steps = ", ".join(f"`{name}` {step:g}" for name, step in choice.PRIORITIES.items())
+    steps = ", ".join(f"`{name}` {step:g}" for name, step in ordering.PRIORITIES.items())
     assert f"A rank is counted in steps: {steps}." in SCHEDULING
-    assert choice.MINUTES_PER_STEP == 30
+    assert ordering.MINUTES_PER_STEP == 30
     assert "Thirty minutes of waiting are one step more" in SCHEDULING
-    assert (choice.PRIORITIES["critical"] - choice.PRIORITIES["low"]) * choice.MINUTES_PER_STEP == 90
+    assert (ordering.PRIORITIES["critical"] - ordering.PRIORITIES["low"]) * ordering.MINUTES_PER_STEP == 90
     assert "from low to critical is an hour and a half" in SCHEDULING
-    assert (3, timedelta(hours=12), 1) == (choice.MOST_URGENT, choice.URGENT, choice.CROWD)
+    assert (3, timedelta(hours=12), 1) == (ordering.MOST_URGENT, ordering.URGENT, ordering.CROWD)
     assert "up to three steps in its last twelve hours" in SCHEDULING
     assert "work stands back by one step" in SCHEDULING
 
 
 def test_how_long_anything_is_waited_for_is_said_as_it_is() -> None:
-    assert f"Without an answer within {judgement.PATIENCE:g} seconds" in SCHEDULING
+    assert f"Without an answer within {model_choice.PATIENCE:g} seconds" in SCHEDULING
     assert timedelta(hours=1) == PATIENCE
     assert "Once it has waited for an hour, what becomes free is kept for it" in SCHEDULING
-    pauses = ", ".join(f"{pause.total_seconds() / 60:g}" for pause in failures.BACKOFF)
+    pauses = ", ".join(f"{pause.total_seconds() / 60:g}" for pause in retry.BACKOFF)
     assert f"starts again after {pauses} minutes" in SCHEDULING
     assert timedelta(minutes=10) == ANSWERING
     assert "until it has written, and for ten minutes at most" in SCHEDULING
-    assert timedelta(minutes=30) == failures.COOLING
+    assert timedelta(minutes=30) == retry.COOLING
     assert "nothing starts on the product for half an hour" in SCHEDULING
-    assert f"At {overspend.WARN_AT:.0%} people are told".replace("%", " %") in SCHEDULING
-    assert (timedelta(minutes=5), 3) == (timetable.GRACE, timetable.FAILURES)
+    assert f"At {budgets.WARN_AT:.0%} people are told".replace("%", " %") in SCHEDULING
+    assert (timedelta(minutes=5), 3) == (schedules.GRACE, schedules.FAILURES)
     assert "Up to five minutes late is on time" in SCHEDULING
     assert "After three failed runs in a row" in SCHEDULING

@@ -18,7 +18,7 @@ from bot.chat.discord.saying import Saying, nonce
 from bot.chat.discord.to_board import to_board
 from bot.chat.discord.wire import FAILURES, UNKNOWN_MESSAGE, refused
 from bot.domain import GateState
-from bot.status import FleetStatus
+from bot.work.status import FleetStatus
 
 if TYPE_CHECKING:
     from bot.fleet import Change, Fleet

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 import discord
 import yarl
 
-from bot.chat.base import Part
 from bot.chat.discord.ids import Shown
 from bot.chat.discord.pace import Pace
 from bot.chat.discord.page import ITEMS
 from bot.chat.discord.wire import FAILURES, refused
-from bot.errors import DeliveryError, SettingsError
+from bot.conversation.platform import Part
+from bot.domain.errors import DeliveryError, SettingsError
 
 if TYPE_CHECKING:
     from bot.chat.discord.hearing import Hearing

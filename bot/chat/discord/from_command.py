@@ -4,13 +4,12 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from bot import access
 from bot.chat.discord.to_commands import GROUP, SUBCOMMAND
-from bot.domain import GateState, Person, Role
-from bot.grammar import QUOTES
-from bot.skill import Skill
-from bot.skillset import fields, named
-from bot.words import shortened
+from bot.commands.catalogue import fields, named
+from bot.commands.grammar import QUOTES
+from bot.commands.skill import Skill
+from bot.domain import GateState, Person, Role, access
+from bot.text.wording import shortened
 
 if TYPE_CHECKING:
     from bot.fleet import Fleet

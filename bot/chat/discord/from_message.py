@@ -12,8 +12,8 @@ from datetime import datetime
 
 import discord
 
-from bot.access import stranger
 from bot.domain import ChannelRef, Inbound, Person
+from bot.domain.access import stranger
 from bot.registry import Registry
 
 PLATFORM = "discord"

@@ -13,9 +13,6 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import discord
 
-from bot import access
-from bot.approvals.raising import Deciders
-from bot.chat.base import final
 from bot.chat.discord import from_command, ids
 from bot.chat.discord.from_message import (
     A_DAY,
@@ -34,12 +31,14 @@ from bot.chat.discord.saying import Saying
 from bot.chat.discord.to_commands import TASK
 from bot.chat.discord.to_form import NOTE, OBJECTIVE, PRODUCT, note_form, takes_note, task_form
 from bot.chat.discord.wire import FAILURES
-from bot.domain import Gate, GateState, Inbound, Press, Role
-from bot.errors import StoreError
+from bot.conversation.platform import final
+from bot.domain import Gate, GateState, Inbound, Press, Role, access
+from bot.domain.errors import StoreError
+from bot.gates.notify import Deciders
 
 if TYPE_CHECKING:
+    from bot.conversation.router import Router
     from bot.fleet import Fleet
-    from bot.router import Router
 
 log = logging.getLogger(__name__)
 

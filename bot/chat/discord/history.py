@@ -18,7 +18,7 @@ from bot.chat.discord.hearing import Hearing
 from bot.chat.discord.saying import DIRECT, Saying
 from bot.chat.discord.wire import FAILURES, refused
 from bot.domain import GateState, Post
-from bot.errors import DeliveryError
+from bot.domain.errors import DeliveryError
 
 if TYPE_CHECKING:
     from bot.fleet import Fleet

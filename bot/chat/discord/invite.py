@@ -5,7 +5,7 @@ import binascii
 
 import discord
 
-from bot.errors import SettingsError
+from bot.domain.errors import SettingsError
 
 REASONS = {
     "view_channel": "see the channels of the products",

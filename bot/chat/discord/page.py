@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Self
 import discord
 from discord import ui
 
-from bot.chat.base import final
 from bot.chat.discord import ids
+from bot.conversation.platform import final
 from bot.domain import Gate, GateKind, Suggestion
-from bot.gates import ANSWER, APPROVE, CHANGES, REJECT
+from bot.gates.lifecycle import ANSWER, APPROVE, CHANGES, REJECT
 
 if TYPE_CHECKING:
     from discord import Interaction

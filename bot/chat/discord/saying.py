@@ -20,8 +20,8 @@ from bot.chat.discord.streaming import Streams
 from bot.chat.discord.to_message import to_pages
 from bot.chat.discord.wire import EXPIRED, FAILURES, MALFORMED, UNKNOWN_CHANNEL, UNKNOWN_MESSAGE, Wire, refused
 from bot.domain import Inbound, Post
-from bot.errors import DeliveryError
-from bot.words import headline
+from bot.domain.errors import DeliveryError
+from bot.text.wording import headline
 
 if TYPE_CHECKING:
     from bot.fleet import Fleet

@@ -7,8 +7,8 @@ from discord import ui
 
 from bot.chat.discord.page import Page
 from bot.domain import Gate
-from bot.status import MARKS, SAID, FleetStatus, ProductStatus
-from bot.words import count, money, shortened
+from bot.text.wording import count, money, shortened
+from bot.work.status import MARKS, SAID, FleetStatus, ProductStatus
 
 WAITS, WORKS, QUIET = 0x5865F2, 0x23A55A, 0x80848E
 MOST_LINKS, MOST_PRODUCTS = 5, 24

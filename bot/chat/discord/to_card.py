@@ -15,8 +15,8 @@ from discord import ui
 from bot.chat.discord.page import LABELS, GateButton, GateMenu, Page
 from bot.chat.discord.to_text import beginning, code, lines, tidy
 from bot.domain import Gate, GateState
-from bot.gates import APPROVE, REJECT, outcome
-from bot.words import listed, money
+from bot.gates.lifecycle import APPROVE, REJECT, outcome
+from bot.text.wording import listed, money
 
 PLAN, DIFF, HEAD = 1900, 700, 1000
 """Characters of a plan (less what stands above the card), of a diff, and of what stands above, that are shown; longer plans and

@@ -8,11 +8,11 @@ from bisect import bisect
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from bot.arguments import Field
+from bot.commands.arguments import Field
+from bot.commands.catalogue import fields
+from bot.commands.skill import Skill
 from bot.domain import Role
-from bot.skill import Skill
-from bot.skillset import fields
-from bot.words import shortened
+from bot.text.wording import shortened
 
 TASK = "Make this a task"
 """The command on a message."""

@@ -9,8 +9,8 @@ from discord import ui
 from bot.chat.discord import ids
 from bot.chat.discord.ids import Shown
 from bot.domain import Gate
-from bot.gates import ANSWER, CHANGES, REJECT
-from bot.words import shortened
+from bot.gates.lifecycle import ANSWER, CHANGES, REJECT
+from bot.text.wording import shortened
 
 ASKED = {
     CHANGES: ("Request changes", "What should change?", "One or two sentences; the plan comes back revised."),

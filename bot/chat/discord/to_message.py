@@ -9,7 +9,7 @@ from bot.chat.discord.page import Page, SayButton
 from bot.chat.discord.to_card import HEAD, to_card, to_note, to_plain, to_small_card
 from bot.chat.discord.to_text import beginning, pieces, tidy
 from bot.domain import Gate, Post
-from bot.views import gate_json
+from bot.work.views import gate_json
 
 if TYPE_CHECKING:
     from bot.fleet import Fleet

@@ -14,7 +14,7 @@ import discord
 from discord.http import HTTPClient, MultipartParameters, Route, handle_message_parameters
 
 from bot.chat.discord.page import Page
-from bot.errors import DeliveryError
+from bot.domain.errors import DeliveryError
 
 NOBODY = discord.AllowedMentions.none()
 GONE = {

@@ -10,7 +10,7 @@ from typing import Any
 
 from bot.chat.slack.api import Api
 from bot.chat.slack.places import Places, split
-from bot.errors import DeliveryError
+from bot.domain.errors import DeliveryError
 from bot.fleet import Fleet
 
 log = logging.getLogger(__name__)

@@ -13,7 +13,6 @@ from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
 from slack_bolt.async_app import AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.chat.base import Chat, Live, Part
 from bot.chat.slack import listener, socket, streams
 from bot.chat.slack.api import AUTH, Api, reason
 from bot.chat.slack.catch_up import Marks, catch_up
@@ -22,11 +21,12 @@ from bot.chat.slack.homes import Homes
 from bot.chat.slack.manifest import HOOK
 from bot.chat.slack.places import PREFIX, Me, Places
 from bot.chat.slack.poster import PLATFORM, Poster
+from bot.commands.catalogue import is_command
+from bot.conversation.platform import Chat, Live, Part
+from bot.conversation.router import Router
 from bot.domain import Post
-from bot.errors import DeliveryError, SettingsError
+from bot.domain.errors import DeliveryError, SettingsError
 from bot.fleet import Change, Fleet
-from bot.router import Router
-from bot.skillset import is_command
 
 log = logging.getLogger(__name__)
 

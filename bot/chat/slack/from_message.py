@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from bot import skillset
 from bot.chat.slack.text import read
-from bot.skill import Skill
+from bot.commands import catalogue
+from bot.commands.skill import Skill
 
 SPOKEN = frozenset({"", "file_share", "thread_broadcast", "me_message"})
 """Subtypes of messages that people write themselves."""
@@ -71,7 +71,7 @@ def said(event: dict[str, Any], me: str, name: Callable[[str], str], skills: Seq
 def _is_bang(text: str, skills: Sequence[Skill]) -> bool:
     """`!status`: what is typed where Slack takes no slash command. Other bots have words of their own behind the sign."""
     first = re.match(r"!\s*([A-Za-z][\w-]*)", text)
-    return first is not None and skillset.named(first[1], skills) is not None
+    return first is not None and catalogue.named(first[1], skills) is not None
 
 
 def _as_command(text: str, skills: Sequence[Skill]) -> str:
@@ -80,7 +80,7 @@ def _as_command(text: str, skills: Sequence[Skill]) -> str:
     words = text.split(maxsplit=2)
     if not words:
         return "/fleet help"
-    skill = skillset.named(words[0], skills)
+    skill = catalogue.named(words[0], skills)
     if skill is None or (words[0].lower() == "stop" and len(words) == 1):
         return text
     if len(words) == 1 or re.fullmatch(r"--[a-z].*|[gw]\d+|[a-z0-9]+(?:[-_][a-z0-9]+)+", words[1], re.IGNORECASE):

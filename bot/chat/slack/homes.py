@@ -8,13 +8,13 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from bot import access, views
 from bot.chat.slack import to_home
 from bot.chat.slack.api import Api
 from bot.chat.slack.manifest import PROMPTS
-from bot.domain import GateState, Person, Role
-from bot.errors import DeliveryError
+from bot.domain import GateState, Person, Role, access
+from bot.domain.errors import DeliveryError
 from bot.fleet import Change, Fleet
+from bot.work import views
 
 log = logging.getLogger(__name__)
 

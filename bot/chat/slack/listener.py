@@ -16,7 +16,6 @@ from slack_bolt.async_app import AsyncApp, AsyncBoltRequest
 from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.response import BoltResponse
 
-from bot import access, views
 from bot.chat.slack import from_interaction, from_message, to_card, to_form
 from bot.chat.slack.api import Api
 from bot.chat.slack.catch_up import Marks
@@ -26,10 +25,11 @@ from bot.chat.slack.homes import Homes
 from bot.chat.slack.manifest import COMMAND, SHORTCUT
 from bot.chat.slack.places import Me, Places
 from bot.chat.slack.text import read
-from bot.domain import GateState, Inbound, Person, Role
-from bot.errors import DeliveryError
+from bot.conversation.router import Router
+from bot.domain import GateState, Inbound, Person, Role, access
+from bot.domain.errors import DeliveryError
 from bot.fleet import Fleet
-from bot.router import Router
+from bot.work import views
 
 log = logging.getLogger(__name__)
 

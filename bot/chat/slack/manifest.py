@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from bot.skill import Skill
-from bot.words import shortened
+from bot.commands.skill import Skill
+from bot.text.wording import shortened
 
 HOOK = "/slack/events"
 """Path on the web application that Slack sends everything to, over HTTP."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bot.chat.slack.api import Api
-from bot.errors import DeliveryError
+from bot.domain.errors import DeliveryError
 from bot.fleet import DEAD, Fleet
 
 log = logging.getLogger(__name__)

@@ -4,15 +4,15 @@ import asyncio
 import logging
 from typing import Any
 
-from bot import views
 from bot.chat.slack.api import Api, reason
 from bot.chat.slack.places import PREFIX, Place, Places, split
 from bot.chat.slack.streams import Streams
 from bot.chat.slack.text import tame
 from bot.chat.slack.to_message import Attachment, Message, to_message, to_plain
 from bot.domain import Inbound, Post
-from bot.errors import DeliveryError
+from bot.domain.errors import DeliveryError
 from bot.fleet import Fleet
+from bot.work import views
 
 log = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ from typing import Any
 from bot.chat.slack.text import bold, cut_label, escape, local_times, plain
 from bot.chat.slack.to_markdown import Block, shortened, to_blocks
 from bot.domain import GateKind, Press
-from bot.gates import ANSWER, APPROVE, CHANGES, REJECT
-from bot.words import count, listed, money
+from bot.gates.lifecycle import ANSWER, APPROVE, CHANGES, REJECT
+from bot.text.wording import count, listed, money
 
 LONGEST_BODY, MOST_LINES = 2_800, 30
 """Characters and lines of a plan on its card; a longer one comes whole as a file in the card's thread."""

@@ -7,8 +7,8 @@ from bot.chat.slack import to_card
 from bot.chat.slack.text import cut_label, escape
 from bot.chat.slack.to_card import context, section
 from bot.chat.slack.to_markdown import Block
-from bot.gates import ANSWER, CHANGES, REJECT
-from bot.words import shortened
+from bot.gates.lifecycle import ANSWER, CHANGES, REJECT
+from bot.text.wording import shortened
 
 DECISION, TASK = "decision", "task"
 """Callback ids of the two forms."""

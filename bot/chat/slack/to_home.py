@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from bot.admission import Capacity
 from bot.chat.slack import to_card
 from bot.chat.slack.text import bold, escape
 from bot.chat.slack.to_card import context, section
 from bot.chat.slack.to_markdown import Block
 from bot.chat.slack.to_message import say
-from bot.status import MARKS, SAID, FleetStatus, ProductStatus
-from bot.words import count, headline, money, shortened, since, span
+from bot.text.wording import count, headline, money, shortened, since, span
+from bot.work.admission import Capacity
+from bot.work.status import MARKS, SAID, FleetStatus, ProductStatus
 
 MOST_GATES, MOST_PRODUCTS, MOST_QUEUED, MOST_IDLE = 8, 25, 10, 12
 BAR = 10

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
-from bot.chat.base import final
 from bot.chat.slack import to_card
 from bot.chat.slack.text import escape, plain
 from bot.chat.slack.to_card import Shown, button, confirm, context, section
 from bot.chat.slack.to_markdown import MOST, Block, shortened, to_blocks
+from bot.conversation.platform import final
 from bot.domain import Post, Suggestion
 
 SAY = "say"

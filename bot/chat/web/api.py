@@ -8,16 +8,17 @@ from typing import Any
 
 from aiohttp import web
 
-from bot import access, skillset, views
 from bot.chat.web import bodies
 from bot.chat.web.queries import limit, number, states
 from bot.chat.web.refusals import answer
 from bot.chat.web.site import SITE, Site, product_version, shown, stored
-from bot.domain import Inbound, Mail, Post, Product, Role, WorkState
-from bot.errors import NotAllowed, NotFound
-from bot.markdown import to_html
-from bot.skill import Skill
-from bot.status import product_json
+from bot.commands import catalogue
+from bot.commands.skill import Skill
+from bot.domain import Inbound, Mail, Post, Product, Role, WorkState, access
+from bot.domain.errors import NotAllowed, NotFound
+from bot.text.markdown import to_html
+from bot.work import views
+from bot.work.status import product_json
 
 routes = web.RouteTableDef()
 MOST = 500
@@ -30,7 +31,7 @@ async def me(request: web.Request) -> web.Response:
     site = request.app[SITE]
     person = site.person()
     commands = [
-        {"name": each.name, "usage": skillset.usage(each), "summary": each.summary, "examples": list(each.examples)}
+        {"name": each.name, "usage": catalogue.usage(each), "summary": each.summary, "examples": list(each.examples)}
         for each in site.router.skills
     ]
     return answer({"name": person.name, "role": person.role.value, "version": product_version(), "commands": commands})
@@ -174,7 +175,7 @@ def to_json(posts: Sequence[Post], site: Site) -> list[dict[str, Any]]:
 
 def to_skill(site: Site, name: str) -> Skill:
     """A skill by its name or its tool's. Raises NotFound with the nearest one."""
-    if found := skillset.named(name, site.router.skills):
+    if found := catalogue.named(name, site.router.skills):
         return found
     near = get_close_matches(name, [each.name for each in site.router.skills], n=1)
     hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(each.name for each in site.router.skills)}."

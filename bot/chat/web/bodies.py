@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from bot.chat.web.refusals import Refused
 from bot.chat.web.site import SITE
-from bot.errors import UsageError
+from bot.domain.errors import UsageError
 
 LONGEST_TEXT = 50_000
 """Characters of one message."""

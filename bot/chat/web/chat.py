@@ -8,17 +8,17 @@ from collections.abc import Callable, Mapping, Sequence
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from bot.chat.base import Chat, Live, Part
 from bot.chat.web import api, sockets
 from bot.chat.web.application import application
 from bot.chat.web.auth import Login
 from bot.chat.web.clients import Clients
 from bot.chat.web.site import PREFIX, Site
 from bot.chat.web.streams import Streams
+from bot.conversation.platform import Chat, Live, Part
+from bot.conversation.router import Router
 from bot.domain import Post
-from bot.errors import SettingsError
+from bot.domain.errors import SettingsError
 from bot.fleet import Change, Fleet
-from bot.router import Router
 
 GRACE = 0.5
 """Seconds that a request may take to end when the fleet stops. One that waits for a turn is cut off: the turn goes on later."""

@@ -7,16 +7,17 @@ from typing import Any
 
 from aiohttp import web
 
-from bot import views
-from bot.approvals import raising, timeline
-from bot.approvals.deciding import Shown
 from bot.chat.web import bodies
 from bot.chat.web.queries import limit, states
 from bot.chat.web.refusals import answer, error_json
 from bot.chat.web.site import SITE, Site
 from bot.domain import Gate, GateState
-from bot.errors import Conflict, FleetError
+from bot.domain.errors import Conflict, FleetError
 from bot.fleet import Fleet
+from bot.gates import history as timeline
+from bot.gates import notify
+from bot.gates.decide import Shown
+from bot.work import views
 
 routes = web.RouteTableDef()
 MOST = 1000
@@ -97,7 +98,7 @@ def kept(site: Site, id: str) -> Iterator[None]:
 def decided(site: Site, id: str, given: bodies.Answer) -> Gate:
     """The gate after a decision made on the web."""
     bound = {"note": given.note, "revision": given.revision, "digest": given.digest, "platform": "web"}
-    return raising.decide(site.fleet, id, given.choice, site.person(), **bound)
+    return notify.decide(site.fleet, id, given.choice, site.person(), **bound)
 
 
 def _result(fleet: Fleet, id: str, outcome: Gate | FleetError) -> dict[str, Any]:

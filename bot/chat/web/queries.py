@@ -1,6 +1,6 @@
 """What the query of a request narrows an answer to; what means nothing is refused in words."""
 
-from bot.errors import UsageError
+from bot.domain.errors import UsageError
 
 USUAL = 100
 """Rows in an answer that names no limit."""

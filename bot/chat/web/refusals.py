@@ -9,9 +9,8 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from pydantic_core import to_json
 
-from bot import views
 from bot.domain import Gate
-from bot.errors import (
+from bot.domain.errors import (
     Conflict,
     EngineError,
     FleetError,
@@ -22,6 +21,7 @@ from bot.errors import (
     StoreError,
     UsageError,
 )
+from bot.work import views
 
 if TYPE_CHECKING:
     from bot.fleet import Fleet

@@ -7,16 +7,16 @@ from typing import Any
 
 from aiohttp import web
 
-from bot.access import OWNER
-from bot.chat.base import Part
 from bot.chat.web.auth import Login
 from bot.chat.web.clients import Clients
 from bot.chat.web.streams import Streams
+from bot.conversation.platform import Part
+from bot.conversation.router import Router
 from bot.domain import Inbound, Person
-from bot.errors import UsageError
+from bot.domain.access import OWNER
+from bot.domain.errors import UsageError
 from bot.fleet import Fleet
-from bot.router import Router
-from bot.status import as_json
+from bot.work.status import as_json
 
 PREFIX = "web:"
 NAME_SIGNS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:-")

@@ -12,14 +12,14 @@ from typing import Any
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
-from bot import views
 from bot.chat.web import api, bodies, gates, pages
 from bot.chat.web.clients import Client
 from bot.chat.web.refusals import LARGEST, error_json, unexpected
 from bot.chat.web.site import SITE, Site, product_version, shown, stored
 from bot.domain import Gate, Work
-from bot.errors import FleetError, UsageError
-from bot.words import whole
+from bot.domain.errors import FleetError, UsageError
+from bot.text.wording import whole
+from bot.work import views
 
 routes = web.RouteTableDef()
 HEARTBEAT = 20.0

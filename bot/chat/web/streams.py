@@ -9,9 +9,9 @@ from collections.abc import Callable, Container
 from dataclasses import dataclass
 from typing import Any
 
-from bot.chat.base import Delta, Doing, Live
 from bot.chat.web.clients import Clients
-from bot.markdown import render
+from bot.conversation.platform import Delta, Doing, Live
+from bot.text.markdown import render
 
 PAUSE = 0.08
 """Seconds between two pieces of one answer."""

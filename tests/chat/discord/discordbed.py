@@ -11,11 +11,11 @@ from pathlib import Path
 
 from simcord.backend.models import Channel, Message
 
-from bot import skillset
-from bot.agent.base import Model
-from bot.chat.base import Live
+from bot.agent.model import Model
 from bot.chat.discord.chat import DiscordChat
 from bot.chat.discord.pace import Pace
+from bot.commands import catalogue
+from bot.conversation.platform import Live
 from tests.bed import Bed
 from tests.fakes.chat import FakeChat
 from tests.standins.discord import Discord
@@ -137,6 +137,6 @@ class DiscordBed(Bed):
     async def slash(self, human: Human, channel: Channel, text: str) -> Pressed:
         """A command in words, as its typed options: `status product-a`, `spawn product-a fix it`, `gates --all`."""
         await self.commands()
-        skill, given = skillset.parse(f"/fleet {text}", self.router.skills, products=tuple(self.fleet.products))
+        skill, given = catalogue.parse(f"/fleet {text}", self.router.skills, products=tuple(self.fleet.products))
         typed = {key.replace("_", "-"): " ".join(value) if isinstance(value, list) else value for key, value in given.items()}
         return await human.slash(channel, f"fleet {skill.name}", typed)

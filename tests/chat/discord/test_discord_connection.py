@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.errors import SettingsError
+from bot.domain.errors import SettingsError
 from tests.chat.discord.discordbed import FAST, DiscordBed
 from tests.standins.discord_people import find, text_of
 

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 import pytest
 from simcord.components import validate_components, walk_components
 
-from bot.approvals import acting
 from bot.chat.discord import ids
 from bot.chat.discord.to_card import to_card
 from bot.domain import Action, Decision, Gate, GateKind, GateState, Role
+from bot.gates import actions
 from tests.chat.discord.discordbed import DiscordBed
 from tests.standins.discord_people import labels, text_of
 
@@ -86,7 +86,7 @@ async def test_who_may_not_decide_is_told_who_may_before_a_form_is_filled_in(bed
 async def test_what_the_model_would_do_at_once_is_asked_for_once_more(bed: DiscordBed) -> None:
     action = Action("pause", {"product": "product-a"}, bed.fleet.registry.people[0], Role.OPERATOR)
     place = f"discord:{bed.channel.id}"
-    acting.ask(
+    actions.ask(
         bed.fleet, action, product="product-a", title="pause product-a", body="It fails.", conversation=place, request="r1"
     )
     card = await bed.ana.sees(bed.channel, "Action: pause product-a", "Waits for approval")

@@ -10,7 +10,7 @@ import pytest
 from bot.chat.discord import invite
 from bot.doctor import discord as checks
 from bot.doctor.machine import Check
-from bot.errors import SettingsError
+from bot.domain.errors import SettingsError
 from bot.registry import load
 from bot.settings import Settings
 from tests.chat.discord.discordbed import REGISTRY, DiscordBed

@@ -7,16 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot import skillset
 from bot.chat.discord import from_command
 from bot.chat.discord.to_commands import MORE, OFFERED, SIZE, commands, left_out, size
 from bot.chat.discord.to_text import beginning, code, ending, pieces, tidy
+from bot.commands import catalogue
+from bot.commands.catalogue import fields
+from bot.commands.skill import Skill, SkillArgs
 from bot.domain import Role
-from bot.skill import Skill, SkillArgs
-from bot.skillset import fields
 from tests.standins.discord_world import World
 
-SKILLS = skillset.load()
+SKILLS = catalogue.load()
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_skills_for_which_there_is_no_room_at_all_are_left_out_and_named() -> No
 )
 def test_a_command_says_what_its_options_say(name: str, given_: dict[str, Any], expected: dict[str, Any]) -> None:
     data = {"name": "fleet", "options": [{"name": name, "type": 1, "options": [_option(*each) for each in given_.items()]}]}
-    skill, arguments = skillset.parse(from_command.line(data, SKILLS), SKILLS, products=("product-a",))
+    skill, arguments = catalogue.parse(from_command.line(data, SKILLS), SKILLS, products=("product-a",))
     assert (skill.name, arguments) == (name, expected or given_)
 
 
@@ -158,7 +158,7 @@ def test_whatever_is_typed_as_an_option_arrives_as_one_value(text: str) -> None:
         "options": [{"name": "approve-plan", "type": 1, "options": [_option("gate", "g1"), _option("note", text)]}],
     }
     line = from_command.line(data, SKILLS)
-    _, arguments = skillset.parse(line, SKILLS)
+    _, arguments = catalogue.parse(line, SKILLS)
     said = " ".join(text.split())
     assert set(arguments) <= {"gate", "note"} and arguments["gate"] == "g1"
     assert arguments.get("note", "") in (said, said.replace('"', "'"))

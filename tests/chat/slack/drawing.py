@@ -5,7 +5,7 @@ from html import escape, unescape
 from pathlib import Path
 from typing import Any
 
-from bot.markdown import render
+from bot.text.markdown import render
 from tests.standins.slack_world import BOT_USER, Json
 
 STYLE = Path(__file__).with_suffix(".css").read_text()

@@ -10,12 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from slack_sdk.models.blocks import Block
 
-from bot.admission import Capacity
 from bot.chat.slack import to_card, to_form, to_home, to_message
 from bot.chat.slack.text import UNJOINED, escape, local_times, read, tame
 from bot.chat.slack.to_markdown import shortened, to_blocks
 from bot.domain import Card, Post, Product, Suggestion, Work, WorkState
-from bot.status import FleetStatus, product_status
+from bot.work.admission import Capacity
+from bot.work.status import FleetStatus, product_status
 from tests.standins.slack_blocks import BLOCKS, MOST_TEXT, message_problems, texts, view_problems
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

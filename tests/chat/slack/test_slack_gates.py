@@ -144,12 +144,12 @@ async def test_a_decision_has_its_own_options_and_a_question_takes_an_answer(bed
 
 
 async def test_what_the_model_would_stop_asks_first_and_slack_asks_once_more(bed: SlackBed) -> None:
-    from bot.approvals import acting
+    from bot.gates import actions
 
     ts = await bed.ana.says("#product-a", "<@fleet> status")
     await bed.answer("#product-a", "Fleet", thread=ts)
     action = Action("pause", {"product": "product-a"}, bed.fleet.registry.people[0], Role.OPERATOR)
-    acting.ask(bed.fleet, action, product="product-a", title="pause product-a", body="It keeps failing.",
+    actions.ask(bed.fleet, action, product="product-a", title="pause product-a", body="It keeps failing.",
                conversation=f"slack:#product-a:{ts}", request="r1")  # fmt: skip
     card = await bed.card("#product-a", "pause product-a")
     approve = find_button(card["blocks"], "Approve")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.errors import DeliveryError, SettingsError
+from bot.domain.errors import DeliveryError, SettingsError
 from bot.store import Store
 from tests.chat.slack.slackbed import SlackBed, labels, read
 from tests.standins.slack_world import BOT_USER, Json

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from bot import cli, skillset
 from bot.chat.slack.manifest import APP_SCOPES, EVENTS, HOOK, SCOPES, manifest
 from bot.chat.web import WebChat
+from bot.cli import main
+from bot.commands import catalogue
 from bot.doctor import examine
 from tests.chat.slack.slackbed import REGISTRY, SlackBed
 from tests.standins.slack import Slack
@@ -15,12 +16,12 @@ from tests.standins.slack_methods import METHODS
 
 
 def test_the_manifest_is_made_from_the_skills_and_within_slacks_limits(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["slack-manifest"]) == 0
+    assert main.main(["slack-manifest"]) == 0
     out, reasons = capsys.readouterr()
     made = json.loads(out)
     assert made["settings"]["socket_mode_enabled"] and not made["settings"]["token_rotation_enabled"]
     (command,) = made["features"]["slash_commands"]
-    names = [skill.name for skill in skillset.load()]
+    names = [skill.name for skill in catalogue.load()]
     assert all(name in command["usage_hint"] and name in made["display_information"]["long_description"] for name in names)
     assert 174 <= len(made["display_information"]["long_description"]) <= 4000
     assert len(made["display_information"]["description"]) <= 140 and len(command["usage_hint"]) <= 1000
@@ -32,13 +33,13 @@ def test_the_manifest_is_made_from_the_skills_and_within_slacks_limits(capsys: p
 
 
 def test_over_http_the_manifest_names_one_address_for_everything(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["slack-manifest", "--http", "https://fleet.example.org/"]) == 0
+    assert main.main(["slack-manifest", "--http", "https://fleet.example.org/"]) == 0
     made = json.loads(capsys.readouterr().out)
     settings, address = made["settings"], f"https://fleet.example.org{HOOK}"
     assert not settings["socket_mode_enabled"]
     assert settings["event_subscriptions"]["request_url"] == settings["interactivity"]["request_url"] == address
     assert made["features"]["slash_commands"][0]["url"] == address
-    assert cli.main(["slack-manifest", "--http", "http://fleet.example.org"]) == 2
+    assert main.main(["slack-manifest", "--http", "http://fleet.example.org"]) == 2
     assert "https" in capsys.readouterr().err
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.agent.base import ModelEvent, ModelRequest
+from bot.agent.model import ModelEvent, ModelRequest
 from tests.chat.slack.slackbed import SlackBed, labels, read
 from tests.fakes.model import ScriptedModel, call, say
 

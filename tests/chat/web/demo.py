@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from bot.agent.base import Model, ModelRequest
+from bot.agent.model import Model, ModelRequest
 from bot.domain import Session
 from tests.bed import Clock
 from tests.chat.web.webbed import TOKEN, WebBed

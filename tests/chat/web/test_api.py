@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bot.domain import Trouble
-from bot.errors import EngineError
+from bot.domain.errors import EngineError
 from tests.chat.web.webbed import WebBed
 
 

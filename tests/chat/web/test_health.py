@@ -7,10 +7,10 @@ import aiohttp
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from bot.chat.base import Part
 from bot.chat.web import WebChat
+from bot.conversation.platform import Part
 from bot.domain import Post
-from bot.errors import SettingsError
+from bot.domain.errors import SettingsError
 from tests.chat.web.webbed import TOKEN, WebBed
 
 

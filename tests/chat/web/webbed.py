@@ -16,9 +16,9 @@ from typing import Any
 
 import aiohttp
 
-from bot.agent.base import Model
-from bot.chat.base import Live, Part
+from bot.agent.model import Model
 from bot.chat.web import WebChat
+from bot.conversation.platform import Live, Part
 from tests.bed import REGISTRY, Bed
 
 TOKEN = "a-token-for-tests"

@@ -1,0 +1,115 @@
+"""A skill's arguments as people type them: their places, the usage line, and the check with its words."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+
+from bot.commands.skill import Skill, SkillArgs
+from bot.domain.errors import UsageError
+
+KINDS = {
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "int_type": "a whole number",
+    "float_parsing": "a number",
+    "float_type": "a number",
+    "bool_parsing": "yes or no",
+    "bool_type": "yes or no",
+    "string_type": "text",
+    "list_type": "a list",
+}
+"""What pydantic's error types ask for, in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One argument as people type it."""
+
+    name: str
+    """As typed: `max-steps`."""
+    key: str
+    """As declared: `max_steps`."""
+    place: str
+    """`one` word, the `rest` of the words, or `option`."""
+    required: bool
+    many: bool
+    """Whether it takes several words, each for itself."""
+    flag: bool
+    choices: tuple[str, ...]
+    value: str
+    """What stands for its value in a usage line."""
+    description: str
+
+    @property
+    def shown(self) -> str:
+        """As help and errors write it: `<product>`, `--limit NUMBER`."""
+        if self.place == "option":
+            return f"--{self.name}" if self.flag else f"--{self.name} {self.value}"
+        word = f"{self.name}…" if self.place == "rest" else self.name
+        return f"<{word}>" if self.required else f"[{word}]"
+
+
+def fields(skill: Skill) -> tuple[Field, ...]:
+    """The skill's arguments in the order in which they were declared."""
+    return _fields(skill.args)
+
+
+def usage(skill: Skill, prefix: str = "/fleet ") -> str:
+    """How to type it: `/fleet spawn <product> <objective…> [--capability NAME]`."""
+    shown = (f"[{field.shown}]" if field.place == "option" else field.shown for field in fields(skill))
+    return " ".join([f"{prefix}{skill.name}", *shown])
+
+
+def arguments(skill: Skill, values: Mapping[str, Any]) -> SkillArgs:
+    """Arguments checked, wherever they come from. Raises UsageError that says what is wrong with each."""
+    try:
+        return skill.args.model_validate(dict(values))
+    except ValidationError as error:
+        said = [_said(skill, each["loc"], each["type"], each["msg"], each.get("input")) for each in error.errors()]
+        raise UsageError(" ".join(dict.fromkeys(said)), f"It goes: `{usage(skill)}`") from error
+
+
+def _said(skill: Skill, where: tuple[int | str, ...], kind: str, message: str, given: Any) -> str:
+    key = str(where[0]) if where else ""
+    field = next((each for each in fields(skill) if each.key == key), None)
+    message = message.removeprefix("Value error, ").rstrip(".")
+    if field is None:
+        return f"`{skill.name}` has no argument “{key[:60]}”." if kind == "extra_forbidden" else f"{message}."
+    if kind == "missing" or (kind == "string_too_short" and not str(given).strip()):
+        return f"`{skill.name}` needs `{field.shown}`: {field.description[:1].lower()}{field.description[1:]}"
+    shown = f"`--{field.name}`" if field.place == "option" else f"`{field.name}`"
+    takes = f"one of {', '.join(field.choices)}" if field.choices else KINDS.get(kind)
+    if takes is not None:
+        return f"{shown} takes {takes}, not “{str(given)[:60]}”."
+    if kind == "string_pattern_mismatch":
+        return f"{shown} cannot be “{str(given)[:60]}”. {field.description}"
+    return f"{shown}: {message.removeprefix('Input ')}, not “{str(given)[:60]}”."
+
+
+@cache
+def _fields(args: type[SkillArgs]) -> tuple[Field, ...]:
+    return tuple(_field(key, info) for key, info in args.model_fields.items())
+
+
+def _field(key: str, info: FieldInfo) -> Field:
+    extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
+    kinds = [kind for kind in get_args(info.annotation) or (info.annotation,) if kind is not NoneType]
+    if get_origin(info.annotation) in {Literal, list, tuple}:
+        kinds = [info.annotation]
+    choices = [str(choice) for kind in kinds if get_origin(kind) is Literal for choice in get_args(kind)]
+    return Field(
+        name=key.replace("_", "-"),
+        key=key,
+        place=str(extra.get("words", "option")),
+        required=info.is_required(),
+        many=any(get_origin(kind) in {list, tuple} for kind in kinds),
+        flag=info.annotation is bool,
+        choices=tuple(choices),
+        value=str(extra.get("value") or "|".join(choices) or ("NUMBER" if {int, float} & set(kinds) else "NAME")),
+        description=info.description or "",
+    )

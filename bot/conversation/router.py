@@ -1,0 +1,294 @@
+"""What becomes of an inbound event: a press decides a gate, a command runs a skill, anything else is a turn of the agent.
+
+An event is persisted before anyone acknowledges it, handled once, and taken up again after a crash: answers are said under
+keys made from the event's id, skills run under a request id made from it, so that a repetition changes nothing. This is one
+of the two places that catch everything: whatever happens, the person gets an answer.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from bot.agent.nearest import nearest
+from bot.commands import catalogue
+from bot.commands.skill import Skill, SkillContext, SkillResult
+from bot.conversation.platform import Doing, Live
+from bot.conversation.turns import Turns
+from bot.domain import Action, GateState, Inbound, Person, Post, Press, Role, access
+from bot.domain.errors import FleetError, NotAllowed, NotFound, UsageError
+from bot.fleet import Fleet
+from bot.gates import actions, lifecycle, notify
+from bot.text.wording import whole
+
+log = logging.getLogger(__name__)
+
+STOP_WORDS = frozenset({"stop", "/stop", "!stop"})
+"""Said during a turn, alone, they stop it."""
+
+
+class Router:
+    """The way from a person to an answer."""
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        skills: Sequence[Skill],
+        turns: Turns | None = None,
+        live: Callable[[str, Live], None] = lambda *_: None,
+    ) -> None:
+        self.fleet = fleet
+        self.skills = tuple(skills)
+        self.turns = turns
+        """None without a model: then plain words get the nearest command."""
+        self.live = live
+        self._handling: dict[str, asyncio.Task[None]] = {}
+
+    def receive(self, inbound: Inbound, *, lasting: bool = True) -> asyncio.Task[None] | None:
+        """Persist an event and begin to handle it. It may be acknowledged when this returns; unless it is `lasting`, once
+        `store.lasting` has been awaited.
+
+        None if it was received before and is not being handled now."""
+        press = inbound.press and replace(inbound.press, choice=whole(inbound.press.choice), note=whole(inbound.press.note))
+        inbound = replace(inbound, text=whole(inbound.text), press=press)
+        with self.fleet.transaction(lasting=lasting):
+            if not self.fleet.store.talk.receive(inbound):
+                return self._handling.get(inbound.event)
+            said = inbound.text if inbound.press is None else f"{inbound.press.choice} {inbound.press.gate}"
+            self.fleet.record(
+                "event", inbound.person.name, inbound.product, inbound.event, {"in": inbound.conversation, "said": said[:500]}
+            )
+            if inbound.press is None:
+                self.fleet.say(
+                    inbound.conversation,
+                    inbound.text,
+                    key=f"said {inbound.event}",
+                    author=inbound.person.name,
+                    kind="message",
+                    product=inbound.product,
+                )
+        return self._begin(inbound)
+
+    async def handle(self, inbound: Inbound) -> list[Post]:
+        """Persist, handle, and return what the event was answered with; the same event again gets the same answer."""
+        if task := self.receive(inbound):
+            await asyncio.shield(task)
+        talk = self.fleet.store.talk
+        return talk.keyed(f"{talk.answered_by(inbound.event)}:")
+
+    def take_up(self) -> None:
+        """After a start: handle what was received and not finished."""
+        for inbound in self.fleet.store.talk.unhandled():
+            self._begin(inbound)
+
+    async def close(self) -> None:
+        """Let go of what is being handled; it is taken up at the next start."""
+        for task in self._handling.values():
+            task.cancel()
+        await asyncio.gather(*self._handling.values(), return_exceptions=True)
+
+    def stop_turn(self, conversation: str) -> bool:
+        """Stop the agent's turn in a conversation; whether there was one."""
+        return self.turns is not None and self.turns.stop(conversation)
+
+    def running(self) -> dict[str, str]:
+        """Conversations in which a turn of the agent runs, and what it does."""
+        return self.turns.running() if self.turns else {}
+
+    async def invoke(
+        self,
+        skill: Skill,
+        arguments: dict[str, Any],
+        person: Person,
+        conversation: str,
+        request: str,
+        *,
+        product: str | None = None,
+        by_model: bool = False,
+        approved: bool = False,
+        progress: Callable[[str], None] = lambda text: None,
+    ) -> SkillResult:
+        """Run a skill with a person's rights; the one way to run one. Raises FleetError."""
+        try:
+            args = catalogue.arguments(skill, arguments)
+        except UsageError as error:
+            if not skill.reads:
+                self.fleet.record("refused", person.name, product, skill.name, {"arguments": arguments, "why": error.message})
+            raise
+        about = self._meant(args) or product
+        reason = access.may(person, skill.role, about)
+        if reason or (by_model and not skill.model):
+            reason = reason or f"{skill.name} is for people, not for the model."
+            self.fleet.record("refused", person.name, about, skill.name, {"arguments": arguments, "why": reason})
+            raise NotAllowed(reason)
+        context = SkillContext(
+            fleet=self.fleet,
+            person=person,
+            conversation=conversation,
+            request=request,
+            product=product,
+            by_model=by_model,
+            approved=approved,
+            skills=self.skills,
+            progress=progress,
+        )
+        if by_model and skill.consent:
+            # What a turn that was killed has asked leave for it does not do without, however things stand by then.
+            known = actions.asked(self.fleet, about or "", request)
+            if what := known.body if known else skill.consent(args, context):
+                return self._ask_leave(skill, arguments, context, about, what)
+        outcome = "failed"
+        try:
+            result = await skill.run(args, context)
+            outcome = "done"
+        except FleetError as error:
+            outcome = error.message
+            raise
+        finally:
+            if not skill.reads:
+                detail = {"arguments": arguments, "outcome": outcome, "by_model": by_model}
+                self.fleet.record("skill", person.name, about, skill.name, detail)
+        return result
+
+    def _ask_leave(
+        self, skill: Skill, arguments: dict[str, Any], context: SkillContext, product: str | None, what: str
+    ) -> SkillResult:
+        gate = actions.ask(
+            self.fleet,
+            Action(skill.name, arguments, context.person, skill.role),
+            product=product or "",
+            title=f"{skill.name} {product or 'the fleet'}, asked by {context.person.name}",
+            body=what,
+            conversation=context.conversation,
+            request=context.request,
+        )
+        text = f"This takes a person's yes: `{gate.id}` asks for it. Nothing was done yet. {what}"
+        if gate.state is not GateState.OPEN:
+            text = f"`{gate.id}` asked a person for leave to do this: {lifecycle.outcome(gate)}"
+        return SkillResult(text, data={"gate": gate.id, "state": gate.state.value, "done": False})
+
+    async def act(self, action: Action, product: str, conversation: str, request: str) -> SkillResult:
+        """Do what an action gate asked leave for, with the rights that its person has now. Raises FleetError."""
+        skill = catalogue.named(action.skill, self.skills)
+        if skill is None:
+            raise NotFound(f"There is no skill “{action.skill}” any more.", "Say `/fleet help` for those there are.")
+        person = next((each for each in self.fleet.registry.people if each.name == action.person.name), action.person)
+        return await self.invoke(skill, action.arguments, person, conversation, request, product=product or None, approved=True)
+
+    def _meant(self, args: Any) -> str | None:
+        """The product that a skill's arguments name, as the registry writes it: the check must not depend on the spelling.
+
+        One that there is not is the skill's to refuse, with the nearest name."""
+        named = getattr(args, "product", None)
+        try:
+            return self.fleet.product(named).name if isinstance(named, str) and named else None
+        except NotFound:
+            return None
+
+    # -- one event ---------------------------------------------------------------------------------------------------
+
+    def _begin(self, inbound: Inbound) -> asyncio.Task[None]:
+        task = asyncio.create_task(self._answer(inbound), name=f"answer {inbound.event}")
+        self._handling[inbound.event] = task
+        task.add_done_callback(lambda _: self._ended(inbound, task))
+        return task
+
+    def _ended(self, inbound: Inbound, task: asyncio.Task[None]) -> None:
+        self._handling.pop(inbound.event, None)
+        if not task.cancelled() and (error := task.exception()):
+            log.error("event %s is taken up again at the next start, for it could not be finished: %s", inbound.event, error)
+
+    async def _answer(self, inbound: Inbound) -> None:
+        """Answer an event; the answer and that it was given are kept as one."""
+        await asyncio.sleep(0)  # the acknowledgement goes first
+        error, kind, answered_by = "", "reply", ""
+        private = inbound.press is not None
+        result: SkillResult | None = None
+        try:
+            if inbound.press is not None:
+                result = self._press(inbound, inbound.press)
+            elif self._stops(inbound) and self.stop_turn(inbound.conversation):
+                result = SkillResult("Stopped.")
+            elif self._is_command(inbound.text):
+                result = await self._run(inbound)
+            else:
+                result, answered_by = await self._talk(inbound)
+        except FleetError as refusal:
+            hinted = catalogue.suggestions(refusal.hint)
+            error, kind, result = refusal.message, "error", SkillResult(str(refusal), suggestions=hinted)
+            private = private or isinstance(refusal, NotAllowed)
+        except Exception:
+            log.exception("event %s could not be handled", inbound.event)
+            text = "Something broke inside me while I handled this; the log has the details. Nothing else was lost. Try again."
+            error, kind, result = "internal error", "error", SkillResult(text)
+        with self.fleet.transaction(lasting=False):  # taken up again, it is answered the same
+            if result is not None:
+                self._say(inbound, result, kind, private=private)
+            self.fleet.store.talk.handled(inbound.event, error, answered_by)
+
+    def _press(self, inbound: Inbound, press: Press) -> SkillResult:
+        bound = {"note": press.note, "revision": press.revision, "digest": press.digest, "platform": inbound.platform}
+        gate = notify.decide(self.fleet, press.gate, press.choice, inbound.person, **bound)
+        return SkillResult(f"`{gate.id}`: {lifecycle.outcome(gate)}")
+
+    def _stops(self, inbound: Inbound) -> bool:
+        """Whether a turn is to be stopped, by somebody who may say anything here at all."""
+        return inbound.text.strip().lower() in STOP_WORDS and access.may(inbound.person, Role.VIEWER) is None
+
+    def _is_command(self, text: str) -> bool:
+        """Whether a skill is meant. `ask` without a product first is a question for the agent itself."""
+        if not catalogue.is_command(text, self.skills):
+            return False
+        words = catalogue.PREFIX.sub("", text, count=1).split(maxsplit=2)
+        return not (len(words) > 1 and words[0].lower() == "ask" and self._names_product(words[1]) is False)
+
+    def _names_product(self, word: str) -> bool:
+        try:
+            self.fleet.product(word)
+        except FleetError:
+            return False
+        return True
+
+    async def _run(self, inbound: Inbound) -> SkillResult:
+        skill, arguments = catalogue.parse(
+            inbound.text, self.skills, product=inbound.product, products=tuple(self.fleet.products)
+        )
+        self.live(inbound.conversation, Doing(f"{skill.name} …", skill=skill.name))
+        try:
+            return await self.invoke(
+                skill,
+                arguments,
+                inbound.person,
+                inbound.conversation,
+                f"{inbound.event}:{skill.name}",
+                product=inbound.product,
+                progress=lambda text: self.live(inbound.conversation, Doing(text, skill=skill.name)),
+            )
+        finally:
+            self.live(inbound.conversation, Doing(""))
+
+    async def _talk(self, inbound: Inbound) -> tuple[SkillResult | None, str]:
+        """What to say, unless a turn has said it; and the event whose posts answer this one."""
+        if reason := access.may(inbound.person, Role.VIEWER):
+            raise NotAllowed(reason)
+        words = inbound.text.strip()
+        if catalogue.is_command(words, self.skills):
+            words = catalogue.PREFIX.sub("", words, count=1).partition(" ")[2]
+        if self.turns is None:
+            said, suggestions = nearest(words, self.skills, tuple(self.fleet.products))
+            return SkillResult(said, suggestions=tuple(suggestions)), ""
+        return None, await self.turns.take(inbound, words)
+
+    def _say(self, inbound: Inbound, result: SkillResult, kind: str, *, private: bool) -> None:
+        self.fleet.say(
+            inbound.conversation,
+            result.text,
+            key=f"{inbound.event}:{kind}",
+            kind=kind,
+            product=inbound.product,
+            cards=result.cards,
+            suggestions=result.suggestions,
+            answers=inbound.event,
+            private=private,
+        )

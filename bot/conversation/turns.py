@@ -1,0 +1,183 @@
+"""The agent's turns: one at a time in a conversation, kept step by step, taken up again where a crash left them.
+
+What the same person says while a turn runs is taken up at its next step; what somebody else says waits for a turn of its
+own, because a turn acts with the rights of the person it began with.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from bot.agent import context
+from bot.agent.history import calls
+from bot.agent.loop import Limits, Transcript, TurnResult, run_turn
+from bot.agent.model import Message, Model
+from bot.commands.skill import Skill, SkillResult
+from bot.conversation.platform import Doing, Live
+from bot.domain import Inbound
+from bot.domain.errors import UsageError
+from bot.fleet import Fleet
+from bot.text.wording import money
+
+Invoke = Callable[..., Awaitable[SkillResult]]
+"""`Router.invoke`."""
+
+
+@dataclass(slots=True)
+class _Running:
+    """A turn under way in one conversation."""
+
+    inbound: Inbound
+    said: list[tuple[str, str]] = field(default_factory=list)
+    """(event, text) of the same person since it began, not taken up yet."""
+    taken: set[str] = field(default_factory=set)
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    doing: str = "thinking"
+
+
+class _Kept(Transcript):
+    """A turn's messages in the store."""
+
+    def __init__(self, fleet: Fleet, running: _Running) -> None:
+        self._fleet, self._running = fleet, running
+
+    async def append(self, message: Message, taken: Sequence[str] = ()) -> None:
+        inbound = self._running.inbound
+        # What the model is about to do must be known for ever; the rest of a turn that is taken up comes out anew.
+        with self._fleet.transaction(lasting=bool(calls(message))):
+            self._fleet.store.talk.append(inbound.conversation, inbound.event, message)
+            for event in taken:
+                self._fleet.store.talk.handled(event, answered_by=inbound.event)
+        self._running.taken.update(taken)
+        self._running.said = [(event, text) for event, text in self._running.said if event not in taken]
+
+    async def pending(self) -> Sequence[tuple[str, str]]:
+        return list(self._running.said)
+
+
+class Turns:
+    """Conversations with the model."""
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        skills: Sequence[Skill],
+        model: Model,
+        invoke: Invoke,
+        live: Callable[[str, Live], None] = lambda *_: None,
+    ) -> None:
+        self.fleet = fleet
+        self.skills = tuple(skills)
+        self.model = model
+        self.invoke = invoke
+        self.live = live
+        self._running: dict[str, _Running] = {}
+
+    async def take(self, inbound: Inbound, text: str) -> str:
+        """Answer what was said, in a turn of its own or in the one that runs. Returns the event whose posts answer it.
+
+        Raises UsageError when the day's money for the agent is spent, and ModelError when Claude could not answer."""
+        while running := self._running.get(inbound.conversation):
+            if running.inbound.person == inbound.person:
+                running.said.append((inbound.event, text))
+            await running.ended.wait()
+            if inbound.event in running.taken:
+                return running.inbound.event
+        self._running[inbound.conversation] = running = _Running(inbound)
+        try:
+            await self._turn(running, text)
+        finally:
+            del self._running[inbound.conversation]
+            running.ended.set()
+            self.live(inbound.conversation, Doing(""))
+        return inbound.event
+
+    def stop(self, conversation: str) -> bool:
+        """Stop the turn in a conversation; whether there was one."""
+        running = self._running.get(conversation)
+        if running:
+            running.stop.set()
+        return running is not None
+
+    def running(self) -> dict[str, str]:
+        """Conversations in which a turn runs, and what it does."""
+        return {conversation: running.doing for conversation, running in self._running.items()}
+
+    async def close(self) -> None:
+        """Let go of the model's connections."""
+        await self.model.close()
+
+    async def _turn(self, running: _Running, text: str) -> None:
+        fleet, inbound = self.fleet, running.inbound
+        talk, kept = fleet.store.talk, _Kept(fleet, running)
+        limits = self._limits()
+        record = talk.transcript(inbound.conversation)
+        messages = [message for _, message in record]
+        if not any(turn == inbound.event for turn, _ in record):
+            opening = context.opening(text, inbound.person, fleet.status(person=inbound.person), product=inbound.product)
+            await kept.append(opening)
+            messages.append(opening)
+        self._show(running, Doing("thinking"))
+        result = await run_turn(
+            model=self.model,
+            system=context.system_prompt(),
+            skills=self.skills,
+            messages=messages,
+            transcript=kept,
+            invoke=lambda skill, arguments, call: self._invoke(running, skill, arguments, call),
+            live=lambda event: self._show(running, event),
+            limits=limits,
+            stop=running.stop,
+        )
+        self._end(inbound, result)
+
+    def _limits(self) -> Limits:
+        fleet, agent = self.fleet, self.fleet.registry.agent
+        left = None
+        if agent.per_day_usd is not None:
+            spent = fleet.store.talk.spent_since(fleet.today())
+            left = agent.per_day_usd - spent
+            if left <= 0:
+                raise UsageError(
+                    f"I have spent {money(spent)} of {money(agent.per_day_usd)} for today on thinking.",
+                    "Commands (`/fleet help`) work as ever; an admin can raise agent.per_day_usd in products.yaml.",
+                )
+        return Limits(steps=agent.max_steps, answer_tokens=agent.max_tokens, cost_usd=left)
+
+    async def _invoke(self, running: _Running, skill: Skill, arguments: dict[str, Any], call: str) -> SkillResult:
+        inbound = running.inbound
+        return await self.invoke(
+            skill,
+            arguments,
+            inbound.person,
+            inbound.conversation,
+            f"{inbound.event}:{call}",
+            product=inbound.product,
+            by_model=True,
+            progress=lambda text: self._show(running, Doing(text, skill=skill.name)),
+        )
+
+    def _show(self, running: _Running, event: Live) -> None:
+        if isinstance(event, Doing):
+            running.doing = event.text
+        self.live(running.inbound.conversation, event)
+
+    def _end(self, inbound: Inbound, result: TurnResult) -> None:
+        fleet = self.fleet
+        with fleet.transaction():
+            record = asdict(result.record)
+            fleet.store.talk.record_turn(inbound.event, inbound.conversation, fleet.now(), result.record.cost_usd, record)
+            if result.text or result.cards:
+                fleet.say(
+                    inbound.conversation,
+                    result.text,
+                    key=f"{inbound.event}:reply",
+                    product=inbound.product,
+                    cards=result.cards,
+                    suggestions=result.suggestions,
+                    answers=inbound.event,
+                )
+        if result.error is not None:
+            raise result.error

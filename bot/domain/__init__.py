@@ -1,0 +1,37 @@
+"""Values that every part of the fleet shares. No I/O, no clock, no platform.
+
+Times are timezone-aware UTC datetimes, money is US dollars, memory is MiB. Ids are short and typeable (`w12`, `g7`).
+"""
+
+from bot.domain.gates import Action, Decision, Gate, GateKind, GateState
+from bot.domain.people import Person, Role, to_person
+from bot.domain.products import Approvals, Budget, ChannelRef, Product
+from bot.domain.sessions import Mail, Session, Snapshot, Trouble
+from bot.domain.talk import Card, Inbound, Post, Press, Suggestion
+from bot.domain.work import Work, WorkState
+
+__all__ = [
+    "Action",
+    "Approvals",
+    "Budget",
+    "Card",
+    "ChannelRef",
+    "Decision",
+    "Gate",
+    "GateKind",
+    "GateState",
+    "Inbound",
+    "Mail",
+    "Person",
+    "Post",
+    "Press",
+    "Product",
+    "Role",
+    "Session",
+    "Snapshot",
+    "Suggestion",
+    "Trouble",
+    "Work",
+    "WorkState",
+    "to_person",
+]

@@ -1,0 +1,54 @@
+"""Products as the registry describes them."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelRef:
+    """A place on a platform: `slack:#name`, `slack:C0123`, `discord:123`, `web:name`."""
+
+    platform: str
+    id: str
+
+    def __str__(self) -> str:
+        return f"{self.platform}:{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Approvals:
+    """Who decides a product's gates, how many of them, and when they are reminded (minutes)."""
+
+    required: int = 1
+    approvers: tuple[str, ...] = ()
+    backups: tuple[str, ...] = ()
+    self_approval: bool = True
+    remind_after: float = 30.0
+    escalate_after: float = 120.0
+    hold: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Most money to spend, in US dollars; None is no limit of its own."""
+
+    per_day_usd: float | None = None
+    per_work_usd: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """One entry of the registry."""
+
+    name: str
+    path: str
+    """Absolute, as the product's runtime sees it."""
+    type: str = "code"
+    overstory: bool = True
+    priority: str = "medium"
+    resource_weight: float = 1.0
+    channels: tuple[ChannelRef, ...] = ()
+    runtime: str | None = None
+    budget: Budget = Budget()
+    approvals: Approvals = Approvals()
+    line: int = 0
+    """Line of its entry in the registry file, for messages."""

@@ -1,0 +1,223 @@
+"""The overstory engine behind the Engine port: one link for each runtime, and each product on the runtime it names."""
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from bot.domain import Mail, Product, Snapshot
+from bot.domain.errors import EngineError, RuntimeUnreachable
+from bot.engine.base import (
+    Adoption,
+    Engine,
+    EngineEvent,
+    Listener,
+    MailArrived,
+    RuntimeDown,
+    RuntimeInfo,
+    RuntimeUp,
+    SnapshotChanged,
+    Started,
+    Uptake,
+)
+from bot.engine.link import Link
+from bot.engine.transport import Transport
+from bot.engine.wire import to_adoption, to_mail, to_session, to_snapshot, troubled
+from bot.supervisor.protocol import Event
+
+log = logging.getLogger(__name__)
+
+
+class OverstoryEngine(Engine):
+    """Products on one or several runtimes; a product that names none is on the first."""
+
+    def __init__(self, *transports: Transport) -> None:
+        self._links = {transport.name: Link(transport, self._up, self._down, self._heard) for transport in transports}
+        self._products: dict[str, Product] = {}
+        self._cursors: dict[str, str] = {}
+        self._listener: Listener | None = None
+
+    async def open(self, listener: Listener) -> None:
+        """See `Engine`."""
+        self._listener = listener
+        for link in self._links.values():
+            link.open()
+
+    async def close(self) -> None:
+        """See `Engine`."""
+        self._listener = None
+        await asyncio.gather(*(link.close() for link in self._links.values()))
+
+    async def watch(self, products: Sequence[Product], cursors: Mapping[str, str]) -> None:
+        """See `Engine`."""
+        self._products = {product.name: product for product in products}
+        self._cursors = {product.name: cursors.get(product.name, "") for product in products}
+        for product in products:
+            if self._link_of(product) is None:
+                error = self._no_runtime(product)
+                self._tell(SnapshotChanged(troubled(product.name, error.code, error.message, error.hint)))
+        results = await asyncio.gather(
+            *(self._watch(link) for link in self._links.values() if link.info), return_exceptions=True
+        )
+        for result in results:
+            if isinstance(result, BaseException) and not isinstance(result, RuntimeUnreachable):
+                raise result
+
+    def runtimes(self) -> tuple[RuntimeInfo, ...]:
+        """See `Engine`."""
+        return tuple(link.info for link in self._links.values() if link.info is not None)
+
+    async def snapshot(self, products: Sequence[str] = ()) -> tuple[Snapshot, ...]:
+        """See `Engine`. Raises RuntimeUnreachable only if no runtime that was asked answers."""
+        names = tuple(products) or tuple(self._products)
+        by_link: dict[Link, list[str]] = {}
+        found: dict[str, Snapshot] = {}
+        for name in names:
+            try:
+                by_link.setdefault(self._link(name), []).append(name)
+            except EngineError as error:
+                found[name] = troubled(name, error.code, error.message, error.hint)
+        answers = await asyncio.gather(
+            *(self._snapshots(link, asked) for link, asked in by_link.items()), return_exceptions=True
+        )
+        lost = [answer for answer in answers if isinstance(answer, RuntimeUnreachable)]
+        if lost and len(lost) == len(answers) and not found:
+            raise lost[0]
+        for asked, answer in zip(by_link.values(), answers, strict=True):
+            if isinstance(answer, EngineError):
+                found |= {name: troubled(name, answer.code, answer.message, answer.hint) for name in asked}
+            elif isinstance(answer, BaseException):
+                raise answer
+            else:
+                found |= answer
+        return tuple(found[name] for name in names)
+
+    async def start(self, product: str) -> None:
+        """See `Engine`."""
+        await self._ask(product, "start")
+
+    async def send(
+        self, product: str, subject: str, body: str, *, marker: str, to: str = "coordinator", kind: str = "dispatch"
+    ) -> str:
+        """See `Engine`."""
+        args = {"subject": subject, "body": body, "marker": marker, "to": to, "kind": kind}
+        return str((await self._ask(product, "send", args))["id"])
+
+    async def reply(self, product: str, mail: str, body: str, *, marker: str, plan: str | None = None) -> str:
+        """See `Engine`."""
+        args = {"mail": mail, "body": body, "marker": marker, "plan": plan}
+        return str((await self._ask(product, "reply", args))["id"])
+
+    async def consumed(self, product: str, mail: str) -> Uptake:
+        """See `Engine`."""
+        return Uptake((await self._ask(product, "consumed", {"mail": mail}))["uptake"])
+
+    async def sling(self, product: str, *, agent: str, capability: str, task: str, brief: str, marker: str) -> Started:
+        """See `Engine`."""
+        args = {"agent": agent, "capability": capability, "task": task, "brief": brief, "marker": marker}
+        found = await self._ask(product, "sling", args)
+        return Started(str(found["agent"]), str(found["branch"]), bool(found["already"]))
+
+    async def stop(self, product: str, agent: str | None = None) -> tuple[str, ...]:
+        """See `Engine`."""
+        return tuple((await self._ask(product, "stop", {"agent": agent}))["stopped"])
+
+    async def pause(self, product: str) -> tuple[str, ...]:
+        """See `Engine`."""
+        return tuple((await self._ask(product, "pause"))["agents"])
+
+    async def resume(self, product: str) -> tuple[str, ...]:
+        """See `Engine`."""
+        return tuple((await self._ask(product, "resume"))["agents"])
+
+    async def nudge(self, product: str, agent: str, text: str) -> bool:
+        """See `Engine`."""
+        return bool((await self._ask(product, "nudge", {"agent": agent, "text": text}))["delivered"])
+
+    async def mail(self, product: str, *, limit: int = 50, agent: str | None = None) -> tuple[Mail, ...]:
+        """See `Engine`."""
+        found = await self._ask(product, "mail", {"limit": limit, "agent": agent})
+        return tuple(to_mail(product, value) for value in found)
+
+    async def inspect(self, product: str, agent: str) -> dict[str, Any]:
+        """See `Engine`. `session` is a `Session`; an event is `{"at", "kind", "tool", "text"}`."""
+        found = await self._ask(product, "inspect", {"agent": agent})
+        return {**found, "session": to_session(found["session"])}
+
+    async def adopt(self, product: Product, *, undo: bool = False, apply: bool = False, shown: str = "") -> Adoption:
+        """See `Engine`."""
+        link = self._link_of(product)
+        if link is None:
+            raise self._no_runtime(product)
+        args = {"path": product.path, "type": product.type, "undo": undo, "apply": apply, "shown": shown}
+        return to_adoption(await link.request("adopt", product.name, args))
+
+    async def command(self, product: str, *words: str) -> dict[str, Any]:
+        """Run one of the engine's commands that only read (`doctor`, `costs` …): `{"code", "json", "text"}`."""
+        return dict(await self._ask(product, "cli", {"argv": list(words)}))
+
+    async def init(self, product: str) -> bool:
+        """Let the engine prepare the product's repository; False when it was prepared before, and is left alone."""
+        return bool((await self._ask(product, "init", {"name": product}))["initialised"])
+
+    async def _ask(self, product: str, op: str, args: Mapping[str, Any] | None = None) -> Any:
+        return await self._link(product).request(op, product, args)
+
+    def _link(self, product: str) -> Link:
+        if product not in self._products:
+            raise EngineError(f"{product} is not watched.", "Add it to the registry.", code="not_found", product=product)
+        link = self._link_of(self._products[product])
+        if link is None:
+            raise self._no_runtime(self._products[product])
+        return link
+
+    def _link_of(self, product: Product) -> Link | None:
+        if product.runtime is None:
+            return next(iter(self._links.values()), None)
+        return self._links.get(product.runtime)
+
+    def _no_runtime(self, product: Product) -> EngineError:
+        known = ", ".join(self._links) or "none"
+        said = f"{product.name} names the runtime {product.runtime}, which there is not."
+        return EngineError(said, f"Known runtimes: {known}.", code="not_found", product=product.name)
+
+    async def _snapshots(self, link: Link, names: list[str]) -> dict[str, Snapshot]:
+        found = await link.request("snapshot", args={"products": names})
+        return {snapshot.product: snapshot for snapshot in map(to_snapshot, found)}
+
+    async def _watch(self, link: Link) -> None:
+        products = [product for product in self._products.values() if self._link_of(product) is link]
+        wanted = [{"name": p.name, "path": p.path, "cursor": self._cursors.get(p.name, "")} for p in products]
+        await link.ask("watch", args={"products": wanted})
+
+    async def _up(self, link: Link, restarted: bool) -> None:
+        if link.info is not None:
+            self._tell(RuntimeUp(link.name, link.info, restarted))
+        await self._watch(link)
+
+    def _down(self, link: Link, reason: str) -> None:
+        self._tell(RuntimeDown(link.name, reason))
+
+    def _heard(self, link: Link, event: Event) -> None:
+        name = str(event.data.get("product", ""))
+        if name not in self._products or self._link_of(self._products[name]) is not link:
+            return
+        try:
+            if event.event == "mail":
+                self._tell(MailArrived(name, tuple(to_mail(name, value) for value in event.data.get("mail", ()))))
+                self._cursors[name] = str(event.data.get("cursor", ""))
+            elif event.event == "snapshot":
+                self._tell(SnapshotChanged(to_snapshot(event.data)))
+        except ValidationError as error:
+            log.error("%s sent a %s of %s that cannot be read: %s", link.name, event.event, name, error)
+
+    def _tell(self, event: EngineEvent) -> None:
+        if self._listener is None:
+            return
+        try:
+            self._listener(event)
+        except Exception:
+            # One event that its listener cannot bear must not cost the connection, and with it all that come after.
+            log.exception("the listener failed on %s", type(event).__name__)

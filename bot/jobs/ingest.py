@@ -1,0 +1,187 @@
+"""Engine mail becomes gates, reports and news of work: kept in one transaction with the cursor, so exactly once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from bot.domain import Card, Gate, GateKind, GateState, Mail, Suggestion, Work, WorkState
+from bot.engine.base import MailArrived
+from bot.fleet import BOARD, Fleet
+from bot.gates import decide, lifecycle, notify
+from bot.jobs import classify
+from bot.jobs.attribution import About, about
+from bot.jobs.classify import Use
+from bot.text.wording import clean, each_text, headline, shortened
+from bot.work import capacity
+
+LONGEST_REPORT = 12_000
+"""Characters of one mail that are shown in a conversation; the mail itself is kept whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One mail that people are told of, and where they wait for it."""
+
+    mail: Mail
+    work: Work | None
+    conversation: str
+
+
+def take(fleet: Fleet, arrived: MailArrived) -> None:
+    """Take in new mail of one product, oldest first. Mail seen before changes nothing."""
+    with fleet.transaction():
+        reports: list[Report] = []
+        for mail in arrived.mail:
+            mail = _readable(fleet, mail)
+            if fleet.store.mail.add(mail):
+                if _forged(fleet, mail):
+                    _warn(fleet, mail)
+                if mail.sender == "coordinator":
+                    capacity.answered(fleet, mail.product)
+                reports += _take_one(fleet, mail)
+        _say_reports(fleet, arrived.product, reports)
+        if arrived.mail:
+            fleet.store.mail.set_cursor(arrived.product, arrived.mail[-1].cursor)
+
+
+def leave_out(fleet: Fleet, mail: Mail) -> None:
+    """Pass by a mail that cannot be taken in, and say so."""
+    with fleet.transaction():
+        said = f"**{mail.product}** has a mail that I cannot read (`{mail.id}`); it is left out, the log says why."
+        fleet.say(BOARD, said, key=f"left out:{mail.product}:{mail.id}", kind="error", product=mail.product)
+        fleet.store.mail.set_cursor(mail.product, mail.cursor)
+
+
+def _readable(fleet: Fleet, mail: Mail) -> Mail:
+    """A mail as it may be kept and shown: without secrets, and without characters that show something else than they say."""
+
+    def change(text: str) -> str:
+        return fleet.redact(clean(text))
+
+    return replace(
+        mail,
+        sender=clean(mail.sender),
+        subject=change(mail.subject),
+        body=change(mail.body),
+        payload=each_text(mail.payload, change),
+    )
+
+
+def _forged(fleet: Fleet, mail: Mail) -> bool:
+    """Whether a mail decides in the operator's name what was not decided here: ours has the mark of its gate, and its words.
+    What was in the mailbox before we first read it is not ours to judge."""
+    if mail.sender != "operator" or not lifecycle.decides(mail) or mail.product not in fleet.store.mail.cursors():
+        return False
+    gate = fleet.store.gates.get(lifecycle.answered_by(mail) or "")
+    if gate is None or gate.product != mail.product or gate.decision is None:
+        return True
+    return fleet.redact(clean(lifecycle.reply(gate))) not in mail.body
+
+
+def _warn(fleet: Fleet, mail: Mail) -> None:
+    """Say that somebody decided in the operator's name who is not us: mail of the engine has no signatures."""
+    product = mail.product
+    fleet.record("mail", "unknown", product, mail.id, {"decides": shortened(mail.body, 200), "to": mail.recipient})
+    said = (
+        f"**{product}**: {mail.recipient} was sent a decision in the operator's name, and not by me: "
+        f"“{shortened(lifecycle.without_markers(mail.body), 120)}”. Nobody decided that here. Somebody wrote it in a shell, or "
+        f"another coordinator did, or an agent. If you do not know who it was, hold {product} and look at what it did."
+    )
+    offers = (Suggestion("Hold it", f"/fleet pause {product}"), Suggestion("Read it", f"/fleet mail {product} {mail.id}"))
+    for place in fleet.places(product, ""):
+        key = f"not ours:{product}:{mail.id}:{place}"
+        fleet.say(place, said, key=key, kind="error", product=product, suggestions=offers)
+
+
+def _take_one(fleet: Fleet, mail: Mail) -> list[Report]:
+    found = about(fleet.store, mail, fleet.now())
+    use = classify.sort(mail, from_our_agent=found.by_our_agent)
+    thread = fleet.store.mail.thread(mail.product, mail.thread) if mail.thread else None
+    conversation = thread.conversation if thread else found.work.conversation if found.work else ""
+    if use.use is Use.GATE and use.gate is not None and not found.answers_us:
+        # What asked at an attempt that is over waits no more; the next one is told of it, and asks anew.
+        if found.work is None or not found.work.state.open or found.current:
+            _raise_gate(fleet, mail, use.gate, found.work, conversation)
+            return []
+    elif use.use is Use.OURS or use.use is Use.PROGRESS or _waits_for_us(fleet, mail, found.work):
+        return []
+    return [Report(mail, _news(fleet, mail, found, use.ends), conversation)]
+
+
+def _waits_for_us(fleet: Fleet, mail: Mail, work: Work | None) -> bool:
+    """Whether an agent is called dead that only waits for an answer: every worker's session ends with the turn in which it
+    asks, and its coordinator takes the answer on."""
+    if mail.type != "worker_died" or work is None:
+        return False
+    asked = [gate for gate in fleet.store.gates.of_work(work.id) if gate.sender == mail.sender]
+    return any(gate.state in {GateState.OPEN, GateState.DECIDED, GateState.DELIVERED} for gate in asked)
+
+
+def _news(fleet: Fleet, mail: Mail, found: About, ends: bool | None) -> Work | None:
+    """What a report changes in its work: it ends it, or is the newest that is known of it."""
+    work = found.work
+    if work is None or not work.state.open:
+        return work
+    if ends or (ends is False and found.current):
+        return _end(fleet, work, well=ends, result=lifecycle.without_markers(mail.body))
+    if not found.current or work.state is WorkState.WAITING:
+        return work
+    return fleet.save_work(work, reason=shortened(f"{mail.sender}: {lifecycle.plain_title(mail.subject)}", 160))
+
+
+def _raise_gate(fleet: Fleet, mail: Mail, kind: GateKind, work: Work | None, conversation: str) -> None:
+    latest = _before(fleet, mail, kind, work)
+    opened = lifecycle.open_gate(mail, kind, latest, work=work.id if work else None, conversation=conversation, now=fleet.now())
+    gate = fleet.store.gates.add(opened)
+    if gate is None:
+        return
+    if latest is not None and latest.state in {GateState.OPEN, GateState.DECIDED}:
+        fleet.save_gate(_followed(fleet, latest, gate))
+    if work and work.state.open:
+        fleet.save_work(work, state=WorkState.WAITING, reason=notify.waits_for(gate))
+    fleet.record("gate", mail.sender, mail.product, gate.id, {"raised": kind.value, "digest": gate.digest, "title": gate.title})
+    notify.show(fleet, gate)
+
+
+def _followed(fleet: Fleet, latest: Gate, by: Gate) -> Gate:
+    """A gate whose plan has a newer revision: what answers the changes that were asked for shows that they have arrived."""
+    if latest.decision and latest.decision.choice == lifecycle.CHANGES and (reply := decide.sent(fleet, latest)):
+        reason = f"revision {by.revision} answers it"
+        fleet.record("gate", "fleet", latest.product, latest.id, {"delivered": reason})
+        return lifecycle.delivered(lifecycle.sent(latest, reply, latest.sent_at or fleet.now()), reason, fleet.now())
+    return lifecycle.superseded(latest, by, fleet.now())
+
+
+def _before(fleet: Fleet, mail: Mail, kind: GateKind, work: Work | None) -> Gate | None:
+    """The gate of which this mail is another revision."""
+    if kind is not GateKind.PLAN:
+        return None
+    kept = fleet.store.gates
+    latest = kept.latest_of(mail.product, kind, lifecycle.thread_of(mail))
+    if latest is None and mail.thread and (first := kept.of_mail(mail.product, mail.thread)) and first.kind is kind:
+        latest = kept.latest_of(mail.product, kind, first.thread)
+    return latest if latest and lifecycle.follows(mail, latest, work.id if work else None) else None
+
+
+def _end(fleet: Fleet, work: Work, *, well: bool, result: str) -> Work:
+    state = WorkState.DONE if well else WorkState.FAILED
+    fleet.withdraw_gates(work.product, f"{work.id} ended", work=work.id, unsent=True)
+    fleet.record("work", work.agent or "coordinator", work.product, work.id, {"ended": state.value})
+    return fleet.save_work(work, state=state, result=result, reason=headline(result, 160))
+
+
+def _say_reports(fleet: Fleet, product: str, reports: Sequence[Report]) -> None:
+    """One message for each place, however many agents reported at once."""
+    for place in dict.fromkeys(place for report in reports for place in fleet.places(product, report.conversation)):
+        here = [report for report in reports if place in fleet.places(product, report.conversation)]
+        text = "\n\n".join(_report_text(report) for report in here)
+        cards = tuple(Card("work", work=id) for id in dict.fromkeys(report.work.id for report in here if report.work))
+        fleet.report(place, text, key=f"mail:{product}:{here[0].mail.id}:{place}", product=product, cards=cards)
+
+
+def _report_text(report: Report) -> str:
+    mail, of = report.mail, f" · `{report.work.id}`" if report.work else ""
+    body = lifecycle.without_markers(mail.body)
+    if len(body) > LONGEST_REPORT:
+        body = f"{body[:LONGEST_REPORT]} …\n\nThat is not all: `/fleet mail {mail.product} {mail.id}` shows the whole."
+    verb = {"error": "failed", "worker_died": "died", "status": "says", "question": "answers"}.get(mail.type, "reports")
+    return f"**{mail.product}** · {mail.sender} {verb}{of}: {lifecycle.plain_title(mail.subject)}\n\n{body}".rstrip()

@@ -1,0 +1,65 @@
+"""What a command answers, and how each dialect prints it."""
+
+import json
+import sys
+from dataclasses import dataclass, field
+from typing import Any
+
+from bot.rehearsal.dialects import Dialect
+from bot.rehearsal.errors import BadUsage, EngineError
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One command's answer."""
+
+    command: str
+    fields: dict[str, Any] = field(default_factory=dict)
+    text: str = ""
+    bare: str | None = None
+    """In 0.5.8, the field that is printed alone, without an object around it."""
+    indent: str | int | None = None
+    """In 0.5.8, how the JSON is indented."""
+    code: int = 0
+    plain: bool = False
+    """Printed as text even when JSON was asked for."""
+    bare_when_empty: bool = False
+    """In 0.11.0, an empty list is printed without its envelope."""
+
+
+def show(answer: Answer, dialect: Dialect, *, as_json: bool) -> int:
+    """Print an answer; returns the exit code."""
+    if not as_json or answer.plain:
+        print(answer.text)
+    elif not dialect.envelope:
+        shown = answer.fields.get(answer.bare) if answer.bare else answer.fields
+        if isinstance(shown, str) or answer.indent is None:
+            print(shown if isinstance(shown, str) else compact(shown))
+        else:
+            print(json.dumps(shown, ensure_ascii=False, indent=answer.indent))
+    elif answer.bare_when_empty and not any(answer.fields.values()):
+        print("[]")
+    else:
+        print(compact({"success": True, "command": answer.command, **answer.fields}))
+    return answer.code
+
+
+def compact(value: object) -> str:
+    """JSON as JavaScript writes it: no spaces."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def show_refusal(refused: EngineError, dialect: Dialect, *, as_json: bool, apart: bool = False) -> int:
+    """Print a refusal; returns the exit code 1."""
+    if isinstance(refused, BadUsage) and not apart:
+        print(refused.message, file=sys.stderr)
+    elif dialect.envelope and as_json:
+        print(compact({"success": False, "command": "ov", "error": refused.message.split("\n")[0]}))
+        if isinstance(refused, BadUsage):
+            print(refused.message, file=sys.stderr)
+    elif dialect.envelope:
+        print(f"Error: {refused.message}", file=sys.stderr)
+    else:
+        label = f"Error [{refused.code}]" if refused.code else "Error"
+        print(f"{label}: {refused.message}", file=sys.stderr)
+    return 1

@@ -1,0 +1,211 @@
+"""Every command: where it is written and what it takes. `word word` is a command with its subcommand."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from bot.rehearsal.arguments import Grammar
+from bot.rehearsal.dialects import Dialect
+
+
+class Entry(NamedTuple):
+    """One command."""
+
+    place: str
+    """`module:function` below `commands`."""
+    grammar: Grammar
+    says: str
+    dialects: tuple[str, ...] = ("0.11.0", "0.5.8")
+
+
+ONLY_NEW = ("0.11.0",)
+MAIL_FROM = ("--from <name>", "--agent <name>")
+START_FLAGS = ("--attach", "--no-attach", "--watchdog", "--accept-existing-watchdog", "--monitor", "--profile <name>")
+
+COMMANDS: dict[str, Entry] = {
+    "init": Entry(
+        "init:init",
+        Grammar(
+            flags=(
+                "--force",
+                "--yes",
+                "-y",
+                "--name <name>",
+                "--tools <list>",
+                "--skip-mulch",
+                "--skip-seeds",
+                "--skip-canopy",
+                "--skip-onboard",
+            )
+        ),
+        "make .overstory/ in this repository",
+    ),
+    "status": Entry(
+        "status:status",
+        Grammar(flags=("--agent <name>", "--all", "--watch", "--interval <ms>")),
+        "show agents, worktrees and unread mail; reconciles who lives",
+    ),
+    "coordinator start": Entry("coordinator:start", Grammar(flags=START_FLAGS), "start a detached coordinator"),
+    "coordinator stop": Entry("coordinator:stop", Grammar(), "stop the coordinator, not its workers"),
+    "coordinator status": Entry("coordinator:status", Grammar(), "show whether it runs"),
+    "coordinator send": Entry(
+        "coordinator:send",
+        Grammar(flags=("--subject <text>", "--from <name>"), required=("--body <text>",)),
+        "mail the coordinator an objective",
+        ONLY_NEW,
+    ),
+    "coordinator ask": Entry(
+        "coordinator:ask",
+        Grammar(flags=("--subject <text>", "--from <name>", "--timeout <seconds>"), required=("--body <text>",)),
+        "mail the coordinator and wait for its answer",
+        ONLY_NEW,
+    ),
+    "coordinator output": Entry(
+        "coordinator:output", Grammar(flags=("--lines <n>", "--follow", "--interval <ms>")), "show its pane", ONLY_NEW
+    ),
+    "coordinator check-complete": Entry("coordinator:check_complete", Grammar(), "evaluate exit triggers", ONLY_NEW),
+    "mail send": Entry(
+        "mail:send",
+        Grammar(
+            flags=(*MAIL_FROM, "--type <type>", "--priority <level>", "--payload <json>", "--json"),
+            required=("--to <agent>", "--subject <text>", "--body <text>"),
+            apart=True,
+        ),
+        "send mail",
+    ),
+    "mail check": Entry(
+        "mail:check",
+        Grammar(flags=("--agent <name>", "--inject", "--json", "--debounce <ms>"), apart=True),
+        "show an inbox and mark it read",
+    ),
+    "mail list": Entry(
+        "mail:list_mail",
+        Grammar(flags=("--from <name>", "--to <name>", "--agent <name>", "--unread", "--type <type>", "--json"), apart=True),
+        "list mail",
+    ),
+    "mail read": Entry("mail:read", Grammar(("<message-id>",), apart=True), "mark a mail read"),
+    "mail reply": Entry(
+        "mail:reply",
+        Grammar(("<message-id>",), (*MAIL_FROM, "--json"), ("--body <text>",), apart=True),
+        "answer a mail",
+    ),
+    "mail purge": Entry(
+        "mail:purge", Grammar(flags=("--all", "--days <n>", "--agent <name>", "--json"), apart=True), "delete mail"
+    ),
+    "sling": Entry(
+        "sling:sling",
+        Grammar(
+            ("<task-id>",),
+            (
+                "--capability <type>",
+                "--name <name>",
+                "--spec <path>",
+                "--files <list>",
+                "--parent <agent>",
+                "--depth <n>",
+                "--skip-scout",
+                "--skip-task-check",
+                "--force-hierarchy",
+                "--max-agents <n>",
+                "--skip-review",
+                "--no-scout-check",
+                "--dispatch-max-agents <n>",
+                "--runtime <name>",
+                "--base-branch <branch>",
+                "--profile <name>",
+                "--recover",
+                "--headless",
+                "--siblings <list>",
+                "--mode <mode>",
+            ),
+            naive=True,
+        ),
+        "put an agent to work",
+    ),
+    "stop": Entry("stop:stop", Grammar(("<agent-name>",), ("--force", "--clean-worktree")), "stop an agent", ONLY_NEW),
+    "nudge": Entry(
+        "nudge:nudge",
+        Grammar(("<agent-name>", "[message...]"), ("--from <name>", "--force", "--json"), apart=True),
+        "wake an agent",
+    ),
+    "inspect": Entry(
+        "status:inspect",
+        Grammar(("<agent-name>",), ("--limit <n>", "--no-tmux", "--follow", "--interval <ms>")),
+        "show one agent closely",
+    ),
+    "agents discover": Entry("status:discover", Grammar(flags=("--capability <type>", "--all")), "find agents by capability"),
+    "costs": Entry(
+        "costs:costs",
+        Grammar(flags=("--live", "--self", "--by-capability", "--agent <name>", "--run <id>", "--bead <id>", "--last <n>")),
+        "show what sessions spent",
+    ),
+    "metrics": Entry("costs:metrics", Grammar(flags=("--last <n>",)), "show session metrics"),
+    "run": Entry("run:current", Grammar(), "show the current run"),
+    "run list": Entry("run:list_runs", Grammar(flags=("--last <n>",)), "list runs (text)"),
+    "run show": Entry("run:show", Grammar(("<id>",)), "show a run (text)"),
+    "group list": Entry("group:list_groups", Grammar(), "list task groups"),
+    "group create": Entry("group:create", Grammar(("<name>", "<ids...>"), ("--skip-validation",)), "make a task group"),
+    "group status": Entry("group:status", Grammar(("[name]",), ("--skip-validation",)), "show task groups"),
+    "feed": Entry(
+        "events:feed",
+        Grammar(flags=("--follow", "-f", "--interval <ms>", "--agent <name>", "--run <id>", "--since <iso>", "--limit <n>")),
+        "show what happens",
+    ),
+    "errors": Entry("events:errors", Grammar(flags=("--agent <name>", "--run <id>", "--limit <n>")), "show errors"),
+    "trace": Entry(
+        "events:trace",
+        Grammar(("<target>",), ("--json", "--since <iso>", "--until <iso>", "--limit <n>"), apart=True),
+        "show one agent's events",
+    ),
+    "replay": Entry("events:replay", Grammar(flags=("--run <id>", "--agent <name>", "--limit <n>")), "show events in order"),
+    "logs": Entry(
+        "events:logs",
+        Grammar(flags=("--agent <name>", "--level <level>", "--limit <n>", "--since <iso>", "--json"), apart=True),
+        "show log entries",
+    ),
+    "doctor": Entry("doctor:doctor", Grammar(flags=("--category <name>", "--fix")), "check the set-up"),
+    "worktree list": Entry("worktree:list_worktrees", Grammar(), "list agents' worktrees"),
+    "worktree clean": Entry(
+        "worktree:clean", Grammar(flags=("--completed", "--all", "--force")), "remove worktrees of ended agents"
+    ),
+    "spec write": Entry(
+        "spec:write", Grammar(("<task-id>",), ("--body <content>", "--agent <name>")), "write a task's specification"
+    ),
+    "merge": Entry(
+        "merge:merge",
+        Grammar(flags=("--branch <name>", "--all", "--into <branch>", "--dry-run")),
+        "merge an agent's branch",
+    ),
+    "serve": Entry(
+        "serve:serve", Grammar(flags=("--port <n>", "--host <addr>")), "REST and WebSocket, headless coordinator", ONLY_NEW
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Found:
+    """A command that was recognised, and what follows it."""
+
+    name: str
+    entry: Entry
+    rest: list[str]
+
+
+def available(dialect: Dialect) -> dict[str, Entry]:
+    """The commands of a dialect."""
+    return {name: entry for name, entry in COMMANDS.items() if dialect.version in entry.dialects}
+
+
+def recognise(words: list[str], dialect: Dialect) -> Found | None:
+    """The command that some words begin with: a subcommand if there is one of that name, else the command alone.
+
+    Flags between a command and its subcommand (`run --json list`) are kept for it.
+    """
+    known = available(dialect)
+    second = next((place for place, word in enumerate(words[1:], 1) if not word.startswith("-")), None)
+    if second is not None:
+        name = f"{words[0]} {words[second]}"
+        if name in known:
+            return Found(name, known[name], words[1:second] + words[second + 1 :])
+    if words[0] in known:
+        return Found(words[0], known[words[0]], words[1:])
+    return None

@@ -1,0 +1,126 @@
+"""What sessions spent: `.overstory/metrics.db`. A rehearsal spends only what `[cost N]` asks it to pretend."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from bot.rehearsal.database import connected, rename_column
+from bot.rehearsal.dialects import Dialect
+from bot.rehearsal.sessions import Session
+from bot.rehearsal.times import now, seconds_since
+
+MODEL = "rehearsal"
+TOKENS_PER_DOLLAR = 200_000
+"""Pretended input tokens per dollar: five dollars a million."""
+
+COUNTS = """input_tokens INTEGER NOT NULL DEFAULT 0, output_tokens INTEGER NOT NULL DEFAULT 0,
+  cache_read_tokens INTEGER NOT NULL DEFAULT 0, cache_creation_tokens INTEGER NOT NULL DEFAULT 0,
+  estimated_cost_usd REAL, model_used TEXT, run_id TEXT"""
+TABLES = f"""
+CREATE TABLE IF NOT EXISTS sessions (
+  agent_name TEXT NOT NULL, {{task}} TEXT NOT NULL, capability TEXT NOT NULL, started_at TEXT NOT NULL,
+  completed_at TEXT, duration_ms INTEGER NOT NULL DEFAULT 0, exit_code INTEGER, merge_result TEXT, parent_agent TEXT,
+  {COUNTS}, PRIMARY KEY (agent_name, {{task}}));
+CREATE TABLE IF NOT EXISTS token_snapshots (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, agent_name TEXT NOT NULL, {COUNTS},
+  created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%f','now')));
+CREATE INDEX IF NOT EXISTS idx_snapshots_agent_time ON token_snapshots(agent_name, created_at);
+"""
+
+
+@dataclass(frozen=True)
+class Spent:
+    """Dollars and the tokens they stand for."""
+
+    dollars: float
+
+    @property
+    def columns(self) -> dict[str, object]:
+        """The token and cost columns of both tables."""
+        tokens = int(self.dollars * TOKENS_PER_DOLLAR)
+        return {
+            "input_tokens": tokens * 3 // 4,
+            "output_tokens": tokens // 20,
+            "cache_read_tokens": tokens // 5,
+            "cache_creation_tokens": 0,
+            "estimated_cost_usd": round(self.dollars, 6),
+            "model_used": MODEL,
+        }
+
+
+class MetricsStore:
+    """Costs on disk. Every call is its own transaction."""
+
+    def __init__(self, path: Path, dialect: Dialect) -> None:
+        self._task, self._key = dialect.task_column, dialect.task_key
+        self._db = connected(path, TABLES.format(task=self._task))
+        rename_column(self._db, "sessions", "bead_id" if self._task == "task_id" else "task_id", self._task)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._db.close()
+
+    def record(self, session: Session, spent: Spent) -> None:
+        """Write what a session has spent so far: a snapshot, and its row in place of the last one."""
+        counts = {**spent.columns, "run_id": session.run_id}
+        self._insert("token_snapshots", {"agent_name": session.agent_name, **counts, "created_at": now()})
+        self._insert(
+            "sessions",
+            {
+                "agent_name": session.agent_name,
+                self._task: session.task_id,
+                "capability": session.capability,
+                "started_at": session.started_at,
+                "completed_at": now(),
+                "duration_ms": int(seconds_since(session.started_at) * 1000),
+                "parent_agent": session.parent_agent,
+                **counts,
+            },
+        )
+
+    def _insert(self, table: str, row: dict[str, object]) -> None:
+        marks = ",".join("?" * len(row))
+        self._db.execute(f"INSERT OR REPLACE INTO {table} ({','.join(row)}) VALUES ({marks})", list(row.values()))  # noqa: S608
+
+    def sessions(self, limit: int = 20, **equal: object) -> list[dict[str, Any]]:
+        """Session rows as the engine shows them, newest first."""
+        wanted = {key: value for key, value in equal.items() if value is not None}
+        where = " AND ".join(["1", *(f"{key} = ?" for key in wanted)])
+        rows = self._db.execute(
+            f"SELECT * FROM sessions WHERE {where} ORDER BY started_at DESC LIMIT ?",  # noqa: S608
+            [*wanted.values(), limit],
+        )
+        return [
+            {
+                "agentName": row["agent_name"],
+                self._key: row[self._task],
+                "capability": row["capability"],
+                "startedAt": row["started_at"],
+                "completedAt": row["completed_at"],
+                "durationMs": row["duration_ms"],
+                "exitCode": row["exit_code"],
+                "mergeResult": row["merge_result"],
+                "parentAgent": row["parent_agent"],
+                "inputTokens": row["input_tokens"],
+                "outputTokens": row["output_tokens"],
+                "cacheReadTokens": row["cache_read_tokens"],
+                "cacheCreationTokens": row["cache_creation_tokens"],
+                "estimatedCostUsd": row["estimated_cost_usd"],
+                "modelUsed": row["model_used"],
+                "runId": row["run_id"],
+            }
+            for row in rows
+        ]
+
+    def count(self) -> int:
+        """How many sessions have a row."""
+        return int(self._db.execute("SELECT count(*) FROM sessions").fetchone()[0])
+
+    def latest_snapshots(self) -> list[dict[str, Any]]:
+        """The newest snapshot of every agent, as plain columns."""
+        rows = self._db.execute(
+            "SELECT * FROM token_snapshots WHERE id IN (SELECT max(id) FROM token_snapshots GROUP BY agent_name)"
+        )
+        return [dict(row) for row in rows]

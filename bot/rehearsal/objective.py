@@ -1,0 +1,99 @@
+"""What an objective asks of the rehearsal, read from its bracket words; and the plan it gets."""
+
+import json
+import re
+from dataclasses import dataclass
+
+from bot.rehearsal.mail import Message
+from bot.rehearsal.product import Survey
+
+WORDS = re.compile(
+    r"\[\s*(complex|question|escalate|fail|stall|crash|many|cost)\s*:?\s*\$?(\d+(?:\.\d+)?)?\s*\]", re.IGNORECASE
+)
+DECISION = re.compile(r"^\W*(?:decision\s*:\s*)?(approved?|revise|changes?|feedback|reject(?:ed)?)\b[:,.\s]*(.*)", re.I | re.S)
+CHOICES = {"approve": "approve", "approved": "approve", "reject": "reject", "rejected": "reject"}
+EMPTY_SUBJECTS = {"", "objective", "new objective", "dispatch", "task", "work"}
+
+
+@dataclass(frozen=True)
+class Objective:
+    """One objective: its mail, its task, and what it asks the rehearsal to act out."""
+
+    mail: Message
+    task: str
+    title: str
+    words: frozenset[str]
+    cost: float
+    """Dollars to pretend to spend."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A person's answer to a plan: approve, revise (with a note) or reject."""
+
+    choice: str
+    note: str = ""
+
+
+def read(mail: Message) -> Objective:
+    """An objective from its mail; the task's id comes from the mail's, so that it is the same after a restart."""
+    text = f"{mail.subject}\n{mail.body}"
+    found = [(word.lower(), amount) for word, amount in WORDS.findall(text)]
+    cost = max([float(amount or 1) for word, amount in found if word == "cost"], default=0.0)
+    subject = " ".join(WORDS.sub("", mail.subject).split())
+    if subject.lower() in EMPTY_SUBJECTS:
+        said = [" ".join(WORDS.sub("", line).split()) for line in mail.body.splitlines()]
+        subject = next((line for line in said if line), "the objective")
+    return Objective(mail, f"rehearsal-{mail.id[-6:]}", subject[:80], frozenset(word for word, _ in found), cost)
+
+
+def decision(message: Message) -> Decision:
+    """What an answer to a plan says. Anything that is neither yes nor no is a wish for changes."""
+    for text in (message.body, message.subject.removeprefix("Re: ")):
+        if found := DECISION.match(text.strip()):
+            choice = CHOICES.get(found[1].lower(), "revise")
+            note = found[2].strip() if text is message.body else message.body.strip()
+            return Decision(choice, note)
+    return Decision("revise", message.body.strip())
+
+
+def addressed_task(message: Message) -> str | None:
+    """The task that a mail outside any thread decides: `approve: <task>` and its like in the subject or body."""
+    for text in (message.subject, message.body):
+        if (found := DECISION.match(text.strip())) and (task := re.search(r"rehearsal-\w{6}", text)):
+            return task[0] if found else None
+    return None
+
+
+def revision_of(gate: Message) -> int:
+    """The revision that a plan's mail carries in its payload, 1 when it carries none."""
+    try:
+        return int(json.loads(gate.payload or "{}").get("revision", 1))
+    except (ValueError, TypeError, AttributeError):
+        return 1
+
+
+def plan(objective: Objective, seen: Survey, revision: int, notes: list[str]) -> str:
+    """A plan in Markdown over files that are really in the product."""
+    files = seen.sources[:3] or ["README.md"]
+    tests = seen.tests[:1] or [f"tests for {files[0]}"]
+    steps = [f"Read `{files[0]}` and write down what it promises today."]
+    steps += [f"Change `{name}` for: {objective.title}." for name in files]
+    steps += [f"Prove it: `{tests[0]}` covers the new behaviour.", "Merge one branch and report."]
+    lines = [f"# Plan: {objective.title} (rehearsal, revision {revision})", ""]
+    if notes:
+        lines += ["## Changes since the last revision", *[f"- taken up: {note}" for note in notes[-1:]], ""]
+        steps[-1:-1] = [f"As asked: {note}" for note in notes]
+    lines += [
+        f"{objective.title}: one builder, one branch, {len(files)} of {len(seen.files)} files.",
+        "",
+        "## Steps",
+        *[f"{number}. {step}" for number, step in enumerate(steps, 1)],
+        "",
+        "## Files",
+        *[f"- `{name}`" for name in files],
+        "",
+        "## Risk",
+        "None: this is a rehearsal. It only adds one small file under `rehearsal/`.",
+    ]
+    return "\n".join(lines)

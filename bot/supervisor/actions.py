@@ -1,0 +1,254 @@
+"""What changes something in a product. Each holds the product's lock, and each with a marker happens once for that marker."""
+
+import asyncio
+import re
+from typing import Any
+
+from bot.supervisor import cli, plans, processes
+from bot.supervisor.dialects import OPERATOR, Dialect, Task
+from bot.supervisor.mailbox import Letter
+from bot.supervisor.planning import Planning
+from bot.supervisor.product import Product
+from bot.supervisor.protocol import MAX_TEXT, ChannelError
+from bot.supervisor.sessions import COORDINATOR, Row
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,80}")
+"""What may be an agent's name, a task's id or a capability: they become paths, branches and arguments."""
+
+INIT_SKIPS = ("--skip-mulch", "--skip-canopy", "--skip-onboard")
+"""What else the engine would set up in a repository; nothing here needs it."""
+
+
+HALT_TRIES = 40
+"""How often halting is tried anew because a process was halted with a lock of a database."""
+HALT_PAUSE = 0.05
+"""Seconds that it is let run in between, to give the lock back."""
+
+
+async def start(product: Product) -> dict[str, Any]:
+    """See that the coordinator runs."""
+    async with product.site.changing:
+        product.refuse_if_paused()
+        started = await _started(product, await product.dialect())
+    product.changed()
+    return {"started": started}
+
+
+async def send(product: Product, subject: str, body: str, marker: str, to: str, kind: str) -> dict[str, Any]:
+    """Mail an agent as operator, starting the coordinator if it is the recipient."""
+    async with product.site.changing:
+        dialect = await product.dialect()
+        found = await _marked(product, "subject", marker)
+        if found is None:
+            product.refuse_if_paused()
+        if to == COORDINATOR and not product.paused:
+            await _started(product, dialect)
+        id = found.id if found else await dialect.send(_with(_line(subject), marker, " "), _text(body), to, kind)
+    product.changed()
+    return {"id": id}
+
+
+async def reply(product: Product, mail: str, body: str, marker: str, plan: str | None) -> dict[str, Any]:
+    """Answer a mail in its thread; whoever is to read it is woken, or started if it is the coordinator."""
+    async with product.site.changing:
+        dialect = await product.dialect()
+        found = await _marked(product, "body", marker)
+        letter = await product.site.read(product.site.mailbox.by_id, mail)
+        if letter is None and found is None:
+            raise ChannelError("not_found", f"The engine has no mail {mail} (any more).", "Send the answer to the coordinator.")
+        if letter is not None and plan is not None and isinstance(dialect, Planning) and (task := plans.task_of(letter)):
+            await product.site.work(plans.approve, product.site.path, task, plan)
+        if not product.paused and (letter is None or await dialect.hearer(letter) in (COORDINATOR, None)):
+            await _started(product, dialect)
+        if found is None and letter is not None:
+            id = await dialect.answer(letter, _with(_text(body), marker, "\n\n"), halted=product.paused)
+        else:
+            id = found.id if found else ""
+    product.changed()
+    return {"id": id}
+
+
+async def _started(product: Product, dialect: Dialect) -> bool:
+    """See that the coordinator runs, with hooks that let it work; whether it had to be started."""
+    started = await product.mender.start(dialect)
+    if started:
+        await product.settle_hooks(await product.site.rows())
+    return started
+
+
+async def sling(product: Product, agent: str, capability: str, task: str, brief: str, marker: str) -> dict[str, Any]:
+    """Start a worker; an agent of that name for that task, or its branch, shows that it was started before."""
+    for what, word in (("agent", agent), ("capability", capability), ("task", task)):
+        if not NAME.fullmatch(word):
+            raise ChannelError("bad_request", f"{word!r} cannot be the name of a {what}.", "Use letters, digits, . _ and -.")
+    async with product.site.changing:
+        dialect = await product.dialect()
+        branch = f"overstory/{agent}/{task}"
+        known = await _known(product, agent, task, branch)
+        if known is not None:
+            return {"agent": agent, "branch": known, "already": True}
+        product.refuse_if_paused()
+        text = _with(_text(brief), marker, "\n\n")
+        await product.site.command("spec", "write", task, "--agent", OPERATOR, text=text, deadline=20.0)
+        spec = product.site.folder / "specs" / f"{task}.md"
+        words = dialect.sling_words(Task(agent, capability, task, str(spec)))
+        try:
+            row = await product.slings.start(agent, (*product.site.engine.argv, *words))
+        except ChannelError:
+            await _take_back(product, agent, branch)
+            raise
+    product.changed()
+    return {"agent": agent, "branch": row.branch or branch, "already": False}
+
+
+async def _known(product: Product, agent: str, task: str, branch: str) -> str | None:
+    """The branch of a worker that was started before; raises if the name belongs to another task."""
+    row = await product.site.row(agent)
+    if row is not None and row.task == task:
+        return row.branch or branch
+    if row is not None and (agent == COORDINATOR or agent in await product.alive((row,))):
+        raise ChannelError("name_taken", f"{agent} is at work on {row.task or 'something else'}.", "Choose another name.")
+    return branch if await _has_branch(product, branch) else None
+
+
+async def _has_branch(product: Product, branch: str) -> bool:
+    words = ("git", "show-ref", "--verify", "--quiet", f"refs/heads/{branch}")
+    return (await cli.run(words, product.site.path, deadline=15.0)).code == 0
+
+
+async def _take_back(product: Product, agent: str, branch: str) -> None:
+    """Remove the worktree and branch of a worker that never ran; 0.5.8 leaves them, and they would bar the next try."""
+    if await product.site.row(agent) is not None or not await _has_branch(product, branch):
+        return
+    worktree = product.site.folder / "worktrees" / agent
+    await cli.run(("git", "worktree", "remove", "--force", str(worktree)), product.site.path, deadline=15.0)
+    await cli.run(("git", "branch", "-D", branch), product.site.path, deadline=15.0)
+
+
+async def stop(product: Product, agent: str | None) -> dict[str, Any]:
+    """Stop one agent, or the coordinator and then every worker, which the engine itself leaves running."""
+    async with product.site.changing:
+        dialect = await product.dialect()
+        rows = await product.site.rows()
+        if agent is not None and agent not in {row.agent for row in rows}:
+            raise ChannelError("unknown_agent", f"There is no agent {agent}.", "Look at the product's agents first.")
+        chosen = [row for row in rows if agent in (None, row.agent) and not row.ended]
+        alive = await product.alive(tuple(chosen))
+        if product.paused:
+            await product.site.work(processes.go_on, await product.roots())
+        await _stop_each(product, dialect, chosen)
+    product.changed()
+    return {"stopped": [row.agent for row in chosen if row.agent in alive]}
+
+
+async def _stop_each(product: Product, dialect: Dialect, rows: list[Row]) -> None:
+    failed: ChannelError | None = None
+    for row in sorted(rows, key=lambda row: row.agent != COORDINATOR):
+        try:
+            if row.agent == COORDINATOR:
+                product.mender.stopped()
+                await dialect.stop_coordinator()
+            else:
+                await dialect.stop_worker(row)
+        except ChannelError as error:
+            failed = failed or error
+        slinging = product.slings.running(await product.site.table()).get(row.agent)
+        if slinging is not None:
+            await product.site.work(processes.end, (slinging,))
+    if failed is not None:
+        raise failed
+
+
+async def pause(product: Product) -> dict[str, Any]:
+    """Halt every process of the product's sessions, and the engine's own, which would start new turns."""
+    async with product.site.changing:
+        dialect = await product.dialect()
+        await dialect.refuse_to_halt(await product.site.rows(), await product.site.table())
+        product.site.set_paused(True)
+        alive = await product.alive(await product.site.rows())
+        await _halt(product)
+    product.changed()
+    return {"agents": sorted(alive)}
+
+
+async def _halt(product: Product) -> None:
+    """Halt everything, but nobody with a lock in its hands: what it locks could be read by no one until it goes on."""
+    for _ in range(HALT_TRIES):
+        roots = await product.roots()
+        await product.site.work(processes.halt, roots)
+        if not await product.site.read(product.locked):
+            return
+        await product.site.work(processes.go_on, roots)
+        await asyncio.sleep(HALT_PAUSE)
+    product.site.set_paused(False)
+    raise ChannelError("locked", f"A database of {product.site.path} stays locked by its agents.", "It is tried again.")
+
+
+async def resume(product: Product) -> dict[str, Any]:
+    """Let everything that was halted run on."""
+    async with product.site.changing:
+        await product.dialect()
+        await product.site.work(processes.go_on, await product.roots())
+        product.site.set_paused(False)
+        alive = await product.alive(await product.site.rows())
+    product.changed()
+    return {"agents": sorted(alive)}
+
+
+async def nudge(product: Product, agent: str, text: str) -> dict[str, Any]:
+    """Prod an agent; whether it took notice is all that counts, an engine that refuses is no error."""
+    dialect = await product.dialect()
+    product.refuse_if_paused()
+    row = await product.site.row(agent)
+    if row is None or agent not in await product.alive((row,)):
+        return {"delivered": False, "reason": f"{agent} has ended." if row else f"There is no agent {agent}."}
+    delivered, reason = await dialect.nudge(agent, text)
+    return {"delivered": delivered, "reason": reason}
+
+
+async def init(product: Product, name: str | None) -> dict[str, Any]:
+    """Let the engine prepare a repository, once: a second time it would overwrite configuration and definitions."""
+    async with product.site.changing:
+        trouble = product.health()
+        if trouble is None:
+            return {"initialised": False}
+        if trouble.code != "not_initialised":
+            raise trouble
+        await initialise(product, name or product.site.path.name)
+    product.changed()
+    return {"initialised": True}
+
+
+async def initialise(product: Product, name: str) -> None:
+    """Let the engine prepare a repository that it has not prepared before, which the caller has made sure of."""
+    await product.site.engine.version()
+    await product.site.command(*init_words(planning=product.site.engine.planning, name=name), deadline=60.0)
+    if (trouble := product.health()) is not None:
+        raise trouble
+
+
+def init_words(*, planning: bool, name: str) -> tuple[str, ...]:
+    """The words of the command that prepares a repository; 0.5.8 calls the project like its folder."""
+    return ("init",) if planning else ("init", "--yes", "--name", name, *INIT_SKIPS, "--json")
+
+
+async def _marked(product: Product, field: str, marker: str) -> Letter | None:
+    if not marker.strip():
+        raise ChannelError("bad_request", "A marker is needed.", "It makes the operation happen once.")
+    return await product.site.read(product.site.mailbox.marked, field, marker.strip())
+
+
+def _with(text: str, marker: str, between: str) -> str:
+    clean = text.replace("\0", "").encode("utf-8", "replace").decode().rstrip()
+    return f"{clean}{between}{marker.strip()}" if clean else marker.strip()
+
+
+def _line(subject: str) -> str:
+    """A subject on one line, short enough that its marker is never cut off."""
+    return " ".join(subject.split())[:300]
+
+
+def _text(text: str) -> str:
+    if len(text) > MAX_TEXT:
+        raise ChannelError("too_large", f"A text has {len(text)} characters; {MAX_TEXT} is the most.", "Shorten it.")
+    return text

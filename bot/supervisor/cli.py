@@ -1,0 +1,146 @@
+"""Running engine commands: argv lists, a deadline, a cap on output, the whole process group ended when it is over."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO, Any
+
+from bot.supervisor import errors
+from bot.supervisor.protocol import ChannelError
+
+OUTPUT_CAP = 4 * 1024 * 1024
+"""Most bytes kept of each output of a command."""
+
+ARGUMENT_CAP = 120_000
+"""Longest single argument in bytes; Linux refuses more than 131072 (MAX_ARG_STRLEN)."""
+
+READS: tuple[tuple[str, ...], ...] = (
+    ("doctor",),
+    ("costs",),
+    ("metrics",),
+    ("feed",),
+    ("errors",),
+    ("inspect",),
+    ("group", "list"),
+    ("group", "status"),
+    ("worktree", "list"),
+    ("run", "list"),
+    ("ecosystem",),
+)
+"""Commands that only read and are asked for by people now and then. `status` is not among them: it writes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a command left behind."""
+
+    argv: tuple[str, ...]
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def json(self) -> Any:
+        """The JSON that it printed, None if there is none."""
+        return parse(self.stdout)
+
+    @property
+    def words(self) -> str:
+        """What it says went wrong: the envelope's error, else stderr, else the last of stdout."""
+        found = self.json
+        if isinstance(found, dict) and isinstance(found.get("error"), str):
+            return str(found["error"])
+        return self.stderr.strip() or self.stdout.strip()[-errors.MAX_WORDS :]
+
+
+def parse(stdout: str) -> Any:
+    """The JSON in a command's output, wherever it stands among other text; None if there is none.
+
+    The last line that is JSON by itself, else everything from the first line that begins like JSON."""
+    lines = stdout.splitlines()
+    for line in reversed(lines):
+        if line.startswith(("{", "[")) and (found := _loaded(line)) is not None:
+            return found
+    for number, line in enumerate(lines):
+        if line.startswith(("{", "[")):
+            return _loaded("\n".join(lines[number:]))
+    return None
+
+
+def _loaded(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def argument(text: str) -> str:
+    """A text as it may stand in an argv: no NUL, never mistaken for an option, short enough for the kernel."""
+    clean = text.replace("\0", "").encode("utf-8", "replace").decode()
+    if clean.startswith("-"):
+        clean = f" {clean}"
+    if len(clean.encode()) > ARGUMENT_CAP:
+        raise ChannelError("too_large", f"A text of {len(clean)} characters is too long for a command.", "Shorten it.")
+    return clean
+
+
+async def run(
+    argv: Sequence[str], cwd: Path, *, env: Mapping[str, str] | None = None, deadline: float = 30.0, text: str | None = None
+) -> Outcome:
+    """Run a command to its end, `text` on its stdin. Raises timed_out, output_too_large or engine_missing."""
+    with TemporaryFile() as stdin, TemporaryFile() as stdout, TemporaryFile() as stderr:
+        stdin.write((text or "").encode("utf-8", "replace"))
+        stdin.seek(0)
+        process = _begun(argv, cwd, env, stdin, stdout, stderr)
+        try:
+            async with asyncio.timeout(deadline):
+                code = await _ended(process, (stdout, stderr))
+        except TimeoutError as error:
+            said = f"`{' '.join(argv[:4])}` took longer than {deadline:g} s and was ended."
+            raise ChannelError("timed_out", said, "Try again; look at the runtime's load.") from error
+        finally:
+            _end_group(process)
+        return Outcome(tuple(argv), code, _printed(stdout), _printed(stderr))
+
+
+def _begun(
+    argv: Sequence[str], cwd: Path, env: Mapping[str, str] | None, stdin: IO[bytes], stdout: IO[bytes], stderr: IO[bytes]
+) -> "subprocess.Popen[bytes]":
+    """Start a command. Not in a thread: a caller that is cancelled meanwhile would leave it running."""
+    try:
+        return subprocess.Popen(argv, cwd=cwd, env=env, stdin=stdin, stdout=stdout, stderr=stderr, start_new_session=True)
+    except FileNotFoundError as error:
+        raise (errors.path_missing(cwd) if not cwd.exists() else errors.engine_missing(argv[0])) from error
+    except PermissionError as error:
+        raise ChannelError("engine_missing", f"{argv[0]} may not be run: {error.strerror}.", "Mend its rights.") from error
+
+
+async def _ended(process: "subprocess.Popen[bytes]", outputs: Sequence[IO[bytes]]) -> int:
+    """Wait for a command's exit code. Its outputs are files, so what it leaves running cannot hold them open against us."""
+    pause = 0.005
+    while (code := process.poll()) is None:
+        await asyncio.sleep(pause)
+        pause = min(pause * 1.3, 0.05)
+        if any(os.fstat(output.fileno()).st_size > OUTPUT_CAP for output in outputs):
+            raise ChannelError("output_too_large", f"A command printed more than {OUTPUT_CAP} bytes.", "Ask for less.")
+    return code
+
+
+def _printed(output: IO[bytes]) -> str:
+    output.seek(0)
+    return output.read(OUTPUT_CAP).decode("utf-8", "replace")
+
+
+def _end_group(process: "subprocess.Popen[bytes]") -> None:
+    """End a command that is still running, with everything that it started and did not set free."""
+    if process.poll() is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()

@@ -1,0 +1,220 @@
+"""One attached bot: its requests in, responses and events out. What it watches is its own.
+
+Nothing piles up for a bot that reads slowly: each feed reads a page of mail only once the page before is written, a changed
+snapshot is read when it is sent, and no more than `AT_ONCE` requests are worked on.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bot.supervisor.background import keep
+from bot.supervisor.operations import OPERATIONS
+from bot.supervisor.product import Product
+from bot.supervisor.protocol import OPS, ChannelError, Decoder, Event, Hello, Message, Request, Response, encode
+
+if TYPE_CHECKING:
+    from bot.supervisor.daemon import Daemon
+
+log = logging.getLogger(__name__)
+
+AT_ONCE = 64
+"""Most requests of one bot that are worked on at the same time; the next ones wait unread."""
+
+PATIENCE = 1.0
+"""Seconds before a feed that met trouble looks again."""
+
+
+class Feed:
+    """Pushes one product's mail and snapshots to one bot."""
+
+    def __init__(self, connection: "Connection", name: str, product: Product, cursor: str) -> None:
+        self.name, self.product = name, product
+        self._connection, self._cursor = connection, cursor
+        self._wake = asyncio.Event()
+        self._wake.set()
+        self._sent = -1
+        self._task = keep(f"feed of {name}", self._run)
+        product.listeners.add(self._hear)
+
+    def end(self) -> asyncio.Task[None]:
+        """Stop pushing."""
+        self.product.listeners.discard(self._hear)
+        self._task.cancel()
+        return self._task
+
+    def _hear(self, mail: bool) -> None:
+        self._wake.set()
+
+    async def _run(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            try:
+                await self._push_mail()
+            except ChannelError:
+                # The snapshot says what is wrong; when it is mended the databases change.
+                asyncio.get_running_loop().call_later(PATIENCE, self._wake.set)
+            except ConnectionError:
+                return
+            if self._sent != self.product.version or self._sent < 0:
+                snapshot = await self.product.snapshot()
+                self._sent = self.product.version
+                with contextlib.suppress(ConnectionError):
+                    await self._connection.write(Event("snapshot", {**snapshot, "product": self.name}))
+
+    async def _push_mail(self) -> None:
+        more = True
+        while more:
+            page = await self.product.site.read(self.product.site.mailbox.after, self._cursor)
+            if page.mail:
+                mail = [letter.as_json() for letter in page.mail]
+                await self._connection.write(Event("mail", {"product": self.name, "mail": mail, "cursor": page.cursor}))
+            self._cursor, more = page.cursor, page.more
+
+
+class Connection:
+    """One bot."""
+
+    def __init__(self, daemon: "Daemon", reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._daemon, self._reader, self._writer = daemon, reader, writer
+        self._feeds: dict[str, Feed] = {}
+        self._working: set[asyncio.Task[None]] = set()
+        self._places = asyncio.Semaphore(AT_ONCE)
+
+    async def run(self) -> None:
+        """Talk until one side ends it."""
+        try:
+            await self.write(Hello(await self._daemon.info()))
+            await self._listen()
+        except (ConnectionError, TimeoutError):
+            pass
+        finally:
+            tasks = [feed.end() for feed in self._feeds.values()]
+            # What was begun is brought to its end: the bot may ask again whether it happened.
+            await asyncio.gather(*tasks, return_exceptions=True)
+            self._daemon.tend(self, {})
+            self._writer.close()
+            with contextlib.suppress(ConnectionError):
+                await self._writer.wait_closed()
+
+    def hang_up(self) -> None:
+        """Let `run` come to its end."""
+        self._writer.close()
+
+    async def write(self, message: Message) -> None:
+        """Send a message and wait until the bot keeps up."""
+        self._writer.write(encode(message))
+        await self._writer.drain()
+
+    async def _listen(self) -> None:
+        decoder, greeted = Decoder(), False
+        while data := await self._reader.read(65536):
+            for message in decoder.feed(data):
+                if isinstance(message, ChannelError):
+                    log.warning("a line from a bot: %s", message.message)
+                elif isinstance(message, Hello):
+                    greeted = await self._greet(message)
+                    if not greeted:
+                        return
+                elif isinstance(message, Request):
+                    await self._places.acquire()
+                    task = asyncio.create_task(self._answer(message, greeted))
+                    self._working.add(task)
+                    task.add_done_callback(self._finished)
+
+    async def _greet(self, hello: Hello) -> bool:
+        try:
+            hello.check("supervisor", "bot")
+        except ChannelError as error:
+            await self.write(Hello({"error": error.as_json()}))
+            return False
+        log.info("attached: %s", hello.info.get("client", "a bot"))
+        return True
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._working.discard(task)
+        self._places.release()
+        if not task.cancelled() and task.exception() is not None:
+            log.error("a request failed in the supervisor itself", exc_info=task.exception())
+
+    async def _answer(self, request: Request, greeted: bool) -> None:
+        try:
+            if not greeted:
+                raise ChannelError("version", "The hello is missing.", "Say hello before anything else.")
+            async with asyncio.timeout(request.seconds):
+                response = Response(request.id, await self._perform(request))
+        except TimeoutError:
+            late = f"{request.op} took longer than {request.seconds:g} s."
+            response = Response(request.id, error=ChannelError("timed_out", late, "It may still happen; ask again."))
+        except ChannelError as error:
+            response = Response(request.id, error=error)
+        except Exception as error:
+            # One request's fault must end neither the others nor the daemon.
+            log.exception("%s of %s failed in the supervisor itself", request.op, request.product)
+            said = f"The supervisor failed in {request.op}: {type(error).__name__}: {error}"
+            response = Response(request.id, error=ChannelError("engine_failed", said, "See the supervisor's log."))
+        if response.error is not None and request.product:
+            response.error.product = request.product
+        await self._respond(response)
+
+    async def _respond(self, response: Response) -> None:
+        try:
+            await self.write(response)
+        except ChannelError as error:
+            await self.write(Response(response.id, error=error))
+        except ConnectionError:
+            log.info("the bot went away before its answer %d", response.id)
+
+    async def _perform(self, request: Request) -> Any:
+        if request.op == "ping":
+            return {}
+        if request.op == "info":
+            return await self._daemon.info()
+        if request.op == "watch":
+            return self._watch(request.args)
+        if request.op == "snapshot":
+            return await self._snapshots(request.args)
+        if request.op == "shutdown":
+            return await self._daemon.shutdown(bool(request.args.get("force")))
+        if request.op == "adopt":
+            return await self._daemon.adopt(request.product, request.args)
+        if request.op not in OPERATIONS:
+            known = ", ".join(sorted(OPS))
+            raise ChannelError("unknown_op", f"This supervisor knows no operation {request.op!r}.", f"It knows {known}.")
+        return await OPERATIONS[request.op](self._product(request.product), request.args)
+
+    def _product(self, name: str) -> Product:
+        if name not in self._feeds:
+            raise ChannelError("not_found", f"No product {name!r} is watched.", "Add it to products.yaml.", name)
+        return self._feeds[name].product
+
+    def _watch(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        """Tend exactly these products; those that stay are replayed from the cursor that is given now."""
+        wanted = _wanted(args)
+        products = self._daemon.tend(self, {name: Path(path) for name, (path, _) in wanted.items()})
+        for feed in self._feeds.values():
+            feed.end()
+        self._feeds = {name: Feed(self, name, products[name], cursor) for name, (_, cursor) in wanted.items()}
+        return {}
+
+    async def _snapshots(self, args: Mapping[str, Any]) -> list[dict[str, Any]]:
+        names = args.get("products") or list(self._feeds)
+        found = await asyncio.gather(*(self._product(str(name)).snapshot() for name in names))
+        return [{**snapshot, "product": str(name)} for name, snapshot in zip(names, found, strict=True)]
+
+
+def _wanted(args: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    """Name → path and cursor, of the `products` of a watch."""
+    found: dict[str, tuple[str, str]] = {}
+    entries = args.get("products")
+    for entry in entries if isinstance(entries, list) else [None]:
+        if not isinstance(entry, dict) or not all(isinstance(entry.get(key), str) for key in ("name", "path")):
+            raise ChannelError("bad_request", "`products` must be a list of objects with name, path and cursor.")
+        if not Path(entry["path"]).is_absolute() or "\0" in entry["path"]:
+            raise ChannelError("bad_request", f"{entry['path']!r} is no absolute path.", "The registry makes it absolute.")
+        found[entry["name"]] = (entry["path"], str(entry.get("cursor") or ""))
+    return found

@@ -1,0 +1,144 @@
+"""What everybody inside the supervisor needs of one product: its folder, its mail and sessions, its engine's commands."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+from weakref import WeakValueDictionary
+
+import aiohttp
+
+from bot.supervisor import cli, errors, processes, sessions
+from bot.supervisor.engine import Engine
+from bot.supervisor.mailbox import Enrich, Mailbox
+from bot.supervisor.protocol import ChannelError
+from bot.supervisor.sessions import COORDINATOR, Row
+from bot.supervisor.state import State
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+IDLE_AFTER = 300.0
+"""Seconds without any live session after which a product's serve is ended; it holds 52 MB."""
+
+READ_DEADLINE = 10.0
+"""Seconds that reading a product's files may take before the product counts as in trouble."""
+
+LOCKED_RETRIES = (0.2, 0.5, 1.0)
+"""Pauses in seconds before a command that met a locked database is run again."""
+
+
+class Census:
+    """The table of processes, taken once for all products that ask at the same time."""
+
+    def __init__(self) -> None:
+        self._taking = asyncio.Lock()
+        self._taken = float("-inf")
+        self._table = processes.Table()
+
+    async def table(self, threads: ThreadPoolExecutor, max_age: float) -> processes.Table:
+        """The table, begun at most `max_age` seconds before this call."""
+        asked = time.monotonic()
+        async with self._taking:
+            if self._taken < asked - max_age:
+                began = time.monotonic()
+                self._table = await asyncio.get_running_loop().run_in_executor(threads, processes.table)
+                self._taken = began
+            return self._table
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What all products of this runtime have in common."""
+
+    engine: Engine
+    state: State
+    http: aiohttp.ClientSession
+    threads: ThreadPoolExecutor
+    idle_after: float = IDLE_AFTER
+    census: "Census" = field(default_factory=lambda: Census())
+    _locks: "WeakValueDictionary[Path, asyncio.Lock]" = field(default_factory=WeakValueDictionary)
+
+    def changing(self, path: Path) -> asyncio.Lock:
+        """The lock of a place: the same one for a bot that comes back while what it asked for before still goes on."""
+        return self._locks.setdefault(path, asyncio.Lock())
+
+
+class Site:
+    """One product's place. Reads go through threads, one at a time, so that a stuck disk holds up nobody else.
+
+    `changing` is held by whatever changes something in the product; reading needs nothing. `env` is what engine commands run
+    with; None is the supervisor's own environment. `disturbed` is called when something has to be looked at now."""
+
+    def __init__(self, path: Path, shared: Shared) -> None:
+        self.path, self.idle_after = path, shared.idle_after
+        self.env: Mapping[str, str] | None = None
+        self.engine, self.state, self.http = shared.engine, shared.state, shared.http
+        self.folder = path / ".overstory"
+        self.mailbox = Mailbox(self.folder / "mail.db")
+        self.paused = shared.state.get("paused", str(path)) is not None
+        self.changing = shared.changing(path)
+        self.disturbed: Callable[[], None] = lambda: None
+        self._threads = shared.threads
+        self._census = shared.census
+        self._reading = asyncio.Lock()
+
+    def set_paused(self, paused: bool) -> None:
+        """Remember that the product is paused, also across a new start of the supervisor."""
+        if paused:
+            self.state.put("paused", str(self.path), value={"product": str(self.path)})
+        else:
+            self.state.drop("paused", str(self.path))
+        self.paused = paused
+
+    def enrich_with(self, enrich: Enrich) -> None:
+        """Let every mail be completed before it is shown."""
+        self.mailbox = Mailbox(self.folder / "mail.db", enrich)
+
+    async def read(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run a reading function in a thread, bounded in time."""
+        try:
+            async with asyncio.timeout(READ_DEADLINE), self._reading:
+                return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: function(*args, **kwargs))
+        except TimeoutError as error:
+            said = f"Reading {self.folder} takes longer than {READ_DEADLINE:g} s."
+            raise ChannelError("timed_out", said, "Look at the disk of the runtime.") from error
+
+    async def rows(self) -> tuple[Row, ...]:
+        """The product's sessions as recorded."""
+        return await self.read(sessions.read, self.folder / "sessions.db")
+
+    async def row(self, agent: str) -> Row | None:
+        """One agent's session as recorded."""
+        return next((row for row in await self.rows() if row.agent == agent), None)
+
+    async def coordinator(self) -> Row | None:
+        """The coordinator's session, unless the engine counts it as over."""
+        row = await self.row(COORDINATOR)
+        return None if row is None or row.ended else row
+
+    async def table(self, max_age: float = 0.0) -> processes.Table:
+        """The processes of the runtime now, or as they were up to `max_age` seconds ago."""
+        return await self._census.table(self._threads, max_age)
+
+    async def work(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run a function that takes its time (ending processes) in a thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: function(*args, **kwargs))
+
+    async def command(self, *words: str, deadline: float = 30.0, text: str | None = None) -> Any:
+        """Run an engine command in the product; its JSON (or its text), or the error that its words stand for.
+
+        A locked database is met with patience: the engine itself gives up after five seconds."""
+        for pause in (*LOCKED_RETRIES, None):
+            outcome = await cli.run((*self.engine.argv, *words), self.path, env=self.env, deadline=deadline, text=text)
+            if outcome.code == 0:
+                found = outcome.json
+                return outcome.stdout.strip() if found is None else found
+            error = errors.from_engine(outcome.words, doing=f"ov {' '.join(words[:2])}")
+            if error.code != "locked" or pause is None:
+                raise error
+            await asyncio.sleep(pause)
+        raise AssertionError("unreachable")

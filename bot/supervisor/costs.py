@@ -1,0 +1,115 @@
+"""What one product has spent, today (UTC) and in all, in US dollars.
+
+The engine's `metrics.db` knows only agents whose hooks report, so its headless workers cost nothing there, and a coordinator
+that is started anew overwrites what the one before it cost. Claude Code's transcripts know every answer of the sessions that
+still stand in `sessions.db`. So both are read, the higher figure of a session counts, and a ledger of our own keeps what was
+once seen.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from bot.supervisor import times, transcripts
+from bot.supervisor.database import Kept, columns, reading
+from bot.supervisor.sessions import Row
+from bot.supervisor.state import State
+
+REMEMBERED = 2000
+"""Most sessions that the ledger of a product keeps, the newest."""
+
+Key = str
+"""`<when the session began> <agent>`: sorts by time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """US dollars."""
+
+    today: float = 0.0
+    total: float = 0.0
+
+    def at_least(self, other: "Spent") -> "Spent":
+        """The higher of both figures."""
+        return Spent(max(self.today, other.today), max(self.total, other.total))
+
+
+class Costs:
+    """One product's spending; reads on in each transcript from where it was."""
+
+    def __init__(self, product: Path, database: Path, state: State) -> None:
+        self._key, self._state, self._database = str(product), state, database
+        self._recorded: Kept[dict[Key, Spent]] = Kept(database)
+        self._meters: dict[Path, transcripts.Meter] = {}
+        self._ledger: dict[Key, tuple[str, float, float]] = {}
+        for key, entry in ((state.get("spent", self._key) or {}).get("sessions") or {}).items():
+            day, today, total = entry
+            self._ledger[str(key)] = (str(day), float(today), float(total))
+
+    def read(self, rows: Sequence[Row]) -> Spent:
+        """What was spent, given the product's sessions as they stand now."""
+        day = times.now().date()
+        seen = dict(self._recorded.get(lambda: _recorded(self._database, day), day))
+        for row in rows:
+            if (path := transcripts.path_of(row)) is not None:
+                key = f"{row.started_at} {row.agent}"
+                seen[key] = self._metered(path, day).at_least(seen.get(key, Spent()))
+        self._enter(seen, day.isoformat())
+        today = sum(today for when, today, _ in self._ledger.values() if when == day.isoformat())
+        return Spent(round(today, 6), round(sum(total for _, _, total in self._ledger.values()), 6))
+
+    def _enter(self, seen: dict[Key, Spent], day: str) -> None:
+        before = dict(self._ledger)
+        for key, spent in seen.items():
+            when, today, total = self._ledger.get(key, (day, 0.0, 0.0))
+            known = Spent(today if when == day else 0.0, total)
+            spent = spent.at_least(known)
+            if spent.total > 0:
+                self._ledger[key] = (day if spent.today else when, spent.today or today, spent.total)
+        if self._ledger != before:
+            self._ledger = dict(sorted(self._ledger.items())[-REMEMBERED:])
+            self._state.put("spent", self._key, value={"product": self._key, "sessions": self._ledger})
+
+    def _metered(self, path: Path, day: date) -> Spent:
+        meter = self._meters.setdefault(path, transcripts.Meter())
+        try:
+            meter.read(path)
+        except OSError:
+            return Spent()
+        return Spent(meter.days.get(day, 0.0), meter.total)
+
+
+def _recorded(database: Path, day: date) -> dict[Key, Spent]:
+    """What the engine's own records say of each session."""
+    with reading(database) as connection:
+        if connection is None:
+            return {}
+        names = columns(connection, "sessions")
+        if not names >= {"agent_name", "estimated_cost_usd", "started_at", "completed_at"}:
+            return {}
+        before = _before(connection, day)
+        found: dict[Key, Spent] = {}
+        for row in connection.execute("SELECT * FROM sessions"):
+            cost, agent = _money(row["estimated_cost_usd"]), str(row["agent_name"])
+            began, ended = times.moment(row["started_at"]), times.moment(row["completed_at"])
+            today = cost if began and began.date() == day else max(0.0, cost - before.get(agent, 0.0))
+            over = ended is not None and ended.date() < day
+            key = f"{times.iso(row['started_at'])} {agent}"
+            known = found.get(key, Spent())
+            found[key] = Spent(known.today + (0.0 if over else today), known.total + cost)
+        return found
+
+
+def _before(connection: sqlite3.Connection, day: date) -> dict[str, float]:
+    """What each agent's session had cost before today, by its last snapshots."""
+    if "estimated_cost_usd" not in columns(connection, "token_snapshots"):
+        return {}
+    query = "SELECT agent_name, max(estimated_cost_usd) AS cost FROM token_snapshots WHERE created_at < ? GROUP BY agent_name"
+    return {str(row["agent_name"]): _money(row["cost"]) for row in connection.execute(query, (day.isoformat(),))}
+
+
+def _money(value: Any) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0

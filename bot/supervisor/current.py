@@ -1,0 +1,194 @@
+"""The dialect of 0.11: `ov serve` for everything that can go through it, a headless coordinator, no tmux.
+
+`ov coordinator start` is never used: it knows only tmux, takes 13 s, and starts a second coordinator beside a headless one.
+"""
+
+import time
+
+from bot.supervisor import processes
+from bot.supervisor.context import Site
+from bot.supervisor.dialects import COMMON_TYPES, OPERATOR, Dialect, Task
+from bot.supervisor.mailbox import Letter
+from bot.supervisor.protocol import ChannelError
+from bot.supervisor.serve import Serve
+from bot.supervisor.sessions import COORDINATOR, Row
+
+
+class Current(Dialect):
+    """Drives one product of 0.11."""
+
+    mail_types = COMMON_TYPES | {"worker_died", "decision_gate"}
+
+    def __init__(self, site: Site) -> None:
+        super().__init__(site)
+        self.serve = Serve(site)
+        self._idle_since: float | None = None
+
+    async def start(self) -> bool:
+        """Headless, through serve; a record without a process is cleared away first (finding 8)."""
+        await self._ensure_serve()
+        state = await self.serve.call("GET", "/api/coordinator/state")
+        if state.get("running"):
+            if await self._truly_runs(state):
+                return False
+            await self._stop_with_serve()
+            await self._ensure_serve()
+        found = await self.serve.call("POST", "/api/coordinator/start", {}, deadline=60.0)
+        if found.get("started"):
+            return True
+        row = await self.site.coordinator()
+        if not await self.living(row):
+            raise ChannelError(
+                "coordinator_dead",
+                "The coordinator is recorded as running, but its process is gone and it could not be cleared away.",
+                "Stop the product, then start it again.",
+            )
+        return False
+
+    async def stop_coordinator(self) -> bool:
+        """Through the serve that holds it, else by command."""
+        row = await self.site.coordinator()
+        if row is None:
+            return False
+        if not row.tmux and await self.serve.adopt():
+            return await self._stop_with_serve()
+        try:
+            await self.site.command("coordinator", "stop", "--json", deadline=45.0)
+        except ChannelError as error:
+            if error.code != "not_running":
+                raise
+            return False
+        return True
+
+    async def _stop_with_serve(self) -> bool:
+        """Stop the coordinator, and its serve with it: a serve that has lost a coordinator may never read mail to the next
+        one, because it keeps the mail loop that has ended as a living one."""
+        stopped = await self.serve.call("POST", "/api/coordinator/stop", {}, deadline=30.0)
+        await self.serve.stop()
+        return bool(stopped.get("stopped"))
+
+    async def stop_worker(self, row: Row) -> None:
+        """By command: ends its turn and closes its record."""
+        try:
+            await self.site.command("stop", row.agent, "--json", deadline=30.0)
+        except ChannelError as error:
+            if error.code not in {"not_running", "unknown_agent"}:
+                raise
+
+    async def send(self, subject: str, body: str, to: str, kind: str, *, halted: bool = False) -> str:
+        """Through serve, which delivers within two seconds; by command while halted or beside a tmux coordinator."""
+        row = await self.site.row(to)
+        if row is not None and row.ended and to != COORDINATOR:
+            raise _ended(to)
+        if to != COORDINATOR and not await self.may_write_to(to):
+            raise _runs_in_tmux(to)
+        if halted or await self._in_tmux():
+            return await self.send_by_command(subject, body, to, kind)
+        await self._ensure_serve()
+        sent = {"to": to, "from": OPERATOR, "subject": subject, "body": body, "type": self.kind(kind)}
+        found = await self.serve.call("POST", "/api/mail", sent)
+        return str(found["messageId"])
+
+    async def reply(self, letter: Letter, body: str, *, halted: bool) -> str:
+        """The same ways as `send`."""
+        if halted or await self._in_tmux():
+            return await self.reply_by_command(letter, body)
+        await self._ensure_serve()
+        found = await self.serve.call("POST", f"/api/mail/{letter.id}/reply", {"body": body, "from": OPERATOR})
+        return str(found["messageId"])
+
+    async def leave_note(self, subject: str, body: str) -> str:
+        """Through serve, which asks nothing of the recipient; the command refuses one that has ended."""
+        await self._ensure_serve()
+        note = {"to": COORDINATOR, "from": OPERATOR, "subject": subject, "body": body, "type": "status", "priority": "high"}
+        return str((await self.serve.call("POST", "/api/mail", note))["messageId"])
+
+    def sling_words(self, task: Task) -> tuple[str, ...]:
+        """A worker that reports to the operator."""
+        # With the operator as parent any capability may be started, and the worker reports straight to the person's inbox.
+        # A coordinator as parent would refuse its report once it has ended, and act on a worker it knows nothing of.
+        return (
+            *("sling", task.task, "--capability", task.capability, "--name", task.agent),
+            *("--parent", OPERATOR, "--depth", "1", "--spec", task.spec, "--skip-task-check", "--json"),
+        )
+
+    async def nudge(self, agent: str, text: str) -> tuple[bool, str]:
+        """By mail to a headless coordinator, else by command; never a tmux worker (finding 6)."""
+        if not await self.may_write_to(agent):
+            raise _runs_in_tmux(agent)
+        row = await self.site.row(agent)
+        if agent == COORDINATOR and row is not None and not row.ended and not row.tmux and await self.living(row):
+            # A headless coordinator has no pane to type into; its serve hands it mail within two seconds.
+            await self.send("Nudge", text, agent, "status")
+            return True, ""
+        return await self.nudge_by_command(agent, text)
+
+    async def may_write_to(self, agent: str) -> bool:
+        """Not to a worker in tmux: mail and nudges start a second Claude in its worktree (finding 6)."""
+        row = await self.site.row(agent)
+        return row is None or not row.tmux or row.ended
+
+    def waits(self, row: Row | None) -> bool:
+        """Between two turns: serve starts the next one for it. One in the middle of a turn may end with it (finding 5)."""
+        return row is not None and row.state == "between_turns" and not row.tmux
+
+    async def tend(self, rows: tuple[Row, ...], *, busy: bool) -> None:
+        """Note since when nothing runs."""
+        if busy:
+            self._idle_since = None
+        elif self._idle_since is None:
+            self._idle_since = time.monotonic()
+
+    @property
+    def retires(self) -> bool:
+        """Whether its serve has had no session for long."""
+        idle = self._idle_since is not None and time.monotonic() - self._idle_since > self.site.idle_after
+        return idle and self.serve.running
+
+    async def retire(self) -> None:
+        """End the serve; it is started again when it is needed."""
+        await self.serve.stop()
+
+    async def close(self) -> None:
+        """The serve lives on."""
+        self.serve.let_go()
+
+    async def roots(self, rows: tuple[Row, ...], table: processes.Table) -> tuple[int, ...]:
+        """The serve: it would start new turns for mail that arrives."""
+        return (self.serve.pid,) if self.serve.pid else ()
+
+    async def _ensure_serve(self) -> None:
+        if not self.serve.running and not await self.serve.adopt():
+            rows = [row for row in await self.site.rows() if row.tmux and row.agent != COORDINATOR]
+            workers = [row.agent for row in rows if await self.living(row)]
+            if workers:
+                raise _runs_in_tmux(", ".join(workers))
+        await self.serve.ensure()
+
+    async def _in_tmux(self) -> bool:
+        """Whether the coordinator was started in tmux, by hand; it is then left there."""
+        row = await self.site.coordinator()
+        return row is not None and bool(row.tmux) and await self.living(row)
+
+    async def _truly_runs(self, state: dict[str, object]) -> bool:
+        """Whether a coordinator that is recorded as running does: its process, and somebody to hand it mail."""
+        row = await self.site.coordinator()
+        if row is None or not await self.living(row):
+            return False
+        if state.get("headless") or row.tmux:
+            return True
+        # Headless, but not held by our serve: it hears mail only from another one that is still its parent.
+        process = (await self.site.table()).get(row.pid or 0)
+        return process is not None and " serve" in await self.site.work(processes.command, process.parent)
+
+
+def _ended(agent: str) -> ChannelError:
+    return ChannelError("recipient_terminal", f"{agent} has ended; it would never read that.", "Write to the coordinator.")
+
+
+def _runs_in_tmux(agent: str) -> ChannelError:
+    return ChannelError(
+        "unsupported",
+        f"{agent} runs in tmux; this version of the engine would start a second Claude beside it.",
+        "Write to the coordinator, or stop that agent first.",
+    )

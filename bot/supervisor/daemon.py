@@ -1,0 +1,230 @@
+"""The daemon: one socket, one lock, the products tended, and what happens at its start and end."""
+
+import asyncio
+import contextlib
+import fcntl
+import logging
+import os
+import signal
+import socket
+import stat
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+from uuid import uuid4
+
+import aiohttp
+
+from bot.supervisor import VERSION, processes, reaper
+from bot.supervisor.adoption.adopt import Wish, adopt
+from bot.supervisor.background import keep
+from bot.supervisor.connection import Connection
+from bot.supervisor.context import IDLE_AFTER, Shared, Site
+from bot.supervisor.engine import Engine
+from bot.supervisor.operations import absolute, flag, text
+from bot.supervisor.product import Product
+from bot.supervisor.protocol import ChannelError
+from bot.supervisor.runtime import Gauge
+from bot.supervisor.state import State
+from bot.supervisor.watch import Watched, watch
+
+log = logging.getLogger(__name__)
+
+FAREWELL = 3.0
+"""Seconds that the bots' connections may take to end."""
+
+THREADS = 16
+"""Threads that read; each product uses one at a time."""
+
+SHARED_FOLDER = stat.S_ISGID
+"""A socket in a folder with this bit is meant for a group (bot and agent); elsewhere for its user alone."""
+
+
+class AlreadyRunning(Exception):
+    """Another supervisor holds the socket's lock."""
+
+
+class Lock:
+    """Held by the one supervisor of a socket, and let go of by the kernel when it dies."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file = -1
+
+    def __enter__(self) -> "Lock":
+        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(self._file)
+            raise AlreadyRunning(str(self._path)) from error
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        os.close(self._file)
+
+
+class Daemon:
+    """Tends the products that any attached bot watches, and those whose serve it has to keep alive."""
+
+    def __init__(self, shared: Shared, make: str = "") -> None:
+        self.shared, self.engine, self.state, self.make = shared, shared.engine, shared.state, make
+        self.boot = uuid4().hex
+        self.stopping = asyncio.Event()
+        self._gauge = Gauge()
+        self._products: dict[Path, Product] = {}
+        self._watched: dict[Path, Watched] = {}
+        self._wanted: dict[Connection, frozenset[Path]] = {}
+        self._closing: set[asyncio.Task[None]] = set()
+        self._connections: dict[Connection, asyncio.Event] = {}
+        self._adopting = asyncio.Lock()
+
+    async def info(self) -> dict[str, Any]:
+        """What the hello says."""
+        with contextlib.suppress(ChannelError):
+            await self.engine.version()
+        measured = await asyncio.get_running_loop().run_in_executor(self.shared.threads, self._gauge.read)
+        return {
+            "boot": self.boot,
+            "life": processes.life(),
+            "engine": self.engine.known_version,
+            "rehearsal": self.engine.rehearsal,
+            "supervisor": VERSION,
+            "make": self.make,
+            "pid": os.getpid(),
+            **measured,
+        }
+
+    def tend(self, connection: Connection, paths: Mapping[str, Path]) -> dict[str, Product]:
+        """Tend what this bot wants from now on, beside what the others want."""
+        if paths:
+            self._wanted[connection] = frozenset(paths.values())
+        else:
+            self._wanted.pop(connection, None)
+        for path in paths.values():
+            self._take_up(path)
+        for path in [path for path in self._products if not self._needed(path)]:
+            self._drop(path)
+        return {name: self._products[path] for name, path in paths.items()}
+
+    async def adopt(self, name: str, args: Mapping[str, Any]) -> dict[str, Any]:
+        """Show or make what a product lacks for the fleet; one at a time, for none may take another's project name."""
+        path = absolute(args)
+        kind = text(args, "type", "code")
+        wish = Wish(name, kind, flag(args, "undo"), flag(args, "apply"), text(args, "shown", ""))
+        async with self._adopting:
+            product = self._products.get(path) or Product(Site(path, self.shared))
+            return await adopt(product, wish, tuple(self._products))
+
+    def _needed(self, path: Path) -> bool:
+        """Whether a bot watches it, or engine processes of ours run there that somebody has to see to."""
+        return any(path in wanted for wanted in self._wanted.values()) or self.state.get("serve", str(path)) is not None
+
+    def _take_up(self, path: Path) -> None:
+        if path not in self._products:
+            product = Product(Site(path, self.shared))
+            self._products[path] = product
+            self._watched[path] = Watched(path / ".overstory", product.changed)
+            product.open()
+
+    def _drop(self, path: Path) -> None:
+        product = self._products.pop(path)
+        del self._watched[path]
+        task = asyncio.create_task(product.close())
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+    async def shutdown(self, force: bool) -> dict[str, Any]:
+        """End the supervisor: while sessions run only if forced, and even then they go on."""
+        if not force and await self._busy():
+            return {"stopping": False}
+        self.stopping.set()
+        return {"stopping": True}
+
+    async def _busy(self) -> bool:
+        for product in self._products.values():
+            with contextlib.suppress(ChannelError):
+                if await product.alive(await product.site.rows()):
+                    return True
+        return False
+
+    async def run(self, path: Path) -> None:
+        """Serve the socket until a signal or `shutdown`."""
+        for known in self.state.all("serve"):
+            self._take_up(Path(str(known.get("product"))))
+        server = await asyncio.start_unix_server(self._attach, sock=_listening(path), limit=2**20)
+        jobs = [keep("watch", lambda: watch(lambda: self._watched.values())), keep("orphans", reaper.collect)]
+        for sign in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(sign, self.stopping.set)
+        log.info("supervisor %s on %s", self.boot[:8], path)
+        try:
+            await self.stopping.wait()
+        finally:
+            for job in jobs:
+                job.cancel()
+            server.close()
+            await self._end(path)
+
+    async def _attach(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection, ended = Connection(self, reader, writer), asyncio.Event()
+        self._connections[connection] = ended
+        try:
+            await connection.run()
+        finally:
+            del self._connections[connection]
+            ended.set()
+
+    async def _end(self, path: Path) -> None:
+        """Let go of everything. Sessions go on, with the serve that holds them; an idle serve has no more reason to be."""
+        with contextlib.suppress(FileNotFoundError):
+            path.unlink()
+        ends = list(self._connections.values())
+        for connection in tuple(self._connections):
+            connection.hang_up()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FAREWELL):
+                await asyncio.gather(*(end.wait() for end in ends))
+        for product in tuple(self._products.values()):
+            await self._leave(product)
+        await asyncio.gather(*self._closing, return_exceptions=True)
+        self.shared.threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _leave(self, product: Product) -> None:
+        with contextlib.suppress(ChannelError, TimeoutError):
+            async with asyncio.timeout(5):
+                idle = not await product.alive(await product.site.rows())
+                known = self.state.get("serve", str(product.site.path))
+                await product.close()
+                if idle and known is not None:
+                    await product.site.work(processes.end, (int(known["pid"]),))
+                    self.state.drop("serve", str(product.site.path))
+
+
+def _listening(path: Path) -> socket.socket:
+    """A listening socket in place of whatever dead one was left there."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with contextlib.suppress(FileNotFoundError):
+        path.unlink()
+    listening = socket.socket(socket.AF_UNIX)
+    mode = 0o660 if path.parent.stat().st_mode & SHARED_FOLDER else 0o600
+    before = os.umask(0o777 & ~mode)
+    try:
+        listening.bind(str(path))
+    finally:
+        os.umask(before)
+    return listening
+
+
+async def serve(path: Path, engine: Engine, state: State, *, idle_after: float = IDLE_AFTER, make: str = "") -> None:
+    """Run a daemon; raises AlreadyRunning if another one holds the socket."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with Lock(path.with_name(f"{path.name}.lock")):
+        started = time.monotonic()
+        async with aiohttp.ClientSession(trust_env=False) as http:
+            threads = ThreadPoolExecutor(THREADS, thread_name_prefix="read")
+            daemon = Daemon(Shared(engine, state, http, threads, idle_after), make)
+            await daemon.run(path)
+        log.info("ended after %.0f s", time.monotonic() - started)

@@ -1,0 +1,129 @@
+"""What the names of the channel's operations do."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from bot.supervisor import actions, queries
+from bot.supervisor.product import Product
+from bot.supervisor.protocol import ChannelError
+
+Args = Mapping[str, Any]
+Operation = Callable[[Product, Args], Awaitable[Any]]
+
+
+def text(args: Args, name: str, default: str | None = None) -> str:
+    """A text argument; raises `bad_request` if it is missing and has no default."""
+    found = args.get(name, default)
+    if not isinstance(found, str):
+        raise ChannelError("bad_request", f"`{name}` is needed, as text.")
+    return found
+
+
+def optional(args: Args, name: str) -> str | None:
+    """A text argument that may be null or missing."""
+    return None if args.get(name) is None else text(args, name)
+
+
+def number(args: Args, name: str, default: int) -> int:
+    """A whole number."""
+    found = args.get(name, default)
+    if isinstance(found, bool) or not isinstance(found, int):
+        raise ChannelError("bad_request", f"`{name}` must be a whole number.")
+    return found
+
+
+def flag(args: Args, name: str) -> bool:
+    """A truth value, false if it is missing."""
+    found = args.get(name, False)
+    if not isinstance(found, bool):
+        raise ChannelError("bad_request", f"`{name}` must be true or false.")
+    return found
+
+
+def absolute(args: Args) -> Path:
+    """The absolute path in `path`."""
+    found = text(args, "path")
+    if not Path(found).is_absolute() or "\0" in found:
+        raise ChannelError("bad_request", f"{found!r} is no absolute path.", "The registry makes it absolute.")
+    return Path(found)
+
+
+def words(args: Args, name: str) -> list[str]:
+    """A list of texts, not empty."""
+    found = args.get(name)
+    if not isinstance(found, list) or not found or not all(isinstance(word, str) and "\0" not in word for word in found):
+        raise ChannelError("bad_request", f"`{name}` must be a list of words.")
+    return found
+
+
+async def _start(product: Product, args: Args) -> Any:
+    return await actions.start(product)
+
+
+async def _send(product: Product, args: Args) -> Any:
+    to, kind = text(args, "to", "coordinator"), text(args, "kind", "dispatch")
+    return await actions.send(product, text(args, "subject"), text(args, "body"), text(args, "marker"), to, kind)
+
+
+async def _reply(product: Product, args: Args) -> Any:
+    return await actions.reply(product, text(args, "mail"), text(args, "body"), text(args, "marker"), optional(args, "plan"))
+
+
+async def _sling(product: Product, args: Args) -> Any:
+    named = [text(args, name) for name in ("agent", "capability", "task", "brief", "marker")]
+    return await actions.sling(product, *named)
+
+
+async def _stop(product: Product, args: Args) -> Any:
+    return await actions.stop(product, optional(args, "agent"))
+
+
+async def _pause(product: Product, args: Args) -> Any:
+    return await actions.pause(product)
+
+
+async def _resume(product: Product, args: Args) -> Any:
+    return await actions.resume(product)
+
+
+async def _nudge(product: Product, args: Args) -> Any:
+    return await actions.nudge(product, text(args, "agent"), text(args, "text"))
+
+
+async def _init(product: Product, args: Args) -> Any:
+    return await actions.init(product, optional(args, "name"))
+
+
+async def _mail(product: Product, args: Args) -> Any:
+    return await queries.mail(product, number(args, "limit", 50), optional(args, "agent"))
+
+
+async def _inspect(product: Product, args: Args) -> Any:
+    return await queries.inspect(product, text(args, "agent"))
+
+
+async def _consumed(product: Product, args: Args) -> Any:
+    return await queries.consumed(product, text(args, "mail"))
+
+
+async def _cli(product: Product, args: Args) -> Any:
+    return await queries.command(product, words(args, "argv"))
+
+
+OPERATIONS: Mapping[str, Operation] = {
+    "start": _start,
+    "send": _send,
+    "reply": _reply,
+    "sling": _sling,
+    "stop": _stop,
+    "pause": _pause,
+    "resume": _resume,
+    "nudge": _nudge,
+    "init": _init,
+    "mail": _mail,
+    "inspect": _inspect,
+    "consumed": _consumed,
+    "cli": _cli,
+}
+"""The operations on one product."""

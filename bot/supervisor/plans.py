@@ -1,0 +1,82 @@
+"""The text of a plan that a mail only points at, and the place where 0.5.8 looks for an approved one.
+
+The lead of 0.5.8 is forbidden to write `.overstory/plans/`, so its plan is wherever it could put it. Task ids and paths in mail
+are an agent's words: only plain names are followed, and only to regular files inside the product.
+"""
+
+import os
+import re
+import stat
+from dataclasses import replace
+from pathlib import Path
+
+from bot.supervisor.mailbox import Letter
+from bot.supervisor.protocol import MAX_TEXT, ChannelError
+
+TASK = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,120}")
+
+AUTHOR = re.compile(r"\A<!-- written-by: [^\n]*-->\n")
+"""The line with which `ov spec write` begins a file."""
+
+SHORT_BODY = 400
+"""A plan's mail with a body up to this many characters only points at the plan."""
+
+
+def task_of(letter: Letter) -> str | None:
+    """The task that a mail is about, by its payload or its subject; None where it is no plain name."""
+    for key in ("taskId", "beadId", "task_id", "bead_id"):
+        found = letter.payload.get(key)
+        if isinstance(found, str) and TASK.fullmatch(found):
+            return found
+    last = letter.subject.rsplit(":", 1)[-1].strip()
+    return last if TASK.fullmatch(last) else None
+
+
+def complete(root: Path, letter: Letter, worktree: str = "") -> Letter:
+    """A plan's mail with the whole plan as its body, where the body only points at it."""
+    # An answer inherits the type of what it answers.
+    if letter.type not in {"plan_ready", "decision_gate"} or letter.sender == "operator" or letter.subject.startswith("Re: "):
+        return letter
+    if letter.type == "decision_gate" and len(letter.body) > SHORT_BODY:
+        return letter
+    task = task_of(letter)
+    text = _found(root, task, letter.sender, worktree) if task else None
+    if text is None and letter.type == "plan_ready" and not letter.body.strip():
+        text = str(letter.payload.get("summary") or "") or None
+    if text is None or text.strip() in letter.body:
+        return letter
+    body = letter.body.strip()
+    return replace(letter, body=f"{body}\n\n{text}" if body and body not in text else text)
+
+
+def _found(root: Path, task: str, sender: str, worktree: str) -> str | None:
+    folder = root / ".overstory"
+    tree = Path(worktree) if worktree else folder / "worktrees" / sender
+    name = f"{task}.md"
+    places = [folder / "plans" / name, tree / ".overstory" / "plans" / name, folder / "specs" / name]
+    return next((AUTHOR.sub("", text) for place in places if (text := inside(root, place)) is not None), None)
+
+
+def inside(root: Path, path: Path) -> str | None:
+    """The text of a regular file inside the product, whatever links lie on the way; None for anything else."""
+    try:
+        real = path.resolve(strict=True)
+        if not real.is_relative_to(root.resolve()) or not stat.S_ISREG(real.stat().st_mode):
+            return None
+        with real.open("rb") as file:
+            return file.read(MAX_TEXT).decode("utf-8", "replace")
+    except OSError:
+        return None
+
+
+def approve(root: Path, task: str, text: str) -> Path:
+    """Put an approved plan where `sling --mode execute` of 0.5.8 looks for it; replaced whole."""
+    if not TASK.fullmatch(task):
+        raise ChannelError("bad_request", f"{task!r} is no task id that a plan can be filed under.")
+    folder = root / ".overstory" / "plans"
+    if folder.resolve() != root.resolve() / ".overstory" / "plans":
+        raise ChannelError("engine_failed", f"{folder} leads out of the product.", "Remove the link.")
+    folder.mkdir(exist_ok=True)
+    draft = folder / f".{task}.{os.getpid()}.new"
+    draft.write_text(text if text.endswith("\n") else f"{text}\n", "utf-8")
+    return draft.replace(folder / f"{task}.md")

@@ -1,0 +1,73 @@
+"""Starting workers. `ov sling` blocks for a worker's whole first turn, so it runs on by itself, its output in a file.
+
+It outlives the supervisor: the turn is its child. A new supervisor finds it again through the state folder.
+"""
+
+import asyncio
+import contextlib
+import subprocess
+import time
+from pathlib import Path
+
+from bot.supervisor import cli, errors, processes
+from bot.supervisor.context import Site
+from bot.supervisor.protocol import ChannelError
+from bot.supervisor.sessions import Row
+
+KEPT = 7 * 86400.0
+"""Seconds for which what a start printed is kept."""
+
+LOOK = 0.05
+"""Seconds between two looks whether the worker's session has appeared."""
+
+
+class Slings:
+    """The `ov sling` processes of one product."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._key = str(site.path)
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._pids: dict[str, tuple[int, float]] = {}
+        for known in site.state.all("sling"):
+            if known.get("product") == self._key:
+                self._pids[str(known["agent"])] = (int(known["pid"]), float(known["started"]))
+
+    def running(self, table: processes.Table) -> dict[str, int]:
+        """The agents whose `ov sling` still runs, with its process; those that have ended are forgotten."""
+        for agent, (pid, started) in list(self._pids.items()):
+            child = self._children.get(agent)
+            gone = child.poll() is not None if child else pid not in table or abs(table[pid].started - started) > 2
+            if gone:
+                del self._pids[agent]
+                self._children.pop(agent, None)
+                self._site.state.drop("sling", self._key, agent)
+        return {agent: pid for agent, (pid, _) in self._pids.items()}
+
+    async def start(self, agent: str, argv: tuple[str, ...]) -> Row:
+        """Run `ov sling` until the worker's session is recorded; raises what it says if it fails before that."""
+        before = await self._site.row(agent)
+        await self._site.work(self._site.state.forget_old, "sling", KEPT)
+        log = self._site.state.path("sling", self._key, agent, suffix=".log")
+        child = await self._site.work(processes.spawn, argv, self._site.path, log, log.with_suffix(".err"), self._site.env)
+        self._children[agent] = child
+        process = (await self._site.table()).get(child.pid)
+        started = process.started if process else time.time()
+        self._pids[agent] = (child.pid, started)
+        fact = {"product": self._key, "agent": agent, "pid": child.pid, "started": started}
+        self._site.state.put("sling", self._key, agent, value=fact)
+        while child.poll() is None:
+            if (row := await self._site.row(agent)) is not None and (before is None or row.started_at != before.started_at):
+                return row
+            await asyncio.sleep(LOOK)
+        if child.returncode == 0 and (row := await self._site.row(agent)) is not None:
+            return row
+        raise self._failure(log, agent)
+
+    def _failure(self, log: Path, agent: str) -> ChannelError:
+        printed, complained = "", ""
+        with contextlib.suppress(OSError):
+            printed = log.read_text("utf-8", "replace")[-cli.OUTPUT_CAP :]
+            complained = log.with_suffix(".err").read_text("utf-8", "replace")[-4000:]
+        outcome = cli.Outcome(("ov", "sling"), 1, printed, complained)
+        return errors.from_engine(outcome.words, doing=f"ov sling of {agent}")
