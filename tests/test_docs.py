@@ -290,7 +290,7 @@ def test_the_picture_of_the_layers_is_the_contract() -> None:
     layers = next(each["layers"] for each in contracts if each["type"] == "layers")
     picture = (ROOT / "docs/concepts.md").read_text().partition("## The layers")[2].split("```")[1]
     drawn = [set(re.split(r"\s{2,}", line.strip())[0].split(" · ")) for line in picture.strip().splitlines()]
-    assert drawn == [{name.strip().removeprefix("bot.") for name in layer.split(":")} for layer in layers]
+    assert drawn == [{name.strip().removeprefix("bot.") for name in re.split("[:|]", layer)} for layer in layers]
 
 
 def test_the_concepts_name_every_state() -> None:

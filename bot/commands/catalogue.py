@@ -1,4 +1,5 @@
-"""Finds the skills, and makes of each its Claude tool. Its words are read by `bot.commands.grammar`, checked by `bot.commands.arguments`."""
+"""Finds the skills, and makes of each its Claude tool. Its words are read by `bot.commands.grammar`, checked
+by `bot.commands.arguments`."""
 
 import importlib
 import importlib.util

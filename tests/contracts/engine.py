@@ -9,7 +9,7 @@ import pytest
 from bot.domain import Product
 from bot.domain.errors import EngineError, RuntimeUnreachable
 from bot.engine.base import Engine, RuntimeDown, RuntimeUp, SnapshotChanged, Uptake
-from tests.engine.yard import Ear, until
+from tests.yard import Ear, until
 
 
 class World(ABC):

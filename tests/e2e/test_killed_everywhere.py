@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests import test_seams as seams
 from tests.killing import LEAST, LEAST_CUTS, Trial
+from tests.store import test_seams as seams
 from tests.work import test_seams_work as queue
 
 

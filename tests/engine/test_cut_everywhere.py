@@ -18,7 +18,7 @@ from bot.domain.errors import EngineError
 from bot.engine.supervised import OverstoryEngine
 from bot.engine.unix import UnixTransport, connected
 from tests.bed import Bed, Clock
-from tests.engine.yard import Yard, until
+from tests.yard import Yard, until
 
 LONG = 90.0
 """Seconds for a step, however busy the machine is: a connection is cut a dozen times in one, and made again after a pause."""

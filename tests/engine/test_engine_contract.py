@@ -13,9 +13,9 @@ from bot.engine.supervised import OverstoryEngine
 from bot.engine.unix import UnixTransport
 from tests.contracts.engine import EngineContract, WorkContract, World
 from tests.ending import end_everything_in
-from tests.engine.conftest import NEW, OLD
-from tests.engine.yard import Ear, Supervisor, Yard, mailed
 from tests.fakes.engine import FakeEngine
+from tests.yard import Ear, Supervisor, Yard, mailed
+from tests.yard_fixtures import NEW, OLD
 
 
 class FakeWorld(World):

@@ -24,7 +24,7 @@ from bot.engine.supervised import OverstoryEngine
 from bot.engine.transport import Line, Transport
 from bot.engine.unix import UnixTransport
 from bot.supervisor.protocol import PROTOCOL, ChannelError, Decoder, Event, Hello, Request, Response, encode
-from tests.engine.yard import Ear, Yard, environment, mailed, until
+from tests.yard import Ear, Yard, environment, mailed, until
 
 # A process beside the bot
 

@@ -1,7 +1,7 @@
 """`kill -9` at every seam of a queue under limits: no work lost, none started twice, never more places than there are, nothing
 spent that nobody allowed.
 
-As in `tests/test_seams.py`, a seam is the moment before a commit or a call of the engine. Here the engine is watched as well:
+As in `tests/store/test_seams.py`, a seam is the moment before a commit or a call of the engine. Here the engine is watched:
 whatever it was asked to start, at no moment does more run in it than may.
 """
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.domain import GateState, WorkState
-from tests.test_seams import Fate, Killed, Life, every
+from tests.store.test_seams import Fate, Killed, Life, every
 
 REGISTRY = """
 products:

@@ -19,7 +19,7 @@ from bot.domain.errors import EngineError, RuntimeUnreachable
 from bot.engine.base import MailArrived, RuntimeDown, RuntimeUp
 from bot.engine.transport import Line, StreamLine, Transport
 from bot.supervisor.protocol import ChannelError, Decoder, Hello, Message, Request, Response, encode
-from tests.engine.yard import REHEARSAL, Supervisor, Yard, command, environment, mailed, until
+from tests.yard import REHEARSAL, Supervisor, Yard, command, environment, mailed, until
 
 
 def pid_of(product: Product) -> int:

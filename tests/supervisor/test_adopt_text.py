@@ -16,7 +16,7 @@ from bot.supervisor.adoption import section as words
 from bot.supervisor.adoption.config import Gate
 from bot.supervisor.adoption.edits import CONFIG, MANIFEST, Facts
 from bot.supervisor.protocol import ChannelError
-from tests.engine.yard import ROOT
+from tests.yard import ROOT
 
 CONFIG_011 = """# Overstory configuration
 

@@ -233,7 +233,6 @@ def test_nobodys_git_configuration_or_variables_reach_into_it(tmp_path: Path) ->
             "HOME": str(tmp_path / "home"),
             "GIT_DIR": str(tmp_path / "other"),
             "GIT_INDEX_FILE": str(tmp_path / "index"),
-            "PYTHONPATH": str(Path(__file__).parent.parent),
         },
         capture_output=True,
         text=True,

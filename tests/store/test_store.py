@@ -357,7 +357,7 @@ def test_a_store_of_the_first_version_is_brought_up_to_date_with_what_it_holds(t
 
 KILLED = """
 import os, signal, sys
-from tests.test_store import *
+from tests.store.test_store import *
 store = Store(sys.argv[1])
 for number in range(1000):
     with store.transaction():
@@ -371,7 +371,7 @@ for number in range(1000):
 
 def test_what_was_kept_survives_kill_9_and_half_of_nothing_is_there(tmp_path: Path) -> None:
     path = tmp_path / "fleet.db"
-    root = Path(__file__).parent.parent
+    root = Path(__file__).parents[2]
     ran = subprocess.run(
         [sys.executable, "-c", KILLED, str(path)],
         cwd=root,

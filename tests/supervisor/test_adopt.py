@@ -18,8 +18,8 @@ from bot.supervisor.adoption import records
 from bot.supervisor.adoption.backup import Backup, put, read
 from bot.supervisor.adoption.edits import Draft, Edit
 from tests.ending import end_everything_in
-from tests.engine.conftest import NEW, OLD
-from tests.engine.yard import Ear, Supervisor, Yard, command
+from tests.yard import Ear, Supervisor, Yard, command
+from tests.yard_fixtures import NEW, OLD
 
 
 def git(product: Product, *words: str) -> str:

@@ -18,7 +18,7 @@ from bot.supervisor.costs import Costs
 from bot.supervisor.mailbox import Mailbox, shortened
 from bot.supervisor.protocol import ERROR_CODES, MAX_TEXT, ChannelError
 from bot.supervisor.state import State
-from tests.engine.yard import until
+from tests.yard import until
 
 MAIL = """CREATE TABLE messages (id TEXT PRIMARY KEY, from_agent TEXT NOT NULL, to_agent TEXT NOT NULL, subject TEXT NOT NULL,
 body TEXT NOT NULL, type TEXT NOT NULL DEFAULT 'status', priority TEXT NOT NULL DEFAULT 'normal', thread_id TEXT, payload TEXT,

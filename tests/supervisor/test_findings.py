@@ -20,8 +20,8 @@ from bot.domain.errors import EngineError
 from bot.engine.base import Uptake
 from bot.engine.supervised import OverstoryEngine
 from bot.supervisor import hooks
-from tests.engine.conftest import OLD
-from tests.engine.yard import REHEARSAL, Ear, Supervisor, Yard, command, environment, eventually, mailed, until
+from tests.yard import REHEARSAL, Ear, Supervisor, Yard, command, environment, eventually, mailed, until
+from tests.yard_fixtures import OLD
 
 Test = TypeVar("Test", bound=Callable[..., Any])
 

@@ -20,7 +20,7 @@ from bot.engine.transport import Transport
 from bot.engine.unix import UnixTransport
 from tests.ending import end_everything_in
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 REHEARSAL = (sys.executable, "-P", "-m", "bot.rehearsal")
 PATIENCE = 20.0
 """Seconds that a test waits for what it expects."""
