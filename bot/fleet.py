@@ -441,7 +441,7 @@ class Fleet:
         self.store.outbox.outdate(post=added.id)
         self.changed(Change("post", product=product, post=added))
 
-    def places(self, product: str, conversation: str) -> tuple[str, ...]:
+    def targets(self, product: str, conversation: str) -> tuple[str, ...]:
         """The conversations that hear of something: where it was asked, and the product's channels on platforms that are on;
         not a channel in a thread of which it was asked, and none that is dead."""
         known = self.products.get(product)
@@ -451,13 +451,13 @@ class Fleet:
         dead = self.store.notes(DEAD)
         return tuple(dict.fromkeys(each for each in found if each not in dead)) or (BOARD,)
 
-    def address(self, person: Person) -> str:
+    def direct_target(self, person: Person) -> str:
         """The conversation in which a person is spoken to directly, on the first of their platforms that is on; or nothing."""
         dead = self.store.notes(DEAD)
         known = (f"{platform}:@{id}" for platform, id in person.ids.items() if platform in self.platforms - {"web", "terminal"})
         return next((each for each in known if each not in dead), "")
 
-    def bury(self, conversation: str, reason: str) -> None:
+    def mark_unreachable(self, conversation: str, reason: str) -> None:
         """Nothing can be shown in a conversation any more: what waits for it is given up, and people are told elsewhere."""
         with self.transaction():
             self.store.outbox.failed_in(conversation, reason, self.now())
@@ -468,7 +468,7 @@ class Fleet:
             said = f"I can say nothing in `{conversation}` any more: {reason} What belongs there is shown here from now on."
             self.say(BOARD, said, key=f"dead:{conversation}:{self.now().isoformat()}", kind="error")
 
-    def revive(self, conversation: str) -> None:
+    def mark_reachable(self, conversation: str) -> None:
         """Something was said in a conversation, or it was opened to us again: it is alive."""
         if self.store.note(DEAD + conversation) is not None:
             with self.transaction():

@@ -47,7 +47,7 @@ class Router:
 
     def receive(self, inbound: Inbound, *, lasting: bool = True) -> asyncio.Task[None] | None:
         """Persist an event and begin to handle it. It may be acknowledged when this returns; unless it is `lasting`, once
-        `store.lasting` has been awaited.
+        `store.durable` has been awaited.
 
         None if it was received before and is not being handled now."""
         press = inbound.press and replace(inbound.press, choice=whole(inbound.press.choice), note=whole(inbound.press.note))

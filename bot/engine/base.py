@@ -91,7 +91,7 @@ class Started:
     """True when the marker showed that it had been started before."""
 
 
-class Uptake(StrEnum):
+class Receipt(StrEnum):
     """How far a mail got with its recipient, as far as the engine lets one see."""
 
     WAITING = "waiting"
@@ -187,7 +187,7 @@ class Engine(ABC):
         an engine that reads approved plans from a file finds it there."""
 
     @abstractmethod
-    async def consumed(self, product: str, mail: str) -> Uptake:
+    async def receipt(self, product: str, mail: str) -> Receipt:
         """How far a mail that was sent got with its recipient."""
 
     @abstractmethod

@@ -15,12 +15,12 @@ from bot.engine.base import (
     EngineEvent,
     Listener,
     MailArrived,
+    Receipt,
     RuntimeDown,
     RuntimeInfo,
     RuntimeUp,
     SnapshotChanged,
     Started,
-    Uptake,
 )
 from bot.engine.link import Link
 from bot.engine.transport import Transport
@@ -110,9 +110,9 @@ class OverstoryEngine(Engine):
         args = {"mail": mail, "body": body, "marker": marker, "plan": plan}
         return str((await self._ask(product, "reply", args))["id"])
 
-    async def consumed(self, product: str, mail: str) -> Uptake:
+    async def receipt(self, product: str, mail: str) -> Receipt:
         """See `Engine`."""
-        return Uptake((await self._ask(product, "consumed", {"mail": mail}))["uptake"])
+        return Receipt((await self._ask(product, "consumed", {"mail": mail}))["uptake"])
 
     async def sling(self, product: str, *, agent: str, capability: str, task: str, brief: str, marker: str) -> Started:
         """See `Engine`."""

@@ -20,7 +20,7 @@ def show(fleet: "Fleet", gate: Gate) -> None:
     """Post a gate's card wherever its product's people are, and a note to those who may decide it."""
     revision = f", revision {gate.revision}" if gate.revision > 1 else ""
     text = f"**{gate.product}** waits for you: {lifecycle.named(gate)}{revision} (`{gate.id}`)"
-    for place in fleet.places(gate.product, gate.conversation):
+    for place in fleet.targets(gate.product, gate.conversation):
         key = f"gate:{gate.id}:{place}"
         fleet.say(place, text, key=key, kind="gate", product=gate.product, cards=(Card("gate", gate=gate.id),))
     _notes(fleet, gate, deciders(fleet, gate), text, "")
@@ -142,7 +142,7 @@ def _still(fleet: "Fleet", gate: Gate, product: Product) -> str:
 
 
 def _say(fleet: "Fleet", gate: Gate, text: str, key: str) -> None:
-    for place in fleet.places(gate.product, gate.conversation):
+    for place in fleet.targets(gate.product, gate.conversation):
         card = (Card("gate", gate=gate.id),)
         fleet.say(place, text, key=f"{key}:{place}", kind="reminder", product=gate.product, cards=card)
 
@@ -150,9 +150,9 @@ def _say(fleet: "Fleet", gate: Gate, text: str, key: str) -> None:
 def _notes(fleet: "Fleet", gate: Gate, names: Iterable[str], text: str, key: str) -> bool:
     """A direct message to each of these people on the first of their platforms that is on, unless the card stands there;
     whether any was new."""
-    shown, told = fleet.places(gate.product, gate.conversation), False
+    shown, told = fleet.targets(gate.product, gate.conversation), False
     for person in fleet.registry.people:
-        address = fleet.address(person)
+        address = fleet.direct_target(person)
         if person.name in names and address and not any(place.startswith(address) for place in shown):
             name = f"note:{gate.id}:{person.name}{key}"
             cards = (Card("gate", gate=gate.id),)

@@ -7,7 +7,7 @@ from datetime import timedelta
 from bot.commands.skill import SkillResult
 from bot.domain import Action, Gate, GateState, Suggestion, Work, WorkState
 from bot.domain.errors import EngineError, FleetError
-from bot.engine.base import Uptake
+from bot.engine.base import Receipt
 from bot.fleet import Fleet
 from bot.gates import lifecycle, notify
 from bot.jobs.scheduler import GOES_ON
@@ -73,7 +73,7 @@ def _not_started(fleet: Fleet, work: Work, error: EngineError) -> None:
     fleet.record("work", "fleet", work.product, work.id, {"failed": error.message, "code": error.code})
     fleet.save_work(work, state=WorkState.FAILED, reason=error.message)
     text = f"**{work.product}** · `{work.id}` could not start: {error.message} {error.hint}".rstrip()
-    for place in fleet.places(work.product, work.conversation):
+    for place in fleet.targets(work.product, work.conversation):
         fleet.say(place, text, key=f"unstarted:{work.tag}:{place}", kind="error", product=work.product)
 
 
@@ -85,7 +85,7 @@ def still_not_started(fleet: Fleet, work: Work) -> None:
         "It is tried again every half minute, and keeps its place."
     )
     stop = Suggestion("Stop it", f"/fleet stop {work.product}")
-    for place in fleet.places(work.product, work.conversation):
+    for place in fleet.targets(work.product, work.conversation):
         fleet.say(place, text, key=f"not yet:{work.tag}:{place}", kind="error", product=work.product, suggestions=(stop,))
 
 
@@ -150,7 +150,7 @@ async def _act(fleet: Fleet, gate: Gate, act: Act | None) -> None:
             result, reason = SkillResult(f"{command} was refused: {error}"), error.message
     with fleet.transaction():
         _delivered(fleet, fleet.gate(gate.id), reason)
-        for place in fleet.places(gate.product, gate.conversation)[:1]:
+        for place in fleet.targets(gate.product, gate.conversation)[:1]:
             product = gate.product or None
             fleet.say(place, result.text, key=f"acted:{gate.id}", product=product, suggestions=result.suggestions)
 
@@ -179,34 +179,34 @@ async def _see_to_it(fleet: Fleet, gate: Gate) -> None:
     assert gate.reply is not None and gate.sent_at is not None  # noqa: S101  it was sent
     age = fleet.now() - gate.sent_at
     try:
-        uptake = await fleet.engine.consumed(gate.product, gate.reply)
+        uptake = await fleet.engine.receipt(gate.product, gate.reply)
     except EngineError as error:
         if error.code in AGAIN:
             raise
-        uptake = Uptake.TAKEN  # the engine has cleaned it away, which it does with what is done
+        uptake = Receipt.TAKEN  # the engine has cleaned it away, which it does with what is done
     now = fleet.gate(gate.id)
     if not _on_its_way(now) or now.reply != gate.reply:
         return
-    if uptake is Uptake.TAKEN or (uptake is Uptake.READ and age >= READ_FOR_GOOD):
+    if uptake is Receipt.TAKEN or (uptake is Receipt.READ and age >= READ_FOR_GOOD):
         _delivered(fleet, now, f"{_reader(fleet, now)} has it")
-    elif _over(fleet, gate) and uptake is not Uptake.READ:
+    elif _over(fleet, gate) and uptake is not Receipt.READ:
         why = f"{gate.work} ended before it was read"
         with fleet.transaction():
             fleet.record("gate", "fleet", gate.product, gate.id, {"undelivered": why})
             fleet.save_gate(lifecycle.undeliverable(now, why, fleet.now()))
-    elif uptake is Uptake.LOST and gate.sendings >= MOST_SENDINGS:
+    elif uptake is Receipt.LOST and gate.sendings >= MOST_SENDINGS:
         why = f"{_reader(fleet, now)} was sent it {gate.sendings} times and was never shown it."
         hint = "See that the agents' user may write its `.claude/settings.local.json`: the hooks in it could not be mended."
         again = Suggestion("Hand it over again", f"/fleet approve-plan {gate.id} --again")
         _undelivered(fleet, now, EngineError(why, hint), again)
-    elif uptake is Uptake.LOST:
+    elif uptake is Receipt.LOST:
         with fleet.transaction():
             fleet.record("gate", "fleet", gate.product, gate.id, {"swallowed": gate.reply})
             fleet.save_gate(lifecycle.to_send_again(now, fleet.now()))
     elif _gone(fleet, gate):
         again = Suggestion("Start it again with the decision", f"/fleet approve-plan {gate.id} --again")
         _undelivered(fleet, now, EngineError("its session ended before it read it."), again)
-    elif uptake is Uptake.WAITING and age >= WAKE_AFTER and not fleet.paused(gate.product):
+    elif uptake is Receipt.WAITING and age >= WAKE_AFTER and not fleet.paused(gate.product):
         await fleet.engine.nudge(gate.product, "coordinator", "The operator has answered. Check your mail.")
 
 
@@ -273,6 +273,6 @@ def _undelivered(fleet: Fleet, gate: Gate, error: EngineError, offer: Suggestion
         offer = offer or (Suggestion("Ask for it anew", briefs.again(work)) if work else None)
         if work and (work.state is WorkState.WAITING or work.reason == GOES_ON):
             fleet.save_work(work, state=WorkState.WAITING, reason=f"the decision on {gate.id} did not arrive: {error.message}")
-        for place in fleet.places(gate.product, gate.conversation):
+        for place in fleet.targets(gate.product, gate.conversation):
             key = f"undelivered:{gate.id}:{place}"
             fleet.say(place, said, key=key, kind="error", product=gate.product, suggestions=(offer,) if offer else ())

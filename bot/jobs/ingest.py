@@ -87,7 +87,7 @@ def _warn(fleet: Fleet, mail: Mail) -> None:
         f"another coordinator did, or an agent. If you do not know who it was, hold {product} and look at what it did."
     )
     offers = (Suggestion("Hold it", f"/fleet pause {product}"), Suggestion("Read it", f"/fleet mail {product} {mail.id}"))
-    for place in fleet.places(product, ""):
+    for place in fleet.targets(product, ""):
         key = f"not ours:{product}:{mail.id}:{place}"
         fleet.say(place, said, key=key, kind="error", product=product, suggestions=offers)
 
@@ -171,8 +171,8 @@ def _end(fleet: Fleet, work: Work, *, well: bool, result: str) -> Work:
 
 def _say_reports(fleet: Fleet, product: str, reports: Sequence[Report]) -> None:
     """One message for each place, however many agents reported at once."""
-    for place in dict.fromkeys(place for report in reports for place in fleet.places(product, report.conversation)):
-        here = [report for report in reports if place in fleet.places(product, report.conversation)]
+    for place in dict.fromkeys(place for report in reports for place in fleet.targets(product, report.conversation)):
+        here = [report for report in reports if place in fleet.targets(product, report.conversation)]
         text = "\n\n".join(_report_text(report) for report in here)
         cards = tuple(Card("work", work=id) for id in dict.fromkeys(report.work.id for report in here if report.work))
         fleet.report(place, text, key=f"mail:{product}:{here[0].mail.id}:{place}", product=product, cards=cards)

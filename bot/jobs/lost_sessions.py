@@ -91,6 +91,6 @@ def _again(fleet: Fleet, work: Work, why: str, most: int) -> None:
 
 
 def _tell(fleet: Fleet, work: Work, text: str, button: Suggestion) -> None:
-    for place in fleet.places(work.product, work.conversation):
+    for place in fleet.targets(work.product, work.conversation):
         key = f"lost:{work.tag}:{place}"
         fleet.say(place, text, key=key, kind="report", product=work.product, suggestions=(button,))

@@ -26,7 +26,7 @@ async def send(fleet: Fleet, chat: Chat, row: Outgoing) -> None:
         outbox.failed(row.number, "its post is gone", fleet.now())
         return
     outbox.attempting(row.number, fleet.now())
-    await fleet.store.lasting()
+    await fleet.store.durable()
     key = f"outbox:{fleet.store.origin}:{row.number}"
     try:
         message = await chat.post(post, key, again=row.state == "attempting", plain=row.plain)
@@ -53,7 +53,7 @@ def _not_taken(fleet: Fleet, row: Outgoing, error: DeliveryError) -> None:
     outbox, now = fleet.store.outbox, fleet.now()
     log.warning("%s did not take message %s (%s): %s", row.platform, row.number, error.code, error.message)
     if error.code == "gone":
-        fleet.bury(row.conversation, error.message)
+        fleet.mark_unreachable(row.conversation, error.message)
     elif error.code == "malformed" and not row.plain:
         outbox.retry(row.number, error.message, now, now, plain=True)
     elif error.code not in WAITS and (_final(error) or now - row.created_at > GIVEN_UP):

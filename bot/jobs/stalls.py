@@ -55,5 +55,5 @@ def _tell(fleet: Fleet, work: Work, quiet: timedelta) -> None:
         fleet.store.set_note(f"stalled:{work.id}", work.tag)
         fleet.record("work", "fleet", work.product, work.id, {"stalled": how})
         fleet.save_work(work, reason=f"stalled: {how}")
-        for place in fleet.places(work.product, work.conversation):
+        for place in fleet.targets(work.product, work.conversation):
             fleet.say(place, text, key=f"stalled:{work.tag}:{place}", kind="report", product=work.product, suggestions=buttons)

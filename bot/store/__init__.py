@@ -22,7 +22,7 @@ class Store:
     def __init__(self, path: Path | str, database: type[Database] = Database) -> None:
         self.database = database(path)
         self.transaction = self.database.transaction
-        self.lasting = self.database.lasting
+        self.durable = self.database.durable
         self.origin = self.database.origin
         self.talk = Talk(self.database)
         self.mail = Mailbox(self.database)

@@ -105,7 +105,7 @@ class Database:
             if not lasting:
                 self.run(f"PRAGMA synchronous = {self.synchronous}")
 
-    async def lasting(self) -> None:
+    async def durable(self) -> None:
         """Wait until all that has been kept by now survives a loss of power. It holds up nobody else, and those who wait wait
         together. Raises StoreError when it cannot be."""
         if self.synchronous == "OFF" or str(self.path) == ":memory:":

@@ -104,7 +104,7 @@ async def _inspect(product: Product, args: Args) -> Any:
 
 
 async def _consumed(product: Product, args: Args) -> Any:
-    return await queries.consumed(product, text(args, "mail"))
+    return await queries.receipt(product, text(args, "mail"))
 
 
 async def _cli(product: Product, args: Args) -> Any:

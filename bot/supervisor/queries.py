@@ -35,7 +35,7 @@ async def inspect(product: Product, agent: str) -> dict[str, Any]:
     return {"session": row.as_json(alive), "events": events, "output": output}
 
 
-async def consumed(product: Product, mail: str) -> dict[str, Any]:
+async def receipt(product: Product, mail: str) -> dict[str, Any]:
     """How far a mail got with its recipient, as far as the engine lets one see."""
     await product.dialect()
     letter = await product.site.read(product.site.mailbox.by_id, mail)

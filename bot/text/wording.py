@@ -105,3 +105,19 @@ def shortened(text: str, most: int) -> str:
         return line
     cut = line[: most - 1]
     return (cut[: cut.rfind(" ")] if " " in cut[most // 2 :] else cut).rstrip() + "…"
+
+
+STATE_LABELS = {
+    "queued": "Queued",
+    "starting": "Starting",
+    "running": "Running",
+    "waiting": "Waiting for a decision",
+    "paused": "Paused",
+    "done": "Done",
+    "rejected": "Rejected",
+    "failed": "Failed",
+    "cancelled": "Cancelled",
+    "idle": "Idle",
+    "unreachable": "Unreachable",
+}
+"""Label of each state of work or of a product, the same on every surface. Keys are the values that JSON uses."""

@@ -59,7 +59,7 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True)
-class Purse:
+class Spend:
     """A product's money today, US dollars."""
 
     spent: float = 0.0
@@ -68,7 +68,7 @@ class Purse:
 
 
 @dataclass(frozen=True, slots=True)
-class Need:
+class Requirements:
     """What a piece of work is expected to take: GiB and US dollars."""
 
     memory_gb: float = DEFAULT_MEMORY_GB
@@ -88,15 +88,15 @@ class Admission(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class AdmissionInput:
     """All that the guard looks at beside the queue and what is in use."""
 
     products: Mapping[str, Product]
     held: Mapping[str, Hold]
     """By product."""
-    purses: Mapping[str, Purse]
+    purses: Mapping[str, Spend]
     """By product."""
-    needs: Mapping[str, Need]
+    needs: Mapping[str, Requirements]
     """By id of work, or `<product>` for all others of it; of work under way what it will take still."""
     blocked: Mapping[str, Hold]
     """By id: work that waits for other work, or for a moment after a failure."""
@@ -108,12 +108,12 @@ class Question:
     """By product: what holds it back from its second place on."""
 
 
-NOTHING = Question({}, {}, {}, {}, {}, {})
+NOTHING = AdmissionInput({}, {}, {}, {}, {}, {})
 KEEPS_OUT_RETURNING = frozenset({"paused", "brake", "trouble", "unheard", "gone"})
 """Holds that keep also work from going on that was under way."""
 
 
-def admit(queue: Sequence[Work], capacity: Capacity, question: Question, now: datetime) -> list[Admission]:
+def admit(queue: Sequence[Work], capacity: Capacity, question: AdmissionInput, now: datetime) -> list[Admission]:
     """A decision for each of these, first in line first. Work that is not queued but under way wants its place back: it has
     its memory already, and comes before all that is new."""
     tally = _Tally(capacity, question)
@@ -153,7 +153,7 @@ _SHARED = frozenset({"memory", "machine", "weight"})
 class _Tally:
     """What is in use while decisions are made: each start takes its part at once."""
 
-    def __init__(self, capacity: Capacity, question: Question) -> None:
+    def __init__(self, capacity: Capacity, question: AdmissionInput) -> None:
         self._capacity, self._question = capacity, question
         self.places = dict(question.places)
         self._running, self._weight = capacity.running, capacity.weight
@@ -218,7 +218,7 @@ class _Tally:
             return held
         if name in self._question.trials and self.places.get(name, 0):
             return self._question.trials[name]
-        purse = self._purses.get(name, Purse())
+        purse = self._purses.get(name, Spend())
         if purse.limit is not None and purse.spent >= purse.limit:
             return Hold("budget", f"{name} has spent {money(purse.spent)} of {money(purse.limit)} today")
         return None
@@ -229,7 +229,7 @@ class _Tally:
             return None
         return Hold("weight", f"waits for {weight:g} of weight ({self._weight:g} of {most:g} in use)")
 
-    def _short(self, work: Work, need: Need) -> Hold | None:
+    def _short(self, work: Work, need: Requirements) -> Hold | None:
         """What there is too little of for this one."""
         capacity = self._capacity
         if capacity.max_memory_gb is not None:
@@ -244,8 +244,8 @@ class _Tally:
             return Hold("machine", f"{need.memory_gb - free:.1f} GB short of memory where it runs {figures}")
         return self._unpayable(work, need)
 
-    def _unpayable(self, work: Work, need: Need) -> Hold | None:
-        capacity, purse = self._capacity, self._purses.get(work.product, Purse())
+    def _unpayable(self, work: Work, need: Requirements) -> Hold | None:
+        capacity, purse = self._capacity, self._purses.get(work.product, Spend())
         sums = (
             (work.product, purse.spent + purse.reserved, purse.limit),
             ("the fleet", capacity.spent_usd + self._reserved_usd, capacity.budget_usd),
@@ -259,7 +259,7 @@ class _Tally:
 
     def placed(self, work: Work, *, returning: bool = False) -> Admission:
         """Give it its place."""
-        need = self._question.needs.get(work.id, Need(0.0)) if returning else self._need(work)
+        need = self._question.needs.get(work.id, Requirements(0.0)) if returning else self._need(work)
         self._running += 1
         self._weight += self._weigh(work)
         self._memory += need.memory_gb
@@ -268,10 +268,10 @@ class _Tally:
         self._own.pop(work.product, None)
         self._weighed.clear()
         self.shut = self._shut_for_new()
-        runtime, purse = self._runtime(work), self._purses.get(work.product, Purse())
+        runtime, purse = self._runtime(work), self._purses.get(work.product, Spend())
         if runtime in self._free:
             self._free[runtime] -= need.memory_gb
-        self._purses[work.product] = Purse(purse.spent, purse.limit, purse.reserved + need.usd)
+        self._purses[work.product] = Spend(purse.spent, purse.limit, purse.reserved + need.usd)
         free = f"{self._running} of {self._capacity.max_sessions} sessions in use"
         return Admission(work, True, free, numbers=self.numbers(work))
 
@@ -302,15 +302,15 @@ class _Tally:
         if capacity.max_weight is not None:
             found["weight"] = [self._weight, capacity.max_weight]
         if work is not None:
-            need, purse = self._need(work), self._purses.get(work.product, Purse())
+            need, purse = self._need(work), self._purses.get(work.product, Spend())
             found |= {"needs_gb": round(need.memory_gb, 2), "expected_usd": round(need.usd, 4)}
             if purse.limit is not None:
                 found["product_usd_today"] = [round(purse.spent, 4), purse.limit]
         return found
 
-    def _need(self, work: Work) -> Need:
+    def _need(self, work: Work) -> Requirements:
         needs = self._question.needs
-        return needs.get(work.id) or needs.get(work.product) or Need()
+        return needs.get(work.id) or needs.get(work.product) or Requirements()
 
     def _weigh(self, work: Work) -> float:
         if work.weight is not None:

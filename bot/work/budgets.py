@@ -114,7 +114,7 @@ def _warn(fleet: "Fleet", limit: Limit) -> None:
     with fleet.transaction():
         fleet.store.set_note(of, mark)
         fleet.record("budget", "fleet", _of(limit), limit.scope, {"warned": round(limit.spent, 4), "limit": limit.most})
-        for place in fleet.places("" if limit.scope == capacity.WHOLE else limit.product, ""):
+        for place in fleet.targets("" if limit.scope == capacity.WHOLE else limit.product, ""):
             key = f"warned:{limit.scope}:{mark}:{place}"
             fleet.say(place, text, key=key, kind="report", product=_of(limit))
 

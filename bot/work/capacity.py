@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from bot.domain import GateState, Product, Work, WorkState
 from bot.engine.base import RuntimeInfo
 from bot.work import retry
-from bot.work.admission import Admission, Capacity, Hold, Need, Purse, Question, admit
+from bot.work.admission import Admission, AdmissionInput, Capacity, Hold, Requirements, Spend, admit
 
 if TYPE_CHECKING:
     from bot.fleet import Fleet
@@ -161,10 +161,10 @@ def added(fleet: "Fleet", scope: str) -> float:
     return float(fleet.store.note(f"raised:{scope}{day}") or 0.0)
 
 
-def need(fleet: "Fleet", work: Work) -> Need:
+def need(fleet: "Fleet", work: Work) -> Requirements:
     """What a piece of work is expected to take."""
     expected = fleet.learned.of(work.product, work.capability, default_gb(fleet, work.product))
-    return Need(expected.memory_gb, expected.usd if work.estimate_usd is None else work.estimate_usd)
+    return Requirements(expected.memory_gb, expected.usd if work.estimate_usd is None else work.estimate_usd)
 
 
 def default_gb(fleet: "Fleet", product: str) -> float:
@@ -177,18 +177,20 @@ def default_gb(fleet: "Fleet", product: str) -> float:
     return min(REHEARSED_GB, usual) if info is not None and info.rehearsal else usual
 
 
-def _still_to_take(fleet: "Fleet", work: Work) -> Need:
+def _still_to_take(fleet: "Fleet", work: Work) -> Requirements:
     """What work that is under way takes when it goes on, beyond what its product has."""
     expected, snapshot = need(fleet, work), fleet.snapshots.get(work.product)
     has = snapshot.memory_mib / 1024 if snapshot else 0.0
-    return Need(max(0.0, expected.memory_gb - has), _still_to_spend(work, expected))
+    return Requirements(max(0.0, expected.memory_gb - has), _still_to_spend(work, expected))
 
 
-def _still_to_spend(work: Work, expected: Need) -> float:
+def _still_to_spend(work: Work, expected: Requirements) -> float:
     return max(0.0, expected.usd - work.cost_usd)
 
 
-def question(fleet: "Fleet", queue: Sequence[Work], *, first: Sequence[str] = (), going_on: Iterable[str] = ()) -> Question:
+def question(
+    fleet: "Fleet", queue: Sequence[Work], *, first: Sequence[str] = (), going_on: Iterable[str] = ()
+) -> AdmissionInput:
     """What the guard has to know of these pieces of work. `going_on` are products whose pause is about to end."""
     known, having = products(fleet), holding(fleet)
     places, most = Counter(work.product for work in having), fleet.registry.scheduling.failures_in_a_row
@@ -204,9 +206,9 @@ def question(fleet: "Fleet", queue: Sequence[Work], *, first: Sequence[str] = ()
     for work in having:
         reserved[work.product] = reserved.get(work.product, 0.0) + _still_to_spend(work, need(fleet, work))
     spent = spent_today(fleet)
-    purses = {name: Purse(spent.get(name, 0.0), limit(fleet, name), reserved.get(name, 0.0)) for name in names & known.keys()}
+    purses = {name: Spend(spent.get(name, 0.0), limit(fleet, name), reserved.get(name, 0.0)) for name in names & known.keys()}
     trials = {name: hold for name in names if (hold := retry.trial(name, failed(fleet, name), most))}
-    return Question(known, held, purses, needs, _blocked(fleet, queue), places, first, trials)
+    return AdmissionInput(known, held, purses, needs, _blocked(fleet, queue), places, first, trials)
 
 
 def _plain(fleet: "Fleet", product: str) -> Work:

@@ -177,5 +177,5 @@ def enable(fleet: Fleet, timed: Timed, person: Person) -> Timed:
 
 
 def _tell(fleet: Fleet, timed: Timed, text: str, *, key: str, suggestions: tuple[Suggestion, ...] = ()) -> None:
-    for place in fleet.places(timed.product, timed.conversation):
+    for place in fleet.targets(timed.product, timed.conversation):
         fleet.say(place, text, key=f"{key}:{place}", kind="report", product=timed.product, suggestions=suggestions)

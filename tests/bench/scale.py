@@ -14,7 +14,7 @@ from bot.jobs.loop import Jobs
 from bot.registry import PRIORITIES, RegistryFile
 from bot.store import Store
 from bot.work import admission
-from bot.work.admission import NOTHING, Capacity, Hold, Need
+from bot.work.admission import NOTHING, Capacity, Hold, Requirements
 from tests.bench import machine
 from tests.bench.bench import Bench
 from tests.bench.coordinator import Coordinator, end_supervisors, write_registry
@@ -67,7 +67,7 @@ def _admit() -> list[Figure]:
     held = {name: Hold("paused", f"{name} is paused") for name in list(products)[::10]}
     free = Capacity(running=10, max_sessions=50, max_memory_gb=500, free_gb={"": 500.0}, max_weight=500, max_cpu_percent=80)
     short = replace(free, spent_usd=99.5, budget_usd=100)
-    question = replace(NOTHING, products=products, held=held, needs={name: Need(2.0, 1.0) for name in products})
+    question = replace(NOTHING, products=products, held=held, needs={name: Requirements(2.0, 1.0) for name in products})
 
     def figure(what: str, capacity: Capacity, starts: int) -> Figure:
         def job() -> None:

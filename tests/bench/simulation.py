@@ -18,7 +18,7 @@ from statistics import mean
 
 from bot.domain import Product, Work, WorkState
 from bot.work import estimates, retry
-from bot.work.admission import Capacity, Need, Purse, Question, admit
+from bot.work.admission import AdmissionInput, Capacity, Requirements, Spend, admit
 from bot.work.ordering import PRIORITIES
 from tests.bench.bench import Bench
 from tests.bench.figures import Figure, Goal, Section, percentile
@@ -168,7 +168,7 @@ class Fleet:
         """Their sessions wait for a person, and keep their memory."""
         self.running: dict[str, float] = {}
         self.past: dict[str, deque[Work]] = {name: deque(maxlen=9) for name in products}
-        self.known: dict[str, Need] = {}
+        self.known: dict[str, Requirements] = {}
         self.spent: dict[str, float] = {}
         self.day = 0
         self.events = [(each.at, number, "asked", each.work.id) for number, each in enumerate(drawn)]
@@ -237,8 +237,8 @@ class Fleet:
         needs = {name: self._need(name) for name in {work.product for work in queue}}
         for id, work in self.back.items():
             expected = needs[work.product]
-            needs[id] = Need(max(0.0, expected.memory_gb - self.fate[id].memory_gb), expected.usd)
-        purses = {name: Purse(self.spent.get(name, 0.0), BUDGET_USD) for name in self.limited}
+            needs[id] = Requirements(max(0.0, expected.memory_gb - self.fate[id].memory_gb), expected.usd)
+        purses = {name: Spend(self.spent.get(name, 0.0), BUDGET_USD) for name in self.limited}
         places = Counter(self.fate[id].work.product for id in self.running)
         first = self.order(list(self.queue.values())) if self.order else ()
         standing = self._standing()
@@ -251,17 +251,17 @@ class Fleet:
             weight=self._weight(),
             max_weight=WEIGHT,
         )
-        question = Question(self.products, {}, purses, needs, {}, places, first)
+        question = AdmissionInput(self.products, {}, purses, needs, {}, places, first)
         for decision in admit(queue, capacity, question, START + timedelta(seconds=now)):
             if decision.start:
                 self._start(now, decision.work)
             elif decision.code in {"budget", "estimate"}:
                 self._later((self.day + 1) * DAY, "midnight", decision.work.id)
 
-    def _need(self, name: str) -> Need:
+    def _need(self, name: str) -> Requirements:
         if name not in self.known:
             known = estimates.expectation(list(self.past[name]), None, 2.0)
-            self.known[name] = Need(known.memory_gb, known.usd if name in self.limited else 0.0)
+            self.known[name] = Requirements(known.memory_gb, known.usd if name in self.limited else 0.0)
         return self.known[name]
 
     def _promised(self, now: float) -> float:

@@ -8,7 +8,7 @@ import pytest
 
 from bot.domain import Product
 from bot.domain.errors import EngineError, RuntimeUnreachable
-from bot.engine.base import Engine, RuntimeDown, RuntimeUp, SnapshotChanged, Uptake
+from bot.engine.base import Engine, Receipt, RuntimeDown, RuntimeUp, SnapshotChanged
 from tests.yard import Ear, until
 
 
@@ -74,10 +74,10 @@ class WorkContract(ABC):
         await world.agent_mails(world.one, "On it")
         await ear.letter("one", subject="On it")
         for _ in range(200):
-            if (found := await engine.consumed("one", id)) is Uptake.TAKEN:
+            if (found := await engine.receipt("one", id)) is Receipt.TAKEN:
                 break
-            assert found in {Uptake.WAITING, Uptake.READ}
-        assert found is Uptake.TAKEN
+            assert found in {Receipt.WAITING, Receipt.READ}
+        assert found is Receipt.TAKEN
 
     async def test_slinging_starts_a_worker_once(self, world: World) -> None:
         engine, ear = await world.client()
@@ -198,7 +198,7 @@ class EngineContract(WorkContract):
             await engine.reply("one", "msg-none", "Blue.", marker="[g1 r1]")
         assert caught.value.code == "not_found"
         with pytest.raises(EngineError):
-            await engine.consumed("one", "msg-none")
+            await engine.receipt("one", "msg-none")
 
     async def test_a_product_in_trouble_troubles_nobody_else(self, world: World) -> None:
         engine, ear = await world.client()

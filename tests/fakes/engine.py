@@ -26,12 +26,12 @@ from bot.engine.base import (
     FileChange,
     Listener,
     MailArrived,
+    Receipt,
     RuntimeDown,
     RuntimeInfo,
     RuntimeUp,
     SnapshotChanged,
     Started,
-    Uptake,
 )
 
 
@@ -61,7 +61,7 @@ class Box:
     started: dict[str, str] = field(default_factory=dict)
     """Agent names by marker."""
     nudges: list[tuple[str, str]] = field(default_factory=list)
-    uptake: dict[str, Uptake] = field(default_factory=dict)
+    uptake: dict[str, Receipt] = field(default_factory=dict)
     """What `consumed` answers by mail id; `taken` for those not named."""
     adopted: bool = False
     dirty: tuple[str, ...] = ()
@@ -101,7 +101,7 @@ class FakeEngine(Engine):
         self._watched: dict[str, Product] = {}
         self._replayed: dict[str, int] = {}
         self._failures: list[Failure] = []
-        self.next_uptake = Uptake.TAKEN
+        self.next_uptake = Receipt.TAKEN
         """How far the next answers get."""
         self._numbers: Counter[str] = sharing._numbers if sharing else Counter()
 
@@ -269,11 +269,11 @@ class FakeEngine(Engine):
         finish()
         return answer.id
 
-    async def consumed(self, product: str, mail: str) -> Uptake:
+    async def receipt(self, product: str, mail: str) -> Receipt:
         self._begin("consumed", product, {"mail": mail})
         if all(known.id != mail for known in self.box(product).mail):
             raise EngineError(f"There is no mail {mail} in {product}.", "", code="not_found", product=product)
-        return self.box(product).uptake.get(mail, Uptake.TAKEN)
+        return self.box(product).uptake.get(mail, Receipt.TAKEN)
 
     async def sling(self, product: str, *, agent: str, capability: str, task: str, brief: str, marker: str) -> Started:
         args = {"agent": agent, "capability": capability, "task": task, "brief": brief, "marker": marker}

@@ -15,7 +15,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 
 from bot.domain import Decision, Gate, GateState, Mail, Person, Role
 from bot.domain.errors import FleetError, NotAllowed
-from bot.engine.base import EngineEvent, MailArrived, Uptake
+from bot.engine.base import EngineEvent, MailArrived, Receipt
 from bot.fleet import Fleet
 from bot.gates import notify
 from bot.jobs import dispatch, ingest
@@ -35,7 +35,7 @@ people:
 approvals: {approvers: [ana, ben], backups: [cy], required: %d, remind_after: 30, escalate_after: 2h}
 """
 PEOPLE = {name: Person(name, role) for name, role in zip(["ana", "ben", "cy", "vic"], reversed(Role), strict=True)}
-MET = frozenset({Uptake.READ, Uptake.TAKEN})
+MET = frozenset({Receipt.READ, Receipt.TAKEN})
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class GateLife(RuleBasedStateMachine):
         self.loop = asyncio.new_event_loop()
         self.clock = Clock()
         self.engine = FakeEngine(now=self.clock)
-        self.engine.next_uptake = Uptake.WAITING
+        self.engine.next_uptake = Receipt.WAITING
         self.store = Store(":memory:")
         self.given: dict[str, Decision] = {}
         self.shown: dict[str, Shown] = {}
@@ -156,13 +156,13 @@ class GateLife(RuleBasedStateMachine):
             assert lost
         self.engine._failures.clear()
 
-    @rule(data=st.data(), uptake=st.sampled_from(list(Uptake)))
-    def read(self, data: st.DataObject, uptake: Uptake) -> None:
+    @rule(data=st.data(), uptake=st.sampled_from(list(Receipt)))
+    def read(self, data: st.DataObject, uptake: Receipt) -> None:
         """Its reader meets what was sent to it last, or a hook swallows it."""
-        waiting = [mail for mail in self.sent() if self.uptake(mail) in (Uptake.WAITING, Uptake.READ)]
+        waiting = [mail for mail in self.sent() if self.uptake(mail) in (Receipt.WAITING, Receipt.READ)]
         if waiting:
             mail = data.draw(st.sampled_from(waiting))
-            if self.uptake(mail) is Uptake.WAITING or uptake is Uptake.TAKEN:
+            if self.uptake(mail) is Receipt.WAITING or uptake is Receipt.TAKEN:
                 self.engine.box("product-a").uptake[mail.id] = uptake
 
     @rule(hours=st.floats(0.01, 200))
@@ -196,7 +196,7 @@ class GateLife(RuleBasedStateMachine):
     def sent(self) -> list[Mail]:
         return [mail for mail in self.engine.box("product-a").mail if mail.sender == "operator"]
 
-    def uptake(self, mail: Mail) -> Uptake:
+    def uptake(self, mail: Mail) -> Receipt:
         return self.engine.box("product-a").uptake[mail.id]
 
     @invariant()

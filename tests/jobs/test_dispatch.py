@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bot.domain import Gate, GateState, Mail, Person, Role, WorkState
-from bot.engine.base import Uptake
+from bot.engine.base import Receipt
 from tests.bed import Bed
 
 PLAN = {"options": ["approve", "revise", "reject"], "taskId": "t-1"}
@@ -35,18 +35,18 @@ async def look_again(bed: Bed, **span: float) -> Gate:
     return bed.fleet.gate("g1")
 
 
-def next_answer(bed: Bed, uptake: Uptake) -> None:
+def next_answer(bed: Bed, uptake: Receipt) -> None:
     """What becomes of the next answer that is sent."""
     bed.engine.next_uptake = uptake
 
 
 async def test_it_is_delivered_when_its_reader_was_seen_to_act(bed: Bed) -> None:
-    next_answer(bed, Uptake.WAITING)
+    next_answer(bed, Receipt.WAITING)
     await bed.say("/fleet approve-plan g1")
     gate = bed.fleet.gate("g1")
     assert (gate.state, gate.sendings, bed.work("w1").state) == (GateState.DECIDED, 1, WorkState.RUNNING)
     assert (await look_again(bed, seconds=1)).state is GateState.DECIDED
-    bed.engine.box("product-a").uptake[answers(bed)[0].id] = Uptake.TAKEN
+    bed.engine.box("product-a").uptake[answers(bed)[0].id] = Receipt.TAKEN
     assert (await look_again(bed, seconds=1)).state is GateState.DELIVERED
     assert len(answers(bed)) == 1
 
@@ -80,14 +80,14 @@ async def test_decisions_of_ours_and_of_before_are_not_told(bed: Bed) -> None:
 
 
 async def test_what_was_read_a_while_ago_counts_as_taken(bed: Bed) -> None:
-    next_answer(bed, Uptake.READ)
+    next_answer(bed, Receipt.READ)
     await bed.say("/fleet approve-plan g1")
     assert (await look_again(bed, seconds=19)).state is GateState.DECIDED
     assert (await look_again(bed, seconds=1)).state is GateState.DELIVERED
 
 
 async def test_a_reader_that_does_not_look_is_prodded(bed: Bed) -> None:
-    next_answer(bed, Uptake.WAITING)
+    next_answer(bed, Receipt.WAITING)
     await bed.say("/fleet approve-plan g1")
     await look_again(bed, seconds=5)
     assert bed.engine.box("product-a").nudges == []
@@ -98,10 +98,10 @@ async def test_a_reader_that_does_not_look_is_prodded(bed: Bed) -> None:
 
 
 async def test_a_swallowed_answer_is_sent_again_under_a_mark_of_its_own(bed: Bed) -> None:
-    next_answer(bed, Uptake.WAITING)
+    next_answer(bed, Receipt.WAITING)
     await bed.say("/fleet approve-plan g1")
-    next_answer(bed, Uptake.TAKEN)
-    bed.engine.box("product-a").uptake[answers(bed)[0].id] = Uptake.LOST
+    next_answer(bed, Receipt.TAKEN)
+    bed.engine.box("product-a").uptake[answers(bed)[0].id] = Receipt.LOST
     assert (await look_again(bed, seconds=1)).state is GateState.DELIVERED
     first, second = answers(bed)
     origin = bed.store.origin
@@ -112,7 +112,7 @@ async def test_a_swallowed_answer_is_sent_again_under_a_mark_of_its_own(bed: Bed
 
 
 async def test_an_answer_that_is_swallowed_again_and_again_is_told_of_without_a_rest_in_between(bed: Bed) -> None:
-    next_answer(bed, Uptake.LOST)
+    next_answer(bed, Receipt.LOST)
     await bed.say("/fleet approve-plan g1")
     await bed.settled()
     assert len(answers(bed)) == 3
@@ -131,7 +131,7 @@ async def test_an_answer_to_an_agent_that_has_ended_is_its_coordinators_to_take(
 
 
 async def test_a_session_that_ends_before_it_reads_is_told_of_and_started_again_when_somebody_says_so(bed: Bed) -> None:
-    next_answer(bed, Uptake.WAITING)
+    next_answer(bed, Receipt.WAITING)
     bed.coordinator("product-a")
     await bed.say("/fleet approve-plan g1")
     bed.clock.forward(seconds=11)
@@ -141,7 +141,7 @@ async def test_a_session_that_ends_before_it_reads_is_told_of_and_started_again_
     assert [each.command for each in said.suggestions] == ["/fleet approve-plan g1 --again"]
     assert bed.fleet.gate("g1").state is GateState.DECIDED
     assert bed.work("w1").state is not WorkState.FAILED
-    next_answer(bed, Uptake.TAKEN)
+    next_answer(bed, Receipt.TAKEN)
     await bed.say(said.suggestions[0].command)
     assert (await look_again(bed, seconds=1)).state is GateState.DELIVERED
     assert "started anew since you asked" in answers(bed)[-1].body
@@ -150,7 +150,7 @@ async def test_a_session_that_ends_before_it_reads_is_told_of_and_started_again_
 
 
 async def test_a_decision_is_not_handed_over_again_once_its_work_was_stopped(bed: Bed) -> None:
-    next_answer(bed, Uptake.WAITING)
+    next_answer(bed, Receipt.WAITING)
     bed.coordinator("product-a")
     await bed.say("/fleet approve-plan g1")
     await bed.say("/fleet stop product-a --yes")
@@ -167,8 +167,8 @@ async def test_handing_over_again_takes_somebody_who_may_decide(bed: Bed) -> Non
     assert (post.kind, "approver" in post.text) == ("error", True)
 
 
-@pytest.mark.parametrize("uptake", [Uptake.WAITING, Uptake.READ, Uptake.LOST])
-async def test_a_crash_while_nobody_has_read_it_repeats_nothing(bed: Bed, uptake: Uptake) -> None:
+@pytest.mark.parametrize("uptake", [Receipt.WAITING, Receipt.READ, Receipt.LOST])
+async def test_a_crash_while_nobody_has_read_it_repeats_nothing(bed: Bed, uptake: Receipt) -> None:
     next_answer(bed, uptake)
     await bed.say("/fleet approve-plan g1")
     sent = len(answers(bed))
@@ -176,11 +176,11 @@ async def test_a_crash_while_nobody_has_read_it_repeats_nothing(bed: Bed, uptake
     await bed.crash()
     marks = [mail.body.splitlines()[-1] for mail in answers(bed)]
     assert len(marks) == len(set(marks)) <= 3
-    assert len(marks) == sent or uptake is Uptake.LOST
+    assert len(marks) == sent or uptake is Receipt.LOST
 
 
 async def test_a_revision_shows_that_the_changes_asked_for_have_arrived(bed: Bed) -> None:
-    next_answer(bed, Uptake.WAITING)
+    next_answer(bed, Receipt.WAITING)
     await bed.say("/fleet approve-plan g1 changes smaller")
     bed.engine.push_mail("product-a", type="decision_gate", subject="Plan", body="1. Less", payload={**PLAN, "revision": 2})
     await bed.settled()
@@ -191,14 +191,14 @@ async def test_a_revision_shows_that_the_changes_asked_for_have_arrived(bed: Bed
 @pytest.mark.parametrize(
     ("uptake", "state"),
     [
-        (Uptake.TAKEN, GateState.DELIVERED),
-        (Uptake.READ, GateState.DELIVERED),
-        (Uptake.WAITING, GateState.DECIDED),
-        (Uptake.LOST, GateState.DECIDED),
+        (Receipt.TAKEN, GateState.DELIVERED),
+        (Receipt.READ, GateState.DELIVERED),
+        (Receipt.WAITING, GateState.DECIDED),
+        (Receipt.LOST, GateState.DECIDED),
     ],
 )
-async def test_work_that_ends_before_its_answer_was_seen_to_be_read(bed: Bed, uptake: Uptake, state: GateState) -> None:
-    next_answer(bed, Uptake.WAITING)
+async def test_work_that_ends_before_its_answer_was_seen_to_be_read(bed: Bed, uptake: Receipt, state: GateState) -> None:
+    next_answer(bed, Receipt.WAITING)
     await bed.say("/fleet approve-plan g1")
     bed.engine.push_mail("product-a", type="result", body="done", thread=bed.work("w1").mail)
     bed.engine.box("product-a").uptake[answers(bed)[0].id] = uptake

@@ -8,7 +8,7 @@ import pytest
 
 from bot.domain import Post
 from bot.domain.errors import DeliveryError
-from bot.engine.base import Uptake
+from bot.engine.base import Receipt
 from bot.fleet import BOARD
 from tests.bed import Bed
 from tests.fakes.chat import FakeChat
@@ -61,7 +61,7 @@ async def test_a_card_is_shown_anew_when_its_gate_is_decided_elsewhere(bed: Slac
 
 
 async def test_a_card_is_left_alone_by_what_nobody_sees_on_it(bed: SlackBed) -> None:
-    bed.engine.next_uptake = Uptake.WAITING
+    bed.engine.next_uptake = Receipt.WAITING
     bed.plan()
     await bed.settled()
     bed.fleet.decide("g1", "approve", bed.person)
@@ -147,7 +147,7 @@ async def test_a_dead_place_is_told_once_and_what_belongs_there_goes_to_the_page
     await bed.settled()
     assert bed.expect("product-a", "revision 2", kind="gate").conversation == BOARD
     assert len([post for post in bed.posts("error") if "archived" in post.text]) == 1
-    bed.fleet.revive("slack:#a")
+    bed.fleet.mark_reachable("slack:#a")
     bed.plan(revision=3)
     await bed.settled()
     assert len(bed.slack.shown_in("slack:#a")) == 1
@@ -192,6 +192,6 @@ async def test_a_report_goes_out_before_what_is_said_after_it(bed: SlackBed) -> 
 
 
 async def test_a_thread_hears_of_it_in_place_of_its_channel(bed: SlackBed) -> None:
-    assert bed.fleet.places("product-a", "slack:#a:171.1") == ("slack:#a:171.1",)
-    assert bed.fleet.places("product-a", "slack:#b:171.1") == ("slack:#b:171.1", "slack:#a")
-    assert bed.fleet.places("product-a", "web:main") == ("web:main", "slack:#a")
+    assert bed.fleet.targets("product-a", "slack:#a:171.1") == ("slack:#a:171.1",)
+    assert bed.fleet.targets("product-a", "slack:#b:171.1") == ("slack:#b:171.1", "slack:#a")
+    assert bed.fleet.targets("product-a", "web:main") == ("web:main", "slack:#a")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.domain import GateState, Inbound, Mail, Person, Press, Role, WorkState
-from bot.engine.base import Uptake
+from bot.engine.base import Receipt
 from bot.jobs.clock import TICK
 from bot.store import Store
 from tests.bed import Bed
@@ -129,7 +129,7 @@ class Life(Bed):
             return
         got = [mail for mail in box.mail if mail.sender == "operator"]
         for mail in got:
-            if box.uptake.get(mail.id) is Uptake.WAITING and (self.clock() - mail.created_at).total_seconds() >= 2:
+            if box.uptake.get(mail.id) is Receipt.WAITING and (self.clock() - mail.created_at).total_seconds() >= 2:
                 self._reads(mail)
         self._answers(got, "mend it", "Plan 1", type="decision_gate", body="plan body 1", payload={**OPTIONS, "revision": 1})
         read = [mail for mail in got if mail.id in self.world.kept.read]
@@ -138,9 +138,9 @@ class Life(Bed):
         self._answers(read, "DECISION: approve", "Done", type="result", body="result body", thread=got[0].id if got else None)
 
     def _reads(self, mail: Mail) -> None:
-        box, lost = self.engine.box("product-a"), Uptake.LOST
+        box, lost = self.engine.box("product-a"), Receipt.LOST
         swallowed = mail.body.startswith("DECISION: approve") and lost not in box.uptake.values()
-        box.uptake[mail.id] = lost if swallowed else Uptake.TAKEN
+        box.uptake[mail.id] = lost if swallowed else Receipt.TAKEN
         if not swallowed:
             self.world.kept.read.append(mail.id)
         self.world.save()

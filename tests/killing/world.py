@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from bot.domain import Post, Session
 from bot.domain.errors import RuntimeUnreachable
-from bot.engine.base import EngineEvent, MailArrived, Started, Uptake
+from bot.engine.base import EngineEvent, MailArrived, Receipt, Started
 from bot.fleet import Fleet
 from bot.gates import lifecycle
 from tests.bed import Clock
@@ -82,7 +82,7 @@ class Engine(FakeEngine):
         super().__init__(now=world)
         self.world, self.fate, self.cuts = world, fate, cuts
         self.boxes, self._numbers = world.kept.boxes, world.kept.numbers
-        self.next_uptake = Uptake.WAITING
+        self.next_uptake = Receipt.WAITING
         self._heard: dict[str, int] = {}
         self._under_way: deque[EngineEvent] = deque()
         self._speaking = asyncio.Event()
@@ -146,8 +146,8 @@ class Engine(FakeEngine):
     async def reply(self, product: str, *args: Any, **how: Any) -> str:
         return await self._over("reply", product, super().reply(product, *args, **how))
 
-    async def consumed(self, product: str, mail: str) -> Uptake:
-        return await self._over("consumed", product, super().consumed(product, mail))
+    async def receipt(self, product: str, mail: str) -> Receipt:
+        return await self._over("consumed", product, super().receipt(product, mail))
 
     async def sling(self, product: str, **how: Any) -> Started:
         return await self._over("sling", product, super().sling(product, **how))

@@ -6,7 +6,7 @@ import pytest
 
 from bot.domain import GateState, Person, Role, Session, WorkState
 from bot.domain.errors import Conflict, NotAllowed, NotFound, UsageError
-from bot.engine.base import Uptake
+from bot.engine.base import Receipt
 from tests.bed import Bed
 from tests.skills.speaking import answer, commands, data, refusal, run
 
@@ -313,7 +313,7 @@ async def test_only_people_who_may_decide_do(bed: Bed) -> None:
 
 async def test_the_engine_away_is_said_and_changes_nothing(bed: Bed) -> None:
     bed.coordinator("product-a")
-    bed.engine.box("product-a").uptake["x"] = Uptake.TAKEN
+    bed.engine.box("product-a").uptake["x"] = Receipt.TAKEN
     bed.engine.go_down("the container is gone")
     assert "the container is gone" in await refusal(bed, "/fleet nudge product-a coordinator hello")
     assert "unreachable since" in (await answer(bed, "/fleet status product-a")).text

@@ -158,14 +158,14 @@ async def test_many_wait_for_the_disk_together(tmp_path: Path) -> None:
         async def keep(number: int) -> None:
             with store.transaction(lasting=False):
                 store.set_note(f"n{number}", "1")
-            await store.lasting()
+            await store.durable()
 
         await asyncio.gather(*map(keep, range(20)))
         assert len(waited) == 2  # the first at once, and all the others
-        await store.lasting()
+        await store.durable()
         with store.transaction():
             store.set_note("a", "1")
-        await store.lasting()
+        await store.durable()
         assert len(waited) == 2
 
 
@@ -179,7 +179,7 @@ async def test_a_disk_that_does_not_take_it_is_said(tmp_path: Path) -> None:
             store.set_note("a", "1")
         for _ in range(2):
             with pytest.raises(StoreError):
-                await store.lasting()
+                await store.durable()
 
 
 def test_several_changes_are_one_or_none(store: Store) -> None:

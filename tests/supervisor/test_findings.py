@@ -17,7 +17,7 @@ import pytest
 
 from bot.domain import Product
 from bot.domain.errors import EngineError
-from bot.engine.base import Uptake
+from bot.engine.base import Receipt
 from bot.engine.supervised import OverstoryEngine
 from bot.supervisor import hooks
 from tests.yard import REHEARSAL, Ear, Supervisor, Yard, command, environment, eventually, mailed, until
@@ -257,7 +257,7 @@ async def test_a_mail_that_was_read_by_a_hook_and_never_shown_is_lost(yard: Yard
         connection.execute("UPDATE sessions SET transcript_path = ?", (str(transcript),))
     with closing(sqlite3.connect(Path(product.path, ".overstory", "mail.db"))) as connection, connection:
         connection.execute("UPDATE messages SET read = 1")
-    assert await engine.consumed("one", id) is Uptake.LOST
+    assert await engine.receipt("one", id) is Receipt.LOST
 
 
 @finding(4, 16)
@@ -274,15 +274,15 @@ async def test_whether_the_coordinator_was_shown_a_mail_is_found_without_a_recor
     folder = tmp_path / "claude" / "projects" / re.sub("[^A-Za-z0-9]", "-", product.path)
     folder.mkdir(parents=True)
 
-    async def after(entry: dict[str, Any]) -> Uptake:
+    async def after(entry: dict[str, Any]) -> Receipt:
         with (folder / "5e55.jsonl").open("a") as file:
             file.write(json.dumps(entry) + "\n")
-        return await engine.consumed("one", id)
+        return await engine.receipt("one", id)
 
     printed = {"hookEvent": "PostToolUse", "stdout": f"reply {id}"}
-    assert await after({"type": "user", "message": {"content": "Dark mode"}}) is Uptake.READ
-    assert await after({"attachment": {"type": "hook_success", **printed}}) is Uptake.LOST
-    assert await after({"attachment": {"type": "hook_additional_context", **printed}}) is Uptake.TAKEN
+    assert await after({"type": "user", "message": {"content": "Dark mode"}}) is Receipt.READ
+    assert await after({"attachment": {"type": "hook_success", **printed}}) is Receipt.LOST
+    assert await after({"attachment": {"type": "hook_additional_context", **printed}}) is Receipt.TAKEN
 
 
 @finding(5)
@@ -368,7 +368,7 @@ async def test_a_record_without_a_process_is_cleared_away_before_a_start(yard: Y
     id = await engine.send("one", "Dark mode", "Please.", marker="[w1]")
 
     async def taken() -> bool:
-        return await engine.consumed("one", id) is Uptake.TAKEN
+        return await engine.receipt("one", id) is Receipt.TAKEN
 
     await eventually(taken)
 

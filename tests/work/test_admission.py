@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain import Product, Work, WorkState
-from bot.work.admission import NOTHING, Admission, Capacity, Hold, Need, Purse, Question, admit
+from bot.work.admission import NOTHING, Admission, AdmissionInput, Capacity, Hold, Requirements, Spend, admit
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 PRODUCTS = {
@@ -27,11 +27,11 @@ def work(number: int, product: str, minutes: float = 0, **terms: Any) -> Work:
     return Work(f"w{number}", product, "do it", terms.pop("state", WorkState.QUEUED), asked, asked, **terms)
 
 
-def order(queue: list[Work], capacity: Capacity, question: Question = ROOM) -> list[tuple[str, bool]]:
+def order(queue: list[Work], capacity: Capacity, question: AdmissionInput = ROOM) -> list[tuple[str, bool]]:
     return [(decision.work.id, decision.start) for decision in admit(queue, capacity, question, NOW)]
 
 
-def only(queue: list[Work], capacity: Capacity, question: Question = ROOM) -> Admission:
+def only(queue: list[Work], capacity: Capacity, question: AdmissionInput = ROOM) -> Admission:
     (decision,) = admit(queue, capacity, question, NOW)
     return decision
 
@@ -51,13 +51,13 @@ def test_waiting_long_enough_beats_priority() -> None:
         (Capacity(2, 2), ROOM, "sessions", "waits for a session (2 of 2 in use)"),
         (
             Capacity(0, 2, memory_gb=11.4, max_memory_gb=12),
-            replace(ROOM, needs={"c": Need(1.2)}),
+            replace(ROOM, needs={"c": Requirements(1.2)}),
             "memory",
             "0.6 GB short of memory (11.4 of 12 GB in use or promised, 1.2 needed)",
         ),
         (
             Capacity(1, 2, memory_gb=1, reserved_gb=10.4, max_memory_gb=12),
-            replace(ROOM, needs={"c": Need(1.2)}),
+            replace(ROOM, needs={"c": Requirements(1.2)}),
             "memory",
             "0.6 GB short of memory (11.4 of 12 GB in use or promised, 1.2 needed)",
         ),
@@ -78,31 +78,31 @@ def test_waiting_long_enough_beats_priority() -> None:
         (Capacity(0, 2, spent_usd=20, budget_usd=20), ROOM, "budget", "the fleet has spent $20.00 of $20.00 today"),
         (
             Capacity(0, 2, spent_usd=18, reserved_usd=1.5, budget_usd=20),
-            replace(ROOM, needs={"c": Need(0.1, 2.0)}),
+            replace(ROOM, needs={"c": Requirements(0.1, 2.0)}),
             "estimate",
             "$0.50 of $20.00 are left today to the fleet, and it is expected to cost $2.00",
         ),
         (Capacity(0, 2, frozen="the brake is on"), ROOM, "brake", "the brake is on"),
         (Capacity(0, 2), replace(ROOM, held={"c": Hold("paused", "c is paused")}), "paused", "c is paused"),
         (Capacity(0, 2), replace(ROOM, blocked={"w1": Hold("depends", "waits for w0")}), "depends", "waits for w0"),
-        (Capacity(0, 2), replace(ROOM, purses={"c": Purse(5.0, 5.0)}), "budget", "c has spent $5.00 of $5.00 today"),
+        (Capacity(0, 2), replace(ROOM, purses={"c": Spend(5.0, 5.0)}), "budget", "c has spent $5.00 of $5.00 today"),
         (
             Capacity(0, 2),
-            replace(ROOM, purses={"c": Purse(4.0, 5.0, reserved=0.6)}, needs={"c": Need(0.1, 1.2)}),
+            replace(ROOM, purses={"c": Spend(4.0, 5.0, reserved=0.6)}, needs={"c": Requirements(0.1, 1.2)}),
             "estimate",
             "$0.40 of $5.00 are left today to c, and it is expected to cost $1.20",
         ),
         (Capacity(0, 2), NOTHING, "gone", "c is no longer in the registry"),
     ],
 )
-def test_why_work_waits(capacity: Capacity, question: Question, code: str, reason: str) -> None:
+def test_why_work_waits(capacity: Capacity, question: AdmissionInput, code: str, reason: str) -> None:
     decision = only([work(1, "c")], capacity, question)
     assert (decision.start, decision.code, decision.reason, decision.place) == (False, code, reason, 1)
     assert decision.numbers["sessions"][1] == 2
 
 
 def test_what_costs_more_than_a_days_budget_may_begin_on_a_fresh_one() -> None:
-    dear = replace(ROOM, purses={"c": Purse(0.0, 5.0)}, needs={"c": Need(0.1, 9.0)})
+    dear = replace(ROOM, purses={"c": Spend(0.0, 5.0)}, needs={"c": Requirements(0.1, 9.0)})
     assert only([work(1, "c")], Capacity(0, 2), dear).start
 
 
@@ -114,10 +114,10 @@ def test_work_that_goes_on_comes_first_needs_no_memory_and_no_quiet_machine() ->
 
 def test_what_goes_on_is_not_held_up_by_memory_and_what_it_takes_still_is_no_longer_there_for_others() -> None:
     queue = [work(1, "b", state=WorkState.WAITING), work(2, "c")]
-    still = replace(ROOM, needs={"w1": Need(1.5), "c": Need(1.0)})
+    still = replace(ROOM, needs={"w1": Requirements(1.5), "c": Requirements(1.0)})
     busy = Capacity(0, 9, memory_gb=10, max_memory_gb=12)
     assert order(queue, busy, still) == [("w1", True), ("w2", False)]
-    assert order(queue, busy, replace(ROOM, needs={"c": Need(1.0)})) == [("w1", True), ("w2", True)]
+    assert order(queue, busy, replace(ROOM, needs={"c": Requirements(1.0)})) == [("w1", True), ("w2", True)]
 
 
 @pytest.mark.parametrize(("code", "goes_on"), [("gates", True), ("breaker", True), ("paused", False), ("brake", False)])
@@ -128,7 +128,7 @@ def test_what_holds_new_work_back_and_what_holds_also_what_goes_on(code: str, go
 
 
 def test_a_lighter_one_may_overtake_one_that_does_not_fit_until_that_has_waited_an_hour() -> None:
-    question = replace(ROOM, needs={"a": Need(8.0), "c": Need(1.0)})
+    question = replace(ROOM, needs={"a": Requirements(8.0), "c": Requirements(1.0)})
     busy = Capacity(1, 9, memory_gb=6, max_memory_gb=12)
     assert order([work(1, "a", minutes=59), work(2, "c")], busy, question) == [("w1", False), ("w2", True)]
     decisions = admit([work(1, "a", minutes=60), work(2, "c")], busy, question, NOW)
@@ -145,13 +145,13 @@ def test_a_lighter_one_may_overtake_one_that_does_not_fit_until_that_has_waited_
     ],
 )
 def test_nothing_is_kept_for_what_no_end_of_work_makes_room_for(capacity: Capacity) -> None:
-    question = replace(ROOM, needs={"a": Need(8.0), "c": Need(1.0)})
+    question = replace(ROOM, needs={"a": Requirements(8.0), "c": Requirements(1.0)})
     assert order([work(1, "a", minutes=600), work(2, "c")], capacity, question) == [("w1", False), ("w2", True)]
 
 
 def test_a_runtime_that_is_full_is_kept_for_who_waits_for_it_and_others_start() -> None:
     products = {"a": replace(PRODUCTS["a"], runtime="far"), "b": replace(PRODUCTS["b"], runtime="far"), "c": PRODUCTS["c"]}
-    question = replace(ROOM, products=products, needs={"a": Need(8.0), "b": Need(1.0), "c": Need(1.0)})
+    question = replace(ROOM, products=products, needs={"a": Requirements(8.0), "b": Requirements(1.0), "c": Requirements(1.0)})
     capacity = Capacity(3, 9, free_gb={"far": 2.0, "": 2.0}, most_gb={"far": 16.0, "": 16.0})
     decisions = admit([work(1, "a", minutes=60), work(2, "b"), work(3, "c")], capacity, question, NOW)
     assert {each.work.id: each.code for each in decisions} == {"w1": "machine", "w2": "kept", "w3": "room"}
@@ -211,9 +211,9 @@ def test_whatever_waits_no_start_goes_beyond_a_limit(
     held: Mapping[str, Hold],
 ) -> None:
     works = [work(number, load[0], load[1], state=load[2], weight=load[3]) for number, load in enumerate(loads, 1)]
-    needs = {each.id: Need(load[4], load[5]) for each, load in zip(works, loads, strict=True)}
-    purses = {name: Purse(usd, 5.0) for name, usd in spent.items()}
-    decisions = admit(works, capacity, Question(PRODUCTS, held, purses, needs, {}, {}), NOW)
+    needs = {each.id: Requirements(load[4], load[5]) for each, load in zip(works, loads, strict=True)}
+    purses = {name: Spend(usd, 5.0) for name, usd in spent.items()}
+    decisions = admit(works, capacity, AdmissionInput(PRODUCTS, held, purses, needs, {}, {}), NOW)
     assert sorted(each.work.id for each in decisions) == sorted(each.id for each in works)
     assert all(each.reason and each.numbers for each in decisions)
     assert [each.place for each in decisions if not each.start] == list(range(1, sum(not each.start for each in decisions) + 1))

@@ -14,7 +14,7 @@ from bot.jobs import model_choice
 from bot.registry.schema import ResourceBudget, Scheduling
 from bot.supervisor.product import ROUND
 from bot.work import budgets, estimates, ordering, retry, schedules
-from bot.work.admission import DEFAULT_MEMORY_GB, NOTHING, PATIENCE, Admission, Capacity, Need, admit
+from bot.work.admission import DEFAULT_MEMORY_GB, NOTHING, PATIENCE, Admission, Capacity, Requirements, admit
 from bot.work.capacity import ANSWERING, REHEARSED_GB
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -39,7 +39,7 @@ def decided(capacity: Capacity, gb: float, products: dict[str, str | None], piec
     known = {name: Product(name, f"/{name}", runtime=runtime) for name, runtime in products.items()}
     names = chain.from_iterable([name] * pieces for name in known)
     queue = [Work(f"w{number}", name, "", WorkState.QUEUED, NOW, NOW) for number, name in enumerate(names, 1)]
-    return admit(queue, capacity, replace(NOTHING, products=known, needs={name: Need(gb) for name in known}), NOW)
+    return admit(queue, capacity, replace(NOTHING, products=known, needs={name: Requirements(gb) for name in known}), NOW)
 
 
 def started(made: list[Admission], product: str = "a") -> int:

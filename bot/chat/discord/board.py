@@ -97,7 +97,7 @@ class Boards:
             return
         self._failed.pop(channel, None)
         self._shown[channel] = texts
-        self.fleet.revive(f"{PLATFORM}:{channel}")
+        self.fleet.mark_reachable(f"{PLATFORM}:{channel}")
 
     async def _put(self, channel: int, page: Page) -> None:
         store, wire = self.fleet.store, self.saying.wire

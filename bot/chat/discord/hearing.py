@@ -127,7 +127,7 @@ class Hearing:
     def _alive(self, place: Place) -> None:
         """Somebody spoke there, so something can be said there."""
         for conversation in {place.conversation, Place(place.channel, person=place.person).conversation}:
-            self.fleet.revive(conversation)
+            self.fleet.mark_reachable(conversation)
 
     async def _place(self, message: discord.Message, me: discord.ClientUser) -> Place | None:
         """The conversation in which a message is meant for us; None when it is not."""

@@ -61,10 +61,10 @@ class Happenings:
         """Only what we speak in: a channel of a product, or a talk that there was."""
         listed = {str(each) for product in self.fleet.registry.products for each in product.channels}
         if conversation in listed or self.fleet.store.talk.posts(conversation, limit=1):
-            self.fleet.bury(conversation, why)
+            self.fleet.mark_unreachable(conversation, why)
 
     def _begun(self, channel: str) -> None:
-        self.places.revive(channel)
+        self.places.mark_reachable(channel)
         self.refresh()
 
     def _renamed(self, channel: str, name: str) -> None:

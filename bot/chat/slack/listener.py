@@ -60,7 +60,7 @@ class Listener:
     async def take(self, body: dict[str, Any]) -> BoltResponse:
         """One payload; what Slack is answered, once the disk has it. Many at once wait for the disk together."""
         answer = await self._take(body)
-        await self.fleet.store.lasting()
+        await self.fleet.store.durable()
         return answer
 
     async def _take(self, body: dict[str, Any]) -> BoltResponse:
@@ -115,7 +115,7 @@ class Listener:
             return
         if not said.text or (self._unknown(person) and self._told_lately(said.user)):
             return
-        self.places.revive(said.channel, said.user if said.direct else "")
+        self.places.mark_reachable(said.channel, said.user if said.direct else "")
         extra = {"user": said.user, "channel": said.channel, "thread": said.thread, "ts": said.ts}
         self._receive(said.event, conversation, person, said.channel, text=said.text, extra=extra, at=said.at)
 

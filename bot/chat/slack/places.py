@@ -144,9 +144,9 @@ class Places:
                 return product.name
         return None
 
-    def revive(self, channel: str, user: str = "") -> None:
+    def mark_reachable(self, channel: str, user: str = "") -> None:
         """Something was heard there: it lives, and its threads with it."""
         where = self.conversation(channel, user=user)
         for dead in self._fleet.store.notes(DEAD):
             if dead == where or dead.startswith(f"{where}:"):
-                self._fleet.revive(dead)
+                self._fleet.mark_reachable(dead)
