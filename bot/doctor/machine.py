@@ -91,7 +91,7 @@ def _unwritable(folder: Path) -> str:
 
 def store(folder: Path) -> list[Check]:
     """The store: whether it opens, is whole, takes writes, and is of a version that this program knows."""
-    from bot.store.migrations import MIGRATIONS
+    from bot.store.migrations import MIGRATIONS, NewerStore, applied
 
     path = folder / "fleet.db"
     if not path.exists():
@@ -99,10 +99,13 @@ def store(folder: Path) -> list[Check]:
     cure = "Restore a copy of it, or move it away to begin anew."
     try:
         with closing(sqlite3.connect(path, timeout=3, isolation_level=None)) as database:
-            version = database.execute("PRAGMA user_version").fetchone()[0]
+            migrations = applied(database)
             whole = database.execute("PRAGMA quick_check(1)").fetchone()[0]
             database.execute("BEGIN IMMEDIATE")
             database.execute("ROLLBACK")
+    except NewerStore as newer:
+        said = f"{path} belongs to a newer version: it has the migration “{newer.unknown}”, which this version does not know."
+        return [Check("store", "fail", said, "Upgrade meta-coordinator, or set FLEET_STATE to another folder.", fatal=True)]
     except sqlite3.OperationalError as error:
         if "locked" in str(error):
             return [Check("store", "warn", f"{path} is locked by another process.", "Wait a moment, and look again.")]
@@ -112,24 +115,24 @@ def store(folder: Path) -> list[Check]:
         return [Check("store", "fail", f"{path} is no store, or damaged: {error}.", cure, fatal=True)]
     if whole != "ok":
         return [Check("store", "fail", f"{path} is damaged: {whole}.", cure, fatal=True)]
-    if version > len(MIGRATIONS):
-        said = f"{path} is of a newer version: schema {version}, this program knows {len(MIGRATIONS)}."
-        return [Check("store", "fail", said, "Upgrade meta-coordinator, or set FLEET_STATE elsewhere.", fatal=True)]
     size = path.stat().st_size / 2**20
-    return [Check("store", "ok", f"schema {version} of {len(MIGRATIONS)}, {size:.1f} MiB")]
+    return [Check("store", "ok", f"{len(migrations)} of {len(MIGRATIONS)} migrations applied, {size:.1f} MiB")]
 
 
 def records(folder: Path) -> list[Check]:
     """What the store says of itself: whether the journal is whole, and places on chat platforms that are dead."""
     from bot.fleet import DEAD
     from bot.store import Store
-    from bot.store.migrations import MIGRATIONS
+    from bot.store.migrations import MIGRATIONS, NewerStore, applied
 
     path = folder / "fleet.db"
     if not path.exists():
         return []
     with closing(sqlite3.connect(path, timeout=3)) as database:
-        if database.execute("PRAGMA user_version").fetchone()[0] != len(MIGRATIONS):
+        try:
+            if set(applied(database)) != set(MIGRATIONS):
+                return []
+        except NewerStore:
             return []
     found = []
     with closing(Store(path)) as kept:

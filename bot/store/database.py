@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.domain.errors import StoreError
-from bot.store.migrations import MIGRATIONS
+from bot.store.migrations import NewerStore, migrate
 
 ALONE = 0.02
 """Seconds since somebody last waited for the disk after which the next one does so at once: there is nobody to hold up."""
@@ -62,16 +62,15 @@ class Database:
         )
 
     def _migrate(self) -> None:
-        with self.transaction():
-            version = self.value("PRAGMA user_version")
-            if version > len(MIGRATIONS):
-                raise StoreError(
-                    f"The store {self.path} is of a newer version: schema {version}, this one knows {len(MIGRATIONS)}.",
-                    "Upgrade meta-coordinator, or point FLEET_STATE at another folder. Nothing was changed.",
-                )
-            for number, step in enumerate(MIGRATIONS[version:], version + 1):
-                step(self._db)
-                self._db.execute(f"PRAGMA user_version = {number}")
+        try:
+            with self.transaction():
+                migrate(self._db)
+        except NewerStore as newer:
+            raise StoreError(
+                f"The store {self.path} belongs to a newer version: it has the migration “{newer.unknown}”,"
+                " which this version does not know.",
+                "Upgrade meta-coordinator, or set FLEET_STATE to another folder. Nothing was changed.",
+            ) from newer
 
     @contextmanager
     def transaction(self, *, lasting: bool = True) -> Iterator[None]:
