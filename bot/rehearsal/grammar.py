@@ -11,7 +11,7 @@ class Entry(NamedTuple):
     """One command."""
 
     place: str
-    """`module:function` below `commands`."""
+    """`module:function` below `bot.rehearsal`."""
     grammar: Grammar
     says: str
     dialects: tuple[str, ...] = ("0.11.0", "0.5.8")
@@ -23,7 +23,7 @@ START_FLAGS = ("--attach", "--no-attach", "--watchdog", "--accept-existing-watch
 
 COMMANDS: dict[str, Entry] = {
     "init": Entry(
-        "init:init",
+        "commands.init:init",
         Grammar(
             flags=(
                 "--force",
@@ -40,31 +40,31 @@ COMMANDS: dict[str, Entry] = {
         "make .overstory/ in this repository",
     ),
     "status": Entry(
-        "status:status",
+        "commands.status:status",
         Grammar(flags=("--agent <name>", "--all", "--watch", "--interval <ms>")),
         "show agents, worktrees and unread mail; reconciles who lives",
     ),
-    "coordinator start": Entry("coordinator:start", Grammar(flags=START_FLAGS), "start a detached coordinator"),
-    "coordinator stop": Entry("coordinator:stop", Grammar(), "stop the coordinator, not its workers"),
-    "coordinator status": Entry("coordinator:status", Grammar(), "show whether it runs"),
+    "coordinator start": Entry("commands.coordinator:start", Grammar(flags=START_FLAGS), "start a detached coordinator"),
+    "coordinator stop": Entry("commands.coordinator:stop", Grammar(), "stop the coordinator, not its workers"),
+    "coordinator status": Entry("commands.coordinator:status", Grammar(), "show whether it runs"),
     "coordinator send": Entry(
-        "coordinator:send",
+        "commands.coordinator:send",
         Grammar(flags=("--subject <text>", "--from <name>"), required=("--body <text>",)),
         "mail the coordinator an objective",
         ONLY_NEW,
     ),
     "coordinator ask": Entry(
-        "coordinator:ask",
+        "commands.coordinator:ask",
         Grammar(flags=("--subject <text>", "--from <name>", "--timeout <seconds>"), required=("--body <text>",)),
         "mail the coordinator and wait for its answer",
         ONLY_NEW,
     ),
     "coordinator output": Entry(
-        "coordinator:output", Grammar(flags=("--lines <n>", "--follow", "--interval <ms>")), "show its pane", ONLY_NEW
+        "commands.coordinator:output", Grammar(flags=("--lines <n>", "--follow", "--interval <ms>")), "show its pane", ONLY_NEW
     ),
-    "coordinator check-complete": Entry("coordinator:check_complete", Grammar(), "evaluate exit triggers", ONLY_NEW),
+    "coordinator check-complete": Entry("commands.coordinator:check_complete", Grammar(), "evaluate exit triggers", ONLY_NEW),
     "mail send": Entry(
-        "mail:send",
+        "commands.mail:send",
         Grammar(
             flags=(*MAIL_FROM, "--type <type>", "--priority <level>", "--payload <json>", "--json"),
             required=("--to <agent>", "--subject <text>", "--body <text>"),
@@ -73,26 +73,26 @@ COMMANDS: dict[str, Entry] = {
         "send mail",
     ),
     "mail check": Entry(
-        "mail:check",
+        "commands.mail:check",
         Grammar(flags=("--agent <name>", "--inject", "--json", "--debounce <ms>"), apart=True),
         "show an inbox and mark it read",
     ),
     "mail list": Entry(
-        "mail:list_mail",
+        "commands.mail:list_mail",
         Grammar(flags=("--from <name>", "--to <name>", "--agent <name>", "--unread", "--type <type>", "--json"), apart=True),
         "list mail",
     ),
-    "mail read": Entry("mail:read", Grammar(("<message-id>",), apart=True), "mark a mail read"),
+    "mail read": Entry("commands.mail:read", Grammar(("<message-id>",), apart=True), "mark a mail read"),
     "mail reply": Entry(
-        "mail:reply",
+        "commands.mail:reply",
         Grammar(("<message-id>",), (*MAIL_FROM, "--json"), ("--body <text>",), apart=True),
         "answer a mail",
     ),
     "mail purge": Entry(
-        "mail:purge", Grammar(flags=("--all", "--days <n>", "--agent <name>", "--json"), apart=True), "delete mail"
+        "commands.mail:purge", Grammar(flags=("--all", "--days <n>", "--agent <name>", "--json"), apart=True), "delete mail"
     ),
     "sling": Entry(
-        "sling:sling",
+        "commands.sling:sling",
         Grammar(
             ("<task-id>",),
             (
@@ -121,62 +121,71 @@ COMMANDS: dict[str, Entry] = {
         ),
         "put an agent to work",
     ),
-    "stop": Entry("stop:stop", Grammar(("<agent-name>",), ("--force", "--clean-worktree")), "stop an agent", ONLY_NEW),
+    "stop": Entry("commands.stop:stop", Grammar(("<agent-name>",), ("--force", "--clean-worktree")), "stop an agent", ONLY_NEW),
     "nudge": Entry(
-        "nudge:nudge",
+        "commands.nudge:nudge",
         Grammar(("<agent-name>", "[message...]"), ("--from <name>", "--force", "--json"), apart=True),
         "wake an agent",
     ),
     "inspect": Entry(
-        "status:inspect",
+        "commands.status:inspect",
         Grammar(("<agent-name>",), ("--limit <n>", "--no-tmux", "--follow", "--interval <ms>")),
         "show one agent closely",
     ),
-    "agents discover": Entry("status:discover", Grammar(flags=("--capability <type>", "--all")), "find agents by capability"),
+    "agents discover": Entry(
+        "commands.status:discover", Grammar(flags=("--capability <type>", "--all")), "find agents by capability"
+    ),
     "costs": Entry(
-        "costs:costs",
+        "commands.costs:costs",
         Grammar(flags=("--live", "--self", "--by-capability", "--agent <name>", "--run <id>", "--bead <id>", "--last <n>")),
         "show what sessions spent",
     ),
-    "metrics": Entry("costs:metrics", Grammar(flags=("--last <n>",)), "show session metrics"),
-    "run": Entry("run:current", Grammar(), "show the current run"),
-    "run list": Entry("run:list_runs", Grammar(flags=("--last <n>",)), "list runs (text)"),
-    "run show": Entry("run:show", Grammar(("<id>",)), "show a run (text)"),
-    "group list": Entry("group:list_groups", Grammar(), "list task groups"),
-    "group create": Entry("group:create", Grammar(("<name>", "<ids...>"), ("--skip-validation",)), "make a task group"),
-    "group status": Entry("group:status", Grammar(("[name]",), ("--skip-validation",)), "show task groups"),
+    "metrics": Entry("commands.costs:metrics", Grammar(flags=("--last <n>",)), "show session metrics"),
+    "run": Entry("commands.run:current", Grammar(), "show the current run"),
+    "run list": Entry("commands.run:list_runs", Grammar(flags=("--last <n>",)), "list runs (text)"),
+    "run show": Entry("commands.run:show", Grammar(("<id>",)), "show a run (text)"),
+    "group list": Entry("commands.group:list_groups", Grammar(), "list task groups"),
+    "group create": Entry(
+        "commands.group:create", Grammar(("<name>", "<ids...>"), ("--skip-validation",)), "make a task group"
+    ),
+    "group status": Entry("commands.group:status", Grammar(("[name]",), ("--skip-validation",)), "show task groups"),
     "feed": Entry(
-        "events:feed",
+        "commands.events:feed",
         Grammar(flags=("--follow", "-f", "--interval <ms>", "--agent <name>", "--run <id>", "--since <iso>", "--limit <n>")),
         "show what happens",
     ),
-    "errors": Entry("events:errors", Grammar(flags=("--agent <name>", "--run <id>", "--limit <n>")), "show errors"),
+    "errors": Entry("commands.events:errors", Grammar(flags=("--agent <name>", "--run <id>", "--limit <n>")), "show errors"),
     "trace": Entry(
-        "events:trace",
+        "commands.events:trace",
         Grammar(("<target>",), ("--json", "--since <iso>", "--until <iso>", "--limit <n>"), apart=True),
         "show one agent's events",
     ),
-    "replay": Entry("events:replay", Grammar(flags=("--run <id>", "--agent <name>", "--limit <n>")), "show events in order"),
+    "replay": Entry(
+        "commands.events:replay", Grammar(flags=("--run <id>", "--agent <name>", "--limit <n>")), "show events in order"
+    ),
     "logs": Entry(
-        "events:logs",
+        "commands.events:logs",
         Grammar(flags=("--agent <name>", "--level <level>", "--limit <n>", "--since <iso>", "--json"), apart=True),
         "show log entries",
     ),
-    "doctor": Entry("doctor:doctor", Grammar(flags=("--category <name>", "--fix")), "check the set-up"),
-    "worktree list": Entry("worktree:list_worktrees", Grammar(), "list agents' worktrees"),
+    "doctor": Entry("commands.doctor:doctor", Grammar(flags=("--category <name>", "--fix")), "check the set-up"),
+    "worktree list": Entry("commands.worktree:list_worktrees", Grammar(), "list agents' worktrees"),
     "worktree clean": Entry(
-        "worktree:clean", Grammar(flags=("--completed", "--all", "--force")), "remove worktrees of ended agents"
+        "commands.worktree:clean", Grammar(flags=("--completed", "--all", "--force")), "remove worktrees of ended agents"
     ),
     "spec write": Entry(
-        "spec:write", Grammar(("<task-id>",), ("--body <content>", "--agent <name>")), "write a task's specification"
+        "commands.spec:write", Grammar(("<task-id>",), ("--body <content>", "--agent <name>")), "write a task's specification"
     ),
     "merge": Entry(
-        "merge:merge",
+        "commands.merge:merge",
         Grammar(flags=("--branch <name>", "--all", "--into <branch>", "--dry-run")),
         "merge an agent's branch",
     ),
     "serve": Entry(
-        "serve:serve", Grammar(flags=("--port <n>", "--host <addr>")), "REST and WebSocket, headless coordinator", ONLY_NEW
+        "server.command:serve",
+        Grammar(flags=("--port <n>", "--host <addr>")),
+        "REST and WebSocket, headless coordinator",
+        ONLY_NEW,
     ),
 }
 

@@ -88,7 +88,7 @@ def run(words: list[str], dialect: Dialect) -> int:
         parsed = parse(entry.grammar, [*rest, *([] if entry.grammar.apart else before)], strict=dialect.strict_flags)
         project = located(project_path or parsed.get("--project"), dialect)
         module, _, function = entry.place.partition(":")
-        act: Callable[[Call], Answer | int] = getattr(importlib.import_module(f".commands.{module}", __package__), function)
+        act: Callable[[Call], Answer | int] = getattr(importlib.import_module(f".{module}", __package__), function)
         answer = act(Call(project, parsed, as_json))
         code = answer if isinstance(answer, int) else answers.show(answer, dialect, as_json=as_json)
     except EngineError as refused:

@@ -7,20 +7,19 @@ import json
 import os
 import signal
 import sqlite3
+import threading
 import time
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from bot.rehearsal import health, product, sling, worktrees
 from bot.rehearsal.correspondence import ME, Correspondence
 from bot.rehearsal.errors import EngineError
 from bot.rehearsal.mail import Message
 from bot.rehearsal.objective import Decision, Objective, decision, plan, revision_of
+from bot.rehearsal.project import Project
 from bot.rehearsal.sling import Assignment
 from bot.rehearsal.times import work_seconds
 from bot.rehearsal.worker import work
-
-if TYPE_CHECKING:
-    from bot.rehearsal.coordinator import Coordinator
 
 MANY = 5
 """How many workers `[many]` puts to work."""
@@ -29,10 +28,36 @@ ASKS = {"question": "question", "escalate": "escalation"}
 """The bracket words that wait for an answer, and the mail each sends."""
 
 
+class Actor(Protocol):
+    """The coordinator process that plays a script."""
+
+    project: Project
+    news: threading.Condition
+    stalled: bool
+
+    def correspondence(self, wanted: Objective) -> Correspondence:
+        """Return the mail about an objective."""
+
+    def say(self, wanted: Objective, kind: str, subject: str, body: str, priority: str, payload: str | None) -> Message:
+        """Mail the operator in the objective's thread."""
+
+    def spend(self, dollars: float) -> None:
+        """Add simulated spending."""
+
+    def alive(self) -> None:
+        """Record activity."""
+
+    def pause(self, about_what: str) -> None:
+        """Record the end of a turn."""
+
+    def take_mail(self) -> None:
+        """Read new mail, unless `ov serve` delivers it."""
+
+
 class Script:
     """One objective being acted out."""
 
-    def __init__(self, me: "Coordinator", objective: Objective) -> None:
+    def __init__(self, me: Actor, objective: Objective) -> None:
         self.me = me
         self.project = me.project
         self.objective = objective

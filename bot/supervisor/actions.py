@@ -4,13 +4,15 @@ import asyncio
 import re
 from typing import Any
 
-from bot.supervisor import cli, plans, processes
-from bot.supervisor.dialects import OPERATOR, Dialect, Task
-from bot.supervisor.mailbox import Letter
-from bot.supervisor.planning import Planning
+from bot.supervisor import commands
+from bot.supervisor.drivers.base import OPERATOR, Dialect, Task
+from bot.supervisor.drivers.overstory_0_5_8.driver import Planning
+from bot.supervisor.host import processes
 from bot.supervisor.product import Product
 from bot.supervisor.protocol import MAX_TEXT, ChannelError
-from bot.supervisor.sessions import COORDINATOR, Row
+from bot.supervisor.records import plans
+from bot.supervisor.records.mailbox import Letter
+from bot.supervisor.records.sessions import COORDINATOR, Row
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,80}")
 """What may be an agent's name, a task's id or a capability: they become paths, branches and arguments."""
@@ -113,7 +115,7 @@ async def _known(product: Product, agent: str, task: str, branch: str) -> str | 
 
 async def _has_branch(product: Product, branch: str) -> bool:
     words = ("git", "show-ref", "--verify", "--quiet", f"refs/heads/{branch}")
-    return (await cli.run(words, product.site.path, deadline=15.0)).code == 0
+    return (await commands.run(words, product.site.path, deadline=15.0)).code == 0
 
 
 async def _take_back(product: Product, agent: str, branch: str) -> None:
@@ -121,8 +123,8 @@ async def _take_back(product: Product, agent: str, branch: str) -> None:
     if await product.site.row(agent) is not None or not await _has_branch(product, branch):
         return
     worktree = product.site.folder / "worktrees" / agent
-    await cli.run(("git", "worktree", "remove", "--force", str(worktree)), product.site.path, deadline=15.0)
-    await cli.run(("git", "branch", "-D", branch), product.site.path, deadline=15.0)
+    await commands.run(("git", "worktree", "remove", "--force", str(worktree)), product.site.path, deadline=15.0)
+    await commands.run(("git", "branch", "-D", branch), product.site.path, deadline=15.0)
 
 
 async def stop(product: Product, agent: str | None) -> dict[str, Any]:

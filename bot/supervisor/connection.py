@@ -9,15 +9,12 @@ import contextlib
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from bot.supervisor.background import keep
 from bot.supervisor.operations import OPERATIONS
 from bot.supervisor.product import Product
 from bot.supervisor.protocol import OPS, ChannelError, Decoder, Event, Hello, Message, Request, Response, encode
-
-if TYPE_CHECKING:
-    from bot.supervisor.daemon import Daemon
 
 log = logging.getLogger(__name__)
 
@@ -76,10 +73,26 @@ class Feed:
             self._cursor, more = page.cursor, page.more
 
 
+class Host(Protocol):
+    """The part of the daemon that serves a connection."""
+
+    async def info(self) -> dict[str, Any]:
+        """Return the fields of the supervisor's hello, measured now."""
+
+    def tend(self, connection: "Connection", paths: Mapping[str, Path]) -> dict[str, Product]:
+        """Replace the products that a connection watches and return them by name."""
+
+    async def adopt(self, name: str, args: Mapping[str, Any]) -> dict[str, Any]:
+        """Show, apply or undo the adoption of a product."""
+
+    async def shutdown(self, force: bool) -> dict[str, Any]:
+        """Stop the daemon, unless sessions run and `force` is false."""
+
+
 class Connection:
     """One bot."""
 
-    def __init__(self, daemon: "Daemon", reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, daemon: Host, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._daemon, self._reader, self._writer = daemon, reader, writer
         self._feeds: dict[str, Feed] = {}
         self._working: set[asyncio.Task[None]] = set()

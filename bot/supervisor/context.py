@@ -11,11 +11,13 @@ from weakref import WeakValueDictionary
 
 import aiohttp
 
-from bot.supervisor import cli, errors, processes, sessions
+from bot.supervisor import commands, errors
 from bot.supervisor.engine import Engine
-from bot.supervisor.mailbox import Enrich, Mailbox
+from bot.supervisor.host import processes
 from bot.supervisor.protocol import ChannelError
-from bot.supervisor.sessions import COORDINATOR, Row
+from bot.supervisor.records import sessions
+from bot.supervisor.records.mailbox import Enrich, Mailbox
+from bot.supervisor.records.sessions import COORDINATOR, Row
 from bot.supervisor.state import State
 
 P = ParamSpec("P")
@@ -133,7 +135,7 @@ class Site:
 
         A locked database is met with patience: the engine itself gives up after five seconds."""
         for pause in (*LOCKED_RETRIES, None):
-            outcome = await cli.run((*self.engine.argv, *words), self.path, env=self.env, deadline=deadline, text=text)
+            outcome = await commands.run((*self.engine.argv, *words), self.path, env=self.env, deadline=deadline, text=text)
             if outcome.code == 0:
                 found = outcome.json
                 return outcome.stdout.strip() if found is None else found

@@ -18,16 +18,18 @@ from uuid import uuid4
 
 import aiohttp
 
-from bot.supervisor import VERSION, processes, reaper
+from bot.supervisor import VERSION
 from bot.supervisor.adoption.adopt import Wish, adopt
+from bot.supervisor.adoption.notice import Adoption
 from bot.supervisor.background import keep
 from bot.supervisor.connection import Connection
 from bot.supervisor.context import IDLE_AFTER, Shared, Site
 from bot.supervisor.engine import Engine
+from bot.supervisor.host import processes, reaper
+from bot.supervisor.host.resources import Gauge
 from bot.supervisor.operations import absolute, flag, text
 from bot.supervisor.product import Product
 from bot.supervisor.protocol import ChannelError
-from bot.supervisor.runtime import Gauge
 from bot.supervisor.state import State
 from bot.supervisor.watch import Watched, watch
 
@@ -116,7 +118,7 @@ class Daemon:
         kind = text(args, "type", "code")
         wish = Wish(name, kind, flag(args, "undo"), flag(args, "apply"), text(args, "shown", ""))
         async with self._adopting:
-            product = self._products.get(path) or Product(Site(path, self.shared))
+            product = self._products.get(path) or self._product(path)
             return await adopt(product, wish, tuple(self._products))
 
     def _needed(self, path: Path) -> bool:
@@ -125,10 +127,14 @@ class Daemon:
 
     def _take_up(self, path: Path) -> None:
         if path not in self._products:
-            product = Product(Site(path, self.shared))
+            product = self._product(path)
             self._products[path] = product
             self._watched[path] = Watched(path / ".overstory", product.changed)
             product.open()
+
+    def _product(self, path: Path) -> Product:
+        site = Site(path, self.shared)
+        return Product(site, Adoption(site.folder).notice)
 
     def _drop(self, path: Path) -> None:
         product = self._products.pop(path)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from bot.supervisor import cli, errors
+from bot.supervisor import commands, errors
 from bot.supervisor.protocol import ChannelError
 
 NAMES = ("ov", "overstory")
@@ -69,7 +69,7 @@ class Engine:
 
     async def _ask(self) -> None:
         try:
-            outcome = await cli.run((*self.argv, "--version"), Path("/"), deadline=15.0)
+            outcome = await commands.run((*self.argv, "--version"), Path("/"), deadline=15.0)
             if outcome.code != 0:
                 raise errors.from_engine(outcome.words, doing="ov --version")
             line = (outcome.stdout.strip().splitlines() or [""])[0]

@@ -9,20 +9,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bot.supervisor import errors, plans, processes, sessions, times
-from bot.supervisor.adoption.notice import Adoption
+from bot.supervisor import errors
 from bot.supervisor.background import keep
 from bot.supervisor.context import Site
-from bot.supervisor.costs import Costs, Spent
-from bot.supervisor.current import Current
-from bot.supervisor.database import Kept, locked
-from bot.supervisor.dialects import Dialect
+from bot.supervisor.drivers.base import Dialect
+from bot.supervisor.drivers.overstory_0_5_8.driver import Planning
+from bot.supervisor.drivers.overstory_0_11.driver import Current
 from bot.supervisor.hooks import Hooks
-from bot.supervisor.mailbox import Letter
-from bot.supervisor.planning import Planning
+from bot.supervisor.host import processes
 from bot.supervisor.protocol import ChannelError
+from bot.supervisor.records import plans, sessions, times
+from bot.supervisor.records.costs import Costs, Spent
+from bot.supervisor.records.database import Kept, locked
+from bot.supervisor.records.mailbox import Letter
+from bot.supervisor.records.sessions import COORDINATOR, Row
 from bot.supervisor.restarter import Mender
-from bot.supervisor.sessions import COORDINATOR, Row
 from bot.supervisor.workers import Slings
 
 log = logging.getLogger(__name__)
@@ -42,6 +43,10 @@ QUIET = 0.25
 DATABASES = ("mail.db", "sessions.db", "metrics.db")
 
 
+Notices = Callable[[], dict[str, str] | None]
+"""Function that returns the notice of a product's adoption, as the channel carries it. It runs in a reading thread."""
+
+
 @dataclass(slots=True)
 class Seen:
     """What one reading of a product's files gave; with `trouble`, as far as it came after the sessions."""
@@ -56,7 +61,7 @@ class Seen:
 class Product:
     """One product."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, notice: Notices) -> None:
         self.site = site
         self.slings = Slings(site)
         self.version = 0
@@ -68,7 +73,7 @@ class Product:
         self._costs = Costs(site.path, site.folder / "metrics.db", site.state)
         self._meter = processes.Meter()
         self._hooks = Hooks()
-        self._adoption = Adoption(site.folder)
+        self._notice = notice
         self.mender = Mender(site)
         self._dialect: Dialect | None = None
         self._worktrees: dict[str, str] = {}
@@ -249,7 +254,7 @@ class Product:
         if (trouble := self.health()) is not None:
             raise trouble
         rows = sessions.read(self.site.folder / "sessions.db")
-        seen = Seen(rows, self._turns(rows), notice=self._adoption.notice())
+        seen = Seen(rows, self._turns(rows), notice=self._notice())
         try:
             self._mail.get(lambda: self.site.mailbox.newest(1))
             seen.spent = self._costs.read(rows)

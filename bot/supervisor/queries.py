@@ -3,11 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-from bot.supervisor import cli, history, transcripts
-from bot.supervisor.mailbox import Letter
+from bot.supervisor import commands
 from bot.supervisor.product import Product
 from bot.supervisor.protocol import MAX_TEXT, ChannelError
-from bot.supervisor.sessions import Row
+from bot.supervisor.records import history, transcripts
+from bot.supervisor.records.mailbox import Letter
+from bot.supervisor.records.sessions import Row
 
 
 async def mail(product: Product, limit: int, agent: str | None) -> list[dict[str, Any]]:
@@ -70,8 +71,8 @@ def _shown(written: tuple[Path, ...], letter: Letter) -> bool | None:
 async def command(product: Product, argv: list[str]) -> dict[str, Any]:
     """Run one of the engine's commands that only read."""
     await product.dialect()
-    if not any(tuple(argv[: len(words)]) == words for words in cli.READS):
-        allowed = ", ".join(" ".join(words) for words in cli.READS)
+    if not any(tuple(argv[: len(words)]) == words for words in commands.READS):
+        allowed = ", ".join(" ".join(words) for words in commands.READS)
         raise ChannelError("unsupported", f"`ov {' '.join(argv[:2])}` may not be run from here.", f"Allowed: {allowed}.")
-    outcome = await cli.run((*product.site.engine.argv, *argv), product.site.path, deadline=45.0)
+    outcome = await commands.run((*product.site.engine.argv, *argv), product.site.path, deadline=45.0)
     return {"code": outcome.code, "json": outcome.json, "text": (outcome.stdout + outcome.stderr)[:MAX_TEXT]}

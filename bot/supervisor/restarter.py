@@ -8,12 +8,12 @@ or the container the bot decides what is begun again), and only so often: one th
 import logging
 import time
 
-from bot.supervisor import processes
 from bot.supervisor.context import Site
-from bot.supervisor.dialects import OPERATOR, Dialect
-from bot.supervisor.mailbox import Letter
+from bot.supervisor.drivers.base import OPERATOR, Dialect
+from bot.supervisor.host import processes
 from bot.supervisor.protocol import ChannelError
-from bot.supervisor.sessions import COORDINATOR, Row
+from bot.supervisor.records.mailbox import Letter
+from bot.supervisor.records.sessions import COORDINATOR, Row
 
 log = logging.getLogger(__name__)
 

@@ -9,10 +9,11 @@ import subprocess
 import time
 from pathlib import Path
 
-from bot.supervisor import cli, errors, processes
+from bot.supervisor import commands, errors
 from bot.supervisor.context import Site
+from bot.supervisor.host import processes
 from bot.supervisor.protocol import ChannelError
-from bot.supervisor.sessions import Row
+from bot.supervisor.records.sessions import Row
 
 KEPT = 7 * 86400.0
 """Seconds for which what a start printed is kept."""
@@ -67,7 +68,7 @@ class Slings:
     def _failure(self, log: Path, agent: str) -> ChannelError:
         printed, complained = "", ""
         with contextlib.suppress(OSError):
-            printed = log.read_text("utf-8", "replace")[-cli.OUTPUT_CAP :]
+            printed = log.read_text("utf-8", "replace")[-commands.OUTPUT_CAP :]
             complained = log.with_suffix(".err").read_text("utf-8", "replace")[-4000:]
-        outcome = cli.Outcome(("ov", "sling"), 1, printed, complained)
+        outcome = commands.Outcome(("ov", "sling"), 1, printed, complained)
         return errors.from_engine(outcome.words, doing=f"ov sling of {agent}")

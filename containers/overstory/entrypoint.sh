@@ -16,7 +16,7 @@ done
 # The socket's folder belongs to the group that agent and bot share, and keeps everybody else out.
 umask 0002
 
-for step in /opt/fleet/seed_home.sh /opt/fleet/seed_products.sh; do
+for step in /opt/fleet/claude_onboarding.sh /opt/fleet/seed_products.sh; do
   [ ! -x "$step" ] || "$step"
 done
 

@@ -4,7 +4,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from bot.supervisor import database
+from bot.supervisor.records import database
 
 
 def test_a_database_that_nobody_can_read_is_seen(tmp_path: Path) -> None:

@@ -13,10 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.supervisor import cli, errors, history, plans, processes, sessions, times, transcripts
-from bot.supervisor.costs import Costs
-from bot.supervisor.mailbox import Mailbox, shortened
+from bot.supervisor import commands, errors
+from bot.supervisor.host import processes
 from bot.supervisor.protocol import ERROR_CODES, MAX_TEXT, ChannelError
+from bot.supervisor.records import history, plans, sessions, times, transcripts
+from bot.supervisor.records.costs import Costs
+from bot.supervisor.records.mailbox import Mailbox, shortened
 from bot.supervisor.state import State
 from tests.yard import until
 
@@ -74,17 +76,17 @@ def ids(mailbox: Mailbox, cursor: str) -> tuple[list[str], str]:
     ids=["envelope", "after text", "last of two", "bare array", "pretty", "pretty after text", "a path", "nothing", "broken"],
 )
 def test_json_is_found_wherever_a_version_prints_it(printed: str, found: object) -> None:
-    assert cli.parse(printed) == found
+    assert commands.parse(printed) == found
 
 
 @given(st.text())
 def test_no_output_breaks_the_parser(printed: str) -> None:
-    cli.parse(printed)
+    commands.parse(printed)
 
 
 @given(st.text())
 def test_any_text_is_an_argument_or_too_long_for_one(text: str) -> None:
-    found = cli.argument(text)
+    found = commands.argument(text)
     assert "\0" not in found
     assert not found.startswith("-")
     found.encode()
@@ -93,7 +95,7 @@ def test_any_text_is_an_argument_or_too_long_for_one(text: str) -> None:
 async def test_a_command_that_never_ends_is_ended_with_all_it_started(tmp_path: Path) -> None:
     script = f"sleep 1000 & echo $! > {tmp_path}/pid; sleep 1000"
     with pytest.raises(ChannelError) as caught:
-        await cli.run(["sh", "-c", script], tmp_path, deadline=2.0)
+        await commands.run(["sh", "-c", script], tmp_path, deadline=2.0)
     assert caught.value.code == "timed_out"
     pid = int((tmp_path / "pid").read_text())
     # Whoever inherits a process may take its time to bury it.
@@ -102,19 +104,19 @@ async def test_a_command_that_never_ends_is_ended_with_all_it_started(tmp_path: 
 
 async def test_a_command_that_prints_without_end_is_ended(tmp_path: Path) -> None:
     with pytest.raises(ChannelError) as caught:
-        await cli.run(["yes"], tmp_path, deadline=20)
+        await commands.run(["yes"], tmp_path, deadline=20)
     assert caught.value.code == "output_too_large"
 
 
 async def test_what_a_command_leaves_running_does_not_hold_it_up(tmp_path: Path) -> None:
-    outcome = await cli.run(["sh", "-c", "setsid sleep 3 & echo done"], tmp_path, deadline=2.5)
+    outcome = await commands.run(["sh", "-c", "setsid sleep 3 & echo done"], tmp_path, deadline=2.5)
     assert (outcome.code, outcome.stdout) == (0, "done\n")
 
 
 async def test_a_missing_command_and_a_missing_folder_are_told_apart(tmp_path: Path) -> None:
     for argv, cwd, code in ((["no-such-command"], tmp_path, "engine_missing"), (["true"], tmp_path / "none", "path_missing")):
         with pytest.raises(ChannelError) as caught:
-            await cli.run(argv, cwd)
+            await commands.run(argv, cwd)
         assert caught.value.code == code
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from bot.supervisor import actions, cli, errors
+from bot.supervisor import actions, commands, errors
 from bot.supervisor.adoption import git
 from bot.supervisor.adoption.backup import Backup, put, read
 from bot.supervisor.adoption.config import value
@@ -150,7 +150,7 @@ async def _prepared(product: Product, name: str, names: Sequence[str]) -> dict[s
             ("git", *git.IDENTITY, "commit", "--quiet", "--allow-empty", "--message", "empty"),
             (*engine.argv, *actions.init_words(planning=engine.planning, name=name)),
         ):
-            outcome = await cli.run(words, root, env=product.site.env, deadline=60.0)
+            outcome = await commands.run(words, root, env=product.site.env, deadline=60.0)
             if outcome.code != 0:
                 raise errors.from_engine(outcome.words, doing=" ".join(words[:2]))
         return {known: text.replace(str(root), str(path)) for known, text in read(root / ".overstory", names).items()}

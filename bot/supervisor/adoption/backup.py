@@ -12,10 +12,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from bot.supervisor import times
 from bot.supervisor.adoption.edits import Draft, broken
 from bot.supervisor.adoption.records import BACKUPS, RECORD, records
 from bot.supervisor.protocol import ChannelError
+from bot.supervisor.records import times
 
 FILES = "files"
 

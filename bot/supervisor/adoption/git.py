@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from bot.supervisor import cli
+from bot.supervisor import commands
 from bot.supervisor.protocol import ChannelError
 
 ENGINES = (".overstory/", ".claude/", ".seeds/", ".mulch/", ".canopy/", ".beads/")
@@ -71,19 +71,21 @@ async def untracked(root: Path, path: str) -> bool:
 
 async def branch(root: Path) -> str:
     """The branch that is checked out; `main` when none is."""
-    return (await cli.run(("git", "symbolic-ref", "--quiet", "--short", "HEAD"), root, deadline=15.0)).stdout.strip() or "main"
+    return (
+        await commands.run(("git", "symbolic-ref", "--quiet", "--short", "HEAD"), root, deadline=15.0)
+    ).stdout.strip() or "main"
 
 
 async def _committable(root: Path, paths: Sequence[str]) -> list[str]:
     """Those that git does not ignore and that are there, or were when it was last asked to keep them."""
-    outcome = await cli.run(("git", "check-ignore", "-z", "--stdin"), root, text="\0".join(paths), deadline=15.0)
+    outcome = await commands.run(("git", "check-ignore", "-z", "--stdin"), root, text="\0".join(paths), deadline=15.0)
     ignored = set(outcome.stdout.split("\0"))
     known = set((await _git(root, "ls-files", "-z", "--", *paths)).split("\0"))
     return [path for path in paths if path not in ignored and (path in known or (root / path).exists())]
 
 
 async def _git(root: Path, *words: str) -> str:
-    outcome = await cli.run(("git", *words), root, deadline=30.0)
+    outcome = await commands.run(("git", *words), root, deadline=30.0)
     if outcome.code != 0:
         command = next(word for word in words if not word.startswith("-") and "=" not in word)
         said = f"git {command}: {' '.join(outcome.words.split())[:600]}"

@@ -8,11 +8,11 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 
-from bot.supervisor import times
 from bot.supervisor.context import Site
-from bot.supervisor.mailbox import Letter
 from bot.supervisor.protocol import ChannelError
-from bot.supervisor.sessions import COORDINATOR
+from bot.supervisor.records import times
+from bot.supervisor.records.mailbox import Letter
+from bot.supervisor.records.sessions import COORDINATOR
 
 log = logging.getLogger(__name__)
 

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from bot.supervisor.seed_home import seed, seeded
+from bot.supervisor.claude_onboarding import seed, seeded
 
 KEY = "sk-ant-api03-" + "k" * 60 + "the-last-twenty-char"
 

@@ -1,15 +1,14 @@
-"""`serve`: the HTTP and WebSocket server; aiohttp is imported only here."""
+"""Command `serve`. No other command loads aiohttp."""
 
 from bot.rehearsal.call import Call
 from bot.rehearsal.errors import InvalidRequest, NotInitialised
+from bot.rehearsal.server import app
 
 DEFAULT_PORT = 7321
 
 
 def serve(call: Call) -> int:
     """Serve until SIGINT or SIGTERM."""
-    from bot.rehearsal.server import app
-
     text = call.get("--port") or str(DEFAULT_PORT)
     if not text.isdigit() or not 1 <= int(text) <= 65535:
         raise InvalidRequest(f"Invalid port: {text}")

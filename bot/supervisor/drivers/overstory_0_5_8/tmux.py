@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 
-from bot.supervisor import processes
+from bot.supervisor.host import processes
 
 FOLDER = f"fleet-tmux-{os.getuid()}"
 

@@ -15,9 +15,10 @@ from typing import Any
 
 import aiohttp
 
-from bot.supervisor import errors, processes
+from bot.supervisor import errors
 from bot.supervisor.background import keep
 from bot.supervisor.context import Site
+from bot.supervisor.host import processes
 from bot.supervisor.protocol import ChannelError
 
 log = logging.getLogger(__name__)

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 
-from bot.supervisor import processes
+from bot.supervisor.host import processes
 
 ROUND = 15.0
 """Seconds between two rounds. What is still uncollected after a whole round is nobody's: our own are waited for at once."""

@@ -12,8 +12,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from bot.supervisor import times
-from bot.supervisor.sessions import Row
+from bot.supervisor.records import times
+from bot.supervisor.records.sessions import Row
 
 TAIL = 4 * 1024 * 1024
 """How much of a transcript's end is searched for a mail, in bytes."""

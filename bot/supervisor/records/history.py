@@ -6,10 +6,10 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-from bot.supervisor import times, transcripts
-from bot.supervisor.database import columns, reading
 from bot.supervisor.protocol import MAX_TEXT
-from bot.supervisor.sessions import Row
+from bot.supervisor.records import times, transcripts
+from bot.supervisor.records.database import columns, reading
+from bot.supervisor.records.sessions import Row
 
 EVENTS = 40
 """Most events that are told of."""

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bot.supervisor import times
-from bot.supervisor.database import Kept, columns, reading
 from bot.supervisor.protocol import MAX_TEXT
+from bot.supervisor.records import times
+from bot.supervisor.records.database import Kept, columns, reading
 
 PAGE_MAILS = 100
 PAGE_CHARACTERS = 400_000

@@ -3,13 +3,16 @@
 import logging
 import shutil
 
-from bot.supervisor import cli, processes, times, tmux
+from bot.supervisor import commands
 from bot.supervisor.context import Site
-from bot.supervisor.dialects import CHOICE, COMMON_TYPES, Dialect, Task
-from bot.supervisor.mailbox import Letter
-from bot.supervisor.nudger import Waker
+from bot.supervisor.drivers.base import CHOICE, COMMON_TYPES, Dialect, Task
+from bot.supervisor.drivers.overstory_0_5_8 import tmux
+from bot.supervisor.drivers.overstory_0_5_8.nudger import Waker
+from bot.supervisor.host import processes
 from bot.supervisor.protocol import ChannelError
-from bot.supervisor.sessions import COORDINATOR, Row
+from bot.supervisor.records import times
+from bot.supervisor.records.mailbox import Letter
+from bot.supervisor.records.sessions import COORDINATOR, Row
 
 log = logging.getLogger(__name__)
 
@@ -140,7 +143,7 @@ class Planning(Dialect):
         roots = (row.pid,) if row.pid and processes.alive(row.pid, table, row.began) else ()
         if row.tmux and roots and (program := shutil.which("tmux")):
             words = (program, "kill-session", "-t", f"={row.tmux}")
-            await cli.run(words, self.site.path, env=self.site.env, deadline=10.0)
+            await commands.run(words, self.site.path, env=self.site.env, deadline=10.0)
         await self.site.work(processes.end, roots)
 
 

@@ -4,12 +4,13 @@ import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
-from bot.supervisor import cli, processes
+from bot.supervisor import commands
 from bot.supervisor.context import Site
-from bot.supervisor.mailbox import Letter
-from bot.supervisor.plans import task_of
+from bot.supervisor.host import processes
 from bot.supervisor.protocol import ChannelError
-from bot.supervisor.sessions import COORDINATOR, Row
+from bot.supervisor.records.mailbox import Letter
+from bot.supervisor.records.plans import task_of
+from bot.supervisor.records.sessions import COORDINATOR, Row
 
 COMMON_TYPES = frozenset(
     {"status", "question", "result", "error", "worker_done", "merge_ready", "merged", "merge_failed", "escalation"}
@@ -147,17 +148,17 @@ class Dialect(ABC):
         """Mail through the command line: works in any state, wakes nobody by itself."""
         return await self.mail_by_command(
             "send",
-            *("--to", to, "--from", OPERATOR, "--subject", cli.argument(subject), "--body", cli.argument(body)),
+            *("--to", to, "--from", OPERATOR, "--subject", commands.argument(subject), "--body", commands.argument(body)),
             *("--type", self.kind(kind), "--priority", priority),
         )
 
     async def reply_by_command(self, letter: Letter, body: str) -> str:
         """Answer through the command line."""
-        return await self.mail_by_command("reply", letter.id, "--from", OPERATOR, "--body", cli.argument(body))
+        return await self.mail_by_command("reply", letter.id, "--from", OPERATOR, "--body", commands.argument(body))
 
     async def nudge_by_command(self, agent: str, text: str) -> tuple[bool, str]:
         """Prod through the command line; its exit code says nothing, `delivered` does."""
-        found = await self.site.command("nudge", agent, cli.argument(text), "--from", OPERATOR, "--json", deadline=40.0)
+        found = await self.site.command("nudge", agent, commands.argument(text), "--from", OPERATOR, "--json", deadline=40.0)
         if not isinstance(found, dict):
             return False, str(found)[:300]
         return found.get("delivered") is True, str(found.get("reason") or "")

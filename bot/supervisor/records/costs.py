@@ -13,9 +13,9 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from bot.supervisor import times, transcripts
-from bot.supervisor.database import Kept, columns, reading
-from bot.supervisor.sessions import Row
+from bot.supervisor.records import times, transcripts
+from bot.supervisor.records.database import Kept, columns, reading
+from bot.supervisor.records.sessions import Row
 from bot.supervisor.state import State
 
 REMEMBERED = 2000

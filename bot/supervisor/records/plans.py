@@ -10,8 +10,8 @@ import stat
 from dataclasses import replace
 from pathlib import Path
 
-from bot.supervisor.mailbox import Letter
 from bot.supervisor.protocol import MAX_TEXT, ChannelError
+from bot.supervisor.records.mailbox import Letter
 
 TASK = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,120}")
 

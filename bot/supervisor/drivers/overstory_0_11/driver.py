@@ -5,13 +5,13 @@
 
 import time
 
-from bot.supervisor import processes
 from bot.supervisor.context import Site
-from bot.supervisor.dialects import COMMON_TYPES, OPERATOR, Dialect, Task
-from bot.supervisor.mailbox import Letter
+from bot.supervisor.drivers.base import COMMON_TYPES, OPERATOR, Dialect, Task
+from bot.supervisor.drivers.overstory_0_11.serve import Serve
+from bot.supervisor.host import processes
 from bot.supervisor.protocol import ChannelError
-from bot.supervisor.serve import Serve
-from bot.supervisor.sessions import COORDINATOR, Row
+from bot.supervisor.records.mailbox import Letter
+from bot.supervisor.records.sessions import COORDINATOR, Row
 
 
 class Current(Dialect):

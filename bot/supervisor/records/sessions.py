@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bot.supervisor import processes, times
-from bot.supervisor.database import reading
+from bot.supervisor.host import processes
+from bot.supervisor.records import times
+from bot.supervisor.records.database import reading
 
 COORDINATOR = "coordinator"
 
