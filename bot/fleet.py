@@ -421,7 +421,7 @@ class Fleet:
             private=private,
         )
         with self.transaction():
-            said = self.store.talk.say(post, key)
+            said = self.store.posts.say(post, key)
             if said and platform in self.platforms and platform != "web" and author == "fleet":
                 self.store.outbox.add(said.id, conversation, platform, now, hold=now + hold if hold else None)
             if said:
@@ -431,10 +431,10 @@ class Fleet:
     def report(self, conversation: str, text: str, *, key: str, product: str, cards: tuple[Card, ...] = ()) -> None:
         """Tell news of a product. What comes within `BURST` of the last such post there is added to it: five agents that finish
         are one message."""
-        newest = next(iter(self.store.talk.posts(conversation, limit=1)), None)
+        newest = next(iter(self.store.posts.of(conversation, limit=1)), None)
         added = None
         if newest and (newest.kind, newest.product) == ("report", product) and timedelta() <= self.now() - newest.at < BURST:
-            added = self.store.talk.extend(newest.id, self.redact(text), cards)
+            added = self.store.posts.extend(newest.id, self.redact(text), cards)
         if added is None:
             self.say(conversation, text, key=key, kind="report", product=product, cards=cards, hold=BURST)
             return

@@ -52,7 +52,7 @@ async def ask(args: Args, context: SkillContext) -> SkillResult:
         marker=mark("q", context.request, fleet.store.origin),
         kind="question",
     )
-    fleet.store.mail.bind(product, mail, context.conversation, None)
+    fleet.store.threads.bind(product, mail, context.conversation, None)
     answer, shown = await _answer(context, product, mail, args.wait)
     data = {
         "product": product,

@@ -38,7 +38,7 @@ async def costs(args: Args, context: SkillContext) -> SkillResult:
         {"name": each, "usd": round(spent.get(each, 0.0), 4), "budget_usd": capacity.limit(fleet, each)} for each in seen
     ]
     since = fleet.today() - timedelta(days=args.days - 1)
-    own = fleet.store.talk.spent_since(since)
+    own = fleet.store.turns.spent_since(since)
     dear = _dearest(fleet, name) if name else []
     days = "today" if args.days == 1 else f"in {args.days} days"
     lines = [_head(fleet, products, own, days, name), "", *(f"- {_line(each, args.days)}" for each in products if each["usd"])]

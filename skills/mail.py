@@ -84,7 +84,7 @@ async def _send(args: Args, product: str, context: SkillContext) -> SkillResult:
     marker = mark("m", context.request, fleet.store.origin)
     body = f"{args.text}\n\n---\nFrom {context.person.name}, through the fleet."
     id = await fleet.engine.send(product, shortened(args.text, 90), body, marker=marker, to=args.to)
-    fleet.store.mail.bind(product, id, context.conversation, None)
+    fleet.store.threads.bind(product, id, context.conversation, None)
     return SkillResult(f"**{product}**: sent to {args.to}.", data={"product": product, "sent": id, "to": args.to})
 
 

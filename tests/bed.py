@@ -155,7 +155,7 @@ class Bed:
 
     def posts(self, kind: str) -> list[Post]:
         """Every post of a kind, in every conversation, as kept."""
-        found = [post for place in self.store.talk.conversations("web") for post in self.store.talk.posts(place["id"])]
+        found = [post for place in self.store.conversations.newest("web") for post in self.store.posts.of(place["id"])]
         return [post for post in found if post.kind == kind]
 
     def work(self, id: str) -> Work:

@@ -53,7 +53,7 @@ class Router:
         press = inbound.press and replace(inbound.press, choice=whole(inbound.press.choice), note=whole(inbound.press.note))
         inbound = replace(inbound, text=whole(inbound.text), press=press)
         with self.fleet.transaction(lasting=lasting):
-            if not self.fleet.store.talk.receive(inbound):
+            if not self.fleet.store.inbound.receive(inbound):
                 return self._handling.get(inbound.event)
             said = inbound.text if inbound.press is None else f"{inbound.press.choice} {inbound.press.gate}"
             self.fleet.record(
@@ -74,12 +74,12 @@ class Router:
         """Persist, handle, and return what the event was answered with; the same event again gets the same answer."""
         if task := self.receive(inbound):
             await asyncio.shield(task)
-        talk = self.fleet.store.talk
-        return talk.keyed(f"{talk.answered_by(inbound.event)}:")
+        store = self.fleet.store
+        return store.posts.keyed(f"{store.inbound.answered_by(inbound.event)}:")
 
     def take_up(self) -> None:
         """After a start: handle what was received and not finished."""
-        for inbound in self.fleet.store.talk.unhandled():
+        for inbound in self.fleet.store.inbound.unhandled():
             self._begin(inbound)
 
     async def close(self) -> None:
@@ -225,7 +225,7 @@ class Router:
         with self.fleet.transaction(lasting=False):  # taken up again, it is answered the same
             if result is not None:
                 self._say(inbound, result, kind, private=private)
-            self.fleet.store.talk.handled(inbound.event, error, answered_by)
+            self.fleet.store.inbound.handled(inbound.event, error, answered_by)
 
     def _press(self, inbound: Inbound, press: Press) -> SkillResult:
         bound = {"note": press.note, "revision": press.revision, "digest": press.digest, "platform": inbound.platform}

@@ -47,9 +47,9 @@ class _Kept(Transcript):
         inbound = self._running.inbound
         # What the model is about to do must be known for ever; the rest of a turn that is taken up comes out anew.
         with self._fleet.transaction(lasting=bool(calls(message))):
-            self._fleet.store.talk.append(inbound.conversation, inbound.event, message)
+            self._fleet.store.transcript.append(inbound.conversation, inbound.event, message)
             for event in taken:
-                self._fleet.store.talk.handled(event, answered_by=inbound.event)
+                self._fleet.store.inbound.handled(event, answered_by=inbound.event)
         self._running.taken.update(taken)
         self._running.said = [(event, text) for event, text in self._running.said if event not in taken]
 
@@ -111,9 +111,9 @@ class Turns:
 
     async def _turn(self, running: _Running, text: str) -> None:
         fleet, inbound = self.fleet, running.inbound
-        talk, kept = fleet.store.talk, _Kept(fleet, running)
+        kept = _Kept(fleet, running)
         limits = self._limits()
-        record = talk.transcript(inbound.conversation)
+        record = fleet.store.transcript.of(inbound.conversation)
         messages = [message for _, message in record]
         if not any(turn == inbound.event for turn, _ in record):
             opening = context.opening(text, inbound.person, fleet.status(person=inbound.person), product=inbound.product)
@@ -137,7 +137,7 @@ class Turns:
         fleet, agent = self.fleet, self.fleet.registry.agent
         left = None
         if agent.per_day_usd is not None:
-            spent = fleet.store.talk.spent_since(fleet.today())
+            spent = fleet.store.turns.spent_since(fleet.today())
             left = agent.per_day_usd - spent
             if left <= 0:
                 raise UsageError(
@@ -168,7 +168,7 @@ class Turns:
         fleet = self.fleet
         with fleet.transaction():
             record = asdict(result.record)
-            fleet.store.talk.record_turn(inbound.event, inbound.conversation, fleet.now(), result.record.cost_usd, record)
+            fleet.store.turns.record(inbound.event, inbound.conversation, fleet.now(), result.record.cost_usd, record)
             if result.text or result.cards:
                 fleet.say(
                     inbound.conversation,

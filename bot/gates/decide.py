@@ -158,7 +158,7 @@ def _asked_by(fleet: "Fleet", gate: Gate) -> tuple[str, ...]:
 def _tell(fleet: "Fleet", gate: Gate) -> None:
     """Say what became of it where the web shows it; on chat platforms the card itself says so."""
     text = f"**{gate.product}** “{gate.title}” (`{gate.id}`): {lifecycle.outcome(gate)}"
-    for place in dict.fromkeys(post.conversation for post in fleet.store.talk.posts_with_gate(gate.id)):
+    for place in dict.fromkeys(post.conversation for post in fleet.store.posts.with_gate(gate.id)):
         if place.startswith("web:"):
             key = f"outcome:{gate.id}:{len(gate.answers)}:{place}"
             fleet.say(place, text, key=key, kind="outcome", product=gate.product)

@@ -61,7 +61,7 @@ def _work(store: Store, mail: Mail, root: Mail | None, gate: Gate | None, now: d
     sent = root is not None and root.sender == "operator"
     if mark := (classify.mark(root) if root and sent else None) or classify.mark(mail):
         return _marked(store, mail.product, mark), mark
-    if sent or (mail.thread and store.mail.thread(mail.product, mail.thread)) or mail.sender != "coordinator":
+    if sent or (mail.thread and store.threads.get(mail.product, mail.thread)) or mail.sender != "coordinator":
         return None, None
     return _only_one(store, mail.product, now), None
 

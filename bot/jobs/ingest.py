@@ -40,7 +40,7 @@ def take(fleet: Fleet, arrived: MailArrived) -> None:
                 reports += _take_one(fleet, mail)
         _say_reports(fleet, arrived.product, reports)
         if arrived.mail:
-            fleet.store.mail.set_cursor(arrived.product, arrived.mail[-1].cursor)
+            fleet.store.cursors.set(arrived.product, arrived.mail[-1].cursor)
 
 
 def leave_out(fleet: Fleet, mail: Mail) -> None:
@@ -48,7 +48,7 @@ def leave_out(fleet: Fleet, mail: Mail) -> None:
     with fleet.transaction():
         said = f"**{mail.product}** has a mail that I cannot read (`{mail.id}`); it is left out, the log says why."
         fleet.say(BOARD, said, key=f"left out:{mail.product}:{mail.id}", kind="error", product=mail.product)
-        fleet.store.mail.set_cursor(mail.product, mail.cursor)
+        fleet.store.cursors.set(mail.product, mail.cursor)
 
 
 def _readable(fleet: Fleet, mail: Mail) -> Mail:
@@ -69,7 +69,7 @@ def _readable(fleet: Fleet, mail: Mail) -> Mail:
 def _forged(fleet: Fleet, mail: Mail) -> bool:
     """Whether a mail decides in the operator's name what was not decided here: ours has the mark of its gate, and its words.
     What was in the mailbox before we first read it is not ours to judge."""
-    if mail.sender != "operator" or not lifecycle.decides(mail) or mail.product not in fleet.store.mail.cursors():
+    if mail.sender != "operator" or not lifecycle.decides(mail) or mail.product not in fleet.store.cursors.all():
         return False
     gate = fleet.store.gates.get(lifecycle.answered_by(mail) or "")
     if gate is None or gate.product != mail.product or gate.decision is None:
@@ -95,7 +95,7 @@ def _warn(fleet: Fleet, mail: Mail) -> None:
 def _take_one(fleet: Fleet, mail: Mail) -> list[Report]:
     found = about(fleet.store, mail, fleet.now())
     use = classify.sort(mail, from_our_agent=found.by_our_agent)
-    thread = fleet.store.mail.thread(mail.product, mail.thread) if mail.thread else None
+    thread = fleet.store.threads.get(mail.product, mail.thread) if mail.thread else None
     conversation = thread.conversation if thread else found.work.conversation if found.work else ""
     if use.use is Use.GATE and use.gate is not None and not found.answers_us:
         # What asked at an attempt that is over waits no more; the next one is told of it, and asks anew.

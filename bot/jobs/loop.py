@@ -349,5 +349,5 @@ class Jobs:
         fleet.snapshots = {name: snapshot for name, snapshot in fleet.snapshots.items() if name in known}
         fleet.unheard &= known
         schedules.follow_registry(fleet)
-        await fleet.engine.watch(products, fleet.store.mail.cursors())
+        await fleet.engine.watch(products, fleet.store.cursors.all())
         fleet.changed(Change("registry"))

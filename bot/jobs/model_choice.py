@@ -155,7 +155,7 @@ class Judgement:
         if int(fleet.store.note(self._note()) or 0) >= most:
             return "the weights decided: the day's tokens for choosing are used up"
         limit = fleet.registry.agent.per_day_usd
-        if limit is not None and fleet.store.talk.spent_since(fleet.today()) >= limit:
+        if limit is not None and fleet.store.turns.spent_since(fleet.today()) >= limit:
             return "the weights decided: the day's money for the agent is spent"
         return None
 
@@ -166,4 +166,4 @@ class Judgement:
         with fleet.transaction():
             fleet.store.set_note(self._note(), str(int(fleet.store.note(self._note()) or 0) + tokens))
             record = asdict(TurnRecord(self._model.name, "choice", steps, (), usage, cost_usd))
-            fleet.store.talk.record_turn(f"choice:{fleet.now().isoformat()}", "", fleet.now(), cost_usd, record)
+            fleet.store.turns.record(f"choice:{fleet.now().isoformat()}", "", fleet.now(), cost_usd, record)

@@ -21,7 +21,7 @@ WAITS = frozenset({"auth", "limited"})
 
 async def send(fleet: Fleet, chat: Chat, row: Outgoing) -> None:
     """Show a post on its platform. A row that was left in the middle of an attempt is looked for first."""
-    outbox, post = fleet.store.outbox, fleet.store.talk.post(row.post)
+    outbox, post = fleet.store.outbox, fleet.store.posts.get(row.post)
     if post is None:
         outbox.failed(row.number, "its post is gone", fleet.now())
         return
@@ -38,7 +38,7 @@ async def send(fleet: Fleet, chat: Chat, row: Outgoing) -> None:
 
 async def show_anew(fleet: Fleet, chat: Chat, row: Outgoing) -> None:
     """Show a message as it is now. Raises DeliveryError to be called again."""
-    post = fleet.store.talk.post(row.post)
+    post = fleet.store.posts.get(row.post)
     try:
         if post is not None and row.message is not None:
             await chat.update(row.message, post)

@@ -4,13 +4,19 @@ from pathlib import Path
 
 from bot.store.admissions import Admissions
 from bot.store.audit import Audit
+from bot.store.conversations import ConversationTable
+from bot.store.cursors import CursorTable
 from bot.store.database import Database
 from bot.store.gates import Gates
-from bot.store.mail import Mailbox
+from bot.store.inbound import InboundTable
+from bot.store.mail import MailTable
 from bot.store.outbox import Outbox
+from bot.store.posts import PostTable
 from bot.store.schedules import Schedules
 from bot.store.spending import SpendingTable
-from bot.store.talk import Talk
+from bot.store.threads import ThreadTable
+from bot.store.transcript import TranscriptTable
+from bot.store.turns import TurnTable
 from bot.store.work import WorkTable
 
 __all__ = ["Store"]
@@ -24,8 +30,14 @@ class Store:
         self.transaction = self.database.transaction
         self.durable = self.database.durable
         self.origin = self.database.origin
-        self.talk = Talk(self.database)
-        self.mail = Mailbox(self.database)
+        self.inbound = InboundTable(self.database)
+        self.conversations = ConversationTable(self.database)
+        self.posts = PostTable(self.database, self.conversations)
+        self.transcript = TranscriptTable(self.database)
+        self.turns = TurnTable(self.database)
+        self.mail = MailTable(self.database)
+        self.cursors = CursorTable(self.database)
+        self.threads = ThreadTable(self.database)
         self.work = WorkTable(self.database)
         self.gates = Gates(self.database)
         self.outbox = Outbox(self.database)

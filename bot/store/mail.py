@@ -1,24 +1,15 @@
-"""The engine's mail as we have seen it (the engine itself may purge it), cursors, and which conversation a thread serves."""
+"""Table `mail`: the engine's mail as the fleet has seen it. The engine may purge its own copy."""
 
 import json
 import sqlite3
-from dataclasses import dataclass
 from datetime import datetime
 
 from bot.domain import Mail
 from bot.store.database import Database, dump, to_text
 
 
-@dataclass(frozen=True, slots=True)
-class Thread:
-    """Where answers to a mail of ours belong."""
-
-    conversation: str
-    work: str | None
-
-
-class Mailbox:
-    """Every mail once, by product and the engine's id."""
+class MailTable:
+    """Mail by product and the engine's id, each stored once."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
@@ -62,25 +53,6 @@ class Mailbox:
         """The id of a reply of ours with this marker that has come back to us in the product's mailbox; of the newest 200."""
         newest = "SELECT id, body FROM mail WHERE product = ? AND sender = 'operator' ORDER BY n DESC LIMIT 200"
         return next((row["id"] for row in self._db.rows(newest, product) if row["body"].endswith(marker)), None)
-
-    def cursors(self) -> dict[str, str]:
-        """Where we are in each product's mailbox."""
-        return {row["name"]: row["value"] for row in self._db.rows("SELECT name, value FROM cursors")}
-
-    def set_cursor(self, product: str, cursor: str) -> None:
-        """All mail up to there has been dealt with."""
-        self._db.run(
-            "INSERT INTO cursors VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", product, cursor
-        )
-
-    def bind(self, product: str, mail: str, conversation: str, work: str | None) -> None:
-        """Answers in this mail's thread belong to that conversation and work."""
-        self._db.insert("threads", product=product, mail=mail, conversation=conversation, work=work)
-
-    def thread(self, product: str, mail: str) -> Thread | None:
-        """Where answers in this mail's thread belong."""
-        row = self._db.row("SELECT conversation, work FROM threads WHERE product = ? AND mail = ?", product, mail)
-        return Thread(row["conversation"], row["work"]) if row else None
 
 
 def _to_mail(row: sqlite3.Row) -> Mail:

@@ -61,7 +61,7 @@ def limits(fleet: "Fleet") -> Iterator[Limit]:
         if (most := capacity.limit(fleet, product.name)) is not None:
             yield Limit(product.name, product.name, spent.get(product.name, 0.0), most)
     if whole is not None:
-        total = sum(spent.values()) + fleet.store.talk.spent_since(fleet.today())
+        total = sum(spent.values()) + fleet.store.turns.spent_since(fleet.today())
         for product in fleet.registry.products:
             yield Limit(capacity.WHOLE, product.name, total, whole)
     for work in fleet.store.work.open(states=(WorkState.RUNNING,)):

@@ -89,7 +89,7 @@ def capacity(fleet: "Fleet") -> Capacity:
         max_memory_gb=scheduling.max_memory_gb,
         cpu_percent=fleet.cpu_percent,
         max_cpu_percent=scheduling.max_cpu_percent,
-        spent_usd=fleet.store.talk.spent_since(fleet.today()) + sum(spent.values()),
+        spent_usd=fleet.store.turns.spent_since(fleet.today()) + sum(spent.values()),
         budget_usd=limit(fleet, WHOLE),
         weight=sum(work.weight or known[work.product].resource_weight for work in having)
         + sum(known[name].resource_weight for name in beside),

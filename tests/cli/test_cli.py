@@ -324,7 +324,7 @@ async def test_an_answer_streams_and_what_runs_is_said_aside(desk: Desk) -> None
     assert out.decode() == "All **three** are idle.\n"
     assert "· status" in err.decode()
     assert process.returncode == 0
-    (post,) = [post for post in desk.store.talk.posts("web:terminal") if post.author != "fleet"]
+    (post,) = [post for post in desk.store.posts.of("web:terminal") if post.author != "fleet"]
     assert post.text == "how are they?"
 
 

@@ -107,7 +107,7 @@ async def test_what_is_acknowledged_at_once_is_acknowledged_before_the_answer_is
     async with Bed(tmp_path) as bed:
 
         async def acknowledge() -> bool:
-            return bed.store.talk.done("e-1")
+            return bed.store.inbound.done("e-1")
 
         answering = bed.router.receive(bed.inbound("/fleet status", event="e-1"))
         acknowledging = asyncio.create_task(acknowledge())
@@ -296,7 +296,7 @@ async def test_a_turn_taken_up_from_any_place_of_its_record_starts_its_work_once
 async def test_each_turn_is_recorded_with_what_it_took(tmp_path: Path) -> None:
     async with Talk(tmp_path, [call("status"), say("All idle.")]) as bed:
         await bed.say("how is it?", event="e9")
-        record = bed.store.talk.turn("e9")
+        record = bed.store.turns.get("e9")
     assert record is not None
     assert record["steps"] == 2
     assert record["tools"][0]["skill"] == "status"

@@ -170,7 +170,7 @@ async def test_those_who_may_decide_hear_once_that_somebody_else_asked(bed: Bed)
     gate = bed.open_gate()
     for event in ("p1", "p2"):
         await bed.router.handle(bed.inbound("", event=event, press=Press(gate.id, "approve", "", 1, gate.digest)))
-    first, second = (bed.store.talk.keyed(f"{event}:")[0] for event in ("p1", "p2"))
+    first, second = (bed.store.posts.keyed(f"{event}:")[0] for event in ("p1", "p2"))
     assert "I have let them know that you asked" in first.text
     assert "let them know" not in second.text
     assert (first.private, second.private) == (True, True)

@@ -163,7 +163,7 @@ class Life(Bed):
         for event in self.world.kept.done[:-1]:
             answers = [post for post in self._posts() if post.answers == event]
             assert len(answers) == 1, (event, answers)
-        assert self.store.talk.unhandled() == []
+        assert self.store.inbound.unhandled() == []
         assert self.store.audit.verify().broken is None
         assert not self.store.database._db.in_transaction
 
@@ -213,5 +213,5 @@ class Life(Bed):
         assert set(reminders.values()) == {1}
 
     def _posts(self) -> list[Any]:
-        places = [place["id"] for name in ("web", "slack", "discord") for place in self.store.talk.conversations(name)]
-        return [post for place in places for post in self.store.talk.posts(place, limit=500)]
+        places = [place["id"] for name in ("web", "slack", "discord") for place in self.store.conversations.newest(name)]
+        return [post for place in places for post in self.store.posts.of(place, limit=500)]

@@ -256,7 +256,8 @@ def check(bed: Life) -> None:
     assert set(wrote.values()) == {1}, wrote
     assert sorted(marks for body in wrote for marks in re.findall(r"\[(g\d)\.", body)) == ["g1", "g2", "g3"]
     assert [len(box.started) for box in bed.engine.boxes.values()] == [0, 1]
-    posts = [post for place in ("web", "slack") for one in bed.store.talk.conversations(place) for post in _all(bed, one["id"])]
+    conversations = [one["id"] for platform in ("web", "slack") for one in bed.store.conversations.newest(platform)]
+    posts = [post for conversation in conversations for post in _all(bed, conversation)]
     assert {post.text for post in posts if post.kind == "error"} <= {CUT}
     for body in ("status body", "result body", "findings body"):
         told = Counter(post.conversation for post in posts if post.kind == "report" and body in post.text)
@@ -272,14 +273,14 @@ def check(bed: Life) -> None:
     assert Counter(post.id for post in bed.platform.shown_in("slack:#a")) == Counter(
         post.id for post in on_slack if post.author == "fleet"
     )
-    assert bed.store.talk.unhandled() == []
+    assert bed.store.inbound.unhandled() == []
     assert bed.store.audit.first_broken() is None
     assert sum(row["kind"] == "decision" for row in bed.store.audit.newest(500)) == 3
     assert not bed.store.database._db.in_transaction
 
 
 def _all(bed: Bed, conversation: str) -> list[Post]:
-    return bed.store.talk.posts(conversation, limit=500)
+    return bed.store.posts.of(conversation, limit=500)
 
 
 async def killed(folder: Path, at: int | None) -> list[str]:

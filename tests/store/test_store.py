@@ -48,12 +48,12 @@ def post(text: str = "hello", conversation: str = "web:main") -> Post:
 
 
 def test_an_event_is_received_once_and_stays_until_it_is_handled(store: Store) -> None:
-    assert store.talk.receive(inbound())
-    assert not store.talk.receive(inbound())
-    assert store.talk.unhandled() == [inbound()]
-    store.talk.handled("e1")
-    assert store.talk.unhandled() == []
-    assert not store.talk.receive(inbound())
+    assert store.inbound.receive(inbound())
+    assert not store.inbound.receive(inbound())
+    assert store.inbound.unhandled() == [inbound()]
+    store.inbound.handled("e1")
+    assert store.inbound.unhandled() == []
+    assert not store.inbound.receive(inbound())
 
 
 @pytest.mark.parametrize("fails", [False, True])
@@ -63,27 +63,27 @@ def test_only_what_can_be_done_again_does_not_wait_for_the_disk(store: Store, fa
 
     with pytest.raises(ZeroDivisionError) if fails else nullcontext(), store.transaction(lasting=False):
         assert not waits()
-        store.talk.say(post(), "k1")
+        store.posts.say(post(), "k1")
         assert not fails or 1 // 0
     assert waits()
-    assert bool(store.talk.posts("web:main")) is not fails
+    assert bool(store.posts.of("web:main")) is not fails
     with store.transaction():
         assert waits()
 
 
 def test_a_thing_is_said_once_for_each_key(store: Store) -> None:
-    assert store.talk.say(post(), "k1") is not None
-    assert store.talk.say(post("again"), "k1") is None
-    assert [each.text for each in store.talk.posts("web:main")] == ["hello"]
+    assert store.posts.say(post(), "k1") is not None
+    assert store.posts.say(post("again"), "k1") is None
+    assert [each.text for each in store.posts.of("web:main")] == ["hello"]
 
 
 def test_posts_are_read_in_pages_oldest_first(store: Store) -> None:
     for number in range(10):
-        store.talk.say(post(str(number)), f"k{number}")
-    newest = store.talk.posts("web:main", limit=3)
+        store.posts.say(post(str(number)), f"k{number}")
+    newest = store.posts.of("web:main", limit=3)
     assert [each.text for each in newest] == ["7", "8", "9"]
-    assert [each.text for each in store.talk.posts("web:main", before=newest[0].id, limit=2)] == ["5", "6"]
-    assert [each.text for each in store.talk.posts("web:main", after=newest[0].id)] == ["8", "9"]
+    assert [each.text for each in store.posts.of("web:main", before=newest[0].id, limit=2)] == ["5", "6"]
+    assert [each.text for each in store.posts.of("web:main", after=newest[0].id)] == ["8", "9"]
 
 
 def test_work_is_made_once_for_each_request(store: Store) -> None:
@@ -132,7 +132,7 @@ def test_mail_is_kept_once_for_each_product(store: Store) -> None:
 
 def test_the_outbox_keeps_the_order_of_a_conversation(store: Store) -> None:
     for number in range(3):
-        said = store.talk.say(post(str(number), "slack:C1"), f"k{number}")
+        said = store.posts.say(post(str(number), "slack:C1"), f"k{number}")
         assert said is not None
         store.outbox.add(said.id, "slack:C1", "slack", NOW)
     (first,) = store.outbox.due("slack", NOW)
@@ -292,13 +292,13 @@ def test_a_commit_that_fails_leaves_nothing_half_open(tmp_path: Path) -> None:
         pages = store.database.value("PRAGMA page_count")
         store.database.run(f"PRAGMA max_page_count = {pages + 8}")
         with pytest.raises(StoreError, match="full") as refusal, store.transaction():
-            store.talk.receive(inbound("lost"))
-            store.talk.say(post("x" * 200_000), "long")
+            store.inbound.receive(inbound("lost"))
+            store.posts.say(post("x" * 200_000), "long")
         assert "space" in refusal.value.hint
         store.database.run("PRAGMA max_page_count = 1000000")
-        assert store.talk.receive(inbound("kept"))
+        assert store.inbound.receive(inbound("kept"))
     with closing(Store(tmp_path / "fleet.db")) as again:
-        assert [each.event for each in again.talk.unhandled()] == ["kept"]
+        assert [each.event for each in again.inbound.unhandled()] == ["kept"]
 
 
 def test_a_store_that_another_process_holds_is_said_in_words(tmp_path: Path) -> None:
@@ -306,16 +306,16 @@ def test_a_store_that_another_process_holds_is_said_in_words(tmp_path: Path) -> 
         store.database.run("PRAGMA busy_timeout = 10")
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(StoreError, match="locked"):
-            store.talk.receive(inbound())
+            store.inbound.receive(inbound())
         other.rollback()
-        assert store.talk.receive(inbound())
+        assert store.inbound.receive(inbound())
 
 
 def test_an_event_taken_up_by_another_one_is_answered_by_it(store: Store) -> None:
-    store.talk.receive(inbound("e1"))
-    store.talk.receive(inbound("e2"))
-    store.talk.handled("e2", answered_by="e1")
-    assert (store.talk.answered_by("e2"), store.talk.answered_by("e1")) == ("e1", "e1")
+    store.inbound.receive(inbound("e1"))
+    store.inbound.receive(inbound("e2"))
+    store.inbound.handled("e2", answered_by="e1")
+    assert (store.inbound.answered_by("e2"), store.inbound.answered_by("e1")) == ("e1", "e1")
 
 
 @pytest.mark.parametrize(
@@ -352,8 +352,8 @@ def test_a_store_of_the_first_version_is_brought_up_to_date_with_what_it_holds(t
         )
     with closing(Store(path)) as store:
         assert {row["name"] for row in store.database.rows("SELECT name FROM migrations")} == set(MIGRATIONS)
-        assert store.talk.answered_by("e1") == "e1"
-        assert [post.text for post in store.talk.posts_with_gate("g7")] == ["a plan"]
+        assert store.inbound.answered_by("e1") == "e1"
+        assert [post.text for post in store.posts.with_gate("g7")] == ["a plan"]
 
 
 KILLED = """

@@ -121,11 +121,11 @@ async def test_the_fleets_own_limit_pauses_whatever_costs_and_one_yes_lets_all_g
 async def test_what_the_coordinator_itself_has_cost_counts_for_the_fleet(bed: Bed) -> None:
     await works(bed, "product-b")
     await costs(bed, "product-b", 4.0)
-    bed.store.talk.record_turn("t1", "web:main", bed.clock(), 12.5, {})
+    bed.store.turns.record("t1", "web:main", bed.clock(), 12.5, {})
     await bed.jobs.tick()
     await bed.settled()
     bed.expect("The fleet has spent $16.50 of $20.00 today, 82 %", kind="report")
-    bed.store.talk.record_turn("t2", "web:main", bed.clock(), 3.5, {})
+    bed.store.turns.record("t2", "web:main", bed.clock(), 3.5, {})
     await bed.jobs.tick()
     await bed.settled()
     assert bed.fleet.paused("product-b")

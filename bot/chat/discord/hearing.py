@@ -101,7 +101,7 @@ class Hearing:
         if message.edited_at is None or not spoken(message) or not _readable(message):
             return
         event = f"{PLATFORM}:{message.id}"
-        known = self.fleet.store.talk.inbound(event)
+        known = self.fleet.store.inbound.get(event)
         if known is None:
             if message.id > self.newest - A_DAY:
                 await self.message(message, me)
@@ -113,8 +113,8 @@ class Hearing:
     def deleted(self, message: int) -> None:
         """A message was taken back: what it began is stopped, if it is still under way."""
         event = f"{PLATFORM}:{message}"
-        known = self.fleet.store.talk.inbound(event)
-        if known is not None and not self.fleet.store.talk.done(event):
+        known = self.fleet.store.inbound.get(event)
+        if known is not None and not self.fleet.store.inbound.done(event):
             self.router.stop_turn(known.conversation)
 
     def _unknown(self, user: discord.abc.User) -> bool:
@@ -153,7 +153,7 @@ class Hearing:
 
     def _ours(self, parent: int, thread: int) -> bool:
         """Whether it is a thread that we speak in."""
-        return bool(self.fleet.store.talk.posts(Place(parent, thread).conversation, limit=1))
+        return bool(self.fleet.store.posts.of(Place(parent, thread).conversation, limit=1))
 
     def _overheard(self, message: discord.Message, me: discord.ClientUser) -> bool:
         """Whether what does not name us is meant for us all the same, in a thread of ours."""
@@ -208,7 +208,7 @@ class Hearing:
 
     async def suggested(self, interaction: Interaction, post: int, place: int, *, sure: bool) -> None:
         """A suggestion is said, as if it had been typed."""
-        found = self.fleet.store.talk.post(post)
+        found = self.fleet.store.posts.get(post)
         if found is None or place >= len(found.suggestions):
             await _acknowledged(interaction.response.send_message(STALE, ephemeral=True))
             return

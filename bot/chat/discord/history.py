@@ -68,7 +68,7 @@ class History:
         """Where somebody may have spoken to us: products' channels, open threads, and where we have spoken before."""
         found = {int(each.id) for p in self.fleet.registry.products for each in p.channels if each.platform == PLATFORM}
         found |= {thread.id for guild in client.guilds for thread in guild.threads}
-        places = (place_of(known["id"]) for known in self.fleet.store.talk.conversations(PLATFORM, limit=100))
+        places = (place_of(known["id"]) for known in self.fleet.store.conversations.newest(PLATFORM, limit=100))
         return found | {place.channel for place in places if place.person is None}
 
     async def _read_all(self, client: Client, after: int) -> None:
@@ -106,7 +106,7 @@ class History:
         away = f"I was away from <t:{int(left.timestamp())}:t> to <t:{int(self.fleet.now().timestamp())}:t>. "
         away += "If you pressed a button then and it failed, press it again."
         for gate in self.fleet.store.gates.in_states(GateState.OPEN):
-            for post in self.fleet.store.talk.posts_with_gate(gate.id):
+            for post in self.fleet.store.posts.with_gate(gate.id):
                 for platform, message in self.fleet.store.outbox.messages(post.id):
                     if platform == PLATFORM:
                         await self._show(message, post, away)

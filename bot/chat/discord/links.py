@@ -31,7 +31,7 @@ class Links:
                     self.news.clear()
 
     def _expected(self, gate: str) -> bool:
-        said = (post.conversation for post in self.fleet.store.talk.posts_with_gate(gate))
+        said = (post.conversation for post in self.fleet.store.posts.with_gate(gate))
         return any(each.startswith(f"{PLATFORM}:") and place_of(each).person is None for each in said)
 
     def card(self, gate: str, channel: int | None = None) -> str:

@@ -50,7 +50,7 @@ class Saying:
 
     async def post(self, post: Post, key: str, *, again: bool = False, plain: bool = False) -> str:
         """Show a post; the message's id: `<channel>/<message>,<message>…`. Raises DeliveryError."""
-        inbound = self.fleet.store.talk.inbound(post.answers) if post.answers else None
+        inbound = self.fleet.store.inbound.get(post.answers) if post.answers else None
         try:
             return await self._post(post, inbound, key, again=again, plain=plain)
         except FAILURES as error:
@@ -196,8 +196,8 @@ class Saying:
 
     def _topic(self, conversation: str, message: int) -> str:
         """What a thread is called: after the words that began it, which are not always its message's own."""
-        first = self.fleet.store.talk.inbound(f"{PLATFORM}:{message}")
-        said = [first.text] if first else [each.text for each in self.fleet.store.talk.posts(conversation, limit=5)]
+        first = self.fleet.store.inbound.get(f"{PLATFORM}:{message}")
+        said = [first.text] if first else [each.text for each in self.fleet.store.posts.of(conversation, limit=5)]
         return headline(said[0] if said else "", TOPIC) or "Conversation"
 
     def met(self, person: int, channel: int) -> None:

@@ -77,7 +77,7 @@ class Streams:
             del self._turns[conversation]
 
     def _begin(self, conversation: str) -> _Turn:
-        events = (each for each in self.fleet.store.talk.unhandled() if each.conversation == conversation)
+        events = (each for each in self.fleet.store.inbound.unhandled() if each.conversation == conversation)
         turn = self._turns[conversation] = _Turn(silent="token" in next((each.extra for each in events), {}))
         if not turn.silent:
             task = asyncio.create_task(self._show(conversation, turn), name=f"stream {conversation}")

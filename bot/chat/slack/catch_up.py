@@ -74,7 +74,7 @@ async def _threads(
     fleet: Fleet, api: Api, places: Places, since: dict[str, str], oldest: float, hear: Callable[[dict[str, Any]], None]
 ) -> None:
     """History shows no replies; so the threads that we spoke in last are looked at one by one."""
-    for known in fleet.store.talk.conversations("slack", MOST_THREADS):
+    for known in fleet.store.conversations.newest("slack", MOST_THREADS):
         _, thread = split(known["id"])
         try:
             place = await places.find(known["id"])

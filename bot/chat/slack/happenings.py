@@ -60,7 +60,7 @@ class Happenings:
     def _bury(self, conversation: str, why: str) -> None:
         """Only what we speak in: a channel of a product, or a talk that there was."""
         listed = {str(each) for product in self.fleet.registry.products for each in product.channels}
-        if conversation in listed or self.fleet.store.talk.posts(conversation, limit=1):
+        if conversation in listed or self.fleet.store.posts.of(conversation, limit=1):
             self.fleet.mark_unreachable(conversation, why)
 
     def _begun(self, channel: str) -> None:

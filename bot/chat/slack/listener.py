@@ -121,7 +121,7 @@ class Listener:
 
     def _ours(self, conversation: str, event: dict[str, Any]) -> bool:
         """Whether it is a thread that we speak in."""
-        return event.get("parent_user_id") == self.me.user or bool(self.fleet.store.talk.posts(conversation, limit=1))
+        return event.get("parent_user_id") == self.me.user or bool(self.fleet.store.posts.of(conversation, limit=1))
 
     def _edited(self, event: dict[str, Any]) -> None:
         """A message that says something else now: taken up if it was not, and not taken up twice."""
@@ -129,7 +129,7 @@ class Listener:
         if now.get("text") == before.get("text") or now.get("bot_id") or now.get("user") == self.me.user:
             return
         id = f"slack:{event['channel']}:{now.get('ts')}"
-        known = self.fleet.store.talk.inbound(id)
+        known = self.fleet.store.inbound.get(id)
         if known is None:
             self._said({**now, "channel": event["channel"], "channel_type": event.get("channel_type")})
             return
@@ -140,8 +140,8 @@ class Listener:
     def _deleted(self, event: dict[str, Any]) -> None:
         """A message was taken back: what it began is stopped, if it is still under way."""
         id = f"slack:{event['channel']}:{event.get('deleted_ts')}"
-        inbound = self.fleet.store.talk.inbound(id)
-        if inbound is not None and not self.fleet.store.talk.done(id):
+        inbound = self.fleet.store.inbound.get(id)
+        if inbound is not None and not self.fleet.store.inbound.done(id):
             self.router.stop_turn(inbound.conversation)
 
     def _stopped(self, event: dict[str, Any]) -> None:

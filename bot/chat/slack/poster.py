@@ -33,7 +33,7 @@ class Poster:
 
     async def post(self, post: Post, key: str, *, again: bool = False, plain: bool = False) -> str:
         """Show a post in its conversation. Raises DeliveryError."""
-        inbound = self._fleet.store.talk.inbound(post.answers) if post.answers else None
+        inbound = self._fleet.store.inbound.get(post.answers) if post.answers else None
         try:
             place = await self._places.find(post.conversation)
             if post.private and not place.user and inbound is not None:
@@ -74,7 +74,7 @@ class Poster:
             cards = self._fleet.store.outbox.cards(gate, PLATFORM)
             if found := [message for conversation, message in cards if message and _is_channel(conversation)]:
                 return await self._permalink(found[-1])
-            shown = [post.conversation for post in self._fleet.store.talk.posts_with_gate(gate)]
+            shown = [post.conversation for post in self._fleet.store.posts.with_gate(gate)]
             if asyncio.get_running_loop().time() > end or not any(_is_channel(each) for each in shown):
                 return ""
             await asyncio.sleep(0.1 * self._pace)

@@ -142,7 +142,7 @@ class Streams:
 
     def _begin(self, conversation: str, event: Live) -> _Turn | None:
         """What happens there belongs to what was said first and is not answered; what is written, never to a command."""
-        asked = self._fleet.store.talk.unanswered(conversation) if event.text else []
+        asked = self._fleet.store.inbound.unanswered(conversation) if event.text else []
         said = [each for each in asked if not self._is_command(each.text)]
         if not (found := said or ([] if isinstance(event, Delta) else asked)):
             return None
@@ -158,7 +158,7 @@ class Streams:
         """Show what is new, with a pause after each time, until the turn is over."""
         try:
             await self._rest(turn, BEFORE if turn.place.thread and self._status else BEFORE_EDITS)
-            if self._fleet.store.talk.done(turn.event):
+            if self._fleet.store.inbound.done(turn.event):
                 return
             if turn.place.thread and self._sessions and not turn.over.is_set():
                 self._processing.add(conversation)
@@ -185,7 +185,7 @@ class Streams:
 
     def _over(self, turn: _Turn) -> bool:
         """Whether nothing happens there any more."""
-        return not turn.dirty.is_set() and not turn.doing and self._fleet.store.talk.done(turn.event)
+        return not turn.dirty.is_set() and not turn.doing and self._fleet.store.inbound.done(turn.event)
 
     async def _show(self, conversation: str, turn: _Turn) -> None:
         native = turn.native and bool(turn.place.thread) and self._streaming

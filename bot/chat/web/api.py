@@ -125,7 +125,7 @@ async def conversations(request: web.Request) -> web.Response:
     """The web's conversations, newest first, and in which of them a turn of the agent runs."""
     site = request.app[SITE]
     running = site.router.running()
-    found = site.fleet.store.talk.conversations("web")
+    found = site.fleet.store.conversations.newest("web")
     return answer({"conversations": [{**each, "id": shown(each["id"]), "running": each["id"] in running} for each in found]})
 
 
@@ -136,7 +136,7 @@ async def posts(request: web.Request) -> web.Response:
     conversation = stored(request.match_info["id"])
     after, before = number(query.get("after"), "after"), number(query.get("before"), "before")
     most = limit(query.get("limit"), 100)
-    found = site.fleet.store.talk.posts(conversation, after=after, before=before or None, limit=most)
+    found = site.fleet.store.posts.of(conversation, after=after, before=before or None, limit=most)
     return answer(
         {
             "conversation": shown(conversation),

@@ -132,7 +132,7 @@ class DiscordBed(Bed):
         probe = self.world.make_user("probe")
         self.world.add_member(self.guild.id, probe.id)
         said = Human(self.discord, probe).dm("!help")
-        await self.discord.until(lambda: self.store.talk.inbound(f"discord:{said.id}"), "the probe has been heard")
+        await self.discord.until(lambda: self.store.inbound.get(f"discord:{said.id}"), "the probe has been heard")
 
     async def slash(self, human: Human, channel: Channel, text: str) -> Pressed:
         """A command in words, as its typed options: `status product-a`, `spawn product-a fix it`, `gates --all`."""

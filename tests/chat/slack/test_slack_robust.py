@@ -54,7 +54,7 @@ async def test_it_is_acknowledged_while_the_web_api_answers_nothing(bed: SlackBe
 async def test_what_is_acknowledged_is_in_the_store(bed: SlackBed) -> None:
     ts = await bed.ana.says("#product-a", "<@fleet> status")
     other = Store(bed.folder / "fleet.db")  # another connection: it sees only what was committed
-    assert other.talk.inbound(f"slack:{bed.a.id}:{ts}") is not None
+    assert other.inbound.get(f"slack:{bed.a.id}:{ts}") is not None
     other.close()
 
 

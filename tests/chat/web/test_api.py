@@ -29,7 +29,7 @@ async def test_a_message_is_answered_with_the_turns_replies(bed: WebBed) -> None
     assert "product-a" in reply["text"]
     assert "<strong>product-a</strong>" in reply["html"]
     assert reply["cards"] == []
-    assert bed.store.talk.posts("web:main")[0].text == "/fleet status"
+    assert bed.store.posts.of("web:main")[0].text == "/fleet status"
 
 
 async def test_a_command_may_be_said_without_a_conversation(bed: WebBed) -> None:
@@ -77,7 +77,7 @@ async def test_what_was_said_in_the_channel_of_a_product_is_about_it(bed: WebBed
     bed.file.write_text(bed.file.read_text().replace("priority: high,", "channels: ['web:a'], priority: high,"))
     assert bed.registry.reload()
     await bed.post("/api/messages", {"conversation": "a", "text": "/fleet status"})
-    assert bed.store.talk.posts("web:a")[0].product == "product-a"
+    assert bed.store.posts.of("web:a")[0].product == "product-a"
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ async def test_malformed_messages_are_refused_in_words(bed: WebBed, body: Any, w
     status, answer = await bed.post("/api/messages", data=text, headers={"Content-Type": "application/json"})
     assert status == 422
     assert words in answer["error"]["message"]
-    assert bed.store.talk.conversations("web") == []
+    assert bed.store.conversations.newest("web") == []
 
 
 @pytest.mark.parametrize("text", [b'{"text": "\xff"}', b'{"text": "\\ud800"}', b"\x00", b"", b"[" * 100_000])

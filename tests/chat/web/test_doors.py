@@ -223,7 +223,7 @@ async def test_a_strange_origin_is_refused_also_with_the_token(bed: WebBed) -> N
     strange = {"Origin": "http://evil.example"}
     status, answer = await bed.post("/api/messages", {"text": "/fleet status"}, headers=strange)
     assert (status, answer["error"]["code"]) == (403, "wrong_origin")
-    assert bed.store.talk.conversations("web") == []
+    assert bed.store.conversations.newest("web") == []
     with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
         await bed.http.ws_connect(f"{bed.url}/ws", headers=strange)
     assert refused.value.status == 403

@@ -48,7 +48,7 @@ async def test_the_same_message_again_is_accepted_and_not_repeated(bed: WebBed) 
             await ears.hear("accepted")
         await bed.settled()
     assert len(bed.store.work.newest()) == 1
-    assert len(bed.store.talk.keyed("said web:one")) == 1
+    assert len(bed.store.posts.keyed("said web:one")) == 1
 
 
 async def test_everyone_hears_what_was_said_anywhere(bed: WebBed) -> None:

@@ -1,0 +1,34 @@
+"""Table `conversations`: where people and the fleet have talked, with a title and the time of the newest post."""
+
+from datetime import datetime
+from typing import Any
+
+from bot.store.database import Database, to_text
+
+LONGEST_TITLE = 80
+"""Characters of a conversation's first line that become its title."""
+
+
+class ConversationTable:
+    """Conversations by id, such as `web:main` or `slack:C1`."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def touch(self, id: str, text: str, at: datetime) -> None:
+        """Record a post in a conversation. The first one gives it its title."""
+        title = text.strip().split("\n")[0][:LONGEST_TITLE]
+        self._db.run(
+            "INSERT INTO conversations (id, platform, title, created_at, updated_at) VALUES (?, ?, ?, ?, ?)"
+            " ON CONFLICT (id) DO UPDATE SET updated_at = excluded.updated_at",
+            *(id, id.partition(":")[0], title, to_text(at), to_text(at)),
+        )
+
+    def newest(self, platform: str, limit: int = 50) -> list[dict[str, Any]]:
+        """Return `{"id", "title", "updated_at"}` of a platform's conversations, newest first."""
+        rows = self._db.rows(
+            "SELECT id, title, updated_at FROM conversations WHERE platform = ? ORDER BY updated_at DESC LIMIT ?",
+            platform,
+            limit,
+        )
+        return [dict(row) for row in rows]

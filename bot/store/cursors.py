@@ -1,0 +1,20 @@
+"""Table `cursors`: the position in each product's mailbox up to which all mail was handled."""
+
+from bot.store.database import Database
+
+
+class CursorTable:
+    """Cursors by product."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def all(self) -> dict[str, str]:
+        """Where we are in each product's mailbox."""
+        return {row["name"]: row["value"] for row in self._db.rows("SELECT name, value FROM cursors")}
+
+    def set(self, product: str, cursor: str) -> None:
+        """All mail up to there has been dealt with."""
+        self._db.run(
+            "INSERT INTO cursors VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", product, cursor
+        )

@@ -1,0 +1,103 @@
+"""Tables `posts` and `shown`: what was said in each conversation, and which posts show which gate."""
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from datetime import datetime
+from typing import Any
+
+from bot.domain import Card, Post, Suggestion
+from bot.store.conversations import ConversationTable
+from bot.store.database import Database, dump, to_text
+
+
+class PostTable:
+    """Posts, numbered across all conversations in the order in which they were said."""
+
+    def __init__(self, database: Database, conversations: ConversationTable) -> None:
+        self._db, self._conversations = database, conversations
+
+    def say(self, post: Post, key: str) -> Post | None:
+        """Add a post to its conversation; None when the key was used before."""
+        with self._db.transaction():
+            number = self._db.insert(
+                "posts",
+                conversation=post.conversation,
+                author=post.author,
+                text=post.text,
+                at=to_text(post.at),
+                cards=dump([asdict(card) for card in post.cards]),
+                suggestions=dump([asdict(suggestion) for suggestion in post.suggestions]),
+                kind=post.kind,
+                product=post.product,
+                key=key,
+                answers=post.answers,
+                private=int(post.private),
+            )
+            if number is None:
+                return None
+            self._show(number, post.cards)
+            self._conversations.touch(post.conversation, post.text, post.at)
+        return replace(post, id=number)
+
+    def extend(self, number: int, text: str, cards: Sequence[Card]) -> Post | None:
+        """Add text and cards to the end of a post."""
+        with self._db.transaction():
+            post = self.get(number)
+            if post is None:
+                return None
+            whole = tuple(dict.fromkeys((*post.cards, *cards)))
+            self._db.run(
+                "UPDATE posts SET text = ?, cards = ? WHERE id = ?",
+                *(f"{post.text}\n\n{text}", dump([asdict(card) for card in whole]), number),
+            )
+            self._show(number, cards)
+        return self.get(number)
+
+    def _show(self, post: int, cards: Sequence[Card]) -> None:
+        for gate in dict.fromkeys(card.gate for card in cards if card.gate):
+            self._db.insert("shown", gate=gate, post=post)
+
+    def get(self, number: int) -> Post | None:
+        """One post by its number."""
+        row = self._db.row("SELECT * FROM posts WHERE id = ?", number)
+        return _to_post(row) if row else None
+
+    def keyed(self, prefix: str) -> list[Post]:
+        """The posts whose key begins so, oldest first: what an event was answered with."""
+        rows = self._db.rows("SELECT * FROM posts WHERE key >= ? AND key < ? ORDER BY id", prefix, prefix + "\U0010ffff")
+        return [_to_post(row) for row in rows]
+
+    def of(self, conversation: str, *, after: int = 0, before: int | None = None, limit: int = 100) -> list[Post]:
+        """The newest posts of a conversation in a range of numbers, oldest first."""
+        rows = self._db.rows(
+            "SELECT * FROM posts WHERE conversation = ? AND id > ? AND id < ? ORDER BY id DESC LIMIT ?",
+            *(conversation, after, before or 2**62, limit),
+        )
+        return [_to_post(row) for row in reversed(rows)]
+
+    def with_gate(self, gate: str) -> list[Post]:
+        """Every post that was made to show a gate's card."""
+        rows = self._db.rows(
+            "SELECT * FROM posts WHERE kind = 'gate' AND id IN (SELECT post FROM shown WHERE gate = ?) ORDER BY id", gate
+        )
+        return [_to_post(row) for row in rows]
+
+
+def _to_post(row: sqlite3.Row) -> Post:
+    cards: Sequence[dict[str, Any]] = json.loads(row["cards"])
+    suggestions: Sequence[dict[str, Any]] = json.loads(row["suggestions"])
+    return Post(
+        id=row["id"],
+        conversation=row["conversation"],
+        author=row["author"],
+        text=row["text"],
+        at=datetime.fromisoformat(row["at"]),
+        cards=tuple(Card(**card) for card in cards),
+        suggestions=tuple(Suggestion(**suggestion) for suggestion in suggestions),
+        kind=row["kind"],
+        product=row["product"],
+        answers=row["answers"],
+        private=bool(row["private"]),
+    )

@@ -1,0 +1,24 @@
+"""Table `transcript`: the messages of the Messages API that the agent's turns consist of."""
+
+import json
+from typing import Any
+
+from bot.store.database import Database, dump
+
+
+class TranscriptTable:
+    """Messages of each conversation in order."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def append(self, conversation: str, turn: str, message: dict[str, Any]) -> None:
+        """Add a message of the Messages API to the agent's transcript of a conversation."""
+        self._db.insert("transcript", conversation=conversation, turn=turn, message=dump(message))
+
+    def of(self, conversation: str, limit: int = 400) -> list[tuple[str, dict[str, Any]]]:
+        """The newest messages of a conversation's transcript as (turn, message), oldest first."""
+        rows = self._db.rows(
+            "SELECT turn, message FROM transcript WHERE conversation = ? ORDER BY id DESC LIMIT ?", conversation, limit
+        )
+        return [(row["turn"], json.loads(row["message"])) for row in reversed(rows)]
