@@ -22,10 +22,11 @@ from pydantic import SecretStr
 
 from bot import log as logs
 from bot.agent.claude import Claude
+from bot.agent.live import Live
 from bot.agent.model import Model
 from bot.chat.web import WebChat
 from bot.commands import catalogue
-from bot.conversation.platform import Chat, Live, Part
+from bot.conversation.platform import Chat, Part
 from bot.conversation.router import Router
 from bot.conversation.turns import Turns
 from bot.domain.errors import DeliveryError, FleetError, SettingsError, StoreError

@@ -8,9 +8,9 @@ import difflib
 from collections.abc import Sequence
 
 from bot.commands.skill import Role, SkillArgs, SkillContext, SkillResult, option, skill, words
-from bot.conversation.platform import TERMINAL
 from bot.domain import Card, Gate
 from bot.domain.errors import FleetError, NotAllowed, UsageError
+from bot.domain.talk import TERMINAL
 from bot.gates import lifecycle, notify
 from bot.gates.decide import Shown
 from bot.text.wording import count

@@ -16,9 +16,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from bot.agent.live import Live
 from bot.agent.model import Model
 from bot.commands import catalogue
-from bot.conversation.platform import Chat, Live
+from bot.conversation.platform import Chat
 from bot.conversation.router import Router
 from bot.conversation.turns import Turns
 from bot.domain import Gate, GateState, Inbound, Person, Post, Press, Role, Session, Work

@@ -14,11 +14,11 @@ from dataclasses import dataclass, field, replace
 
 from bot.agent import context, record
 from bot.agent.history import Block, calls, open_calls, turn_start, view, words
+from bot.agent.live import Delta, Doing, Live
 from bot.agent.model import Finished, Message, Model, ModelRequest, TextDelta, Usage
 from bot.agent.record import Limits, TurnRecord, TurnResult
 from bot.agent.tools import Halt, Invoke, Ran, ToolRun, Tools, not_run
 from bot.commands.skill import Skill
-from bot.conversation.platform import Delta, Doing, Live
 from bot.domain.errors import ModelError
 
 __all__ = ["Invoke", "Limits", "ToolRun", "Transcript", "TurnRecord", "TurnResult", "run_turn"]

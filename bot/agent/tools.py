@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from bot.agent.history import Block
+from bot.agent.live import Doing, Live
 from bot.commands.skill import Skill, SkillResult
-from bot.conversation.platform import Doing, Live
 from bot.domain import Card, Suggestion
 from bot.domain.errors import DeliveryError, EngineError, FleetError, NotAllowed, RegistryError, UsageError
 

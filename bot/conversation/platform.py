@@ -14,25 +14,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bot.agent.live import Live
 from bot.domain import Post
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
-
-
-@dataclass(frozen=True, slots=True)
-class Delta:
-    """More text of an answer that is being written."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Doing:
-    """What the coordinator does now (`reading product-a`); empty when it has stopped."""
-
-    text: str
-    skill: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +29,6 @@ class Part:
     why: str = ""
 
 
-TERMINAL = "web:terminal"
-"""The conversation of commands on this machine: the page shows it, the terminal itself shows only direct answers."""
-Live = Delta | Doing
 FINAL = frozenset({"stop", "cancel", "adopt", "brake"})
 """Commands whose effect cannot be taken back."""
 

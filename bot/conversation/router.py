@@ -11,10 +11,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from bot.agent.live import Doing, Live
 from bot.agent.nearest import nearest
 from bot.commands import catalogue
 from bot.commands.skill import Skill, SkillContext, SkillResult
-from bot.conversation.platform import Doing, Live
 from bot.conversation.turns import Turns
 from bot.domain import Action, GateState, Inbound, Person, Post, Press, Role, access
 from bot.domain.errors import FleetError, NotAllowed, NotFound, UsageError

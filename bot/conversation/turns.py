@@ -11,10 +11,10 @@ from typing import Any
 
 from bot.agent import context
 from bot.agent.history import calls
+from bot.agent.live import Doing, Live
 from bot.agent.loop import Limits, Transcript, TurnResult, run_turn
 from bot.agent.model import Message, Model
 from bot.commands.skill import Skill, SkillResult
-from bot.conversation.platform import Doing, Live
 from bot.domain import Inbound
 from bot.domain.errors import UsageError
 from bot.fleet import Fleet

@@ -6,6 +6,9 @@ from typing import Any
 
 from bot.domain.people import Person
 
+TERMINAL = "web:terminal"
+"""Conversation of commands on this machine. The page shows it, the terminal itself shows only direct answers."""
+
 
 @dataclass(frozen=True, slots=True)
 class Card:

@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from bot.agent.live import Delta, Doing, Live
 from bot.agent.loop import Limits, Transcript, TurnResult, run_turn
 from bot.agent.model import Message, Model
 from bot.commands.skill import Skill, SkillArgs, SkillContext, SkillResult, option, words
-from bot.conversation.platform import Delta, Doing, Live
 from bot.domain import Card, Role, Suggestion
 from bot.domain.errors import EngineError, NotAllowed, NotFound
 

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
+from bot.agent.live import Doing
 from bot.agent.loop import Limits
-from bot.conversation.platform import Doing
 from bot.domain import Card, Suggestion
 from tests.agent.desk import Desk
 from tests.fakes.model import Call, ScriptedModel, call, calls, fail, say

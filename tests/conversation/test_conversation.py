@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from bot.agent.live import Delta, Doing
 from bot.commands.skill import Skill
-from bot.conversation.platform import Delta, Doing
 from bot.domain import Person, Press, Role
 from bot.domain.access import stranger
 from bot.domain.errors import NotAllowed

@@ -10,7 +10,8 @@ assert slack.shown_in("slack:#a")[-1].text == "…"
 from collections import Counter
 from dataclasses import dataclass, replace
 
-from bot.conversation.platform import Chat, Live, Part
+from bot.agent.live import Live
+from bot.conversation.platform import Chat, Part
 from bot.domain import Post
 from bot.domain.errors import DeliveryError
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from bot.agent.live import Live
 from bot.chat.discord.board import Boards
 from bot.chat.discord.connection import Client, Connection, point_at
 from bot.chat.discord.from_message import PLATFORM
@@ -15,7 +16,7 @@ from bot.chat.discord.pace import Pace
 from bot.chat.discord.saying import Saying
 from bot.chat.discord.to_commands import commands, left_out
 from bot.chat.discord.wire import FAILURES, Wire, refused
-from bot.conversation.platform import Chat, Live, Part
+from bot.conversation.platform import Chat, Part
 from bot.domain import Post
 from bot.domain.errors import StoreError
 from bot.fleet import Change

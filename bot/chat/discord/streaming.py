@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 import discord
 from discord import ui
 
+from bot.agent.live import Delta, Doing, Live
 from bot.chat.discord.page import Page, StopButton
 from bot.chat.discord.to_text import ending, lines, tidy
 from bot.chat.discord.wire import FAILURES, UNKNOWN_MESSAGE, Wire
-from bot.conversation.platform import Delta, Doing, Live
 
 if TYPE_CHECKING:
     from bot.fleet import Fleet

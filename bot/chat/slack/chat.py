@@ -13,6 +13,7 @@ from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
 from slack_bolt.async_app import AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.agent.live import Live
 from bot.chat.slack import listener, socket, streams
 from bot.chat.slack.api import AUTH, Api, reason
 from bot.chat.slack.catch_up import Marks, catch_up
@@ -22,7 +23,7 @@ from bot.chat.slack.manifest import HOOK
 from bot.chat.slack.places import PREFIX, Me, Places
 from bot.chat.slack.poster import PLATFORM, Poster
 from bot.commands.catalogue import is_command
-from bot.conversation.platform import Chat, Live, Part
+from bot.conversation.platform import Chat, Part
 from bot.conversation.router import Router
 from bot.domain import Post
 from bot.domain.errors import DeliveryError, SettingsError

@@ -13,13 +13,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from bot.agent.live import Delta, Live
 from bot.chat.slack.api import Api, reason
 from bot.chat.slack.places import Me, Place
 from bot.chat.slack.text import escape, plain, tame
 from bot.chat.slack.to_card import context
 from bot.chat.slack.to_markdown import MOST, to_blocks
 from bot.chat.slack.to_message import Message, say
-from bot.conversation.platform import Delta, Live
 from bot.domain import GateState
 from bot.domain.errors import DeliveryError
 from bot.fleet import Fleet

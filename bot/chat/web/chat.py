@@ -8,13 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from bot.agent.live import Live
 from bot.chat.web import api, sockets
 from bot.chat.web.application import application
 from bot.chat.web.auth import Login
 from bot.chat.web.clients import Clients
 from bot.chat.web.site import PREFIX, Site
 from bot.chat.web.streams import Streams
-from bot.conversation.platform import Chat, Live, Part
+from bot.conversation.platform import Chat, Part
 from bot.conversation.router import Router
 from bot.domain import Post
 from bot.domain.errors import SettingsError

@@ -9,8 +9,8 @@ from collections.abc import Callable, Container
 from dataclasses import dataclass
 from typing import Any
 
+from bot.agent.live import Delta, Doing, Live
 from bot.chat.web.clients import Clients
-from bot.conversation.platform import Delta, Doing, Live
 from bot.text.markdown import render
 
 PAUSE = 0.08

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from simcord.backend.models import Channel, Message
 
+from bot.agent.live import Live
 from bot.agent.model import Model
 from bot.chat.discord.chat import DiscordChat
 from bot.chat.discord.pace import Pace
 from bot.commands import catalogue
-from bot.conversation.platform import Live
 from tests.bed import Bed
 from tests.fakes.chat import FakeChat
 from tests.standins.discord import Discord

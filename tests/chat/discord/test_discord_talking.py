@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from bot.agent.live import Delta
 from bot.chat.discord.to_commands import TASK
-from bot.conversation.platform import Delta
 from tests.chat.discord.discordbed import DiscordBed
 from tests.fakes.model import ScriptedModel, say
 from tests.standins.discord_people import find, labels, text_of

@@ -10,9 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from bot.agent.live import Live
 from bot.agent.model import Model
 from bot.chat.slack.chat import SlackChat
-from bot.conversation.platform import Chat, Live, Part
+from bot.conversation.platform import Chat, Part
 from bot.domain import Post
 from tests.bed import Bed
 from tests.standins.slack import Slack

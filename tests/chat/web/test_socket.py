@@ -8,9 +8,9 @@ from typing import Any
 import aiohttp
 import pytest
 
+from bot.agent.live import Delta, Doing
 from bot.chat.web.clients import Client, Clients
 from bot.chat.web.streams import Streams
-from bot.conversation.platform import Delta, Doing
 from tests.chat.web.webbed import BEARER, PATIENCE, WebBed
 from tests.fakes.model import ScriptedModel
 from tests.standins.script import call, say

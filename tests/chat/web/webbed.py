@@ -16,9 +16,10 @@ from typing import Any
 
 import aiohttp
 
+from bot.agent.live import Live
 from bot.agent.model import Model
 from bot.chat.web import WebChat
-from bot.conversation.platform import Live, Part
+from bot.conversation.platform import Part
 from tests.bed import REGISTRY, Bed
 
 TOKEN = "a-token-for-tests"
