@@ -44,6 +44,8 @@ class Args(SkillArgs):
     role=Role.ADMIN,
     summary="Make a product ready for the fleet: shown first, one commit, undoable.",
     examples=["adopt product-a", "adopt ./shop --type support", "adopt product-a --undo"],
+    synonyms="init setup onboard prepare",
+    irreversible=True,
 )
 async def adopt(args: Args, context: SkillContext) -> SkillResult:
     """Show what it takes, and do it once a person has said so."""

@@ -45,6 +45,7 @@ class Args(SkillArgs):
         "approve-plan g8 reject --note too risky",
         "approve-plan g7,g8,g9 approve",
     ],
+    synonyms="approve reject decide answer",
 )
 async def approve_plan(args: Args, context: SkillContext) -> SkillResult:
     """One person's answer to one gate. Who may give it is checked where it is decided."""

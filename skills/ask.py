@@ -38,6 +38,7 @@ class Args(SkillArgs):
     role=Role.OPERATOR,
     summary="Ask a product's coordinator a question.",
     examples=["ask product-a how far is the auth feature?", "ask product-a what blocks you? --wait 30"],
+    synonyms="question",
 )
 async def ask(args: Args, context: SkillContext) -> SkillResult:
     """Mail the question, tie its thread to this conversation, and wait as long as was asked for."""

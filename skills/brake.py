@@ -32,6 +32,8 @@ def _consent(args: Args, context: SkillContext) -> str:
     summary="Halt everything at once, or one product.",
     examples=["brake", "brake --yes", "brake product-b --yes", "brake --release"],
     consent=_consent,
+    synonyms="halt emergency freeze-all panic",
+    irreversible=True,
 )
 async def brake(args: Args, context: SkillContext) -> SkillResult:
     """Show what is in flight, then halt it; or let it go on."""

@@ -18,7 +18,13 @@ class Args(SkillArgs):
     work: str = words(pattern=r"^[Ww]?\d{1,12}$", description="Id of the work, such as w12.")
 
 
-@skill(role=Role.OPERATOR, summary="Take work out of the queue.", examples=["cancel w12"])
+@skill(
+    role=Role.OPERATOR,
+    summary="Take work out of the queue.",
+    examples=["cancel w12"],
+    synonyms="dequeue drop unqueue",
+    irreversible=True,
+)
 async def cancel(args: Args, context: SkillContext) -> SkillResult:
     """Cancel it, and say what depended on it."""
     fleet = context.fleet

@@ -24,7 +24,14 @@ class Args(SkillArgs):
     days: int = option(1, ge=1, le=90, description="How many days back, today included; from 1 to 90.")
 
 
-@skill(reads=True, role=Role.VIEWER, summary="What was spent, and the budgets.", examples=["costs", "costs product-a --days 7"])
+@skill(
+    reads=True,
+    role=Role.VIEWER,
+    summary="What was spent, and the budgets.",
+    examples=["costs", "costs product-a --days 7"],
+    synonyms="cost spend spending budget money",
+    hints="cost spent money price dollars",
+)
 async def costs(args: Args, context: SkillContext) -> SkillResult:
     """Money by product, and what is left of each budget."""
     fleet = context.fleet

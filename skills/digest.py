@@ -19,7 +19,12 @@ class Args(SkillArgs):
 
 
 @skill(
-    reads=True, role=Role.VIEWER, summary="What changed across the products lately.", examples=["digest", "digest --hours 72"]
+    reads=True,
+    role=Role.VIEWER,
+    summary="What changed across the products lately.",
+    examples=["digest", "digest --hours 72"],
+    synonyms="changes news summary",
+    hints="changed overnight yesterday",
 )
 async def digest(args: Args, context: SkillContext) -> SkillResult:
     """The changes, as far as the person may see them."""

@@ -42,6 +42,8 @@ class Args(SkillArgs):
     role=Role.VIEWER,
     summary="What waits for a person, or one plan whole.",
     examples=["gates", "gates g7", "gates --product product-a --all"],
+    synonyms="inbox plans approvals waiting",
+    hints="approve approval reject decide decision answer wait waits pending",
 )
 async def gates(args: Args, context: SkillContext) -> SkillResult:
     """One gate whole, or a list: those that are open with what hurts most first, others oldest first."""

@@ -18,7 +18,13 @@ class Args(SkillArgs):
     command: str | None = words(None, description="Name of a command, to see its arguments and examples.")
 
 
-@skill(reads=True, role=Role.VIEWER, summary="The commands, or how one of them goes.", examples=["help", "help spawn"])
+@skill(
+    reads=True,
+    role=Role.VIEWER,
+    summary="The commands, or how one of them goes.",
+    examples=["help", "help spawn"],
+    synonyms="commands usage",
+)
 async def help(args: Args, context: SkillContext) -> SkillResult:
     """Made from the skills' own declarations."""
     if args.command is None:

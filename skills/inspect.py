@@ -33,6 +33,7 @@ class Args(SkillArgs):
     role=Role.VIEWER,
     summary="What a product's agents are doing, closely.",
     examples=["inspect product-a", "inspect product-a coordinator"],
+    synonyms="look show logs log",
 )
 async def inspect(args: Args, context: SkillContext) -> SkillResult:
     """All sessions from the last snapshot, or one agent asked afresh."""

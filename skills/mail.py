@@ -37,6 +37,8 @@ class Args(SkillArgs):
     role=Role.VIEWER,
     summary="A product's mail; with --to, send one.",
     examples=["mail product-a", "mail product-a --agent scout-w3", "mail product-a --to coordinator keep the old API"],
+    synonyms="send messages",
+    hints="inbox wrote write said",
 )
 async def mail(args: Args, context: SkillContext) -> SkillResult:
     """Read the mailbox, or write to it."""

@@ -20,7 +20,12 @@ class Args(SkillArgs):
     text: str = words(rest=True, min_length=1, max_length=2000, description="What to tell it.")
 
 
-@skill(role=Role.OPERATOR, summary="Prod an agent that seems stuck.", examples=["nudge product-a coordinator check your mail"])
+@skill(
+    role=Role.OPERATOR,
+    summary="Prod an agent that seems stuck.",
+    examples=["nudge product-a coordinator check your mail"],
+    synonyms="poke",
+)
 async def nudge(args: Args, context: SkillContext) -> SkillResult:
     """Nudge, and say whether it arrived."""
     fleet, name = context.fleet, context.fleet.product(args.product).name

@@ -38,6 +38,7 @@ def _consent(args: Args, context: SkillContext) -> str:
     summary="Hold a product: its agents stop where they are.",
     examples=["pause product-b", "pause product-b --park", "pause product-b --focus product-a"],
     consent=_consent,
+    synonyms="hold freeze",
 )
 async def pause(args: Args, context: SkillContext) -> SkillResult:
     """Pause, and say what became of the agents."""

@@ -45,6 +45,8 @@ class Args(SkillArgs):
         "prioritize w12 --before w9",
         "prioritize w12 --after w9",
     ],
+    synonyms="prioritise priority reorder move bump",
+    hints="urgent important",
 )
 async def prioritize(args: Args, context: SkillContext) -> SkillResult:
     """Change it, and say what comes of it."""

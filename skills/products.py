@@ -26,6 +26,7 @@ class Args(SkillArgs):
     role=Role.VIEWER,
     summary="The products and how each is set up.",
     examples=["products", "products product-a"],
+    synonyms="list ls registry",
 )
 async def products(args: Args, context: SkillContext) -> SkillResult:
     """The registry, as far as the person may see it."""

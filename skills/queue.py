@@ -24,7 +24,14 @@ class Args(SkillArgs):
     product: str | None = words(None, description="Only what waits for this product.")
 
 
-@skill(reads=True, role=Role.VIEWER, summary="What waits to start, and for what.", examples=["queue", "queue product-a"])
+@skill(
+    reads=True,
+    role=Role.VIEWER,
+    summary="What waits to start, and for what.",
+    examples=["queue", "queue product-a"],
+    synonyms="line backlog waiting-list",
+    hints="queued order next",
+)
 async def queue(args: Args, context: SkillContext) -> SkillResult:
     """The queue as the guard sees it now."""
     fleet = context.fleet

@@ -20,7 +20,14 @@ class Args(SkillArgs):
     """Nothing to name."""
 
 
-@skill(reads=True, role=Role.VIEWER, summary="What is in use of sessions, CPU, memory and money.", examples=["resources"])
+@skill(
+    reads=True,
+    role=Role.VIEWER,
+    summary="What is in use of sessions, CPU, memory and money.",
+    examples=["resources"],
+    synonyms="capacity memory cpu room machine",
+    hints="full load",
+)
 async def resources(args: Args, context: SkillContext) -> SkillResult:
     """Limits, runtimes, this machine, and each product that takes something."""
     fleet = context.fleet

@@ -32,6 +32,7 @@ def _consent(args: Args, context: SkillContext) -> str:
     summary="Let a paused product go on.",
     examples=["resume product-b", "resume product-b --spend 5"],
     consent=_consent,
+    synonyms="unpause continue go",
 )
 async def resume(args: Args, context: SkillContext) -> SkillResult:
     """Resume, and say what goes on."""

@@ -59,6 +59,7 @@ def _consent(args: Args, context: SkillContext) -> str:
         "schedule --disable weekday-marketing",
     ],
     consent=_consent,
+    synonyms="schedules cron every timer",
 )
 async def schedule(args: Args, context: SkillContext) -> SkillResult:
     """List, or change one."""

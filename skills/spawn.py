@@ -31,6 +31,7 @@ class Args(SkillArgs):
     capability: str | None = option(
         None,
         pattern=r"^[a-z][a-z0-9_-]{0,40}$",
+        json_schema_extra={"known": list(CAPABILITIES)},
         description="Kind of worker for one task: scout, builder, reviewer, marketing, support. Left out: the coordinator.",
     )
     priority: Literal["critical", "high", "medium", "low"] | None = option(
@@ -57,6 +58,8 @@ class Args(SkillArgs):
         "spawn product-a find out how logins work --capability scout",
         "spawn product-a write the release notes --after w3 --deadline friday --priority high",
     ],
+    synonyms="run start build ship scout do work",
+    hints="fix implement write add create launch send finish refactor test improve update change make need want",
 )
 async def spawn(args: Args, context: SkillContext) -> SkillResult:
     """Queue the work, and say whether it starts now."""

@@ -23,6 +23,8 @@ class Args(SkillArgs):
     role=Role.VIEWER,
     summary="What every product is doing, most urgent first.",
     examples=["status", "status product-a"],
+    synonyms="ps top overview fleet",
+    hints="doing going happening progress working state everything all across",
 )
 async def status(args: Args, context: SkillContext) -> SkillResult:
     """One aggregated answer from what the fleet knows."""

@@ -40,6 +40,9 @@ def _consent(args: Args, context: SkillContext) -> str:
     summary="End what runs in a product, or one of its agents.",
     examples=["stop product-a", "stop product-a scout-w3 --yes"],
     consent=_consent,
+    synonyms="kill end terminate",
+    hints="abort",
+    irreversible=True,
 )
 async def stop(args: Args, context: SkillContext) -> SkillResult:
     """Stop, once a person has seen what that ends."""

@@ -25,6 +25,7 @@ class Args(SkillArgs):
     role=Role.VIEWER,
     summary="Why something waits, runs or was refused.",
     examples=["why product-b", "why w12", "why g7"],
+    synonyms="explain reason",
 )
 async def why(args: Args, context: SkillContext) -> SkillResult:
     """The reasons, from records."""

@@ -1,7 +1,7 @@
 """Without Claude: plain words to the nearest command, as a button. Pure.
 
-A skill scores for every word of the text that is its name, one that people use for it (`bot.commands.grammar.MEANT`), or in its
-summary and examples. The best one whose places the text can fill, so that the command will be understood, is offered. What
+A skill scores for every word of the text that is its name, a synonym or hint that it declares, or in its summary
+and examples. The best one whose places the text can fill, so that the command will be understood, is offered. What
 the model may not do a guess may not either: words about a gate lead to its card, which is decided as it is shown.
 """
 
@@ -9,7 +9,7 @@ import re
 from collections.abc import Collection, Sequence
 
 from bot.commands.arguments import Field, fields
-from bot.commands.grammar import MEANT, parse
+from bot.commands.grammar import parse
 from bot.commands.skill import Skill
 from bot.domain import Suggestion
 from bot.domain.errors import UsageError
@@ -18,21 +18,6 @@ ADD_A_KEY = (
     "I understand plain words once I have a key for Claude: set ANTHROPIC_API_KEY (in .env or the environment) and start "
     "me again. Commands work without it."
 )
-CAPABILITIES = ("scout", "builder", "reviewer", "lead", "merger", "marketing", "support")
-"""Kinds of agents that people ask for by name."""
-MORE_MEANT = {
-    "spawn": "fix implement write add create launch send finish refactor test improve update change make need want",
-    "status": "doing going happening progress working state everything all across",
-    "stop": "abort",
-    "queue": "queued order next",
-    "prioritize": "urgent important",
-    "digest": "changed overnight yesterday",
-    "resources": "full load",
-    "mail": "inbox wrote write said",
-    "costs": "cost spent money price dollars",
-    "gates": "approve approval reject decide decision answer wait waits pending",
-}
-"""Beside `MEANT`: words that make a sentence likely to mean a skill, though nobody would type them as a command."""
 _EMPTY = """
 a an and are at be by can could do does fleet for from has have i if in is it me my of on or our please product products show
 tell that the their them then there this to up us was we will with would you your
@@ -76,7 +61,7 @@ def _takes_words(skill: Skill) -> bool:
 
 def _score(skill: Skill, words: Sequence[str]) -> int:
     name = set(skill.name.split("-"))
-    meant = set(f"{MEANT.get(skill.name, '')} {MORE_MEANT.get(skill.name, '')}".split()) - name
+    meant = (skill.synonyms | skill.hints) - name
     mentioned = set(re.findall(r"[a-z0-9]+", " ".join([skill.summary, *skill.examples]).lower())) - name - meant
     telling = [word for word in words if word not in EMPTY or word in name]
     score = sum(NAME for word in name if word in telling) + sum(MEANING for word in set(telling) & meant)
@@ -87,10 +72,13 @@ def _score(skill: Skill, words: Sequence[str]) -> int:
 
 
 def _kind(skill: Skill, words: Sequence[str]) -> str:
-    """The kind of agent that is asked for, where the skill takes one."""
-    if not (_takes_words(skill) and any(field.key == "capability" for field in fields(skill))):
-        return ""
-    return next((kind for kind in CAPABILITIES if kind in words or f"{kind}s" in words), "")
+    """Return the kind of agent that a text asks for, where the skill takes one."""
+    known = _kinds(skill) if _takes_words(skill) else ()
+    return next((kind for kind in known if kind in words or f"{kind}s" in words), "")
+
+
+def _kinds(skill: Skill) -> tuple[str, ...]:
+    return next((field.known for field in fields(skill) if field.key == "capability"), ())
 
 
 def _command(skill: Skill, text: str, skills: Sequence[Skill], products: Collection[str]) -> str:
@@ -131,7 +119,8 @@ def _words(skill: Skill, rest: str, kind: str) -> str:
     """What is left to say once the command says the rest: `run a scout to find dead code` leaves `to find dead code`."""
     if kind:
         rest = re.sub(rf"{BEFORE_KIND}{kind}s?\b", "", rest, count=1, flags=re.IGNORECASE)
-    heads = [skill.name] if skill.name == "spawn" else [skill.name, *MEANT.get(skill.name, "").split()]
+    # A verb that hands on a task belongs to the task: of "ship the docs" all three words are left.
+    heads = [skill.name] if _kinds(skill) else [skill.name, *sorted(skill.synonyms)]
     rest = re.sub(rf"^(?:{'|'.join(heads)})\b", "", rest.strip(), count=1, flags=re.IGNORECASE)
     return rest.lstrip(" ,:;.!?-–—").rstrip(" ,:;-–—")
 

@@ -44,6 +44,8 @@ class Field:
     value: str
     """What stands for its value in a usage line."""
     description: str
+    known: tuple[str, ...] = ()
+    """Values that a sentence may name, of those that the argument takes."""
 
     @property
     def shown(self) -> str:
@@ -112,4 +114,10 @@ def _field(key: str, info: FieldInfo) -> Field:
         choices=tuple(choices),
         value=str(extra.get("value") or "|".join(choices) or ("NUMBER" if {int, float} & set(kinds) else "NAME")),
         description=info.description or "",
+        known=_known(extra),
     )
+
+
+def _known(extra: Mapping[str, Any]) -> tuple[str, ...]:
+    known = extra.get("known", ())
+    return tuple(map(str, known)) if isinstance(known, (list, tuple)) else ()

@@ -16,6 +16,7 @@ __all__ = [
     "arguments",
     "fields",
     "input_schema",
+    "irreversible",
     "is_command",
     "load",
     "named",
@@ -25,6 +26,9 @@ __all__ = [
     "tool",
     "usage",
 ]
+
+OURS = frozenset({"title", "words", "value", "known"})
+"""Keys of a field's schema that mean something only here, or nothing."""
 
 
 def load(package: str = "skills") -> tuple[Skill, ...]:
@@ -45,6 +49,13 @@ def one(name: str, package: str = "skills") -> Skill | None:
     if not module.isidentifier() or importlib.util.find_spec(f"{package}.{module}") is None:
         return None
     return _declared(package, module)
+
+
+def irreversible(command: str) -> bool:
+    """Return True if the effect of a `/fleet …` command cannot be undone, so that its button asks for confirmation."""
+    words = command.removeprefix("/fleet ").split(maxsplit=1)
+    skill = one(words[0]) if words else None
+    return skill is not None and skill.irreversible
 
 
 def _declared(package: str, name: str) -> Skill:
@@ -79,5 +90,5 @@ def _compact(schema: Any) -> Any:
     return {
         key: {name: _compact(each) for name, each in value.items()} if key in {"properties", "$defs"} else _compact(value)
         for key, value in schema.items()
-        if key not in {"title", "words", "value"} and (key, value) not in (("default", None), ("default", []), ("default", ""))
+        if key not in OURS and (key, value) not in (("default", None), ("default", []), ("default", ""))
     }

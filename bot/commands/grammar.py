@@ -18,32 +18,6 @@ from bot.commands.skill import Skill
 from bot.domain import Suggestion
 from bot.domain.errors import UsageError
 
-MEANT = {
-    "approve-plan": "approve reject decide answer",
-    "spawn": "run start build ship scout do work",
-    "stop": "kill end terminate",
-    "cancel": "dequeue drop unqueue",
-    "queue": "line backlog waiting-list",
-    "prioritize": "prioritise priority reorder move bump",
-    "why": "explain reason",
-    "brake": "halt emergency freeze-all panic",
-    "schedule": "schedules cron every timer",
-    "resources": "capacity memory cpu room machine",
-    "costs": "cost spend spending budget money",
-    "digest": "changes news summary",
-    "products": "list ls registry",
-    "status": "ps top overview fleet",
-    "gates": "inbox plans approvals waiting",
-    "pause": "hold freeze",
-    "resume": "unpause continue go",
-    "ask": "question",
-    "mail": "send messages",
-    "nudge": "poke",
-    "inspect": "look show logs log",
-    "adopt": "init setup onboard prepare",
-    "help": "commands usage",
-}
-"""What people type who know other tools, by the skill that does it here."""
 PREFIX = re.compile(r"\s*(?:/fleet(?=\s|$)|!\s*(?=[A-Za-z-])|fleet(?=\s|$))\s*", re.IGNORECASE)
 QUOTES = {'"': '"', "'": "'", "“": "”", "‘": "’", "«": "»"}
 OPTION = re.compile(r"(--|—|–)([A-Za-z][\w-]*)(?:(=)|$)")
@@ -268,7 +242,7 @@ def _help(skill: Skill, skills: Sequence[Skill]) -> tuple[Skill, dict[str, Any]]
 
 def _unknown(word: Word, text: str, skills: Sequence[Skill]) -> UsageError:
     name, names = word.text.lower().replace("_", "-"), [skill.name for skill in skills]
-    meant = [skill for skill, others in MEANT.items() if name in others.split() and skill in names]
+    meant = [skill.name for skill in skills if name in skill.synonyms]
     near = meant or difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     near = near or [each for each in names if len(name) > 1 and each.startswith(name)][:1]
     hint = f"Did you mean `{_whole(near[0], text[word.end :])}`?" if near else "Say `/fleet help` for all of them."

@@ -107,6 +107,12 @@ class Skill:
     """Whether the model is offered it."""
     examples: tuple[str, ...] = ()
     consent: Consent | None = None
+    synonyms: frozenset[str] = frozenset()
+    """Names that people type for it who know other tools."""
+    hints: frozenset[str] = frozenset()
+    """Words that make a sentence likely to mean it, though nobody types them as a command."""
+    irreversible: bool = False
+    """True when its effect cannot be undone, so that a button asks for confirmation first."""
 
     @property
     def tool(self) -> str:
@@ -122,6 +128,9 @@ def skill(
     model: bool = True,
     examples: Sequence[str] = (),
     consent: Consent | None = None,
+    synonyms: str = "",
+    hints: str = "",
+    irreversible: bool = False,
 ) -> Callable[[Callable[[ArgsT, SkillContext], Awaitable[SkillResult]]], Skill]:
     """Make the decorated async function the module's skill, named after the function."""
 
@@ -142,6 +151,9 @@ def skill(
             model=model,
             examples=tuple(examples),
             consent=consent,
+            synonyms=frozenset(synonyms.split()),
+            hints=frozenset(hints.split()),
+            irreversible=irreversible,
         )
 
     return declare

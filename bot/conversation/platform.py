@@ -29,16 +29,6 @@ class Part:
     why: str = ""
 
 
-FINAL = frozenset({"stop", "cancel", "adopt", "brake"})
-"""Commands whose effect cannot be taken back."""
-
-
-def final(command: str) -> bool:
-    """Whether a button that says a command asks once more before it does."""
-    words = command.removeprefix("/fleet ").split(maxsplit=1)
-    return bool(words) and words[0] in FINAL
-
-
 class Chat(ABC):
     """One platform."""
 

@@ -31,7 +31,7 @@ from bot.chat.discord.saying import Saying
 from bot.chat.discord.to_commands import TASK
 from bot.chat.discord.to_form import NOTE, OBJECTIVE, PRODUCT, note_form, takes_note, task_form
 from bot.chat.discord.wire import FAILURES
-from bot.conversation.platform import final
+from bot.commands.catalogue import irreversible
 from bot.domain import Gate, GateState, Inbound, Press, Role, access
 from bot.domain.errors import StoreError
 from bot.gates.notify import Deciders
@@ -213,7 +213,7 @@ class Hearing:
             await _acknowledged(interaction.response.send_message(STALE, ephemeral=True))
             return
         command = found.suggestions[place].command
-        if final(command) and not sure:
+        if irreversible(command) and not sure:
             await self._ask(interaction, f"`{command}` cannot be taken back.", SayButton, ids.say(post, place))
             return
         await self.say(interaction, command)

@@ -9,7 +9,7 @@ import discord
 from discord import ui
 
 from bot.chat.discord import ids
-from bot.conversation.platform import final
+from bot.commands.catalogue import irreversible
 from bot.domain import Gate, GateKind, Suggestion
 from bot.gates.lifecycle import ANSWER, APPROVE, CHANGES, REJECT
 
@@ -121,7 +121,7 @@ class SayButton(Own, template=ids.SAY):
     @classmethod
     def of(cls, post: int, place: int, suggestion: Suggestion) -> Self:
         """The button of one of a post's suggestions."""
-        style = discord.ButtonStyle.danger if final(suggestion.command) else discord.ButtonStyle.secondary
+        style = discord.ButtonStyle.danger if irreversible(suggestion.command) else discord.ButtonStyle.secondary
         return cls.button(ids.say(post, place), suggestion.label, style)
 
     async def callback(self, interaction: "Interaction[Any]") -> None:

@@ -7,7 +7,7 @@ from bot.chat.slack import to_card
 from bot.chat.slack.text import escape, plain
 from bot.chat.slack.to_card import Shown, button, confirm, context, section
 from bot.chat.slack.to_markdown import MOST, Block, shortened, to_blocks
-from bot.conversation.platform import final
+from bot.commands.catalogue import irreversible
 from bot.domain import Post, Suggestion
 
 SAY = "say"
@@ -67,7 +67,7 @@ def suggestions(offered: tuple[Suggestion, ...]) -> list[Block]:
 def say(label: str, command: str, at: int | str) -> Block:
     """A button that says a command; it asks first where the command cannot be taken back."""
     more: dict[str, Any] = {}
-    if final(command):
+    if irreversible(command):
         more = {"style": "danger", "confirm": confirm("Do it?", f"“{command}”", "Do it")}
     return button(label, f"{SAY}:{at}", command, **more)
 
