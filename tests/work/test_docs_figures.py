@@ -1,5 +1,4 @@
-"""The figures in `docs/operate.md` and `docs/scheduling.md` that come from code: how many fit, what is expected, how far beyond
-a ceiling, who comes first and how long anything is waited for."""
+"""Figures in `docs/operate.md` and `docs/scheduling.md` that come from the code."""
 
 import re
 from dataclasses import replace
@@ -28,14 +27,14 @@ def section(title: str) -> str:
 
 
 def figure(name: str, text: str) -> float:
-    """The value of a key in one of the registries shown."""
+    """Return the value of a key in one of the example registries."""
     found = re.search(rf"\b{name}: ([\d.]+)", text)
     assert found, name
     return float(found[1])
 
 
 def decided(capacity: Capacity, gb: float, products: dict[str, str | None], pieces: int = 60) -> list[Admission]:
-    """What the guard says of so many pieces of work for each of these products, given their runtimes."""
+    """Return the admissions for that many pieces of work on each product, given the products' runtimes."""
     known = {name: Product(name, f"/{name}", runtime=runtime) for name, runtime in products.items()}
     names = chain.from_iterable([name] * pieces for name in known)
     queue = [Work(f"w{number}", name, "", WorkState.QUEUED, NOW, NOW) for number, name in enumerate(names, 1)]
@@ -46,17 +45,17 @@ def started(made: list[Admission], product: str = "a") -> int:
     return sum(each.start and each.work.product == product for each in made)
 
 
-def test_what_is_expected_is_learned_as_said() -> None:
-    text = section("What a piece of work is expected to take")
+def test_expected_use_matches_the_estimates() -> None:
+    text = section("Expected use")
     defaults = ResourceBudget()
     assert defaults.session_memory_gb == DEFAULT_MEMORY_GB
     assert f"`session_memory_gb`, {defaults.session_memory_gb:g} GB; {REHEARSED_GB:g} in the rehearsal" in text
-    assert "until three runs have shown it" in text
+    assert "before three runs" in text
     assert estimates.ENOUGH == 3
     assert text.count(f"last {estimates.RUNS} runs") == 3
 
 
-def test_the_shipped_limits_are_these() -> None:
+def test_default_limits_match_the_schema() -> None:
     said = dict(re.findall(r"^\| `(\w+)` \|[^|]*\| (\S+) \|", section("One machine"), re.MULTILINE))
     budget, scheduling = ResourceBudget(), Scheduling()
     assert said == {
@@ -69,7 +68,7 @@ def test_the_shipped_limits_are_these() -> None:
     assert budget.max_weight is None
 
 
-def test_so_many_have_room_on_one_machine() -> None:
+def test_capacity_table_matches_admission() -> None:
     rows = re.findall(r"^\| (\d+) \| (\d+) \| (\d+) \| (\d+) \|$", section("One machine"), re.MULTILINE)
     assert len(rows) == 3
     for most, *said in rows:
@@ -77,7 +76,7 @@ def test_so_many_have_room_on_one_machine() -> None:
         assert [started(decided(capacity, gb, {"a": None})) for gb in (1.2, 2.0, 3.0)] == [int(each) for each in said]
 
 
-def test_the_office_has_room_for_those_who_run_beside_those_who_wait() -> None:
+def test_office_example_fits_running_and_waiting_work() -> None:
     text = section("One machine")
     places, most = int(figure("max_concurrent_sessions", text)), figure("max_memory_gb", text)
     running, waiting = 110 * 17 / 480, 110 / 8 / 3 * 1.25
@@ -87,47 +86,48 @@ def test_the_office_has_room_for_those_who_run_beside_those_who_wait() -> None:
     assert started(decided(capacity, 1.4, {"a": None})) == places
 
 
-def test_of_two_machines_neither_is_filled() -> None:
+def test_two_machine_example_matches_admission() -> None:
     text = section("Several machines")
     most, has = figure("max_memory_gb", text), {"main": 24.0, "": 24.0, "mini": 12.0}
     made = decided(Capacity(0, 1000, max_memory_gb=most, free_gb=has, most_gb=has), 2.0, {"a": None, "site": "mini"})
-    assert f"{started(made)} pieces of 2 GB have room on `main` and {started(made, 'site')} on `mini`" in text
+    assert f"{started(made)} pieces of 2 GB fit on `main` and {started(made, 'site')} on `mini`" in " ".join(text.split())
     alone = decided(Capacity(0, 1000, max_memory_gb=most, free_gb=has, most_gb=has), 2.0, {"site": "mini"})
     reason = next(each.reason for each in alone if not each.start)
     assert reason.startswith("2.0 GB short of memory where it runs")
     assert "2.0 GB short of memory where it runs" in " ".join(text.split())
 
 
-def test_an_overspend_is_what_is_spent_between_two_looks() -> None:
-    text = " ".join(section("Ceilings on money").split())
+def test_overspend_example_matches_the_polling_interval() -> None:
+    text = " ".join(section("Spending limits").split())
     assert ROUND == 2.0
     assert "every two seconds while anything runs" in text
     assert f"Eight agents at $0.05 a minute each spend {8 * 0.05 / 60 * ROUND * 100:.1f} cents in two seconds" in text
 
 
-def test_who_comes_first_is_said_as_it_is() -> None:
-    steps = ", ".join(f"`{name}` {step:g}" for name, step in ordering.PRIORITIES.items())
-    assert f"A rank is counted in steps: {steps}." in SCHEDULING
+def test_ordering_steps_match_the_code() -> None:
+    (first, most), *others = ordering.PRIORITIES.items()
+    steps = ", ".join([f"`{first}` is {most:g}", *(f"`{name}` {step:g}" for name, step in others)])
+    assert f"Rank is counted in steps: {steps}." in SCHEDULING
     assert ordering.MINUTES_PER_STEP == 30
-    assert "Thirty minutes of waiting are one step more" in SCHEDULING
+    assert "Every thirty minutes of waiting add one step" in SCHEDULING
     assert (ordering.PRIORITIES["critical"] - ordering.PRIORITIES["low"]) * ordering.MINUTES_PER_STEP == 90
-    assert "from low to critical is an hour and a half" in SCHEDULING
+    assert "low work overtakes new critical work after an hour and a half" in SCHEDULING
     assert (3, timedelta(hours=12), 1) == (ordering.MOST_URGENT, ordering.URGENT, ordering.CROWD)
-    assert "up to three steps in its last twelve hours" in SCHEDULING
-    assert "work stands back by one step" in SCHEDULING
+    assert "up to three steps during its last twelve hours" in SCHEDULING
+    assert "Each slot the product already uses subtracts one step" in SCHEDULING
 
 
-def test_how_long_anything_is_waited_for_is_said_as_it_is() -> None:
-    assert f"Without an answer within {model_choice.PATIENCE:g} seconds" in SCHEDULING
+def test_waiting_times_match_the_code() -> None:
+    assert f"no answer within {model_choice.PATIENCE:g} seconds" in SCHEDULING
     assert timedelta(hours=1) == PATIENCE
-    assert "Once it has waited for an hour, what becomes free is kept for it" in SCHEDULING
-    pauses = ", ".join(f"{pause.total_seconds() / 60:g}" for pause in retry.BACKOFF)
-    assert f"starts again after {pauses} minutes" in SCHEDULING
+    assert "After the heavy work has waited for an hour, freed capacity is reserved for it" in SCHEDULING
+    *pauses, last = (f"{pause.total_seconds() / 60:g}" for pause in retry.BACKOFF)
+    assert f"starts again after {', '.join(pauses)} and {last} minutes" in SCHEDULING
     assert timedelta(minutes=10) == ANSWERING
-    assert "until it has written, and for ten minutes at most" in SCHEDULING
+    assert "until it has written its reply, for at most ten minutes" in SCHEDULING
     assert timedelta(minutes=30) == retry.COOLING
     assert "nothing starts on the product for half an hour" in SCHEDULING
-    assert f"At {budgets.WARN_AT:.0%} people are told".replace("%", " %") in SCHEDULING
+    assert f"At {budgets.WARN_AT:.0%} people are notified once".replace("%", " %") in SCHEDULING
     assert (timedelta(minutes=5), 3) == (schedules.GRACE, schedules.FAILURES)
-    assert "Up to five minutes late is on time" in SCHEDULING
+    assert "Up to five minutes late counts as on time" in SCHEDULING
     assert "After three failed runs in a row" in SCHEDULING
