@@ -22,13 +22,14 @@ run: $(VENV)/.run ## start the fleet; the page is then on http://localhost:41790
 test: $(VENV)/.dev ## run the tests that need no Docker and no browser
 	$(BIN)/python -m pytest
 
-check: $(VENV)/.e2e ## format, lint, types and the import contract
+check: $(VENV)/.e2e ## check format, lint, types, the import contract and the voice
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tests.voice
 
-format: $(VENV)/.dev ## put the code into its format and mend what the linter can
+format: $(VENV)/.dev ## format the code and fix lint errors where possible
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
