@@ -154,14 +154,6 @@ class OverstoryEngine(Engine):
         args = {"path": product.path, "type": product.type, "undo": undo, "apply": apply, "shown": shown}
         return to_adoption(await link.request("adopt", product.name, args))
 
-    async def command(self, product: str, *words: str) -> dict[str, Any]:
-        """Run one of the engine's commands that only read (`doctor`, `costs` …): `{"code", "json", "text"}`."""
-        return dict(await self._ask(product, "cli", {"argv": list(words)}))
-
-    async def init(self, product: str) -> bool:
-        """Let the engine prepare the product's repository; False when it was prepared before, and is left alone."""
-        return bool((await self._ask(product, "init", {"name": product}))["initialised"])
-
     async def _ask(self, product: str, op: str, args: Mapping[str, Any] | None = None) -> Any:
         return await self._link(product).request(op, product, args)
 

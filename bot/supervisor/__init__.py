@@ -7,7 +7,7 @@
     product    one product: its health, its snapshot, one change at a time
     dialects   what the two versions of the engine do differently (`current` 0.11, `planning` 0.5.8)
     serve      owns the `ov serve` of one working product; it outlives the supervisor and is adopted again
-    slings     starts workers; `ov sling` runs on by itself
+    workers     starts workers; `ov sling` runs on by itself
     waker      nudges tmux coordinators until they have read what was sent
     mailbox, sessions, costs, history, plans, transcripts    read what the engine wrote, never write
     adopt      makes a product ready and takes that back; `adopt_*`: its texts, its edits, its backups, what it asks of git

@@ -5,21 +5,15 @@ import re
 from typing import Any
 
 from bot.supervisor import commands
-from bot.supervisor.drivers.base import OPERATOR, Dialect, Task
-from bot.supervisor.drivers.overstory_0_5_8.driver import Planning
+from bot.supervisor.drivers.base import OPERATOR, Driver, Task
 from bot.supervisor.host import processes
 from bot.supervisor.product import Product
 from bot.supervisor.protocol import MAX_TEXT, ChannelError
-from bot.supervisor.records import plans
 from bot.supervisor.records.mailbox import Letter
 from bot.supervisor.records.sessions import COORDINATOR, Row
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,80}")
 """What may be an agent's name, a task's id or a capability: they become paths, branches and arguments."""
-
-INIT_SKIPS = ("--skip-mulch", "--skip-canopy", "--skip-onboard")
-"""What else the engine would set up in a repository; nothing here needs it."""
-
 
 HALT_TRIES = 40
 """How often halting is tried anew because a process was halted with a lock of a database."""
@@ -29,52 +23,52 @@ HALT_PAUSE = 0.05
 
 async def start(product: Product) -> dict[str, Any]:
     """See that the coordinator runs."""
-    async with product.site.changing:
+    async with product.context.lock:
         product.refuse_if_paused()
-        started = await _started(product, await product.dialect())
+        started = await _started(product, await product.driver())
     product.changed()
     return {"started": started}
 
 
 async def send(product: Product, subject: str, body: str, marker: str, to: str, kind: str) -> dict[str, Any]:
     """Mail an agent as operator, starting the coordinator if it is the recipient."""
-    async with product.site.changing:
-        dialect = await product.dialect()
+    async with product.context.lock:
+        driver = await product.driver()
         found = await _marked(product, "subject", marker)
         if found is None:
             product.refuse_if_paused()
         if to == COORDINATOR and not product.paused:
-            await _started(product, dialect)
-        id = found.id if found else await dialect.send(_with(_line(subject), marker, " "), _text(body), to, kind)
+            await _started(product, driver)
+        id = found.id if found else await driver.send(_with(_line(subject), marker, " "), _text(body), to, kind)
     product.changed()
     return {"id": id}
 
 
 async def reply(product: Product, mail: str, body: str, marker: str, plan: str | None) -> dict[str, Any]:
     """Answer a mail in its thread; whoever is to read it is woken, or started if it is the coordinator."""
-    async with product.site.changing:
-        dialect = await product.dialect()
+    async with product.context.lock:
+        driver = await product.driver()
         found = await _marked(product, "body", marker)
-        letter = await product.site.read(product.site.mailbox.by_id, mail)
+        letter = await product.context.read(product.context.mailbox.by_id, mail)
         if letter is None and found is None:
             raise ChannelError("not_found", f"The engine has no mail {mail} (any more).", "Send the answer to the coordinator.")
-        if letter is not None and plan is not None and isinstance(dialect, Planning) and (task := plans.task_of(letter)):
-            await product.site.work(plans.approve, product.site.path, task, plan)
-        if not product.paused and (letter is None or await dialect.hearer(letter) in (COORDINATOR, None)):
-            await _started(product, dialect)
+        if letter is not None and plan is not None:
+            await driver.file_plan(letter, plan)
+        if not product.paused and (letter is None or await driver.reply_reader(letter) in (COORDINATOR, None)):
+            await _started(product, driver)
         if found is None and letter is not None:
-            id = await dialect.answer(letter, _with(_text(body), marker, "\n\n"), halted=product.paused)
+            id = await driver.answer(letter, _with(_text(body), marker, "\n\n"), halted=product.paused)
         else:
             id = found.id if found else ""
     product.changed()
     return {"id": id}
 
 
-async def _started(product: Product, dialect: Dialect) -> bool:
+async def _started(product: Product, driver: Driver) -> bool:
     """See that the coordinator runs, with hooks that let it work; whether it had to be started."""
-    started = await product.mender.start(dialect)
+    started = await product.restarter.start(driver)
     if started:
-        await product.settle_hooks(await product.site.rows())
+        await product.patch_hooks(await product.context.rows())
     return started
 
 
@@ -83,19 +77,19 @@ async def sling(product: Product, agent: str, capability: str, task: str, brief:
     for what, word in (("agent", agent), ("capability", capability), ("task", task)):
         if not NAME.fullmatch(word):
             raise ChannelError("bad_request", f"{word!r} cannot be the name of a {what}.", "Use letters, digits, . _ and -.")
-    async with product.site.changing:
-        dialect = await product.dialect()
+    async with product.context.lock:
+        driver = await product.driver()
         branch = f"overstory/{agent}/{task}"
         known = await _known(product, agent, task, branch)
         if known is not None:
             return {"agent": agent, "branch": known, "already": True}
         product.refuse_if_paused()
         text = _with(_text(brief), marker, "\n\n")
-        await product.site.command("spec", "write", task, "--agent", OPERATOR, text=text, deadline=20.0)
-        spec = product.site.folder / "specs" / f"{task}.md"
-        words = dialect.sling_words(Task(agent, capability, task, str(spec)))
+        await product.context.command("spec", "write", task, "--agent", OPERATOR, text=text, deadline=20.0)
+        spec = product.context.folder / "specs" / f"{task}.md"
+        words = driver.start_worker_command(Task(agent, capability, task, str(spec)))
         try:
-            row = await product.slings.start(agent, (*product.site.engine.argv, *words))
+            row = await product.workers.start(agent, (*product.context.engine.argv, *words))
         except ChannelError:
             await _take_back(product, agent, branch)
             raise
@@ -105,7 +99,7 @@ async def sling(product: Product, agent: str, capability: str, task: str, brief:
 
 async def _known(product: Product, agent: str, task: str, branch: str) -> str | None:
     """The branch of a worker that was started before; raises if the name belongs to another task."""
-    row = await product.site.row(agent)
+    row = await product.context.row(agent)
     if row is not None and row.task == task:
         return row.branch or branch
     if row is not None and (agent == COORDINATOR or agent in await product.alive((row,))):
@@ -115,59 +109,59 @@ async def _known(product: Product, agent: str, task: str, branch: str) -> str | 
 
 async def _has_branch(product: Product, branch: str) -> bool:
     words = ("git", "show-ref", "--verify", "--quiet", f"refs/heads/{branch}")
-    return (await commands.run(words, product.site.path, deadline=15.0)).code == 0
+    return (await commands.run(words, product.context.path, deadline=15.0)).code == 0
 
 
 async def _take_back(product: Product, agent: str, branch: str) -> None:
     """Remove the worktree and branch of a worker that never ran; 0.5.8 leaves them, and they would bar the next try."""
-    if await product.site.row(agent) is not None or not await _has_branch(product, branch):
+    if await product.context.row(agent) is not None or not await _has_branch(product, branch):
         return
-    worktree = product.site.folder / "worktrees" / agent
-    await commands.run(("git", "worktree", "remove", "--force", str(worktree)), product.site.path, deadline=15.0)
-    await commands.run(("git", "branch", "-D", branch), product.site.path, deadline=15.0)
+    worktree = product.context.folder / "worktrees" / agent
+    await commands.run(("git", "worktree", "remove", "--force", str(worktree)), product.context.path, deadline=15.0)
+    await commands.run(("git", "branch", "-D", branch), product.context.path, deadline=15.0)
 
 
 async def stop(product: Product, agent: str | None) -> dict[str, Any]:
     """Stop one agent, or the coordinator and then every worker, which the engine itself leaves running."""
-    async with product.site.changing:
-        dialect = await product.dialect()
-        rows = await product.site.rows()
+    async with product.context.lock:
+        driver = await product.driver()
+        rows = await product.context.rows()
         if agent is not None and agent not in {row.agent for row in rows}:
             raise ChannelError("unknown_agent", f"There is no agent {agent}.", "Look at the product's agents first.")
         chosen = [row for row in rows if agent in (None, row.agent) and not row.ended]
         alive = await product.alive(tuple(chosen))
         if product.paused:
-            await product.site.work(processes.go_on, await product.roots())
-        await _stop_each(product, dialect, chosen)
+            await product.context.in_thread(processes.resume, await product.roots())
+        await _stop_each(product, driver, chosen)
     product.changed()
     return {"stopped": [row.agent for row in chosen if row.agent in alive]}
 
 
-async def _stop_each(product: Product, dialect: Dialect, rows: list[Row]) -> None:
+async def _stop_each(product: Product, driver: Driver, rows: list[Row]) -> None:
     failed: ChannelError | None = None
     for row in sorted(rows, key=lambda row: row.agent != COORDINATOR):
         try:
             if row.agent == COORDINATOR:
-                product.mender.stopped()
-                await dialect.stop_coordinator()
+                product.restarter.stopped()
+                await driver.stop_coordinator()
             else:
-                await dialect.stop_worker(row)
+                await driver.stop_worker(row)
         except ChannelError as error:
             failed = failed or error
-        slinging = product.slings.running(await product.site.table()).get(row.agent)
-        if slinging is not None:
-            await product.site.work(processes.end, (slinging,))
+        starting = product.workers.running(await product.context.table()).get(row.agent)
+        if starting is not None:
+            await product.context.in_thread(processes.end, (starting,))
     if failed is not None:
         raise failed
 
 
 async def pause(product: Product) -> dict[str, Any]:
     """Halt every process of the product's sessions, and the engine's own, which would start new turns."""
-    async with product.site.changing:
-        dialect = await product.dialect()
-        await dialect.refuse_to_halt(await product.site.rows(), await product.site.table())
-        product.site.set_paused(True)
-        alive = await product.alive(await product.site.rows())
+    async with product.context.lock:
+        driver = await product.driver()
+        await driver.check_pausable(await product.context.rows(), await product.context.table())
+        product.context.set_paused(True)
+        alive = await product.alive(await product.context.rows())
         await _halt(product)
     product.changed()
     return {"agents": sorted(alive)}
@@ -177,67 +171,41 @@ async def _halt(product: Product) -> None:
     """Halt everything, but nobody with a lock in its hands: what it locks could be read by no one until it goes on."""
     for _ in range(HALT_TRIES):
         roots = await product.roots()
-        await product.site.work(processes.halt, roots)
-        if not await product.site.read(product.locked):
+        await product.context.in_thread(processes.halt, roots)
+        if not await product.context.read(product.locked):
             return
-        await product.site.work(processes.go_on, roots)
+        await product.context.in_thread(processes.resume, roots)
         await asyncio.sleep(HALT_PAUSE)
-    product.site.set_paused(False)
-    raise ChannelError("locked", f"A database of {product.site.path} stays locked by its agents.", "It is tried again.")
+    product.context.set_paused(False)
+    raise ChannelError("locked", f"A database of {product.context.path} stays locked by its agents.", "It is tried again.")
 
 
 async def resume(product: Product) -> dict[str, Any]:
     """Let everything that was halted run on."""
-    async with product.site.changing:
-        await product.dialect()
-        await product.site.work(processes.go_on, await product.roots())
-        product.site.set_paused(False)
-        alive = await product.alive(await product.site.rows())
+    async with product.context.lock:
+        await product.driver()
+        await product.context.in_thread(processes.resume, await product.roots())
+        product.context.set_paused(False)
+        alive = await product.alive(await product.context.rows())
     product.changed()
     return {"agents": sorted(alive)}
 
 
 async def nudge(product: Product, agent: str, text: str) -> dict[str, Any]:
     """Prod an agent; whether it took notice is all that counts, an engine that refuses is no error."""
-    dialect = await product.dialect()
+    driver = await product.driver()
     product.refuse_if_paused()
-    row = await product.site.row(agent)
+    row = await product.context.row(agent)
     if row is None or agent not in await product.alive((row,)):
         return {"delivered": False, "reason": f"{agent} has ended." if row else f"There is no agent {agent}."}
-    delivered, reason = await dialect.nudge(agent, text)
+    delivered, reason = await driver.nudge(agent, text)
     return {"delivered": delivered, "reason": reason}
-
-
-async def init(product: Product, name: str | None) -> dict[str, Any]:
-    """Let the engine prepare a repository, once: a second time it would overwrite configuration and definitions."""
-    async with product.site.changing:
-        trouble = product.health()
-        if trouble is None:
-            return {"initialised": False}
-        if trouble.code != "not_initialised":
-            raise trouble
-        await initialise(product, name or product.site.path.name)
-    product.changed()
-    return {"initialised": True}
-
-
-async def initialise(product: Product, name: str) -> None:
-    """Let the engine prepare a repository that it has not prepared before, which the caller has made sure of."""
-    await product.site.engine.version()
-    await product.site.command(*init_words(planning=product.site.engine.planning, name=name), deadline=60.0)
-    if (trouble := product.health()) is not None:
-        raise trouble
-
-
-def init_words(*, planning: bool, name: str) -> tuple[str, ...]:
-    """The words of the command that prepares a repository; 0.5.8 calls the project like its folder."""
-    return ("init",) if planning else ("init", "--yes", "--name", name, *INIT_SKIPS, "--json")
 
 
 async def _marked(product: Product, field: str, marker: str) -> Letter | None:
     if not marker.strip():
         raise ChannelError("bad_request", "A marker is needed.", "It makes the operation happen once.")
-    return await product.site.read(product.site.mailbox.marked, field, marker.strip())
+    return await product.context.read(product.context.mailbox.marked, field, marker.strip())
 
 
 def _with(text: str, marker: str, between: str) -> str:

@@ -21,21 +21,6 @@ OUTPUT_CAP = 4 * 1024 * 1024
 ARGUMENT_CAP = 120_000
 """Longest single argument in bytes; Linux refuses more than 131072 (MAX_ARG_STRLEN)."""
 
-READS: tuple[tuple[str, ...], ...] = (
-    ("doctor",),
-    ("costs",),
-    ("metrics",),
-    ("feed",),
-    ("errors",),
-    ("inspect",),
-    ("group", "list"),
-    ("group", "status"),
-    ("worktree", "list"),
-    ("run", "list"),
-    ("ecosystem",),
-)
-"""Commands that only read and are asked for by people now and then. `status` is not among them: it writes."""
-
 
 @dataclass(frozen=True, slots=True)
 class Outcome:

@@ -22,7 +22,7 @@ AT_ONCE = 64
 """Most requests of one bot that are worked on at the same time; the next ones wait unread."""
 
 PATIENCE = 1.0
-"""Seconds before a feed that met trouble looks again."""
+"""Seconds before a feed that met problem looks again."""
 
 
 class Feed:
@@ -53,7 +53,7 @@ class Feed:
             try:
                 await self._push_mail()
             except ChannelError:
-                # The snapshot says what is wrong; when it is mended the databases change.
+                # The snapshot says what is wrong; when it is patched the databases change.
                 asyncio.get_running_loop().call_later(PATIENCE, self._wake.set)
             except ConnectionError:
                 return
@@ -66,7 +66,7 @@ class Feed:
     async def _push_mail(self) -> None:
         more = True
         while more:
-            page = await self.product.site.read(self.product.site.mailbox.after, self._cursor)
+            page = await self.product.context.read(self.product.context.mailbox.after, self._cursor)
             if page.mail:
                 mail = [letter.as_json() for letter in page.mail]
                 await self._connection.write(Event("mail", {"product": self.name, "mail": mail, "cursor": page.cursor}))

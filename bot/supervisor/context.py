@@ -27,7 +27,7 @@ IDLE_AFTER = 300.0
 """Seconds without any live session after which a product's serve is ended; it holds 52 MB."""
 
 READ_DEADLINE = 10.0
-"""Seconds that reading a product's files may take before the product counts as in trouble."""
+"""Seconds that reading a product's files may take before the product counts as in problem."""
 
 LOCKED_RETRIES = (0.2, 0.5, 1.0)
 """Pauses in seconds before a command that met a locked database is run again."""
@@ -64,16 +64,16 @@ class Shared:
     census: "Census" = field(default_factory=lambda: Census())
     _locks: "WeakValueDictionary[Path, asyncio.Lock]" = field(default_factory=WeakValueDictionary)
 
-    def changing(self, path: Path) -> asyncio.Lock:
+    def lock_for(self, path: Path) -> asyncio.Lock:
         """The lock of a place: the same one for a bot that comes back while what it asked for before still goes on."""
         return self._locks.setdefault(path, asyncio.Lock())
 
 
-class Site:
+class Context:
     """One product's place. Reads go through threads, one at a time, so that a stuck disk holds up nobody else.
 
     `changing` is held by whatever changes something in the product; reading needs nothing. `env` is what engine commands run
-    with; None is the supervisor's own environment. `disturbed` is called when something has to be looked at now."""
+    with; None is the supervisor's own environment. `on_change` is called when something has to be looked at now."""
 
     def __init__(self, path: Path, shared: Shared) -> None:
         self.path, self.idle_after = path, shared.idle_after
@@ -82,8 +82,8 @@ class Site:
         self.folder = path / ".overstory"
         self.mailbox = Mailbox(self.folder / "mail.db")
         self.paused = shared.state.get("paused", str(path)) is not None
-        self.changing = shared.changing(path)
-        self.disturbed: Callable[[], None] = lambda: None
+        self.lock = shared.lock_for(path)
+        self.on_change: Callable[[], None] = lambda: None
         self._threads = shared.threads
         self._census = shared.census
         self._reading = asyncio.Lock()
@@ -96,7 +96,7 @@ class Site:
             self.state.drop("paused", str(self.path))
         self.paused = paused
 
-    def enrich_with(self, enrich: Enrich) -> None:
+    def use_enrichment(self, enrich: Enrich) -> None:
         """Let every mail be completed before it is shown."""
         self.mailbox = Mailbox(self.folder / "mail.db", enrich)
 
@@ -126,7 +126,7 @@ class Site:
         """The processes of the runtime now, or as they were up to `max_age` seconds ago."""
         return await self._census.table(self._threads, max_age)
 
-    async def work(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    async def in_thread(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run a function that takes its time (ending processes) in a thread."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: function(*args, **kwargs))
 

@@ -23,7 +23,7 @@ from bot.supervisor.adoption.adopt import Wish, adopt
 from bot.supervisor.adoption.notice import Adoption
 from bot.supervisor.background import keep
 from bot.supervisor.connection import Connection
-from bot.supervisor.context import IDLE_AFTER, Shared, Site
+from bot.supervisor.context import IDLE_AFTER, Context, Shared
 from bot.supervisor.engine import Engine
 from bot.supervisor.host import processes, reaper
 from bot.supervisor.host.resources import Gauge
@@ -133,8 +133,8 @@ class Daemon:
             product.open()
 
     def _product(self, path: Path) -> Product:
-        site = Site(path, self.shared)
-        return Product(site, Adoption(site.folder).notice)
+        context = Context(path, self.shared)
+        return Product(context, Adoption(context.folder).notice)
 
     def _drop(self, path: Path) -> None:
         product = self._products.pop(path)
@@ -153,7 +153,7 @@ class Daemon:
     async def _busy(self) -> bool:
         for product in self._products.values():
             with contextlib.suppress(ChannelError):
-                if await product.alive(await product.site.rows()):
+                if await product.alive(await product.context.rows()):
                     return True
         return False
 
@@ -201,12 +201,12 @@ class Daemon:
     async def _leave(self, product: Product) -> None:
         with contextlib.suppress(ChannelError, TimeoutError):
             async with asyncio.timeout(5):
-                idle = not await product.alive(await product.site.rows())
-                known = self.state.get("serve", str(product.site.path))
+                idle = not await product.alive(await product.context.rows())
+                known = self.state.get("serve", str(product.context.path))
                 await product.close()
                 if idle and known is not None:
-                    await product.site.work(processes.end, (int(known["pid"]),))
-                    self.state.drop("serve", str(product.site.path))
+                    await product.context.in_thread(processes.end, (int(known["pid"]),))
+                    self.state.drop("serve", str(product.context.path))
 
 
 def _listening(path: Path) -> socket.socket:

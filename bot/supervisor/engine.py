@@ -1,4 +1,4 @@
-"""Which engine this runtime has: its command, its version, its dialect."""
+"""Which engine this runtime has: its command, its version, its driver."""
 
 import asyncio
 import re
@@ -13,9 +13,6 @@ from bot.supervisor.protocol import ChannelError
 NAMES = ("ov", "overstory")
 """The commands looked for on the PATH, in this order."""
 
-CURRENT = (0, 6)
-"""First version with `ov serve` and JSON envelopes is beyond this; older ones speak the dialect of 0.5.8."""
-
 FORGET_AFTER = 60.0
 """Seconds after which an engine that was not found is looked for again, or its version asked again."""
 
@@ -28,7 +25,7 @@ class Engine:
         self._asking = asyncio.Lock()
         self._asked = float("-inf")
         self._version = ""
-        self._trouble: ChannelError | None = None
+        self._problem: ChannelError | None = None
 
     @property
     def argv(self) -> tuple[str, ...]:
@@ -52,19 +49,13 @@ class Engine:
         """Whether the engine is the stand-in, as its version says."""
         return "rehearsal" in self._version
 
-    @property
-    def planning(self) -> bool:
-        """Whether it speaks the dialect of 0.5.8, with plan_ready and without serve."""
-        numbers = tuple(int(part) for part in re.findall(r"\d+", self._version)[:2])
-        return bool(numbers) and numbers < CURRENT
-
     async def version(self) -> str:
         """The version as the engine prints it (`0.11.0`, `0.11.0 (rehearsal)`); raises `engine_missing`."""
         async with self._asking:
-            if time.monotonic() - self._asked > FORGET_AFTER or (self._trouble and time.monotonic() - self._asked > 2):
+            if time.monotonic() - self._asked > FORGET_AFTER or (self._problem and time.monotonic() - self._asked > 2):
                 await self._ask()
-        if self._trouble is not None:
-            raise self._trouble
+        if self._problem is not None:
+            raise self._problem
         return self._version
 
     async def _ask(self) -> None:
@@ -73,7 +64,7 @@ class Engine:
             if outcome.code != 0:
                 raise errors.from_engine(outcome.words, doing="ov --version")
             line = (outcome.stdout.strip().splitlines() or [""])[0]
-            self._version, self._trouble = re.sub(r"^\D*?v?(?=\d)", "", line), None
+            self._version, self._problem = re.sub(r"^\D*?v?(?=\d)", "", line), None
         except ChannelError as error:
-            self._version, self._trouble = "", error
+            self._version, self._problem = "", error
         self._asked = time.monotonic()

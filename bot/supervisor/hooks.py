@@ -42,29 +42,29 @@ class Hooks:
         self._seen: dict[Path, int] = {}
         self._filter = _filter(shutil.which("jq") is not None if jq is None else jq)
 
-    def settle(self, folders: tuple[Path, ...]) -> int:
+    def patch(self, folders: tuple[Path, ...]) -> int:
         """Mend the hooks in each of these folders; how many files had to be changed."""
-        return sum(self._settle(folder / SETTINGS) for folder in folders)
+        return sum(self._patch_file(folder / SETTINGS) for folder in folders)
 
-    def _settle(self, path: Path) -> bool:
+    def _patch_file(self, path: Path) -> bool:
         try:
             stamp = path.stat().st_mtime_ns
             if self._seen.get(path) == stamp:
                 return False
-            mended = _mended(path.read_text("utf-8"), self._filter)
-            if mended is not None:
+            patched = _patched(path.read_text("utf-8"), self._filter)
+            if patched is not None:
                 draft = path.with_name(f"{path.name}.{os.getpid()}.new")
-                draft.write_text(mended, "utf-8")
+                draft.write_text(patched, "utf-8")
                 draft.replace(path)
                 stamp = path.stat().st_mtime_ns
         except OSError:
             return False
         self._seen[path] = stamp
-        return mended is not None
+        return patched is not None
 
 
-def _mended(text: str, shown: str) -> str | None:
-    """The settings with mended hooks; None if there is nothing to mend."""
+def _patched(text: str, shown: str) -> str | None:
+    """The settings with patched hooks; None if there is nothing to mend."""
     with contextlib.suppress(ValueError, RecursionError):
         settings = json.loads(text)
         before = json.dumps(settings)

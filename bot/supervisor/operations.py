@@ -49,14 +49,6 @@ def absolute(args: Args) -> Path:
     return Path(found)
 
 
-def words(args: Args, name: str) -> list[str]:
-    """A list of texts, not empty."""
-    found = args.get(name)
-    if not isinstance(found, list) or not found or not all(isinstance(word, str) and "\0" not in word for word in found):
-        raise ChannelError("bad_request", f"`{name}` must be a list of words.")
-    return found
-
-
 async def _start(product: Product, args: Args) -> Any:
     return await actions.start(product)
 
@@ -91,10 +83,6 @@ async def _nudge(product: Product, args: Args) -> Any:
     return await actions.nudge(product, text(args, "agent"), text(args, "text"))
 
 
-async def _init(product: Product, args: Args) -> Any:
-    return await actions.init(product, optional(args, "name"))
-
-
 async def _mail(product: Product, args: Args) -> Any:
     return await queries.mail(product, number(args, "limit", 50), optional(args, "agent"))
 
@@ -107,10 +95,6 @@ async def _consumed(product: Product, args: Args) -> Any:
     return await queries.receipt(product, text(args, "mail"))
 
 
-async def _cli(product: Product, args: Args) -> Any:
-    return await queries.command(product, words(args, "argv"))
-
-
 OPERATIONS: Mapping[str, Operation] = {
     "start": _start,
     "send": _send,
@@ -120,10 +104,8 @@ OPERATIONS: Mapping[str, Operation] = {
     "pause": _pause,
     "resume": _resume,
     "nudge": _nudge,
-    "init": _init,
     "mail": _mail,
     "inspect": _inspect,
     "consumed": _consumed,
-    "cli": _cli,
 }
 """The operations on one product."""

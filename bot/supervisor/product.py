@@ -11,20 +11,19 @@ from typing import Any
 
 from bot.supervisor import errors
 from bot.supervisor.background import keep
-from bot.supervisor.context import Site
-from bot.supervisor.drivers.base import Dialect
-from bot.supervisor.drivers.overstory_0_5_8.driver import Planning
-from bot.supervisor.drivers.overstory_0_11.driver import Current
+from bot.supervisor.context import Context
+from bot.supervisor.drivers.base import Driver
+from bot.supervisor.drivers.table import driver_for
 from bot.supervisor.hooks import Hooks
 from bot.supervisor.host import processes
 from bot.supervisor.protocol import ChannelError
 from bot.supervisor.records import plans, sessions, times
 from bot.supervisor.records.costs import Costs, Spent
-from bot.supervisor.records.database import Kept, locked
+from bot.supervisor.records.database import Cached, locked
 from bot.supervisor.records.mailbox import Letter
 from bot.supervisor.records.sessions import COORDINATOR, Row
-from bot.supervisor.restarter import Mender
-from bot.supervisor.workers import Slings
+from bot.supervisor.restarter import Restarter
+from bot.supervisor.workers import Workers
 
 log = logging.getLogger(__name__)
 
@@ -49,52 +48,52 @@ Notices = Callable[[], dict[str, str] | None]
 
 @dataclass(slots=True)
 class Seen:
-    """What one reading of a product's files gave; with `trouble`, as far as it came after the sessions."""
+    """What one reading of a product's files gave; with `problem`, as far as it came after the sessions."""
 
     rows: tuple[Row, ...]
     turns: Mapping[str, int] = field(default_factory=dict)
     spent: Spent = field(default_factory=Spent)
-    trouble: ChannelError | None = None
+    problem: ChannelError | None = None
     notice: dict[str, str] | None = None
 
 
 class Product:
     """One product."""
 
-    def __init__(self, site: Site, notice: Notices) -> None:
-        self.site = site
-        self.slings = Slings(site)
+    def __init__(self, context: Context, notice: Notices) -> None:
+        self.context = context
+        self.workers = Workers(context)
         self.version = 0
         """Goes up whenever the snapshot says something new."""
         self.listeners: set[Callable[[bool], None]] = set()
         """Called with True when there may be new mail, with False when the snapshot changed."""
         self._seen: Seen | None = None
-        self._mail: Kept[tuple[Letter, ...]] = Kept(site.folder / "mail.db")
-        self._costs = Costs(site.path, site.folder / "metrics.db", site.state)
+        self._mail: Cached[tuple[Letter, ...]] = Cached(context.folder / "mail.db")
+        self._costs = Costs(context.path, context.folder / "metrics.db", context.state)
         self._meter = processes.Meter()
         self._hooks = Hooks()
         self._notice = notice
-        self.mender = Mender(site)
-        self._dialect: Dialect | None = None
+        self.restarter = Restarter(context)
+        self._driver: Driver | None = None
         self._worktrees: dict[str, str] = {}
         self._latest: dict[str, Any] = {}
         self._dirty = asyncio.Event()
         self._refreshing = asyncio.Lock()
         self._round: asyncio.Task[None] | None = None
-        site.enrich_with(self._complete)
-        site.disturbed = self.changed
+        context.use_enrichment(self._complete)
+        context.on_change = self.changed
 
     def open(self) -> None:
         """Begin to tend it."""
-        self._round = keep(f"round of {self.site.path}", self._tend)
+        self._round = keep(f"round of {self.context.path}", self._tend)
 
     async def close(self) -> None:
         """Stop tending it. What runs, runs on."""
         if self._round is not None:
             self._round.cancel()
             await asyncio.gather(self._round, return_exceptions=True)
-        if self._dialect is not None:
-            await self._dialect.close()
+        if self._driver is not None:
+            await self._driver.close()
 
     def changed(self) -> None:
         """Its databases have changed."""
@@ -104,43 +103,41 @@ class Product:
 
     def health(self) -> ChannelError | None:
         """What is wrong with its folder; None when the engine can work there."""
-        path, config = self.site.path, self.site.folder / "config.yaml"
+        path, config = self.context.path, self.context.folder / "config.yaml"
         if not path.is_dir():
             return errors.path_missing(path)
         if not (path / ".git").exists():
             return errors.not_a_repository(path)
         if not config.exists():
             return errors.not_initialised(path)
-        for file in (self.site.folder, *(self.site.folder / name for name in DATABASES)):
+        for file in (self.context.folder, *(self.context.folder / name for name in DATABASES)):
             if file.exists() and not os.access(file, os.W_OK):
                 return errors.wrong_user(file)
         return None
 
     def locked(self) -> bool:
         """Whether one of its databases cannot be read now."""
-        return any(locked(self.site.folder / name) for name in DATABASES)
+        return any(locked(self.context.folder / name) for name in DATABASES)
 
-    async def dialect(self) -> Dialect:
+    async def driver(self) -> Driver:
         """The product's engine, ready for use; raises what is wrong with either."""
-        if (trouble := await self.site.read(self.health)) is not None:
-            raise trouble
+        if (problem := await self.context.read(self.health)) is not None:
+            raise problem
         return await self._speak()
 
-    async def _speak(self) -> Dialect:
-        await self.site.engine.version()
-        kind = Planning if self.site.engine.planning else Current
-        if not isinstance(self._dialect, kind):
-            if self._dialect is not None:
-                await self._dialect.close()
-            self._dialect = kind(self.site)
-            if isinstance(self._dialect, Current):
-                await self._dialect.serve.adopt()
-        return self._dialect
+    async def _speak(self) -> Driver:
+        kind = driver_for(await self.context.engine.version())
+        if not isinstance(self._driver, kind):
+            if self._driver is not None:
+                await self._driver.close()
+            self._driver = kind(self.context)
+            await self._driver.open()
+        return self._driver
 
     @property
     def paused(self) -> bool:
         """Whether it is paused."""
-        return self.site.paused
+        return self.context.paused
 
     def refuse_if_paused(self) -> None:
         """Raise `paused` if it is."""
@@ -149,32 +146,32 @@ class Product:
 
     async def alive(self, rows: tuple[Row, ...]) -> frozenset[str]:
         """The agents whose sessions truly go on."""
-        table = await self.site.table()
-        return self._alive(rows, await self.site.read(self._turns, rows), table)
+        table = await self.context.table()
+        return self._alive(rows, await self.context.read(self._turns, rows), table)
 
     def _alive(self, rows: tuple[Row, ...], turns: Mapping[str, int], table: processes.Table) -> frozenset[str]:
-        slinging = self.slings.running(table)
-        return frozenset(row.agent for row in rows if sessions.alive(row, turns.get(row.agent), row.agent in slinging, table))
+        starting = self.workers.running(table)
+        return frozenset(row.agent for row in rows if sessions.alive(row, turns.get(row.agent), row.agent in starting, table))
 
     async def roots(self) -> tuple[int, ...]:
-        """The processes at the top of the product's trees: serve first, then slings, coordinator, workers, turns."""
-        table, rows = await self.site.table(), await self.site.rows()
-        return await self._roots(rows, await self.site.read(self._turns, rows), table)
+        """The processes at the top of the product's trees: serve first, then workers, coordinator, workers, turns."""
+        table, rows = await self.context.table(), await self.context.rows()
+        return await self._roots(rows, await self.context.read(self._turns, rows), table)
 
     async def _roots(self, rows: tuple[Row, ...], turns: Mapping[str, int], table: processes.Table) -> tuple[int, ...]:
         rows = tuple(row for row in rows if not row.ended)
-        found = [*(await self._dialect.roots(rows, table) if self._dialect else ()), *self.slings.running(table).values()]
+        found = [*(await self._driver.roots(rows, table) if self._driver else ()), *self.workers.running(table).values()]
         found += [row.pid for row in rows if row.pid and processes.alive(row.pid, table, row.began)]
         found += [turns[row.agent] for row in rows if turns.get(row.agent) in table]
         return tuple(dict.fromkeys(found))
 
-    async def settle_hooks(self, rows: tuple[Row, ...]) -> None:
+    async def patch_hooks(self, rows: tuple[Row, ...]) -> None:
         """Mend the hooks of the coordinator and of every worker that goes on."""
-        folders = (self.site.path, *(Path(row.worktree) for row in rows if row.worktree and not row.ended))
-        await self.site.read(self._hooks.settle, tuple(dict.fromkeys(folders)))
+        folders = (self.context.path, *(Path(row.worktree) for row in rows if row.worktree and not row.ended))
+        await self.context.read(self._hooks.patch, tuple(dict.fromkeys(folders)))
 
     async def snapshot(self) -> dict[str, Any]:
-        """What is to be said of it now; trouble is said, not raised."""
+        """What is to be said of it now; problem is said, not raised."""
         await self._refresh()
         return self._latest
 
@@ -184,34 +181,34 @@ class Product:
             busy = False
             try:
                 await self._refresh()
-                if self._dialect is not None and self._seen is not None and not self.paused:
-                    busy = await self._see_to(self._dialect, self._seen)
-                    await self._retire(self._dialect)
+                if self._driver is not None and self._seen is not None and not self.paused:
+                    busy = await self._see_to(self._driver, self._seen)
+                    await self._retire(self._driver)
             except ChannelError as error:
-                log.warning("%s: %s", self.site.path, error.message)
+                log.warning("%s: %s", self.context.path, error.message)
             await asyncio.sleep(QUIET)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(ROUND if busy or self.paused else IDLE_ROUND):
                     await self._dirty.wait()
 
-    async def _see_to(self, dialect: Dialect, seen: Seen) -> bool:
+    async def _see_to(self, driver: Driver, seen: Seen) -> bool:
         """What a round does beside looking; whether any session goes on."""
-        await self.settle_hooks(seen.rows)
+        await self.patch_hooks(seen.rows)
         table = await self._table_for(seen)
         coordinator = next((row for row in seen.rows if row.agent == COORDINATOR), None)
-        if await self.mender.look(dialect, coordinator, table):
-            seen = await self.site.read(self._read)
+        if await self.restarter.look(driver, coordinator, table):
+            seen = await self.context.read(self._read)
             table = await self._table_for(seen)
         busy = bool(self._alive(seen.rows, seen.turns, table))
-        await dialect.tend(seen.rows, busy=busy)
+        await driver.tend(seen.rows, busy=busy)
         return busy
 
-    async def _retire(self, dialect: Dialect) -> None:
+    async def _retire(self, driver: Driver) -> None:
         """Let the engine's own processes end once nothing has needed them for long; looked at again when nothing can begin."""
-        if dialect.retires and not self.site.changing.locked():
-            async with self.site.changing:
-                if not await self.alive(await self.site.rows()):
-                    await dialect.retire()
+        if driver.can_retire and not self.context.lock.locked():
+            async with self.context.lock:
+                if not await self.alive(await self.context.rows()):
+                    await driver.retire()
 
     async def _refresh(self) -> None:
         async with self._refreshing:
@@ -225,7 +222,7 @@ class Product:
     async def _look(self) -> dict[str, Any]:
         found: dict[str, Any] = {
             "at": times.now().isoformat(),
-            "engine": self.site.engine.known_version,
+            "engine": self.context.engine.known_version,
             "sessions": [],
             "coordinator": False,
             "paused": self.paused,
@@ -238,12 +235,12 @@ class Product:
         }
         seen = None
         try:
-            seen = await self.site.read(self._read)
+            seen = await self.context.read(self._read)
             await self._speak()
-            found["engine"], found["notice"] = self.site.engine.known_version, seen.notice
+            found["engine"], found["notice"] = self.context.engine.known_version, seen.notice
             await self._fill(found, seen)
-            if seen.trouble is not None:
-                raise seen.trouble
+            if seen.problem is not None:
+                raise seen.problem
         except ChannelError as error:
             found["trouble"] = {"code": error.code, "message": error.message, "hint": error.hint}
         self._seen = seen
@@ -251,15 +248,15 @@ class Product:
 
     def _read(self) -> Seen:
         """Everything that is to be read, at one go: a thread of its own for each would cost more than the reading."""
-        if (trouble := self.health()) is not None:
-            raise trouble
-        rows = sessions.read(self.site.folder / "sessions.db")
+        if (problem := self.health()) is not None:
+            raise problem
+        rows = sessions.read(self.context.folder / "sessions.db")
         seen = Seen(rows, self._turns(rows), notice=self._notice())
         try:
-            self._mail.get(lambda: self.site.mailbox.newest(1))
+            self._mail.get(lambda: self.context.mailbox.newest(1))
             seen.spent = self._costs.read(rows)
         except ChannelError as error:
-            seen.trouble = error
+            seen.problem = error
         return seen
 
     async def _fill(self, found: dict[str, Any], seen: Seen) -> None:
@@ -267,7 +264,7 @@ class Product:
         self._worktrees = {row.agent: row.worktree for row in rows}
         alive = self._alive(rows, seen.turns, table)
         coordinator = next((row for row in rows if row.agent == COORDINATOR), None)
-        if self.mender.mending(coordinator, table):
+        if self.restarter.is_restarting(coordinator, table):
             # It is started again in the next round, so nobody has to be told that it is gone.
             self._dirty.set()
             alive |= {COORDINATOR}
@@ -279,17 +276,17 @@ class Product:
 
     async def _table_for(self, seen: Seen) -> processes.Table:
         """A recent table of processes; one of now if somebody seems to be missing in it, who may have just been started."""
-        table = await self.site.table(RECENT)
+        table = await self.context.table(RECENT)
         if all(processes.alive(row.pid, table, row.began) for row in seen.rows if row.pid and not row.ended):
             return table
-        return await self.site.table()
+        return await self.context.table()
 
     def _turns(self, rows: tuple[Row, ...] | list[Row]) -> dict[str, int]:
-        found = {row.agent: sessions.turn_pid(self.site.folder, row) for row in rows if not row.ended}
+        found = {row.agent: sessions.turn_pid(self.context.folder, row) for row in rows if not row.ended}
         return {agent: pid for agent, pid in found.items() if pid is not None}
 
     def _complete(self, letter: Letter) -> Letter:
-        return plans.complete(Path(self.site.path), letter, self._worktrees.get(letter.sender, ""))
+        return plans.complete(Path(self.context.path), letter, self._worktrees.get(letter.sender, ""))
 
 
 def _telling(snapshot: dict[str, Any]) -> dict[str, Any]:

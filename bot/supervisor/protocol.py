@@ -54,12 +54,10 @@ Operations (product ones need the product to be watched by this connection)
     nudge      {"agent", "text"} → {"delivered": bool, "reason"}
     mail       {"limit", "agent": name | null} → [Mail …], newest first
     inspect    {"agent"} → {"session", "events": [{"at", "kind", "tool", "text"} …] newest first, "output"}
-    init       {} → {"initialised": bool}; false when it was already
     adopt      {"path", "type", "undo", "apply", "shown"} → {"done", "initialises", "changes": [{"path", "why", "diff"} …],
                "digest", "notes", "obstacles", "commit", "backup"}; `why`, `notes`, `obstacles` are lists of texts. The
                product (its `path`, absolute) need not be watched; without `apply` nothing is changed; `shown` is the digest
                of what a person saw, or ""
-    cli        {"argv": [word …]} → {"code", "json", "text"}; only commands that read, see the supervisor's `cli` module
     shutdown   {"force": bool} → {"stopping": bool}; without force only while no session runs
 """
 
@@ -97,9 +95,7 @@ OPS: Final[Mapping[str, float]] = {
     "nudge": 45.0,
     "mail": 15.0,
     "inspect": 20.0,
-    "init": 60.0,
     "adopt": 180.0,
-    "cli": 60.0,
     "shutdown": 30.0,
 }
 """The operations, each with its deadline in seconds when the request names none."""

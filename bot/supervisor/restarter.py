@@ -1,15 +1,15 @@
-"""Starts a coordinator again that died without being told to, and tells it what it had been asked before.
+"""Restarts a coordinator that died, and mails it a recap of what it was asked before.
 
-A new coordinator knows nothing of the conversation of the one before it; its mail, tasks, branches and workers are all there.
-Only coordinators that were started from here are mended, only while the runtime itself lives on (after a restart of the machine
-or the container the bot decides what is begun again), and only so often: one that keeps dying has a reason.
+A new coordinator knows nothing of the previous conversation, but mail, tasks, branches and workers are still there. A restart
+needs three things. The coordinator was started from here, the runtime has not restarted since, because then the fleet decides
+what resumes, and there were fewer than `ATTEMPTS` restarts within `WINDOW`.
 """
 
 import logging
 import time
 
-from bot.supervisor.context import Site
-from bot.supervisor.drivers.base import OPERATOR, Dialect
+from bot.supervisor.context import Context
+from bot.supervisor.drivers.base import OPERATOR, Driver
 from bot.supervisor.host import processes
 from bot.supervisor.protocol import ChannelError
 from bot.supervisor.records.mailbox import Letter
@@ -40,64 +40,64 @@ Carry on with what is not finished. Before you start anything, look at your mail
 do not do again what is done or under way."""
 
 
-class Mender:
-    """The mending of one product's coordinator."""
+class Restarter:
+    """The is_restarting of one product's coordinator."""
 
-    def __init__(self, site: Site) -> None:
-        self._site = site
+    def __init__(self, context: Context) -> None:
+        self._context = context
         self._tried: list[float] = []
-        self._at_it = False
+        self._restarting = False
 
     def _started(self, row: Row | None) -> None:
         """Remember that this coordinator was started from here."""
         if row is not None:
-            value = {"product": str(self._site.path), "session": row.started_at}
-            self._site.state.put("started", str(self._site.path), value=value)
+            value = {"product": str(self._context.path), "session": row.started_at}
+            self._context.state.put("started", str(self._context.path), value=value)
 
     def stopped(self) -> None:
         """Remember that it is meant to be gone."""
-        self._site.state.drop("started", str(self._site.path))
+        self._context.state.drop("started", str(self._context.path))
 
     def due(self, row: Row | None, table: processes.Table) -> bool:
         """Whether a coordinator is dead that should not be, and will be started again."""
-        if row is None or row.ended or self._site.paused or processes.alive(row.pid, table, row.began):
+        if row is None or row.ended or self._context.paused or processes.alive(row.pid, table, row.began):
             return False
-        known = self._site.state.get("started", str(self._site.path))
+        known = self._context.state.get("started", str(self._context.path))
         if known is None or known.get("session") != row.started_at:
             return False
         self._tried = [at for at in self._tried if time.monotonic() - at < WINDOW]
         return len(self._tried) < ATTEMPTS and (row.began or 0.0) > processes.life_began()
 
-    def mending(self, row: Row | None, table: processes.Table) -> bool:
+    def is_restarting(self, row: Row | None, table: processes.Table) -> bool:
         """Whether it is dead only for the moment."""
-        return self._at_it or self.due(row, table)
+        return self._restarting or self.due(row, table)
 
-    async def look(self, dialect: Dialect, row: Row | None, table: processes.Table) -> bool:
+    async def look(self, driver: Driver, row: Row | None, table: processes.Table) -> bool:
         """Start it again if that is due by its row and the processes as last seen, and still is; whether it was."""
         if not self.due(row, table):
             return False
-        async with self._site.changing:
-            return await self.start(dialect)
+        async with self._context.lock:
+            return await self.start(driver)
 
-    async def start(self, dialect: Dialect) -> bool:
-        """See that the coordinator runs, with a recap if it died; whether it had to be started. The site's lock is held."""
-        row = await self._site.row(COORDINATOR)
+    async def start(self, driver: Driver) -> bool:
+        """See that the coordinator runs, with a recap if it died; whether it had to be started. The context's lock is held."""
+        row = await self._context.row(COORDINATOR)
         try:
-            if row is not None and self.due(row, await self._site.table()):
-                self._at_it = True
+            if row is not None and self.due(row, await self._context.table()):
+                self._restarting = True
                 self._tried.append(time.monotonic())
-                log.warning("the coordinator of %s is gone; starting it again", self._site.path)
-                await self._recap(dialect, row)
-            started = await dialect.start()
+                log.warning("the coordinator of %s is gone; starting it again", self._context.path)
+                await self._recap(driver, row)
+            started = await driver.start()
             if started:
-                self._started(await self._site.row(COORDINATOR))
+                self._started(await self._context.row(COORDINATOR))
         finally:
-            self._at_it = False
+            self._restarting = False
         return started
 
-    async def _recap(self, dialect: Dialect, row: Row) -> None:
+    async def _recap(self, driver: Driver, row: Row) -> None:
         """Leave a mail for the next coordinator, unless the last one had finished all it was asked."""
-        mail = await self._site.read(self._site.mailbox.newest, 200)
+        mail = await self._context.read(self._context.mailbox.newest, 200)
         since = [letter for letter in reversed(mail) if letter.created_at >= (row.started_at or "")]
         asked = [letter for letter in since if letter.sender == OPERATOR and letter.subject != SUBJECT]
         reported = [letter for letter in since if letter.sender == COORDINATOR and letter.recipient == OPERATOR]
@@ -105,9 +105,9 @@ class Mender:
             return
         text = TEXT.format(asked=_listed(asked), reported=_listed(reported) or "- nothing yet")
         try:
-            await dialect.leave_note(SUBJECT, text)
+            await driver.leave_note(SUBJECT, text)
         except ChannelError as error:
-            log.warning("the coordinator of %s starts without a recap: %s", self._site.path, error.message)
+            log.warning("the coordinator of %s starts without a recap: %s", self._context.path, error.message)
 
 
 def unfinished(asked: list[Letter], reported: list[Letter]) -> bool:

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from bot.supervisor import commands, errors
-from bot.supervisor.context import Site
+from bot.supervisor.context import Context
 from bot.supervisor.host import processes
 from bot.supervisor.protocol import ChannelError
 from bot.supervisor.records.sessions import Row
@@ -22,15 +22,15 @@ LOOK = 0.05
 """Seconds between two looks whether the worker's session has appeared."""
 
 
-class Slings:
+class Workers:
     """The `ov sling` processes of one product."""
 
-    def __init__(self, site: Site) -> None:
-        self._site = site
-        self._key = str(site.path)
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._key = str(context.path)
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._pids: dict[str, tuple[int, float]] = {}
-        for known in site.state.all("sling"):
+        for known in context.state.all("sling"):
             if known.get("product") == self._key:
                 self._pids[str(known["agent"])] = (int(known["pid"]), float(known["started"]))
 
@@ -42,26 +42,28 @@ class Slings:
             if gone:
                 del self._pids[agent]
                 self._children.pop(agent, None)
-                self._site.state.drop("sling", self._key, agent)
+                self._context.state.drop("sling", self._key, agent)
         return {agent: pid for agent, (pid, _) in self._pids.items()}
 
     async def start(self, agent: str, argv: tuple[str, ...]) -> Row:
         """Run `ov sling` until the worker's session is recorded; raises what it says if it fails before that."""
-        before = await self._site.row(agent)
-        await self._site.work(self._site.state.forget_old, "sling", KEPT)
-        log = self._site.state.path("sling", self._key, agent, suffix=".log")
-        child = await self._site.work(processes.spawn, argv, self._site.path, log, log.with_suffix(".err"), self._site.env)
+        before = await self._context.row(agent)
+        await self._context.in_thread(self._context.state.forget_old, "sling", KEPT)
+        log = self._context.state.path("sling", self._key, agent, suffix=".log")
+        child = await self._context.in_thread(
+            processes.spawn, argv, self._context.path, log, log.with_suffix(".err"), self._context.env
+        )
         self._children[agent] = child
-        process = (await self._site.table()).get(child.pid)
+        process = (await self._context.table()).get(child.pid)
         started = process.started if process else time.time()
         self._pids[agent] = (child.pid, started)
         fact = {"product": self._key, "agent": agent, "pid": child.pid, "started": started}
-        self._site.state.put("sling", self._key, agent, value=fact)
+        self._context.state.put("sling", self._key, agent, value=fact)
         while child.poll() is None:
-            if (row := await self._site.row(agent)) is not None and (before is None or row.started_at != before.started_at):
+            if (row := await self._context.row(agent)) is not None and (before is None or row.started_at != before.started_at):
                 return row
             await asyncio.sleep(LOOK)
-        if child.returncode == 0 and (row := await self._site.row(agent)) is not None:
+        if child.returncode == 0 and (row := await self._context.row(agent)) is not None:
             return row
         raise self._failure(log, agent)
 

@@ -15,6 +15,10 @@ from bot.supervisor.adoption import config, edits, manifest, records
 from bot.supervisor.adoption import section as words
 from bot.supervisor.adoption.config import Gate
 from bot.supervisor.adoption.edits import CONFIG, MANIFEST, Facts
+from bot.supervisor.drivers.overstory_0_5_8.instructions import LONGEST
+from bot.supervisor.drivers.overstory_0_5_8.instructions import RULES as RULES_058
+from bot.supervisor.drivers.overstory_0_11.instructions import RULES as RULES_011
+from bot.supervisor.drivers.rules import AdoptionRules
 from bot.supervisor.protocol import ChannelError
 from tests.yard import ROOT
 
@@ -53,8 +57,8 @@ MANIFEST_TEXT = json.dumps(
 )
 DEFINITIONS = {name: f"# {name}\n" for name in manifest.AGENTS}
 FILES = {CONFIG: CONFIG_011, MANIFEST: MANIFEST_TEXT, records.COORDINATOR: "# Coordinator\n\n`{{TRACKER_CLI}} ready`\n"}
-FACTS = Facts("shop", definitions=DEFINITIONS, gates=(Gate("Tests", "make test", "passes"),))
-OLD = Facts("shop", planning=True, definitions=DEFINITIONS)
+FACTS = Facts("shop", RULES_011, definitions=DEFINITIONS, gates=(Gate("Tests", "make test", "passes"),))
+OLD = Facts("shop", RULES_058, definitions=DEFINITIONS)
 
 
 def after(facts: Facts = FACTS, files: Mapping[str, str] = FILES) -> dict[str, str]:
@@ -66,9 +70,10 @@ def after(facts: Facts = FACTS, files: Mapping[str, str] = FILES) -> dict[str, s
 # -- the coordinator's instructions ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("planning", [False, True])
-def test_the_coordinator_is_told_what_every_objective_repeats(planning: bool) -> None:
-    said = words.section(planning=planning, tracker=True)
+@pytest.mark.parametrize("rules", [RULES_011, RULES_058], ids=["0.11", "0.5.8"])
+def test_the_coordinator_is_told_what_every_objective_repeats(rules: AdoptionRules) -> None:
+    planning = rules is RULES_058
+    said = words.section(rules, tracker=True)
     assert records.SECTION.fullmatch(said)
     needed = ("subject", "--type status", "--type result", "--type error", "--to operator", "--from coordinator", "[w12")
     gate = ("approve: <task-id>", "revise: <task-id>", "reject: <task-id>", "plan_ready", "execute-mode", "spec write")
@@ -81,7 +86,7 @@ def test_the_coordinator_is_told_what_every_objective_repeats(planning: bool) ->
 @settings(deadline=None)
 @given(st.text(alphabet=st.sampled_from("ab#<!-> \n`'"), max_size=300))
 def test_being_told_twice_is_being_told_once_and_can_be_taken_out(text: str) -> None:
-    lines = words.section(planning=False, tracker=True)
+    lines = words.section(RULES_011, tracker=True)
     once = words.told(text, lines)
     assert once.count(lines) == 1
     assert words.told(once, lines) == once
@@ -90,7 +95,7 @@ def test_being_told_twice_is_being_told_once_and_can_be_taken_out(text: str) -> 
 
 def test_an_older_version_is_replaced_where_it_stands() -> None:
     old = "before\n\n<!-- fleet adopt 0: begin. Old. -->\nold words\n<!-- fleet adopt: end -->\n\nafter\n"
-    lines = words.section(planning=False, tracker=True)
+    lines = words.section(RULES_011, tracker=True)
     assert words.told(old, lines) == f"before\n\n{lines}\n\nafter\n"
 
 
@@ -109,7 +114,7 @@ def test_damaged_marks_are_refused_not_guessed(damaged: str) -> None:
 
 
 def test_line_ends_of_the_file_are_kept() -> None:
-    text = words.told("# One\r\ntwo\r\n", words.section(planning=False, tracker=True))
+    text = words.told("# One\r\ntwo\r\n", words.section(RULES_011, tracker=True))
     assert "\n" not in text.replace("\r\n", "")
 
 
@@ -119,18 +124,18 @@ def definition(*sections: tuple[str, int]) -> str:
 
 def test_a_definition_too_long_for_tmux_loses_what_it_can_spare_and_no_more() -> None:
     text = definition(("Workflow", 300), ("Overlay", 100), ("Cost Awareness", 700), ("Failure Modes", 100))
-    told = words.told(text, words.section(planning=True, tracker=True))
-    short = words.shortened(told)
-    assert words.quoted_bytes(short) <= words.LONGEST < words.quoted_bytes(told)
+    told = words.told(text, words.section(RULES_058, tracker=True))
+    short = words.shortened(told, RULES_058)
+    assert words.quoted_bytes(short) <= LONGEST < words.quoted_bytes(told)
     assert "## Workflow" in short
     assert "## Failure Modes" in short
     assert "## Cost Awareness" not in short
     assert records.SECTION.search(short)
-    assert words.shortened(short) == short
+    assert words.shortened(short, RULES_058) == short
 
 
 def test_one_that_cannot_be_shortened_is_refused_with_its_length() -> None:
-    with pytest.raises(ChannelError, match="shorten it by hand"):
+    with pytest.raises(ChannelError, match="Shorten it by hand"):
         after(OLD, {CONFIG: CONFIG_058, records.COORDINATOR: definition(("My own", 2000))})
 
 
@@ -138,7 +143,7 @@ def test_one_that_cannot_be_shortened_is_refused_with_its_length() -> None:
 
 
 def test_models_gates_and_name_are_set_and_the_rest_stays_to_the_letter() -> None:
-    text = after(Facts("my shop!", taken=frozenset({"shop"}), gates=FACTS.gates))[CONFIG]
+    text = after(Facts("my shop!", RULES_011, taken=frozenset({"shop"}), gates=FACTS.gates))[CONFIG]
     found = yaml.safe_load(text)
     assert found["project"]["name"] == "my-shop"
     assert found["models"] == {"lead": "sonnet", "coordinator": "sonnet"}
@@ -157,7 +162,7 @@ def test_what_somebody_has_chosen_stays() -> None:
     assert found["project"]["name"] == "shop"
     assert found["project"]["qualityGates"][0]["command"] == "make check"
     assert found["models"] == {"lead": "opus", "coordinator": "sonnet"}
-    bun = yaml.safe_load(after(Facts("shop", bun=True), {CONFIG: CONFIG_011})[CONFIG])
+    bun = yaml.safe_load(after(Facts("shop", RULES_011, bun=True), {CONFIG: CONFIG_011})[CONFIG])
     assert bun["project"]["qualityGates"] == yaml.safe_load(CONFIG_011)["project"]["qualityGates"]
 
 
@@ -183,7 +188,7 @@ def test_yaml_in_a_form_that_the_engine_does_not_read_either_is_refused(text: st
 
 
 def test_a_project_name_that_is_taken_twice_gets_a_number() -> None:
-    text = after(Facts("shop", taken=frozenset({"shop", "shop-2"}), gates=FACTS.gates))[CONFIG]
+    text = after(Facts("shop", RULES_011, taken=frozenset({"shop", "shop-2"}), gates=FACTS.gates))[CONFIG]
     assert yaml.safe_load(text)["project"]["name"] == "shop-3"
 
 
@@ -192,7 +197,7 @@ def test_without_bd_the_old_engine_must_not_ask_for_tasks() -> None:
     assert found["beads"] == {"enabled": False}
     assert found["models"] == {"lead": "haiku", "coordinator": "sonnet"}
     assert "qualityGates" not in found["project"]
-    with_bd = Facts("shop", planning=True, programs=frozenset({"bd"}), definitions=DEFINITIONS)
+    with_bd = Facts("shop", RULES_058, programs=frozenset({"bd"}), definitions=DEFINITIONS)
     assert yaml.safe_load(after(with_bd, {CONFIG: CONFIG_058})[CONFIG])["beads"] == {"enabled": True}
     assert "keeps no task tracker" in after(OLD, {CONFIG: CONFIG_058})[records.COORDINATOR]
 
@@ -232,7 +237,7 @@ def test_any_text_survives_as_a_scalar(text: str) -> None:
 
 @pytest.mark.parametrize("kind", ["marketing", "support"])
 def test_a_kind_of_agent_that_the_engine_lacks_is_added_in_the_files_own_style(kind: str) -> None:
-    found = after(Facts("shop", kind, definitions=DEFINITIONS, gates=FACTS.gates))
+    found = after(Facts("shop", RULES_011, kind, definitions=DEFINITIONS, gates=FACTS.gates))
     entry = json.loads(found[MANIFEST])
     assert set(entry["agents"][kind]) == {"file", "model", "tools", "capabilities", "canSpawn", "constraints"}
     assert all(kind in entry["capabilityIndex"][does] for does in entry["agents"][kind]["capabilities"])
@@ -245,12 +250,12 @@ def test_a_kind_of_agent_that_the_engine_lacks_is_added_in_the_files_own_style(k
 
 def test_a_definition_of_the_products_own_is_left_and_ours_of_before_is_renewed() -> None:
     path = "agent-defs/support.md"
-    facts = Facts("shop", "support", definitions=DEFINITIONS, gates=FACTS.gates)
+    facts = Facts("shop", RULES_011, "support", definitions=DEFINITIONS, gates=FACTS.gates)
     draft = edits.draft({**FILES, path: "# My own\n"}, facts)
     assert path not in [edit.path for edit in draft.edits]
     assert any(path in note for note in draft.notes)
     ours = {path: sha256(b"# Ours of before\n").hexdigest()}
-    renewed = Facts("shop", "support", definitions=DEFINITIONS, gates=FACTS.gates, ours=ours)
+    renewed = Facts("shop", RULES_011, "support", definitions=DEFINITIONS, gates=FACTS.gates, ours=ours)
     assert after(renewed, {path: "# Ours of before\n"})[path] == DEFINITIONS["support"]
 
 
@@ -268,9 +273,11 @@ def test_a_missing_file_is_named() -> None:
 # -- all of it ---------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("facts", [FACTS, OLD, Facts("shop", "marketing", definitions=DEFINITIONS, gates=FACTS.gates)])
+@pytest.mark.parametrize(
+    "facts", [FACTS, OLD, Facts("shop", RULES_011, "marketing", definitions=DEFINITIONS, gates=FACTS.gates)]
+)
 def test_adopting_twice_is_adopting_once(facts: Facts) -> None:
-    config_text = CONFIG_058 if facts.planning else CONFIG_011
+    config_text = CONFIG_058 if facts.rules is RULES_058 else CONFIG_011
     once = after(facts, {CONFIG: config_text})
     assert edits.draft(once, facts).edits == ()
     assert edits.draft(once, facts).digest == edits.draft(once, facts).digest
@@ -280,7 +287,7 @@ def test_placeholders_are_filled_in_where_the_engine_leaves_them() -> None:
     monitor = {"agent-defs/monitor.md": "{{TRACKER_NAME}}"}
     assert "`sd ready`" in after()[records.COORDINATOR]
     assert after(files=monitor)["agent-defs/monitor.md"] == "seeds"
-    beads = Facts("shop", tracker="beads", definitions=DEFINITIONS, gates=FACTS.gates)
+    beads = Facts("shop", RULES_011, tracker="beads", definitions=DEFINITIONS, gates=FACTS.gates)
     assert "`bd ready`" in after(beads)[records.COORDINATOR]
 
 

@@ -145,7 +145,6 @@ async def test_nothing_is_run_that_does_harm(yard: Yard, tmp_path: Path) -> None
     await engine.nudge("one", "coordinator", "Hello")
     await engine.inspect("one", "coordinator")
     await engine.snapshot()
-    assert not await engine.init("one")
     await engine.stop("one")
     commands = record.read_text().splitlines()
     harmful = ("status", "coordinator start", "mail check", "mail read", "mail purge", "init", "clean", "update")
@@ -157,33 +156,19 @@ async def test_nothing_is_run_that_does_harm(yard: Yard, tmp_path: Path) -> None
 async def test_a_repository_is_initialised_once(yard: Yard) -> None:
     product = yard.product("one")
     command(product, "--version")
-    subprocess.run(["git", "rm", "-rq", "--cached", ".overstory"], cwd=product.path, check=True)
-    subprocess.run(["rm", "-rf", str(Path(product.path, ".overstory"))], check=True)
+    shutil.rmtree(Path(product.path, ".overstory"))
+    author = ("-c", "user.name=Ana", "-c", "user.email=ana@example.org")
+    subprocess.run(["git", *author, "commit", "-qam", "Remove the engine"], cwd=product.path, check=True)
     engine, ear = await yard.engine(yard.supervisor(), product)
     assert (await ear.state("one", lambda snapshot: snapshot.trouble)).trouble is not None
     with pytest.raises(EngineError) as caught:
         await engine.start("one")
     assert caught.value.code == "not_initialised"
-    assert await engine.init("one")
-    assert not await engine.init("one")
+    adopted = await engine.adopt(product, apply=True)
+    assert adopted.initialises
+    again = await engine.adopt(product, apply=True)
+    assert not again.initialises
     await ear.state("one", lambda snapshot: snapshot.trouble is None)
-
-
-@finding(3)
-async def test_commands_that_may_be_run_by_people_only_read(yard: Yard) -> None:
-    engine, _, _, _ = await running(yard)
-    assert (await engine.command("one", "doctor", "--json"))["json"]["command"] == "doctor"
-    for words in (
-        ["status"],
-        ["init"],
-        ["clean", "--all"],
-        ["mail", "check"],
-        ["worktree", "clean"],
-        ["--project", "/x", "doctor"],
-    ):
-        with pytest.raises(EngineError) as caught:
-            await engine.command("one", *words)
-        assert caught.value.code == "unsupported"
 
 
 ANY = '[ -z "$OVERSTORY_AGENT_NAME" ] && exit 0;'
@@ -210,8 +195,8 @@ def deployed(folder: Path) -> Path:
 def test_hooks_are_bound_to_their_agent_and_show_mail_to_the_model(tmp_path: Path) -> None:
     path = deployed(tmp_path)
     settling = hooks.Hooks()
-    assert settling.settle((tmp_path,)) == 1
-    assert settling.settle((tmp_path,)) == 0
+    assert settling.patch((tmp_path,)) == 1
+    assert settling.patch((tmp_path,)) == 0
     found = json.loads(path.read_text())
     commands = [hook["command"] for entries in found["hooks"].values() for entry in entries for hook in entry["hooks"]]
     assert all(ANY not in command for command in commands)
@@ -220,7 +205,7 @@ def test_hooks_are_bound_to_their_agent_and_show_mail_to_the_model(tmp_path: Pat
     assert found["permissions"] == DEPLOYED["permissions"]
     path.write_text(json.dumps(DEPLOYED))
     os.utime(path, ns=(1, 1))
-    assert settling.settle((tmp_path,)) == 1, "the engine writes the file anew at every start"
+    assert settling.patch((tmp_path,)) == 1, "the engine writes the file anew at every start"
 
 
 @finding(4, 15)
@@ -232,7 +217,7 @@ def test_a_mended_hook_says_what_claude_code_shows_and_runs_for_its_agent_only(t
     (tools / "ov").chmod(0o755)
     if jq and shutil.which("jq", path="/usr/bin:/bin") is None:
         pytest.skip("jq is not installed")
-    hooks.Hooks(jq=jq).settle((deployed(tmp_path).parent.parent,))
+    hooks.Hooks(jq=jq).patch((deployed(tmp_path).parent.parent,))
     command = json.loads((tmp_path / hooks.SETTINGS).read_text())["hooks"]["PostToolUse"][0]["hooks"][0]["command"]
 
     def run(agent: str, mail: str) -> str:

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.supervisor import commands, errors
+from bot.supervisor.drivers.overstory_0_5_8.plans import approve
 from bot.supervisor.host import processes
 from bot.supervisor.protocol import ERROR_CODES, MAX_TEXT, ChannelError
 from bot.supervisor.records import history, plans, sessions, times, transcripts
@@ -341,13 +342,13 @@ def test_a_plan_cannot_lead_out_of_the_product(post: Post, tmp_path: Path, task:
     linked = replace(mail, payload={"beadId": "link"})
     assert plans.complete(product, linked) == linked
     with pytest.raises(ChannelError):
-        plans.approve(product, task, "text")
+        approve(product, task, "text")
 
 
 def test_an_approved_plan_stands_where_execute_mode_looks(tmp_path: Path) -> None:
     (tmp_path / ".overstory").mkdir()
-    assert plans.approve(tmp_path, "t-1", "The plan") == tmp_path / ".overstory/plans/t-1.md"
-    assert plans.approve(tmp_path, "t-1", "The other").read_text() == "The other\n"
+    assert approve(tmp_path, "t-1", "The plan") == tmp_path / ".overstory/plans/t-1.md"
+    assert approve(tmp_path, "t-1", "The other").read_text() == "The other\n"
     assert [path.name for path in (tmp_path / ".overstory/plans").iterdir()] == ["t-1.md"]
 
 

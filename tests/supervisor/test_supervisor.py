@@ -436,7 +436,6 @@ async def test_arguments_of_the_wrong_kind_are_bad_requests(yard: Yard) -> None:
         ("send", {}),
         ("send", {"subject": 1}),
         ("mail", {"limit": "x"}),
-        ("cli", {"argv": []}),
         ("sling", {"agent": None}),
     ]
     lines = [encode(Request(10 + n, op, "one", args)) for n, (op, args) in enumerate(wrong)]

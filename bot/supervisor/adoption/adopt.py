@@ -13,12 +13,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from bot.supervisor import actions, commands, errors
+from bot.supervisor import commands, errors
 from bot.supervisor.adoption import git
 from bot.supervisor.adoption.backup import Backup, put, read
 from bot.supervisor.adoption.config import value
 from bot.supervisor.adoption.edits import CONFIG, MANIFEST, VERBATIM, Draft, Facts, diff, draft, suitable
 from bot.supervisor.adoption.manifest import AGENTS
+from bot.supervisor.drivers.table import driver_for
 from bot.supervisor.product import Product
 from bot.supervisor.protocol import ChannelError
 
@@ -45,21 +46,23 @@ class Wish:
 
 async def adopt(product: Product, wish: Wish, neighbours: Iterable[Path]) -> dict[str, Any]:
     """Show or do what is wished. `neighbours` are the folders of the other products of this runtime."""
-    async with product.site.changing:
-        await product.site.engine.version()
-        trouble = product.health()
-        if trouble is not None and trouble.code != "not_initialised":
-            raise trouble
+    async with product.context.lock:
+        await product.context.engine.version()
+        problem = product.health()
+        if problem is not None and problem.code != "not_initialised":
+            raise problem
         await _take_back(product)
-        answer = await (_undo(product, wish) if wish.undo else _adopt(product, wish, tuple(neighbours), trouble is not None))
+        answer = await (_undo(product, wish) if wish.undo else _adopt(product, wish, tuple(neighbours), problem is not None))
     product.changed()
     return answer
 
 
 async def _adopt(product: Product, wish: Wish, neighbours: Sequence[Path], fresh: bool) -> dict[str, Any]:
-    facts = await product.site.read(_facts, product, wish, neighbours)
+    facts = await product.context.read(_facts, product, wish, neighbours)
     names = tuple(dict.fromkeys([CONFIG, MANIFEST, *VERBATIM, *(f"agent-defs/{name}.md" for name in AGENTS)]))
-    files = await _prepared(product, wish.name, names) if fresh else await product.site.read(read, product.site.folder, names)
+    files = (
+        await _prepared(product, wish.name, names) if fresh else await product.context.read(read, product.context.folder, names)
+    )
     planned = draft(files, facts)
     answer = _answer(planned, fresh)
     if not wish.apply or not (planned.edits or fresh):
@@ -67,15 +70,24 @@ async def _adopt(product: Product, wish: Wish, neighbours: Sequence[Path], fresh
     _same(wish, planned.digest)
     await _refuse(product)
     if fresh:
-        await actions.initialise(product, wish.name)
-        planned = draft(await product.site.read(read, product.site.folder, names), facts)
+        await _initialise(product, wish.name)
+        planned = draft(await product.context.read(read, product.context.folder, names), facts)
         _same(wish, planned.digest)
     backup = await _applied(product, planned, whole=fresh)
     return {**answer, "done": True, "commit": backup.record["commit"], "backup": str(backup.place)}
 
 
+async def _initialise(product: Product, name: str) -> None:
+    """Prepare a repository for the engine. The caller has checked that it is not prepared yet."""
+    context = product.context
+    command = driver_for(await context.engine.version()).init_command(name)
+    await context.command(*command, deadline=60.0)
+    if (problem := product.health()) is not None:
+        raise problem
+
+
 async def _undo(product: Product, wish: Wish) -> dict[str, Any]:
-    folder = product.site.folder
+    folder = product.context.folder
     backup = Backup.newest(folder, "done", "undoing")
     if backup is None:
         raise ChannelError("not_found", f"There is no adoption of {wish.name} to undo.", "Nothing was changed.")
@@ -96,17 +108,17 @@ async def _undo(product: Product, wish: Wish) -> dict[str, Any]:
     _same(wish, answer["digest"])
     await _refuse(product, ours)
     backup.note("undoing")
-    await product.site.work(backup.restore)
-    commit = await git.commit(product.site.path, ours, "chore: undo the fleet's adoption")
+    await product.context.in_thread(backup.restore)
+    commit = await git.commit(product.context.path, ours, "chore: undo the fleet's adoption")
     backup.note("undone")
     return {**answer, "done": True, "commit": commit, "backup": str(backup.place)}
 
 
 async def _applied(product: Product, planned: Draft, *, whole: bool) -> Backup:
     """Write the edits and commit them; all or nothing."""
-    root, folder = product.site.path, product.site.folder
+    root, folder = product.context.path, product.context.folder
     paths = tuple(f".overstory/{edit.path}" for edit in planned.edits)
-    backup = await product.site.work(Backup.begin, folder, planned)
+    backup = await product.context.in_thread(Backup.begin, folder, planned)
     scope = (".overstory",) if whole or await git.untracked(root, f".overstory/{CONFIG}") else paths
     try:
         for edit in planned.edits:
@@ -114,7 +126,7 @@ async def _applied(product: Product, planned: Draft, *, whole: bool) -> Backup:
         reasons = "\n".join(f"- {edit.path}: {'; '.join(edit.why)}" for edit in planned.edits)
         commit = await git.commit(root, scope, f"chore: adopt for the fleet\n\n{reasons}")
     except (ChannelError, OSError) as error:
-        await product.site.work(backup.restore)
+        await product.context.in_thread(backup.restore)
         await git.unstage(root, paths)
         backup.note("undone")
         if isinstance(error, ChannelError):
@@ -126,52 +138,52 @@ async def _applied(product: Product, planned: Draft, *, whole: bool) -> Backup:
 
 async def _take_back(product: Product) -> None:
     """Bring what was cut short to an end: it stands if it was committed, and is taken back if not."""
-    backup = Backup.newest(product.site.folder, "begun")
+    backup = Backup.newest(product.context.folder, "begun")
     if backup is None:
         return
     states = backup.states()
     paths = tuple(f".overstory/{path}" for path in backup.paths)
-    if set(states.values()) == {"after"} and await git.committed(product.site.path, paths):
+    if set(states.values()) == {"after"} and await git.committed(product.context.path, paths):
         backup.note("done")
         return
-    await product.site.work(backup.restore, [path for path, state in states.items() if state == "after"])
-    await git.unstage(product.site.path, paths)
+    await product.context.in_thread(backup.restore, [path for path, state in states.items() if state == "after"])
+    await git.unstage(product.context.path, paths)
     backup.note("undone")
 
 
 async def _prepared(product: Product, name: str, names: Sequence[str]) -> dict[str, str]:
     """What the engine would write into a product that it has not prepared yet: it does so in an empty repository."""
-    engine, path = product.site.engine, product.site.path
+    engine, path = product.context.engine, product.context.path
     with TemporaryDirectory(prefix="fleet-adopt-") as folder:
         root = Path(folder).resolve() / path.name
         root.mkdir()
         for words in (
             ("git", "init", "--quiet", "--initial-branch", await git.branch(path)),
             ("git", *git.IDENTITY, "commit", "--quiet", "--allow-empty", "--message", "empty"),
-            (*engine.argv, *actions.init_words(planning=engine.planning, name=name)),
+            (*engine.argv, *driver_for(engine.known_version).init_command(name)),
         ):
-            outcome = await commands.run(words, root, env=product.site.env, deadline=60.0)
+            outcome = await commands.run(words, root, env=product.context.env, deadline=60.0)
             if outcome.code != 0:
                 raise errors.from_engine(outcome.words, doing=" ".join(words[:2]))
         return {known: text.replace(str(root), str(path)) for known, text in read(root / ".overstory", names).items()}
 
 
 def _facts(product: Product, wish: Wish, neighbours: Sequence[Path]) -> Facts:
-    root = product.site.path
+    root = product.context.path
     tops = sorted(entry.name for entry in root.iterdir())
     texts = {name: text for name in TOLD_BY if (text := _text(root / name)) is not None}
     taken = (value(_text(path / ".overstory" / CONFIG) or "", "project", "name") for path in neighbours if path != root)
     return Facts(
         name=wish.name,
         type=wish.type,
-        planning=product.site.engine.planning,
+        rules=driver_for(product.context.engine.known_version).rules,
         taken=frozenset(name for name in taken if name),
         tracker="beads" if (root / ".beads").is_dir() else "seeds",
         programs=frozenset(name for name in ("sd", "bd") if shutil.which(name)),
         gates=suitable(tops, texts),
         bun=not BUN.isdisjoint(tops),
         definitions={name: (DEFINITIONS / f"{name}.md").read_text("utf-8") for name in AGENTS},
-        ours=Backup.written(product.site.folder),
+        ours=Backup.written(product.context.folder),
     )
 
 
@@ -184,10 +196,10 @@ def _text(path: Path) -> str | None:
 
 async def _refuse(product: Product, ours: Sequence[str] = ()) -> None:
     """Raise what stands against changing the product now."""
-    if alive := sorted(await product.alive(await product.site.rows())):
+    if alive := sorted(await product.alive(await product.context.rows())):
         said = f"{', '.join(alive)} at work there: agents merge into the same files, and have been told how they work."
         raise ChannelError("at_work", said, "Wait until nothing runs, or stop the product first.")
-    git.refuse_dirty([path for path in await git.dirty(product.site.path) if path not in ours])
+    git.refuse_dirty([path for path in await git.dirty(product.context.path) if path not in ours])
 
 
 async def _obstacles(product: Product, ours: Sequence[str] = ()) -> list[str]:

@@ -11,6 +11,7 @@ from bot.supervisor.adoption import config, manifest
 from bot.supervisor.adoption import section as words
 from bot.supervisor.adoption.config import Gate
 from bot.supervisor.adoption.records import COORDINATOR
+from bot.supervisor.drivers.rules import AdoptionRules
 from bot.supervisor.protocol import ChannelError
 
 CONFIG, MANIFEST = "config.yaml", "agent-manifest.json"
@@ -30,10 +31,9 @@ class Facts:
     """What is known of a product beside its files."""
 
     name: str
-    """As the fleet calls it."""
+    """Name in the registry."""
+    rules: AdoptionRules
     type: str = "code"
-    planning: bool = False
-    """Whether its engine speaks the dialect of 0.5.8."""
     taken: frozenset[str] = frozenset()
     """Project names of the other products of this runtime."""
     tracker: str = "seeds"
@@ -140,10 +140,12 @@ def _configure(desk: _Desk, facts: Facts, notes: list[str]) -> None:
         name = _free(facts.name, facts.taken)
         why = f"another product is called {known} already" if known else "it has no name"
         desk.change(CONFIG, why, lambda text: config.with_value(text, ("project", "name"), name))
-    if facts.planning and "bd" not in facts.programs and config.value(desk.now[CONFIG], "beads", "enabled") != "false":
-        why = "no `bd` is installed here, without which no worker could be started"
-        desk.change(CONFIG, why, lambda text: config.with_value(text, ("beads", "enabled"), False))
-    if not facts.planning:
+    rules = facts.rules
+    missing = rules.needs_tracker_program and rules.tracker_program not in facts.programs
+    if missing and config.value(desk.now[CONFIG], rules.tracker_key, "enabled") != "false":
+        why = f"`{rules.tracker_program}` is not installed here, and no worker starts without it"
+        desk.change(CONFIG, why, lambda text: config.with_value(text, (rules.tracker_key, "enabled"), False))
+    if rules.quality_gates:
         _gate(desk, facts, notes)
     models = desk.read(MANIFEST, manifest.models)
     why = "agents without a terminal take their model from here alone"
@@ -160,7 +162,7 @@ def _gate(desk: _Desk, facts: Facts, notes: list[str]) -> None:
 
 
 def _instruct(desk: _Desk, facts: Facts) -> None:
-    tracks = config.value(desk.now[CONFIG], "beads" if facts.planning else "taskTracker", "enabled") != "false"
+    tracks = config.value(desk.now[CONFIG], facts.rules.tracker_key, "enabled") != "false"
     backend = config.value(desk.now[CONFIG], "taskTracker", "backend") or "auto"
     name = facts.tracker if backend == "auto" else backend
     cli = "bd" if name == "beads" else "sd"
@@ -168,10 +170,9 @@ def _instruct(desk: _Desk, facts: Facts) -> None:
         if path in desk.now:
             why = "the tracker's names, which the engine leaves open here"
             desk.change(path, why, lambda text: words.rendered(text, cli, name))
-    lines = words.section(planning=facts.planning, tracker=tracks)
+    lines = words.section(facts.rules, tracker=tracks)
     desk.change(COORDINATOR, "asks before large work, reports to the fleet", lambda text: words.told(text, lines))
-    if facts.planning:
-        desk.change(COORDINATOR, "short enough for tmux", words.shortened)
+    desk.change(COORDINATOR, "shortened to fit into a tmux command", lambda text: words.shortened(text, facts.rules))
 
 
 def _definition(agent: str) -> str:

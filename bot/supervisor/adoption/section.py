@@ -7,21 +7,7 @@ before large work with a `decision_gate`, go on after `DECISION: …`.
 import re
 
 from bot.supervisor.adoption.records import BEGIN, END, SECTION
-
-LONGEST = 12_500
-"""Bytes of a 0.5.8 coordinator's definition, quoted for the shell: tmux 3.3 takes a command of 16 KB, 12.7 KB were tried."""
-
-SPARED = (
-    "Propulsion Principle",
-    "Overlay",
-    "Cost Awareness",
-    "Persistence and Context Recovery",
-    "Task Group Management",
-    "Completion Protocol",
-    "Failure Modes",
-    "Escalation Routing",
-)
-"""Sections of a 0.5.8 coordinator's definition that are left out when it is too long, the most dispensable first."""
+from bot.supervisor.drivers.rules import AdoptionRules
 
 REPORTS = """\
 Objectives come by mail from `operator`: the fleet, and the people behind it. Where these lines differ from the rest of this
@@ -35,55 +21,6 @@ that you send about it.
 what the quality gates said, and what is left. `{ov} mail reply <id> --from coordinator --body …` answers a mail of `operator`.
 """
 
-CURRENT = """\
-## operator-approval (comes before propulsion-principle)
-
-{reports}
-**Plans.** Before you start any worker for something large, risky, unclear or marked `[complex]`, ask:
-
-1. Write the plan with `ov spec write <task-id> --agent coordinator --body "<plan>"`. This spec is yours to write, whatever is
-   said about specs elsewhere.
-2. Send the whole of it; people see the body and nothing else:
-   `ov mail send --to operator --from coordinator --type decision_gate --priority high --subject "Plan ready: <task-id> <mark>"
-   --body "<the whole plan: steps, files, risks, how it is checked>" --payload '{{"options":["approve","revise","reject"],
-   "context":".overstory/specs/<task-id>.md","taskId":"<task-id>","revision":1}}'`
-3. End your turn. Mail wakes you; do not wait in a loop, and begin nothing of the plan meanwhile.
-
-Go on only after mail from `operator` that says
-- `DECISION: approve`: do what the plan says, and only that;
-- `DECISION: revise: …`: write the plan anew as asked, send it again with `revision` one higher, end your turn;
-- `DECISION: reject: …`: start nothing, close the task, send a `result` that says so.
-
-Silence is not consent, and nobody but `operator` decides.
-
-**Questions.** Your own go to `operator` as `--type question --priority high`, with what you would do; then end your turn. A
-worker's `question`, `decision_gate` or critical `escalation` goes to `operator` in the same way, with its type and its whole
-text. Take the answer back to the worker; one that has ended is started again with it.
-{tracker}"""
-
-PLANNING = """\
-## Operator Approval (comes before everything above)
-
-{reports}
-**Plans.** People approve through the fleet; nobody sits at your terminal. Never use AskUserQuestion or EnterPlanMode.
-
-1. For a COMPLEX objective start a plan-mode lead. It cannot write into `.overstory/plans/`: tell it in its dispatch to write
-   the plan with `overstory spec write <task-id> --body "<plan>"`, and to put all of it into the body of its `plan_ready` mail
-   and the mark at the end of the subject.
-2. When `plan_ready` has come, end your turn. The fleet shows the plan to people; do not send it on.
-3. Go on only after mail or a nudge from `operator`:
-   - `approve: <task-id>`: start an execute-mode lead for that task under a new name; the approved plan is in
-     `.overstory/plans/<task-id>.md`;
-   - `revise: <task-id>` or `changes: <task-id>`: start a new plan-mode lead under a new name (the former one has ended) with
-     the old plan and what is asked, and `revision` one higher;
-   - `reject: <task-id>`: start nothing, close the task, send a `result` that says so.
-
-Silence is not consent, and nobody but `operator` decides.
-
-**Questions.** Your own go to `operator` as `--type question --priority high`, with what you would do; then end your turn. A
-worker's `question` or critical `escalation` goes to `operator` in the same way, with its type and its whole text.
-{tracker}"""
-
 NO_TRACKER = """
 **Tasks.** This product keeps no task tracker: leave out what is said of `{cli}`. A task id is any short word that is new.
 """
@@ -93,12 +30,11 @@ class Unclear(Exception):
     """A file is not in a form that can be changed safely; its words say which and why."""
 
 
-def section(*, planning: bool, tracker: bool) -> str:
-    """The lines for a coordinator, between their marks. `tracker`: whether the product keeps its tasks in one."""
-    words = PLANNING if planning else CURRENT
-    reports = REPORTS.format(ov="overstory" if planning else "ov")
-    none = "" if tracker else NO_TRACKER.format(cli="bd" if planning else "sd")
-    return f"{BEGIN}\n{words.format(reports=reports, tracker=none)}{END}"
+def section(rules: AdoptionRules, *, tracker: bool) -> str:
+    """Return the coordinator's instructions between their markers. `tracker` is true if the product uses a task tracker."""
+    reports = REPORTS.format(ov=rules.program)
+    none = "" if tracker else NO_TRACKER.format(cli=rules.tracker_program)
+    return f"{BEGIN}\n{rules.instructions.format(reports=reports, tracker=none)}{END}"
 
 
 def told(text: str, lines: str) -> str:
@@ -123,14 +59,17 @@ def quoted_bytes(text: str) -> int:
     return len(text.encode()) + 3 * text.count("'")
 
 
-def shortened(text: str, longest: int = LONGEST) -> str:
-    """A definition short enough for tmux, whole sections left out. Raises Unclear if that is not enough."""
-    for heading in SPARED:
+def shortened(text: str, rules: AdoptionRules) -> str:
+    """Return a definition within the version's limit, whole sections removed. Raises Unclear if that is not enough."""
+    longest = rules.longest_definition
+    if longest is None:
+        return text
+    for heading in rules.removable_sections:
         if quoted_bytes(text) <= longest:
             break
         text = _without(text, heading)
     if (length := quoted_bytes(text)) > longest:
-        raise Unclear(f"it has {length} bytes, and tmux takes {longest} of it at most: shorten it by hand")
+        raise Unclear(f"it has {length} bytes, and tmux accepts at most {longest}. Shorten it by hand")
     return text
 
 

@@ -5,7 +5,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from bot.supervisor import commands
-from bot.supervisor.context import Site
+from bot.supervisor.context import Context
+from bot.supervisor.drivers.rules import AdoptionRules
 from bot.supervisor.host import processes
 from bot.supervisor.protocol import ChannelError
 from bot.supervisor.records.mailbox import Letter
@@ -21,7 +22,7 @@ COMMON_TYPES = frozenset(
 OPERATOR = "operator"
 """Who we write as: the engine's inbox for the human."""
 
-TOLD = """This answers mail {letter.id} of {letter.sender}, who has ended and cannot hear it: {letter.subject}
+ANSWER_NOTE = """This answers mail {letter.id} of {letter.sender}, who has ended and cannot hear it: {letter.subject}
 
 {asked}
 
@@ -29,7 +30,7 @@ The operator's answer:
 
 {answer}"""
 
-MOST_ASKED = 2000
+MAX_QUOTED = 2000
 """Most characters of a question that are repeated with its answer."""
 
 CHOICE = re.compile(r"\s*(?:DECISION:\s*)?(approve|reject|revise|changes)\b", re.IGNORECASE)
@@ -46,13 +47,24 @@ class Task:
     """Path of the file with its brief."""
 
 
-class Dialect(ABC):
+class Driver(ABC):
     """How one product's engine is driven. Every method may raise a ChannelError in the engine's own words."""
 
     mail_types: frozenset[str]
+    rules: AdoptionRules
+    """How a product of this version is adopted."""
 
-    def __init__(self, site: Site) -> None:
-        self.site = site
+    def __init__(self, context: Context) -> None:
+        self.context = context
+
+    @staticmethod
+    @abstractmethod
+    def init_command(name: str) -> tuple[str, ...]:
+        """Return the arguments of the command that prepares a repository as a project of this name."""
+
+    async def open(self) -> None:
+        """Take over processes that an earlier supervisor started."""
+        return
 
     @abstractmethod
     async def start(self) -> bool:
@@ -79,7 +91,7 @@ class Dialect(ABC):
         """Leave unread mail for the next coordinator while there is none; it finds it as soon as it is started."""
 
     @abstractmethod
-    def sling_words(self, task: Task) -> tuple[str, ...]:
+    def start_worker_command(self, task: Task) -> tuple[str, ...]:
         """The words of the command that starts a worker."""
 
     @abstractmethod
@@ -91,12 +103,16 @@ class Dialect(ABC):
         """What is to be seen to now and then; `busy` while any session is alive."""
 
     @property
-    def retires(self) -> bool:
+    def can_retire(self) -> bool:
         """Whether its engine's own processes have had nothing to do for long enough to be ended."""
         return False
 
     async def retire(self) -> None:
         """End them."""
+        return
+
+    async def file_plan(self, letter: Letter, text: str) -> None:
+        """Store an approved plan where the engine looks for it, if it looks for one."""
         return
 
     async def close(self) -> None:
@@ -107,29 +123,29 @@ class Dialect(ABC):
         """Processes of the engine itself that a pause must halt first."""
         return ()
 
-    async def refuse_to_halt(self, rows: tuple[Row, ...], table: processes.Table) -> None:
+    async def check_pausable(self, rows: tuple[Row, ...], table: processes.Table) -> None:
         """Raise if a pause would halt more than this product."""
         return
 
-    async def hearer(self, letter: Letter) -> str | None:
+    async def reply_reader(self, letter: Letter) -> str | None:
         """Who would read an answer in the thread of a mail; None if nobody would."""
         name = letter.recipient if letter.sender == OPERATOR else letter.sender
-        return name if name == COORDINATOR or self.waits(await self.site.row(name)) else None
+        return name if name == COORDINATOR or self.accepts_mail(await self.context.row(name)) else None
 
     @abstractmethod
-    def waits(self, row: Row | None) -> bool:
+    def accepts_mail(self, row: Row | None) -> bool:
         """Whether an agent other than the coordinator will take up mail that comes now."""
 
     async def answer(self, letter: Letter, body: str, *, halted: bool) -> str:
         """Answer a mail, or tell the coordinator the answer where its sender cannot hear any more (finding 5)."""
-        if await self.hearer(letter) is not None:
+        if await self.reply_reader(letter) is not None:
             return await self.reply(letter, body, halted=halted)
         # An answer in words approves nothing, not even one that begins with `approve`.
         found = CHOICE.match(body) if body.startswith("DECISION:") else None
         task = task_of(letter)
         subject = f"{found[1].lower()}: {task}" if found and task else f"Re: {letter.subject}"
-        asked = "\n".join(f"> {line}" for line in letter.body[:MOST_ASKED].splitlines())
-        told = body if found and task else TOLD.format(letter=letter, asked=asked, answer=body)
+        asked = "\n".join(f"> {line}" for line in letter.body[:MAX_QUOTED].splitlines())
+        told = body if found and task else ANSWER_NOTE.format(letter=letter, asked=asked, answer=body)
         return await self.send(subject, told, COORDINATOR, "dispatch" if not found else "status", halted=halted)
 
     def kind(self, wanted: str) -> str:
@@ -138,7 +154,7 @@ class Dialect(ABC):
 
     async def mail_by_command(self, *words: str) -> str:
         """Run a mail command that prints the new mail's id."""
-        found = await self.site.command("mail", *words, "--json", deadline=30.0)
+        found = await self.context.command("mail", *words, "--json", deadline=30.0)
         id = found.get("id") if isinstance(found, dict) else None
         if not isinstance(id, str):
             raise ChannelError("engine_failed", f"ov mail {words[0]} printed no id: {str(found)[:200]}", "Try again.")
@@ -158,11 +174,11 @@ class Dialect(ABC):
 
     async def nudge_by_command(self, agent: str, text: str) -> tuple[bool, str]:
         """Prod through the command line; its exit code says nothing, `delivered` does."""
-        found = await self.site.command("nudge", agent, commands.argument(text), "--from", OPERATOR, "--json", deadline=40.0)
+        found = await self.context.command("nudge", agent, commands.argument(text), "--from", OPERATOR, "--json", deadline=40.0)
         if not isinstance(found, dict):
             return False, str(found)[:300]
         return found.get("delivered") is True, str(found.get("reason") or "")
 
     async def living(self, row: Row | None) -> bool:
         """Whether a session's own process runs."""
-        return row is not None and not row.ended and processes.alive(row.pid, await self.site.table(), row.began)
+        return row is not None and not row.ended and processes.alive(row.pid, await self.context.table(), row.began)

@@ -224,7 +224,7 @@ def halt(roots: Iterable[int]) -> tuple[int, ...]:
     return tuple(stopped)
 
 
-def go_on(roots: Iterable[int]) -> tuple[int, ...]:
+def resume(roots: Iterable[int]) -> tuple[int, ...]:
     """Let the trees of these processes run again, children first. Returns what was continued."""
     processes = table()
     halted = [pid for pid in reversed(tree(roots, processes)) if processes[pid].halted]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.supervisor.records import times, transcripts
-from bot.supervisor.records.database import Kept, columns, reading
+from bot.supervisor.records.database import Cached, columns, reading
 from bot.supervisor.records.sessions import Row
 from bot.supervisor.state import State
 
@@ -42,7 +42,7 @@ class Costs:
 
     def __init__(self, product: Path, database: Path, state: State) -> None:
         self._key, self._state, self._database = str(product), state, database
-        self._recorded: Kept[dict[Key, Spent]] = Kept(database)
+        self._recorded: Cached[dict[Key, Spent]] = Cached(database)
         self._meters: dict[Path, transcripts.Meter] = {}
         self._ledger: dict[Key, tuple[str, float, float]] = {}
         for key, entry in ((state.get("spent", self._key) or {}).get("sessions") or {}).items():

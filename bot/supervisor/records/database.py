@@ -23,7 +23,7 @@ SETTLED = 2.0
 T = TypeVar("T")
 
 
-class Kept(Generic[T]):
+class Cached(Generic[T]):
     """What was read from a database, kept as long as nothing is written to it."""
 
     def __init__(self, path: Path) -> None:
@@ -78,7 +78,7 @@ def reading(path: Path) -> Iterator[sqlite3.Connection | None]:
         with closing(_connected(path)) as connection:
             yield connection
     except sqlite3.OperationalError as error:
-        raise _trouble(path, error) from error
+        raise _problem(path, error) from error
     except sqlite3.DatabaseError as error:
         raise errors.corrupt(path, error) from error
 
@@ -104,7 +104,7 @@ def _connected(path: Path, patience: float = BUSY_SECONDS) -> sqlite3.Connection
     return connection
 
 
-def _trouble(path: Path, error: sqlite3.OperationalError) -> Exception:
+def _problem(path: Path, error: sqlite3.OperationalError) -> Exception:
     words = str(error)
     if "locked" in words or "busy" in words:
         return errors.from_engine(f"{path}: {words}")

@@ -13,7 +13,7 @@ from typing import Any
 
 from bot.supervisor.protocol import MAX_TEXT
 from bot.supervisor.records import times
-from bot.supervisor.records.database import Kept, columns, reading
+from bot.supervisor.records.database import Cached, columns, reading
 
 PAGE_MAILS = 100
 PAGE_CHARACTERS = 400_000
@@ -80,7 +80,7 @@ class Mailbox:
     def __init__(self, database: Path, enrich: Enrich = lambda letter: letter) -> None:
         self.database = database
         self._enrich = enrich
-        self._at_end: Kept[Page] = Kept(database)
+        self._at_end: Cached[Page] = Cached(database)
 
     def after(self, cursor: str) -> Page:
         """The next page of mail after a cursor ("" is the beginning)."""

@@ -4,13 +4,12 @@ The lead of 0.5.8 is forbidden to write `.overstory/plans/`, so its plan is wher
 are an agent's words: only plain names are followed, and only to regular files inside the product.
 """
 
-import os
 import re
 import stat
 from dataclasses import replace
 from pathlib import Path
 
-from bot.supervisor.protocol import MAX_TEXT, ChannelError
+from bot.supervisor.protocol import MAX_TEXT
 from bot.supervisor.records.mailbox import Letter
 
 TASK = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,120}")
@@ -67,16 +66,3 @@ def inside(root: Path, path: Path) -> str | None:
             return file.read(MAX_TEXT).decode("utf-8", "replace")
     except OSError:
         return None
-
-
-def approve(root: Path, task: str, text: str) -> Path:
-    """Put an approved plan where `sling --mode execute` of 0.5.8 looks for it; replaced whole."""
-    if not TASK.fullmatch(task):
-        raise ChannelError("bad_request", f"{task!r} is no task id that a plan can be filed under.")
-    folder = root / ".overstory" / "plans"
-    if folder.resolve() != root.resolve() / ".overstory" / "plans":
-        raise ChannelError("engine_failed", f"{folder} leads out of the product.", "Remove the link.")
-    folder.mkdir(exist_ok=True)
-    draft = folder / f".{task}.{os.getpid()}.new"
-    draft.write_text(text if text.endswith("\n") else f"{text}\n", "utf-8")
-    return draft.replace(folder / f"{task}.md")

@@ -110,13 +110,13 @@ def turn_pid(engine_folder: Path, row: Row) -> int | None:
     return None
 
 
-def alive(row: Row, turn: int | None, slinging: bool, running: processes.Table) -> bool:
+def alive(row: Row, turn: int | None, starting: bool, running: processes.Table) -> bool:
     """Whether a session truly goes on: by its process, by its turn's, or because the engine is about to start one."""
     if row.ended:
         return False
     if row.pid is not None:
         return processes.alive(row.pid, running, row.began)
-    if slinging or processes.alive(turn, running):
+    if starting or processes.alive(turn, running):
         return True
     if row.state == "between_turns":
         return True

@@ -1,28 +1,42 @@
-"""The dialect of 0.11: `ov serve` for everything that can go through it, a headless coordinator, no tmux.
+"""The driver of 0.11: `ov serve` for everything that can go through it, a headless coordinator, no tmux.
 
 `ov coordinator start` is never used: it knows only tmux, takes 13 s, and starts a second coordinator beside a headless one.
 """
 
 import time
 
-from bot.supervisor.context import Site
-from bot.supervisor.drivers.base import COMMON_TYPES, OPERATOR, Dialect, Task
+from bot.supervisor.context import Context
+from bot.supervisor.drivers.base import COMMON_TYPES, OPERATOR, Driver, Task
+from bot.supervisor.drivers.overstory_0_11.instructions import RULES
 from bot.supervisor.drivers.overstory_0_11.serve import Serve
 from bot.supervisor.host import processes
 from bot.supervisor.protocol import ChannelError
 from bot.supervisor.records.mailbox import Letter
 from bot.supervisor.records.sessions import COORDINATOR, Row
 
+INIT_SKIPS = ("--skip-mulch", "--skip-canopy", "--skip-onboard")
+"""Options of `ov init` that leave out the tools which the fleet does not use."""
 
-class Current(Dialect):
+
+class Overstory011(Driver):
     """Drives one product of 0.11."""
 
     mail_types = COMMON_TYPES | {"worker_died", "decision_gate"}
+    rules = RULES
 
-    def __init__(self, site: Site) -> None:
-        super().__init__(site)
-        self.serve = Serve(site)
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self.serve = Serve(context)
         self._idle_since: float | None = None
+
+    @staticmethod
+    def init_command(name: str) -> tuple[str, ...]:
+        """See `Driver`."""
+        return ("init", "--yes", "--name", name, *INIT_SKIPS, "--json")
+
+    async def open(self) -> None:
+        """Adopt a running serve."""
+        await self.serve.adopt()
 
     async def start(self) -> bool:
         """Headless, through serve; a record without a process is cleared away first (finding 8)."""
@@ -36,7 +50,7 @@ class Current(Dialect):
         found = await self.serve.call("POST", "/api/coordinator/start", {}, deadline=60.0)
         if found.get("started"):
             return True
-        row = await self.site.coordinator()
+        row = await self.context.coordinator()
         if not await self.living(row):
             raise ChannelError(
                 "coordinator_dead",
@@ -47,13 +61,13 @@ class Current(Dialect):
 
     async def stop_coordinator(self) -> bool:
         """Through the serve that holds it, else by command."""
-        row = await self.site.coordinator()
+        row = await self.context.coordinator()
         if row is None:
             return False
         if not row.tmux and await self.serve.adopt():
             return await self._stop_with_serve()
         try:
-            await self.site.command("coordinator", "stop", "--json", deadline=45.0)
+            await self.context.command("coordinator", "stop", "--json", deadline=45.0)
         except ChannelError as error:
             if error.code != "not_running":
                 raise
@@ -70,17 +84,17 @@ class Current(Dialect):
     async def stop_worker(self, row: Row) -> None:
         """By command: ends its turn and closes its record."""
         try:
-            await self.site.command("stop", row.agent, "--json", deadline=30.0)
+            await self.context.command("stop", row.agent, "--json", deadline=30.0)
         except ChannelError as error:
             if error.code not in {"not_running", "unknown_agent"}:
                 raise
 
     async def send(self, subject: str, body: str, to: str, kind: str, *, halted: bool = False) -> str:
         """Through serve, which delivers within two seconds; by command while halted or beside a tmux coordinator."""
-        row = await self.site.row(to)
+        row = await self.context.row(to)
         if row is not None and row.ended and to != COORDINATOR:
             raise _ended(to)
-        if to != COORDINATOR and not await self.may_write_to(to):
+        if to != COORDINATOR and not await self.can_write_to(to):
             raise _runs_in_tmux(to)
         if halted or await self._in_tmux():
             return await self.send_by_command(subject, body, to, kind)
@@ -103,7 +117,7 @@ class Current(Dialect):
         note = {"to": COORDINATOR, "from": OPERATOR, "subject": subject, "body": body, "type": "status", "priority": "high"}
         return str((await self.serve.call("POST", "/api/mail", note))["messageId"])
 
-    def sling_words(self, task: Task) -> tuple[str, ...]:
+    def start_worker_command(self, task: Task) -> tuple[str, ...]:
         """A worker that reports to the operator."""
         # With the operator as parent any capability may be started, and the worker reports straight to the person's inbox.
         # A coordinator as parent would refuse its report once it has ended, and act on a worker it knows nothing of.
@@ -114,21 +128,21 @@ class Current(Dialect):
 
     async def nudge(self, agent: str, text: str) -> tuple[bool, str]:
         """By mail to a headless coordinator, else by command; never a tmux worker (finding 6)."""
-        if not await self.may_write_to(agent):
+        if not await self.can_write_to(agent):
             raise _runs_in_tmux(agent)
-        row = await self.site.row(agent)
+        row = await self.context.row(agent)
         if agent == COORDINATOR and row is not None and not row.ended and not row.tmux and await self.living(row):
             # A headless coordinator has no pane to type into; its serve hands it mail within two seconds.
             await self.send("Nudge", text, agent, "status")
             return True, ""
         return await self.nudge_by_command(agent, text)
 
-    async def may_write_to(self, agent: str) -> bool:
+    async def can_write_to(self, agent: str) -> bool:
         """Not to a worker in tmux: mail and nudges start a second Claude in its worktree (finding 6)."""
-        row = await self.site.row(agent)
+        row = await self.context.row(agent)
         return row is None or not row.tmux or row.ended
 
-    def waits(self, row: Row | None) -> bool:
+    def accepts_mail(self, row: Row | None) -> bool:
         """Between two turns: serve starts the next one for it. One in the middle of a turn may end with it (finding 5)."""
         return row is not None and row.state == "between_turns" and not row.tmux
 
@@ -140,9 +154,9 @@ class Current(Dialect):
             self._idle_since = time.monotonic()
 
     @property
-    def retires(self) -> bool:
+    def can_retire(self) -> bool:
         """Whether its serve has had no session for long."""
-        idle = self._idle_since is not None and time.monotonic() - self._idle_since > self.site.idle_after
+        idle = self._idle_since is not None and time.monotonic() - self._idle_since > self.context.idle_after
         return idle and self.serve.running
 
     async def retire(self) -> None:
@@ -151,7 +165,7 @@ class Current(Dialect):
 
     async def close(self) -> None:
         """The serve lives on."""
-        self.serve.let_go()
+        self.serve.detach()
 
     async def roots(self, rows: tuple[Row, ...], table: processes.Table) -> tuple[int, ...]:
         """The serve: it would start new turns for mail that arrives."""
@@ -159,7 +173,7 @@ class Current(Dialect):
 
     async def _ensure_serve(self) -> None:
         if not self.serve.running and not await self.serve.adopt():
-            rows = [row for row in await self.site.rows() if row.tmux and row.agent != COORDINATOR]
+            rows = [row for row in await self.context.rows() if row.tmux and row.agent != COORDINATOR]
             workers = [row.agent for row in rows if await self.living(row)]
             if workers:
                 raise _runs_in_tmux(", ".join(workers))
@@ -167,19 +181,19 @@ class Current(Dialect):
 
     async def _in_tmux(self) -> bool:
         """Whether the coordinator was started in tmux, by hand; it is then left there."""
-        row = await self.site.coordinator()
+        row = await self.context.coordinator()
         return row is not None and bool(row.tmux) and await self.living(row)
 
     async def _truly_runs(self, state: dict[str, object]) -> bool:
         """Whether a coordinator that is recorded as running does: its process, and somebody to hand it mail."""
-        row = await self.site.coordinator()
+        row = await self.context.coordinator()
         if row is None or not await self.living(row):
             return False
         if state.get("headless") or row.tmux:
             return True
         # Headless, but not held by our serve: it hears mail only from another one that is still its parent.
-        process = (await self.site.table()).get(row.pid or 0)
-        return process is not None and " serve" in await self.site.work(processes.command, process.parent)
+        process = (await self.context.table()).get(row.pid or 0)
+        return process is not None and " serve" in await self.context.in_thread(processes.command, process.parent)
 
 
 def _ended(agent: str) -> ChannelError:

@@ -17,7 +17,7 @@ import aiohttp
 
 from bot.supervisor import errors
 from bot.supervisor.background import keep
-from bot.supervisor.context import Site
+from bot.supervisor.context import Context
 from bot.supervisor.host import processes
 from bot.supervisor.protocol import ChannelError
 
@@ -44,12 +44,12 @@ LOG_CAP = 8 * 1024 * 1024
 
 
 class Serve:
-    """One product's serve. When it had to be started anew the site is told: its coordinator died with it."""
+    """One product's serve. When it had to be started anew the context is told: its coordinator died with it."""
 
-    def __init__(self, site: Site) -> None:
-        self._site = site
-        self._product, self._state, self._http = site.path, site.state, site.http
-        self._key = str(site.path)
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._product, self._state, self._http = context.path, context.state, context.http
+        self._key = str(context.path)
         self._changing = asyncio.Lock()
         self._tending: asyncio.Task[None] | None = None
         self._child: subprocess.Popen[bytes] | None = None
@@ -57,7 +57,7 @@ class Serve:
         self.pid: int | None = None
         self._started = 0.0
         self._port = 0
-        self.log = site.state.path("serve", self._key, suffix=".log")
+        self.log = context.state.path("serve", self._key, suffix=".log")
 
     @property
     def running(self) -> bool:
@@ -72,7 +72,7 @@ class Serve:
     async def ensure(self) -> None:
         """See that it runs and answers; raises in words if it cannot be started."""
         async with self._changing:
-            if self.running and self._lives():
+            if self.running and self._is_running():
                 return
             if self.running or not await self._adopt():
                 await self._start()
@@ -80,14 +80,14 @@ class Serve:
     async def stop(self) -> None:
         """End it, and with it a headless coordinator that it holds."""
         async with self._changing:
-            self._watch_no_more()
+            self._stop_watching()
             if self.pid is not None:
                 await asyncio.to_thread(processes.end, (self.pid,))
             self._forget()
 
-    def let_go(self) -> None:
+    def detach(self) -> None:
         """Stop tending it without ending it: the next supervisor adopts it."""
-        self._watch_no_more()
+        self._stop_watching()
 
     async def call(self, method: str, path: str, body: dict[str, Any] | None = None, deadline: float = 20.0) -> Any:
         """One request; its data, or the error that the serve's answer stands for."""
@@ -113,7 +113,7 @@ class Serve:
             return False
         self.pid, self._port, self._started = int(known["pid"]), int(known["port"]), float(known["started"])
         # A halted one cannot answer, but nobody else stops the serve of a paused product.
-        if self._lives() and (self._site.paused or await self._answers()):
+        if self._is_running() and (self._context.paused or await self._answers()):
             log.info("adopted ov serve %s of %s", self.pid, self._product)
             self._tend()
             return True
@@ -121,7 +121,7 @@ class Serve:
         return False
 
     async def _start(self) -> None:
-        self._watch_no_more()
+        self._stop_watching()
         for attempt in range(PORTS):
             await self._spawn()
             if await self._listens():
@@ -135,7 +135,7 @@ class Serve:
 
     async def _spawn(self) -> None:
         self._port = _free_port()
-        argv = [*self._site.engine.argv, "serve", "--port", str(self._port), "--host", "127.0.0.1", "--json"]
+        argv = [*self._context.engine.argv, "serve", "--port", str(self._port), "--host", "127.0.0.1", "--json"]
         self._child = await asyncio.to_thread(processes.spawn, argv, self._product, self.log, self.log)
         self.pid = self._child.pid
         process = processes.table().get(self.pid)
@@ -152,12 +152,12 @@ class Serve:
         Its port alone proves nothing: where another process was faster to take it, that one answers, and this one lives on."""
         deadline = time.monotonic() + READY
         while not ('"started"' in self._last_words() and await self._answers()):
-            if "in use" in self._last_words() or not self._lives() or time.monotonic() > deadline:
+            if "in use" in self._last_words() or not self._is_running() or time.monotonic() > deadline:
                 return False
             await asyncio.sleep(0.02)
         return True
 
-    def _lives(self) -> bool:
+    def _is_running(self) -> bool:
         if self._child is not None and self._child.pid == self.pid and self._child.poll() is not None:
             return False
         process = processes.table().get(self.pid) if self.pid else None
@@ -174,7 +174,7 @@ class Serve:
         if self._tending is None or self._tending.done():
             self._tending = keep(f"watch over the serve of {self._product}", self._watch)
 
-    def _watch_no_more(self) -> None:
+    def _stop_watching(self) -> None:
         if self._tending is not None and self._tending is not asyncio.current_task():
             self._tending.cancel()
             self._tending = None
@@ -184,7 +184,7 @@ class Serve:
         while True:
             await asyncio.sleep(LOOK)
             self._empty_log()
-            if self._alive_cheaply():
+            if self._seems_running():
                 continue
             now = time.monotonic()
             self._crashes = [at for at in self._crashes if now - at < CRASH_WINDOW] + [now]
@@ -199,15 +199,15 @@ class Serve:
         log.warning("ov serve of %s is gone; starting it again", self._product)
         try:
             async with self._changing:
-                if not self._lives():
+                if not self._is_running():
                     await self._start()
-            if self._site.paused and self.pid is not None:
+            if self._context.paused and self.pid is not None:
                 await asyncio.to_thread(processes.halt, (self.pid,))
-            self._site.disturbed()
+            self._context.on_change()
         except ChannelError as error:
             log.error("ov serve of %s: %s %s", self._product, error.message, error.hint)
 
-    def _alive_cheaply(self) -> bool:
+    def _seems_running(self) -> bool:
         if self.pid is None:
             return False
         if self._child is not None and self._child.pid == self.pid:

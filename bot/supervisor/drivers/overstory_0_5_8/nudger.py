@@ -8,7 +8,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 
-from bot.supervisor.context import Site
+from bot.supervisor.context import Context
 from bot.supervisor.protocol import ChannelError
 from bot.supervisor.records import times
 from bot.supervisor.records.mailbox import Letter
@@ -28,18 +28,18 @@ PATIENCE = 3.0
 Nudge = Callable[[str, str], Awaitable[tuple[bool, str]]]
 
 
-class Waker:
+class Nudger:
     """The nudges of one product."""
 
-    def __init__(self, site: Site, nudge: Nudge) -> None:
-        self._site, self._nudge = site, nudge
+    def __init__(self, context: Context, nudge: Nudge) -> None:
+        self._context, self._nudge = context, nudge
         self._due: dict[str, float] = {}
         self._tries: dict[str, int] = {}
 
     async def look(self) -> None:
         """Nudge the coordinator if something waits for it to be woken and the time has come."""
         waiting = [
-            letter for letter in await self._site.read(self._site.mailbox.unread_for, COORDINATOR) if self._counts(letter)
+            letter for letter in await self._context.read(self._context.mailbox.unread_for, COORDINATOR) if self._counts(letter)
         ]
         known = {letter.id for letter in waiting}
         self._due = {id: at for id, at in self._due.items() if id in known}
@@ -54,7 +54,7 @@ class Waker:
         for letter in due:
             self._plan(letter.id, delivered)
         if not delivered:
-            log.info("the coordinator of %s was not woken: %s", self._site.path, reason)
+            log.info("the coordinator of %s was not woken: %s", self._context.path, reason)
 
     def _counts(self, letter: Letter) -> bool:
         came = times.moment(letter.created_at)

@@ -1,0 +1,20 @@
+"""Approved plans, stored where the engine looks for them."""
+
+import os
+from pathlib import Path
+
+from bot.supervisor.protocol import ChannelError
+from bot.supervisor.records.plans import TASK
+
+
+def approve(root: Path, task: str, text: str) -> Path:
+    """Put an approved plan where `sling --mode execute` of 0.5.8 looks for it; replaced whole."""
+    if not TASK.fullmatch(task):
+        raise ChannelError("bad_request", f"{task!r} is no task id that a plan can be filed under.")
+    folder = root / ".overstory" / "plans"
+    if folder.resolve() != root.resolve() / ".overstory" / "plans":
+        raise ChannelError("engine_failed", f"{folder} leads out of the product.", "Remove the link.")
+    folder.mkdir(exist_ok=True)
+    draft = folder / f".{task}.{os.getpid()}.new"
+    draft.write_text(text if text.endswith("\n") else f"{text}\n", "utf-8")
+    return draft.replace(folder / f"{task}.md")
