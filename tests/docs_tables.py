@@ -17,9 +17,9 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from bot.chat.web import application, bodies
+from bot.chat.web import application, from_request
 from bot.chat.web.auth import is_open
-from bot.chat.web.refusals import status_of
+from bot.chat.web.errors import status_of
 from bot.commands import catalogue
 from bot.commands.skill import Skill
 from bot.domain import Role
@@ -184,7 +184,7 @@ def _routes() -> Iterator[tuple[str, str, str]]:
 
 def messages_in() -> dict[str, type[BaseModel]]:
     """What may be said on the WebSocket, by its `type`."""
-    union, _ = get_args(bodies.Said)
+    union, _ = get_args(from_request.Said)
     return {get_args(each.model_fields["type"].annotation)[0]: each for each in get_args(union)}
 
 
@@ -193,16 +193,16 @@ def _says() -> Iterator[tuple[str, str, str]]:
         carried = [
             f"`{key}`" if info.is_required() else f"`{key}`?" for key, info in shape.model_fields.items() if key != "type"
         ]
-        words = " ".join((shape.__doc__ or "").split()).partition("`: ")[2] or f"See `{_route_of(name)}`."
-        yield f"`{name}`", " ".join(carried), words[:1].upper() + words[1:]
+        route = SAME_ROUTES.get(name)
+        yield f"`{name}`", " ".join(carried), f"See `{route}`." if route else " ".join((shape.__doc__ or "").split())
 
 
-def _route_of(name: str) -> str:
-    return {
-        "message": "POST /api/messages",
-        "decision": "POST /api/gates/{id}/decision",
-        "stop": "POST /api/stop",
-    }[name]
+SAME_ROUTES = {
+    "message": "POST /api/messages",
+    "decision": "POST /api/gates/{id}/decision",
+    "stop": "POST /api/stop",
+}
+"""Route that takes the same body, by the type of a WebSocket message."""
 
 
 def _metrics() -> Iterator[tuple[str, str, str]]:

@@ -15,7 +15,7 @@ import yaml
 
 from bot import registry
 from bot.agent import claude
-from bot.chat.web import refusals
+from bot.chat.web import errors as web_errors
 from bot.cli import main
 from bot.commands import catalogue
 from bot.domain import GateKind, GateState, Role, Work, WorkState, errors
@@ -359,7 +359,7 @@ def _codes() -> dict[str, str]:
         name: kind for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, errors.FleetError)
     }
     found = {
-        kind.code: str(refusals.status_of(_made(kind))) for kind in kinds.values() if not issubclass(kind, errors.EngineError)
+        kind.code: str(web_errors.status_of(_made(kind))) for kind in kinds.values() if not issubclass(kind, errors.EngineError)
     }
     for node in sources("bot", "skills"):
         if not isinstance(node, ast.Call):
@@ -372,8 +372,8 @@ def _codes() -> dict[str, str]:
             code = ast.literal_eval(given[0])
             error = _made(kinds[name])
             error.code = code
-            found[code] = str(refusals.status_of(error))
-    return found | {code: str(number) for number, (code, *_) in refusals.HTTP.items()} | {"refused": ""}
+            found[code] = str(web_errors.status_of(error))
+    return found | {code: str(number) for number, (code, *_) in web_errors.HTTP.items()} | {"refused": ""}
 
 
 def _made(kind: type[errors.FleetError]) -> errors.FleetError:

@@ -1,4 +1,4 @@
-"""The web: the page that people keep open, the API and the gateway."""
+"""The web platform: the page, its API and the gateway."""
 
 from bot.chat.web.chat import WebChat
 

@@ -1,6 +1,6 @@
-"""The web application: its routes, and what every request passes on its way to one.
+"""The web application: its routes and middlewares.
 
-request → count → answer failures → a platform's own? → Host and Origin → signed in? → route
+request → count → error responses → webhooks of platforms → Host and Origin → sign-in → route
 """
 
 from collections import Counter
@@ -9,42 +9,47 @@ from types import MappingProxyType
 
 from aiohttp import web
 
-from bot.chat.web import api, gates, health, pages, queue, sockets
+from bot.chat.web import api, catch_up, gates, health, pages, queue, receive, sockets
 from bot.chat.web.auth import authentication
+from bot.chat.web.context import CONTEXT, Context
+from bot.chat.web.errors import LARGEST, Handler, Middleware, error_responses
 from bot.chat.web.guard import add_headers, guard
-from bot.chat.web.refusals import LARGEST, Handler, Middleware, refusals
-from bot.chat.web.site import SITE, Site
 
 
-def hooked(hooks: Mapping[str, Handler]) -> Middleware:
-    """Hand a platform's requests to the platform: they come under the public name, and nobody is signed in."""
+def webhooks(hooks: Mapping[str, Handler]) -> Middleware:
+    """Pass the requests of chat platforms to their handlers.
+
+    They arrive under the public host name and without sign-in.
+    """
 
     @web.middleware
-    async def handing(request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def dispatched(request: web.Request, handler: Handler) -> web.StreamResponse:
         hook = hooks.get(request.path) if request.method == "POST" else None
         return await (hook or handler)(request)
 
-    return handing
+    return dispatched
 
 
-def application(site: Site, hooks: Mapping[str, Handler] = MappingProxyType({})) -> web.Application:
-    """The one application that is served on both ports; `hooks` take requests of chat platforms, which prove by themselves
-    whose they are."""
+def application(context: Context, hooks: Mapping[str, Handler] = MappingProxyType({})) -> web.Application:
+    """Return the application served on both ports.
+
+    `hooks` handle the requests of chat platforms by path, and verify them by themselves.
+    """
     requests: Counter[tuple[str, str]] = Counter()
     app = web.Application(
         client_max_size=LARGEST,
         middlewares=[
             health.counting(requests),
-            refusals(site.fleet),
-            hooked(hooks),
-            guard(site.host),
-            authentication(site.login),
+            error_responses(context.fleet),
+            webhooks(hooks),
+            guard(context.host),
+            authentication(context.login),
         ],
     )
-    app[SITE] = site
+    app[CONTEXT] = context
     app[health.REQUESTS] = requests
     app[pages.FILES] = pages.read_files()
-    for table in (pages.routes, api.routes, gates.routes, health.routes, sockets.routes, queue.routes):
+    for table in (each.routes for each in (pages, api, receive, catch_up, gates, queue, health, sockets)):
         app.add_routes(table)
     app.on_response_prepare.append(add_headers)
     app.on_shutdown.append(sockets.close_all)

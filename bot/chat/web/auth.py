@@ -1,7 +1,7 @@
-"""Who may open the page: whoever has the web token, or a cookie made from it.
+"""Sign-in with the web token, or with a cookie made from it.
 
-The cookie says when it was made and carries an HMAC under the token, so that nothing need be kept and another token ends
-every session. Wrong tokens are counted by address; after too many, none is even looked at for a while.
+The cookie holds its creation time and an HMAC under the token, so that no session is stored and a new token ends every
+session. Wrong tokens are counted by address. After too many of them, that address is locked out for a while.
 """
 
 import hmac
@@ -13,37 +13,37 @@ from http.cookies import CookieError
 
 from aiohttp import web
 
-from bot.chat.web.refusals import Handler, Middleware, Refused
+from bot.chat.web.errors import Handler, Middleware, Refused
 
 DAYS = 30
-"""For which a cookie is good; every visit of the page makes a new one."""
+"""Days a cookie is valid. Every visit of the page makes a new one."""
 MOST_WRONG = 10
-"""Wrong tokens from one address within `WINDOW` seconds."""
+"""Wrong tokens accepted from one address within `WINDOW` seconds."""
 WINDOW = 60.0
 OPEN_ROUTES = frozenset({"/healthz", "/readyz", "/login", "/logout", "/", "/favicon.ico"})
 OPEN_FOLDERS = ("/static/", "/gates/")
-"""Served to anybody; `/` and the page of a gate send whoever is not signed in to the login page."""
+"""Served without sign-in. `/` and a gate's page redirect to the login page."""
 
 
 class Login:
-    """The token, the cookies made from it, and the wrong ones that were tried."""
+    """The token, its cookies, and the count of wrong attempts."""
 
     def __init__(self, token: str, clock: Callable[[], float] = time.time) -> None:
         if not token:
-            raise ValueError("a token is needed")
+            raise ValueError("the web token is empty")
         self._token = token.encode()
         self._clock = clock
         self._wrong: dict[str, deque[float]] = defaultdict(deque)
         self.cookie = f"fleet_{self._sign('name')[:8]}"
-        """Name of the cookie: of this token's own, since a browser shares cookies among all ports of a host."""
+        """Name of the cookie. It depends on the token because a browser shares cookies among all ports of a host."""
 
     def make(self) -> str:
-        """A cookie's value, good for `DAYS` from now."""
+        """Return the value of a cookie that is valid for `DAYS` from now."""
         made = str(int(self._clock()))
         return f"{made}.{self._sign(made)}"
 
     def good(self, value: str) -> bool:
-        """Whether a cookie's value was made by us, with this token, not too long ago."""
+        """Return True if a cookie's value was made with this token and has not expired."""
         made, _, signature = value.partition(".")
         if not (made.isascii() and made.isdigit() and len(made) < 12):
             return False
@@ -51,7 +51,7 @@ class Login:
         return same and 0 <= self._clock() - int(made) + 60 <= DAYS * 86400
 
     def check(self, token: str, address: str) -> bool:
-        """Whether this is the token. Raises Refused when too many wrong ones came from that address."""
+        """Return True if this is the token. Raises Refused after too many wrong ones from that address."""
         now = self._clock()
         self._forget(now)
         wrong = self._wrong[address]
@@ -62,8 +62,8 @@ class Login:
             raise Refused(
                 429,
                 "too_many_attempts",
-                "Too many wrong tokens were tried.",
-                f"Wait {wait} s, then try again with the token that `fleet up` printed.",
+                "Too many wrong tokens.",
+                f"Wait {wait} s, then use the token that `fleet up` printed.",
                 {"Retry-After": str(wait)},
             )
         same = hmac.compare_digest(self._hash(token.strip().encode(errors="replace")), self._hash(self._token))
@@ -85,12 +85,15 @@ class Login:
 
 
 def is_open(path: str) -> bool:
-    """Whether a path is served to anybody."""
+    """Return True if a path is served without sign-in."""
     return path in OPEN_ROUTES or path.startswith(OPEN_FOLDERS)
 
 
 def signed_in(request: web.Request, login: Login) -> bool:
-    """Whether a request carries the token as a bearer, or a good cookie. Raises Refused for a wrong bearer too many."""
+    """Return True if a request has the bearer token or a valid cookie.
+
+    Raises Refused after too many wrong tokens.
+    """
     kind, _, token = request.headers.get("Authorization", "").partition(" ")
     if kind.lower() == "bearer":
         return login.check(token, request.remote or "")
@@ -98,7 +101,7 @@ def signed_in(request: web.Request, login: Login) -> bool:
 
 
 def has_cookie(request: web.Request, login: Login) -> bool:
-    """Whether a request carries a good cookie."""
+    """Return True if a request has a valid cookie."""
     try:
         return login.good(request.cookies.get(login.cookie, ""))
     except CookieError:
@@ -106,7 +109,10 @@ def has_cookie(request: web.Request, login: Login) -> bool:
 
 
 def give_cookie(response: web.StreamResponse, request: web.Request, login: Login) -> None:
-    """Let the browser stay signed in. Strict: no other site's link or form ever carries it."""
+    """Keep the browser signed in.
+
+    The cookie is SameSite=Strict, so links and forms of other sites never send it.
+    """
     response.set_cookie(
         login.cookie,
         login.make(),
@@ -119,18 +125,18 @@ def give_cookie(response: web.StreamResponse, request: web.Request, login: Login
 
 
 def authentication(login: Login) -> Middleware:
-    """Let in whoever is signed in; everybody else gets the open routes only."""
+    """Refuse requests without sign-in, except for the open routes."""
 
     @web.middleware
-    async def asking(request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def authenticated(request: web.Request, handler: Handler) -> web.StreamResponse:
         if is_open(request.path) or signed_in(request, login):
             return await handler(request)
         raise Refused(
             401,
             "signed_out",
-            "You are not signed in, or the token is not the right one.",
-            "Open the address that `fleet up` printed, or send “Authorization: Bearer” with FLEET_WEB_TOKEN.",
+            "Not signed in, or the token is wrong.",
+            "Open the address that `fleet up` printed, or send “Authorization: Bearer …” with FLEET_WEB_TOKEN.",
             {"WWW-Authenticate": "Bearer"},
         )
 
-    return asking
+    return authenticated

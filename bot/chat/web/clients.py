@@ -1,4 +1,4 @@
-"""The open pages and programs: each a bounded queue, so that a slow one never holds up the others."""
+"""Connected pages and programs. Each has a bounded queue, so that a slow one never delays the others."""
 
 import asyncio
 from typing import Any
@@ -7,24 +7,24 @@ from aiohttp import WSCloseCode
 from pydantic_core import to_json
 
 LONGEST_QUEUE = 500
-"""Messages that wait for one client; one that falls further behind is cut off and catches up when it comes back."""
+"""Messages queued for one client. A client that falls further behind is disconnected, and catches up when it reconnects."""
 
 
 class Client:
-    """One WebSocket as seen from inside: what it wants to hear, and what waits to be sent to it."""
+    """One WebSocket: the conversations it follows, and the messages queued for it."""
 
     def __init__(self, cookie: str = "", longest: int = LONGEST_QUEUE) -> None:
         self.cookie = cookie
         self.wanted: frozenset[str] | None = None
-        """Conversations it hears of; None: all."""
+        """Conversations it follows, or None for all."""
         self.queue: asyncio.Queue[str] = asyncio.Queue(longest)
         self.over = asyncio.Event()
-        """Set when the connection is to end, for the reason in `code` and `words`."""
+        """Set when the connection is to end, with `code` and `reason`."""
         self.code: int = WSCloseCode.OK
-        self.words = ""
+        self.reason = ""
 
     def offer(self, text: str) -> None:
-        """Queue one message; a client that does not read any more is cut off."""
+        """Queue one encoded message, or disconnect a client that no longer reads."""
         try:
             self.queue.put_nowait(text)
         except asyncio.QueueFull:
@@ -34,15 +34,15 @@ class Client:
         """Queue one message."""
         self.offer(encoded(message))
 
-    def cut(self, code: int, words: str) -> None:
+    def cut(self, code: int, reason: str) -> None:
         """End the connection."""
         if not self.over.is_set():
-            self.code, self.words = code, words
+            self.code, self.reason = code, reason
             self.over.set()
 
 
 class Clients:
-    """Everyone who listens now."""
+    """All connected clients."""
 
     def __init__(self) -> None:
         self._all: set[Client] = set()
@@ -51,15 +51,15 @@ class Clients:
         return len(self._all)
 
     def add(self, client: Client) -> None:
-        """From now on it hears what is told."""
+        """Send messages to a client from now on."""
         self._all.add(client)
 
     def discard(self, client: Client) -> None:
-        """It has gone."""
+        """Forget a client that has disconnected."""
         self._all.discard(client)
 
     def tell(self, message: dict[str, Any], conversation: str | None = None) -> None:
-        """Tell everyone, or everyone who wants to hear of a conversation."""
+        """Send a message to all clients, or to those that follow a conversation."""
         if not self._all:
             return
         text = encoded(message)
@@ -68,17 +68,17 @@ class Clients:
                 client.offer(text)
 
     def cut_cookie(self, cookie: str) -> None:
-        """End every connection that was opened with this cookie: its person has signed out."""
+        """End every connection opened with a cookie whose person has signed out."""
         for client in self._all:
             if cookie and client.cookie == cookie:
                 client.cut(WSCloseCode.POLICY_VIOLATION, "signed out")
 
-    def cut_all(self, code: int, words: str) -> None:
+    def cut_all(self, code: int, reason: str) -> None:
         """End every connection."""
         for client in self._all:
-            client.cut(code, words)
+            client.cut(code, reason)
 
 
 def encoded(message: dict[str, Any]) -> str:
-    """A message as it is sent."""
+    """Return a message as it is sent."""
     return to_json(message).decode()

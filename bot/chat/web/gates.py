@@ -1,4 +1,4 @@
-"""The routes of gates: the inbox, one gate and its history, and decisions on one or on several."""
+"""Routes of gates: the inbox, one gate and its history, and decisions on one or several."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,10 +7,10 @@ from typing import Any
 
 from aiohttp import web
 
-from bot.chat.web import bodies
+from bot.chat.web import from_request as given
+from bot.chat.web.context import CONTEXT, Context
+from bot.chat.web.errors import error_json, json_response
 from bot.chat.web.queries import limit, states
-from bot.chat.web.refusals import answer, error_json
-from bot.chat.web.site import SITE, Site
 from bot.domain import Gate, GateState
 from bot.domain.errors import Conflict, FleetError
 from bot.fleet import Fleet
@@ -21,88 +21,93 @@ from bot.work import views
 
 routes = web.RouteTableDef()
 MOST = 1000
-"""Gates in one answer."""
+"""Most gates in one answer."""
 MOST_REVISIONS = 50
-"""Revisions whose history is told; the newest."""
+"""Most revisions whose history is returned, newest first."""
 
 
 @routes.get("/api/gates")
 async def gate_list(request: web.Request) -> web.Response:
-    """Gates with a summary: with `state=open` the inbox, what hurts most first, and the `total`; else oldest first. `product`
-    and `limit` (what hurts most, or the newest; at most 1000) narrow it. `ids=g3,g1`: those, in that order."""
-    fleet, query = request.app[SITE].fleet, request.query
+    """List gates with a summary of each.
+
+    `state=open` is the inbox, most urgent first, with its `total`. Other states are listed oldest first. Filter with
+    `product` and `limit` (the most urgent or the newest, at most 1000). `ids=g3,g1` lists those gates in that order.
+    """
+    fleet, query = request.app[CONTEXT].fleet, request.query
     if "ids" in query:
         ids = query["ids"].split(",")[:MOST]
         known = fleet.store.gates.some(ids)
         named = [known[id] for id in dict.fromkeys(ids) if id in known]
-        return answer({"gates": views.gates_json(fleet.weighed(named), fleet)})
+        return json_response({"gates": views.gates_json(fleet.weighed(named), fleet)})
     name = fleet.product(query["product"]).name if query.get("product") else None
     wanted = states(query.get("state", ""), {each.value: each is GateState.OPEN for each in GateState})
     most = limit(query.get("limit"), MOST)
     if wanted == (GateState.OPEN,):
         found = fleet.inbox(name)
-        return answer({"gates": views.gates_json(found[:most], fleet), "total": len(found)})
+        return json_response({"gates": views.gates_json(found[:most], fleet), "total": len(found)})
     some = fleet.store.gates.in_states(*map(GateState, wanted), product=name, limit=most)
-    return answer({"gates": views.gates_json(fleet.weighed(some), fleet)})
+    return json_response({"gates": views.gates_json(fleet.weighed(some), fleet)})
 
 
 @routes.get("/api/gates/{id}")
 async def gate(request: web.Request) -> web.Response:
-    """One gate, with its plan rendered and what its revision changed."""
-    fleet = request.app[SITE].fleet
-    return answer(views.gate_json(fleet.gate(request.match_info["id"]), fleet))
+    """Return one gate, with its plan rendered and the changes since the previous revision."""
+    fleet = request.app[CONTEXT].fleet
+    return json_response(views.gate_json(fleet.gate(request.match_info["id"]), fleet))
 
 
 @routes.get("/api/gates/{id}/history")
 async def history(request: web.Request) -> web.Response:
-    """What happened to a gate and to the revisions before it, from the journal, oldest first; and those revisions."""
-    fleet = request.app[SITE].fleet
+    """Return the history of a gate and its earlier revisions from the audit log, oldest first."""
+    fleet = request.app[CONTEXT].fleet
     revisions = list(_revisions(fleet, fleet.gate(request.match_info["id"])))
     known = {each.id: each.revision for each in revisions}
     rows = fleet.store.audit.about(*known)
     told = [{**asdict(each), "revision": known[each.gate]} for each in timeline.steps(rows)]
-    return answer({"history": told, "revisions": [{"id": id, "revision": number} for id, number in known.items()]})
+    return json_response({"history": told, "revisions": [{"id": id, "revision": number} for id, number in known.items()]})
 
 
 @routes.post("/api/gates/{id}/decision")
 async def decide(request: web.Request) -> web.Response:
-    """Decide a gate; the gate as it is then. 409 with who won where somebody was faster."""
-    site, id = request.app[SITE], request.match_info["id"]
-    with kept(site, id):
-        given = bodies.parsed(bodies.ANSWER, await bodies.body(request))
-    return answer(views.gate_json(decided(site, id, given), site.fleet))
+    """Decide a gate and return its new state. 409 names the earlier decision where there is one."""
+    context, id = request.app[CONTEXT], request.match_info["id"]
+    with recorded(id, context):
+        answer = given.parsed(given.ANSWER, await given.read_body(request))
+    return json_response(views.gate_json(decided(id, answer, context), context.fleet))
 
 
 @routes.post("/api/gates/decisions")
 async def decide_each(request: web.Request) -> web.Response:
-    """Decide up to 200 gates of the same kind with the same options, each by itself; for each the gate as it is then, or its
-    error. 422 where they do not ask for the same."""
-    site = request.app[SITE]
-    with kept(site, "gates"):
-        given = bodies.parsed(bodies.ANSWERS, await bodies.body(request))
-    shown = [Shown(each.id, each.revision, each.digest) for each in given.gates]
-    outcomes = await site.fleet.decide_each(shown, given.choice, site.person(), note=given.note, platform="web")
-    return answer({"results": [_result(site.fleet, id, outcome) for id, outcome in outcomes]})
+    """Decide up to 200 gates, and return the new state or the error of each.
+
+    The gates must have the same kind and options (else 422). Each is decided independently.
+    """
+    context = request.app[CONTEXT]
+    with recorded("gates", context):
+        answers = given.parsed(given.ANSWERS, await given.read_body(request))
+    shown = [Shown(each.id, each.revision, each.digest) for each in answers.gates]
+    outcomes = await context.fleet.decide_each(shown, answers.choice, context.person(), note=answers.note, platform="web")
+    return json_response({"results": [_result(context.fleet, id, outcome) for id, outcome in outcomes]})
 
 
 @contextmanager
-def kept(site: Site, id: str) -> Iterator[None]:
-    """Keep in the journal that a decision could not be read."""
+def recorded(id: str, context: Context) -> Iterator[None]:
+    """Record a decision that could not be read in the audit log."""
     try:
         yield
     except FleetError as error:
-        site.fleet.record("refused", site.person().name, None, id[:40], {"why": error.message, "platform": "web"})
+        context.fleet.record("refused", context.person().name, None, id[:40], {"why": error.message, "platform": "web"})
         raise
 
 
-def decided(site: Site, id: str, given: bodies.Answer) -> Gate:
-    """The gate after a decision made on the web."""
-    bound = {"note": given.note, "revision": given.revision, "digest": given.digest, "platform": "web"}
-    return notify.decide(site.fleet, id, given.choice, site.person(), **bound)
+def decided(id: str, answer: given.Answer, context: Context) -> Gate:
+    """Decide a gate on the web and return its new state."""
+    bound = {"note": answer.note, "revision": answer.revision, "digest": answer.digest, "platform": "web"}
+    return notify.decide(context.fleet, id, answer.choice, context.person(), **bound)
 
 
 def _result(fleet: Fleet, id: str, outcome: Gate | FleetError) -> dict[str, Any]:
-    """What became of one of several: `{"id", "decided", "gate"}`, and `error` where it was not decided."""
+    """Return the result for one gate of several, with `error` where it was not decided."""
     error = outcome if isinstance(outcome, FleetError) else None
     now = outcome.data if isinstance(outcome, Conflict) else outcome
     shown = views.gates_json(fleet.weighed([now]), fleet)[0] if isinstance(now, Gate) else None
@@ -110,7 +115,7 @@ def _result(fleet: Fleet, id: str, outcome: Gate | FleetError) -> dict[str, Any]
 
 
 def _revisions(fleet: Fleet, newest: Gate) -> Iterator[Gate]:
-    """A gate, then the revisions before it, newest first."""
+    """Yield a gate, then its earlier revisions, newest first."""
     gate: Gate | None = newest
     for _ in range(MOST_REVISIONS):
         if gate is None:

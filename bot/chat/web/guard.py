@@ -1,20 +1,20 @@
-"""What keeps other web pages out: Host and Origin are checked on every request and upgrade, and what we serve may load
-nothing from elsewhere and be framed nowhere.
+"""Protection against other web pages.
 
-A page on another site can make a browser send requests here, also under a name of its own that points to this machine;
-it can forge neither the `Host` that it was itself loaded from nor the `Origin`.
+`Host` and `Origin` are checked on every request and upgrade. Our pages load nothing from other sites and cannot be framed.
+A page of another site can make a browser send requests here, even under its own name that resolves to this machine, but it
+can forge neither the `Host` it was loaded from nor the `Origin`.
 """
 
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from bot.chat.web.refusals import Handler, Middleware, Refused
+from bot.chat.web.errors import Handler, Middleware, Refused
 
 LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 EVERYWHERE = frozenset({"0.0.0.0", "::", ""})  # noqa: S104  compared with, not bound to
 
-# Not no-referrer: with that, Chromium sends “Origin: null” along with the forms of our own pages.
+# no-referrer would make Chromium send “Origin: null” with the forms of our own pages.
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -30,10 +30,10 @@ HEADERS = {
 
 
 def host_name(host: str) -> str | None:
-    """The name in a `Host` header, lower case; None when it is no host and port."""
+    """Return the name in a `Host` header in lower case, or None if it is malformed."""
     try:
         parts = urlsplit(f"//{host}")
-        parts.port  # noqa: B018  raises for a port that is none
+        parts.port  # noqa: B018  raises for an invalid port
     except ValueError:
         return None
     plain = parts.netloc == host and "@" not in host and not parts.path
@@ -41,8 +41,10 @@ def host_name(host: str) -> str | None:
 
 
 def host_allowed(host: str, configured: str) -> bool:
-    """Whether a `Host` header names this machine or the configured host, under any port: a container's may be published
-    under another one."""
+    """Return True if a `Host` header names this machine or the configured host.
+
+    Any port is accepted, since a container's port may be published under another number.
+    """
     name = host_name(host)
     if name is None:
         return False
@@ -50,13 +52,13 @@ def host_allowed(host: str, configured: str) -> bool:
 
 
 def origin_matches(origin: str, host: str) -> bool:
-    """Whether an `Origin` header is the site of the `Host` header."""
-    scheme, _, place = origin.partition("://")
-    return scheme.lower() in {"http", "https"} and place.lower() == host.lower()
+    """Return True if an `Origin` header matches the `Host` header."""
+    scheme, _, site = origin.partition("://")
+    return scheme.lower() in {"http", "https"} and site.lower() == host.lower()
 
 
 def guard(configured: str) -> Middleware:
-    """Refuse what another site may have sent."""
+    """Refuse requests that another site may have sent."""
 
     @web.middleware
     async def guarding(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -65,15 +67,15 @@ def guard(configured: str) -> Middleware:
             raise Refused(
                 403,
                 "wrong_host",
-                f"This fleet does not go by the name “{host[:80]}”.",
-                "Open it as http://localhost, or set FLEET_WEB_HOST to the name that you use.",
+                f"Unknown host name “{host[:80]}”.",
+                "Open http://localhost instead, or set FLEET_WEB_HOST to the name you use.",
             )
         if any(not origin_matches(origin, host) for origin in origins):
             raise Refused(
                 403,
                 "wrong_origin",
-                "The request was sent by another web page.",
-                "Open the fleet's own page and try again there.",
+                "Another web page sent this request.",
+                "Open the fleet's own page and try again.",
             )
         return await handler(request)
 
@@ -81,7 +83,7 @@ def guard(configured: str) -> Middleware:
 
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
-    """Put the headers that protect a page on every response."""
+    """Add the security headers to every response."""
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     response.headers.setdefault("Cache-Control", "no-store")

@@ -1,4 +1,4 @@
-"""Whether it lives, whether it is ready, and its figures for Prometheus."""
+"""Liveness, readiness and Prometheus metrics."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from bot.chat.web.refusals import Handler, Middleware, answer
-from bot.chat.web.site import SITE, Site
+from bot.chat.web.context import CONTEXT, Context
+from bot.chat.web.errors import Handler, Middleware, json_response
 from bot.domain import WorkState
 
 if TYPE_CHECKING:
@@ -19,32 +19,32 @@ REQUESTS = web.AppKey("requests", Counter[tuple[str, str]])
 
 @routes.get("/healthz")
 async def alive(request: web.Request) -> web.Response:
-    """It answers, so it lives."""
-    return answer({"status": "ok"})
+    """Return 200 while the process answers."""
+    return json_response({"status": "ok"})
 
 
 @routes.get("/readyz")
 async def ready(request: web.Request) -> web.Response:
-    """Whether every part that is wanted works; 503 when one does not."""
-    parts = request.app[SITE].ready()
+    """Return the state of every part, with status 503 when one that is configured is down."""
+    parts = request.app[CONTEXT].ready()
     fine = all(part.state != "down" for part in parts.values())
     told = {name: {"state": part.state, "why": part.why} for name, part in parts.items()}
-    return answer({"ready": fine, "parts": told}, 200 if fine else 503)
+    return json_response({"ready": fine, "parts": told}, 200 if fine else 503)
 
 
 @routes.get("/metrics")
 async def metrics(request: web.Request) -> web.Response:
-    """Figures in Prometheus's text format."""
-    from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest  # 120 ms; wanted by few
+    """Return metrics in Prometheus's text format."""
+    from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest  # imported here because it takes 120 ms
 
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
-    registry.register(_Figures(request.app[SITE], request.app[REQUESTS]))
+    registry.register(_Metrics(request.app[CONTEXT], request.app[REQUESTS]))
     return web.Response(body=generate_latest(registry), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
 
 
 def counting(requests: "Counter[tuple[str, str]]") -> Middleware:
-    """Count every answer by route and status."""
+    """Count every response by route and status."""
 
     @web.middleware
     async def count(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -56,36 +56,40 @@ def counting(requests: "Counter[tuple[str, str]]") -> Middleware:
     return count
 
 
-class _Figures:
-    """The fleet's figures, read when they are asked for."""
+class _Metrics:
+    """Metrics of the fleet, collected at each request."""
 
-    def __init__(self, site: Site, requests: "Counter[tuple[str, str]]") -> None:
-        self._site, self._requests = site, requests
+    def __init__(self, context: Context, requests: "Counter[tuple[str, str]]") -> None:
+        self._context, self._requests = context, requests
 
     def collect(self) -> "Iterable[Metric]":
-        """What Prometheus stores."""
-        fleet = self._site.fleet
+        """Yield every metric family."""
+        fleet = self._context.fleet
         status = fleet.status()
         products, capacity = status.products, status.capacity
         work = Counter(each.state.value for each in fleet.store.work.open())
         states = {(state.value,): work[state.value] for state in WorkState if state.open}
         yield _gauge("fleet_products", "Products by state", Counter((each.state,) for each in products), "state")
-        yield _gauge("fleet_sessions", "Active sessions", {(each.name,): len(each.sessions) for each in products}, "product")
-        yield _gauge("fleet_gates_open", "Gates that wait", {(each.name,): len(each.gates) for each in products}, "product")
+        yield _gauge(
+            "fleet_sessions", "Running sessions by product", {(each.name,): len(each.sessions) for each in products}, "product"
+        )
+        yield _gauge(
+            "fleet_gates_open", "Open gates by product", {(each.name,): len(each.gates) for each in products}, "product"
+        )
         yield _gauge("fleet_work", "Unfinished work by state", states, "state")
         costs = {(each.name,): each.cost_usd_today for each in products}
-        yield _gauge("fleet_cost_usd_today", "US dollars spent today by a product's agents", costs, "product")
-        yield _gauge("fleet_spent_usd_today", "US dollars spent today in all", {(): capacity.spent_usd})
-        yield _gauge("fleet_sessions_running", "Work that holds a place", {(): capacity.running})
-        yield _gauge("fleet_sessions_max", "Places there are", {(): capacity.max_sessions})
-        yield _gauge("fleet_runtime_memory_bytes", "Memory of the runtimes", {(): capacity.memory_gb * 2**30})
-        yield _gauge("fleet_runtime_cpu_percent", "CPU of the runtimes", {(): capacity.cpu_percent})
-        yield _gauge("fleet_runtimes_down", "Runtimes that do not answer", {(): len(fleet.down)})
+        yield _gauge("fleet_cost_usd_today", "US dollars spent today by product", costs, "product")
+        yield _gauge("fleet_spent_usd_today", "US dollars spent today in total", {(): capacity.spent_usd})
+        yield _gauge("fleet_sessions_running", "Slots in use", {(): capacity.running})
+        yield _gauge("fleet_sessions_max", "Slots available", {(): capacity.max_sessions})
+        yield _gauge("fleet_runtime_memory_bytes", "Memory used by the runtimes", {(): capacity.memory_gb * 2**30})
+        yield _gauge("fleet_runtime_cpu_percent", "CPU used by the runtimes", {(): capacity.cpu_percent})
+        yield _gauge("fleet_runtimes_down", "Unreachable runtimes", {(): len(fleet.down)})
         outbox = {(state,): rows for state, rows in fleet.store.outbox.counts().items()}
-        yield _gauge("fleet_outbox", "Posts on their way to a platform, by state", outbox, "state")
-        yield _gauge("fleet_web_clients", "Open pages and programs", {(): len(self._site.clients)})
-        yield _gauge("fleet_turns_running", "Conversations in which a turn runs", {(): len(self._site.router.running())})
-        yield _counter("fleet_web_requests", "Requests answered", self._requests, "route", "status")
+        yield _gauge("fleet_outbox", "Posts in the outbox by state", outbox, "state")
+        yield _gauge("fleet_web_clients", "Connected pages and programs", {(): len(self._context.clients)})
+        yield _gauge("fleet_turns_running", "Conversations with a running turn", {(): len(self._context.router.running())})
+        yield _counter("fleet_web_requests", "HTTP requests by route and status", self._requests, "route", "status")
 
 
 def _gauge(name: str, words: str, values: Any, *labels: str) -> "Metric":

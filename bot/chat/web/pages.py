@@ -1,4 +1,4 @@
-"""The page, the login page, and the few files that they load."""
+"""The page, the page of a gate, the login page, and their files."""
 
 import mimetypes
 import re
@@ -11,8 +11,8 @@ from importlib.resources import files
 from aiohttp import web
 
 from bot.chat.web.auth import give_cookie, has_cookie, signed_in
-from bot.chat.web.refusals import Refused
-from bot.chat.web.site import SITE
+from bot.chat.web.context import CONTEXT
+from bot.chat.web.errors import Refused
 
 routes = web.RouteTableDef()
 ICON = "icon.svg"
@@ -21,7 +21,7 @@ GATE_PAGE = re.compile(r"/gates/g[0-9]{1,17}")
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """One file of the page."""
+    """One static file."""
 
     content: bytes
     kind: str
@@ -29,7 +29,7 @@ class File:
 
 
 def read_files() -> dict[str, File]:
-    """Every file of the page, by name."""
+    """Return every static file by name."""
     found = {}
     for each in (files("bot.chat.web") / "static").iterdir():
         if each.is_file():
@@ -43,23 +43,26 @@ FILES = web.AppKey("files", Mapping[str, File])
 
 
 def edition(found: Mapping[str, File]) -> str:
-    """What tells one edition of the page from another, so that an open one can say that it is outdated."""
+    """Return a hash of all static files, by which an open page notices that it is outdated."""
     return sha256("".join(sorted(each.tag for each in found.values())).encode()).hexdigest()[:16]
 
 
 @routes.get("/")
 async def page(request: web.Request) -> web.Response:
-    """The page. A token in the address becomes a cookie and leaves the address; whoever is not signed in is asked for it."""
+    """Serve the page.
+
+    A token in the address is replaced by a cookie. Without sign-in, redirects to the login page.
+    """
     if "token" in request.query:
-        if not request.app[SITE].login.check(request.query["token"], request.remote or ""):
-            return _go("/login?wrong")
+        if not request.app[CONTEXT].login.check(request.query["token"], request.remote or ""):
+            return _redirect("/login?wrong")
         return _enter(request)
     return _page(request, "index.html", "/login")
 
 
 @routes.get("/gates/{id}")
 async def whole_gate(request: web.Request) -> web.Response:
-    """One gate on a page of its own, to read, print and decide: the whole plan, what changed, and its history."""
+    """Serve the page of one gate: the full plan, its changes and history, and the decision."""
     if not GATE_PAGE.fullmatch(request.path):
         raise web.HTTPNotFound
     return _page(request, "gate.html", f"/login?to={request.path}")
@@ -67,19 +70,24 @@ async def whole_gate(request: web.Request) -> web.Response:
 
 @routes.get("/login")
 async def ask(request: web.Request) -> web.Response:
-    """Ask for the token."""
+    """Serve the login page."""
     return _login(request, WRONG if "wrong" in request.query else "")
 
 
 @routes.post("/login")
 async def enter(request: web.Request) -> web.Response:
-    """Take the token from the form."""
-    site = request.app[SITE]
+    """Sign in with the token from the login form."""
+    context = request.app[CONTEXT]
     if request.content_type not in {"application/x-www-form-urlencoded", "multipart/form-data"}:
-        raise Refused(415, "wrong_content_type", "The login takes a form.", "Programs send “Authorization: Bearer” instead.")
+        raise Refused(
+            415,
+            "wrong_content_type",
+            "The login expects a form.",
+            "Programs send “Authorization: Bearer …” with FLEET_WEB_TOKEN instead.",
+        )
     token = (await request.post()).get("token", "")
     try:
-        good = site.login.check(token if isinstance(token, str) else "", request.remote or "")
+        good = context.login.check(token if isinstance(token, str) else "", request.remote or "")
     except Refused as refusal:
         return _login(request, str(refusal), refusal.status, refusal.headers)
     if not good:
@@ -89,53 +97,53 @@ async def enter(request: web.Request) -> web.Response:
 
 @routes.post("/logout")
 async def leave(request: web.Request) -> web.Response:
-    """Sign this browser out, and end what it has open."""
-    site = request.app[SITE]
-    left = _go("/login")
-    site.clients.cut_cookie(request.cookies.get(site.login.cookie, ""))
-    left.del_cookie(site.login.cookie, path="/", httponly=True, samesite="Strict")
+    """Sign this browser out and close its connections."""
+    context = request.app[CONTEXT]
+    left = _redirect("/login")
+    context.clients.cut_cookie(request.cookies.get(context.login.cookie, ""))
+    left.del_cookie(context.login.cookie, path="/", httponly=True, samesite="Strict")
     return left
 
 
 @routes.get("/static/{name}")
 async def static(request: web.Request) -> web.Response:
-    """A script, a style sheet or the icon."""
+    """Serve a script, a style sheet or the icon."""
     return _file(request, request.match_info["name"])
 
 
 @routes.get("/favicon.ico")
 async def icon(request: web.Request) -> web.Response:
-    """The icon, where browsers look for it unasked."""
+    """Serve the icon at the address that browsers use by default."""
     return _file(request, ICON)
 
 
-WRONG = "That is not the token. It stands at the end of the address that “fleet up” printed, after “token=”."
+WRONG = "Wrong token. Copy it from the end of the address that “fleet up” printed, after “token=”."
 
 
-def _go(place: str) -> web.Response:
-    return web.Response(status=303, headers={"Location": place})
+def _redirect(path: str) -> web.Response:
+    return web.Response(status=303, headers={"Location": path})
 
 
 def _page(request: web.Request, name: str, login: str) -> web.Response:
-    """A page for whoever is signed in, which makes them stay so; everybody else goes to the login."""
-    site = request.app[SITE]
-    if not signed_in(request, site.login):
-        return _go(login)
+    """Return a page and renew the cookie, or redirect to the login page without sign-in."""
+    context = request.app[CONTEXT]
+    if not signed_in(request, context.login):
+        return _redirect(login)
     response = _file(request, name)
-    if has_cookie(request, site.login):
-        give_cookie(response, request, site.login)
+    if has_cookie(request, context.login):
+        give_cookie(response, request, context.login)
     return response
 
 
 def _wanted(request: web.Request) -> str:
-    """Where to go after the login: to the page of a gate if it was asked for, else to the page; never anywhere else."""
+    """Return where to go after the login: the page of a gate or the page, never anywhere else."""
     wanted = request.query.get("to", "")
     return wanted if GATE_PAGE.fullmatch(wanted) else "/"
 
 
-def _enter(request: web.Request, place: str = "/") -> web.Response:
-    entered = _go(place)
-    give_cookie(entered, request, request.app[SITE].login)
+def _enter(request: web.Request, path: str = "/") -> web.Response:
+    entered = _redirect(path)
+    give_cookie(entered, request, request.app[CONTEXT].login)
     return entered
 
 
@@ -146,7 +154,7 @@ def _login(request: web.Request, words: str, status: int = 200, headers: Mapping
 
 
 def _file(request: web.Request, name: str) -> web.Response:
-    """A file of the page; browsers ask each time whether it has changed."""
+    """Return a static file. Browsers check at each visit whether it has changed."""
     found = request.app[FILES].get(name)
     if found is None or (name.endswith(".html") and request.path.startswith("/static/")):
         raise web.HTTPNotFound

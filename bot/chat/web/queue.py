@@ -1,9 +1,9 @@
-"""The queue and what is in use, as the page draws them; its order is changed by the skill prioritize."""
+"""The queue and capacity, as the page draws them. The skill `prioritize` changes the order."""
 
 from aiohttp import web
 
-from bot.chat.web.refusals import answer
-from bot.chat.web.site import SITE
+from bot.chat.web.context import CONTEXT
+from bot.chat.web.errors import json_response
 from bot.work import queue_view
 
 routes = web.RouteTableDef()
@@ -11,6 +11,6 @@ routes = web.RouteTableDef()
 
 @routes.get("/api/queue")
 async def queue(request: web.Request) -> web.Response:
-    """Who has a place, who waits for what and about how long, and what is left of each limit."""
-    site = request.app[SITE]
-    return answer(queue_view.as_json(queue_view.picture(site.fleet, site.person()), site.fleet))
+    """Return the work in slots, the queue with estimated waits, and the use of each limit."""
+    context = request.app[CONTEXT]
+    return json_response(queue_view.as_json(queue_view.picture(context.fleet, context.person()), context.fleet))

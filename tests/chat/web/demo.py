@@ -123,7 +123,7 @@ class Demo(WebBed):
 
     async def act(self) -> None:
         """What happened so far."""
-        self.person = self.chat.site.person()
+        self.person = self.chat.context.person()
         self.clock.ago(hours=2, minutes=10)
         await self.say("/fleet spawn product-c write the launch post", conversation="web:product-c")
         self._answered("product-c", "Merged **Launch post** (`content/launch.md`), 640 words, style guide held.")

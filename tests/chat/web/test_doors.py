@@ -79,7 +79,7 @@ async def test_a_wrong_token_in_the_address_leads_to_the_login(bed: WebBed) -> N
         assert (status, answer.headers["Location"]) == (303, "/login?wrong")
         assert "Set-Cookie" not in answer.headers
         _, text, _ = await browser.visit("/login?wrong")
-        assert "That is not the token" in text
+        assert "Wrong token." in text
 
 
 async def test_whoever_is_not_signed_in_is_asked_and_the_form_signs_in(bed: WebBed) -> None:
@@ -89,7 +89,7 @@ async def test_whoever_is_not_signed_in_is_asked_and_the_form_signs_in(bed: WebB
         status, text, _ = await browser.visit("/login")
         assert (status, 'name="token"' in text, "{{" in text) == (200, True, False)
         status, text, _ = await browser.visit("/login", "POST", data={"token": "no"})
-        assert (status, "That is not the token" in text) == (401, True)
+        assert (status, "Wrong token." in text) == (401, True)
         status, _, answer = await browser.visit("/login", "POST", data={"token": f" {TOKEN}\n"})
         assert (status, answer.headers["Location"]) == (303, "/")
         assert (await browser.visit("/"))[0] == 200
@@ -127,7 +127,7 @@ async def test_a_cookie_grows_old_unless_the_page_is_visited(bed: WebBed) -> Non
 
 @pytest.mark.parametrize("change", ["", ".", "1000000.", "99999999999.{sign}", "1000001.{sign}", "１.{sign}", "1000000.ü"])
 async def test_a_cookie_that_we_did_not_make_is_none(bed: WebBed, change: str) -> None:
-    login = bed.chat.site.login
+    login = bed.chat.context.login
     sign = login.make().partition(".")[2]
     assert login.good(login.make())
     assert not login.good(change.format(sign=sign))
@@ -137,8 +137,8 @@ async def test_another_token_has_another_cookie(bed: WebBed, tmp_path: Path) -> 
     from bot.chat.web.auth import Login
 
     other = Login("another", lambda: bed.seconds)
-    assert other.cookie != bed.chat.site.login.cookie
-    assert not other.good(bed.chat.site.login.make())
+    assert other.cookie != bed.chat.context.login.cookie
+    assert not other.good(bed.chat.context.login.make())
 
 
 async def test_guessing_is_stopped_and_time_lets_one_try_again(bed: WebBed) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from bot.agent.live import Delta, Doing
 from bot.chat.web.clients import Client, Clients
-from bot.chat.web.streams import Streams
+from bot.chat.web.stream import Streams
 from tests.chat.web.webbed import BEARER, PATIENCE, WebBed
 from tests.fakes.model import ScriptedModel
 from tests.standins.script import call, say
@@ -196,7 +196,7 @@ async def test_a_client_that_does_not_read_is_cut_off_and_nobody_else_waits(bed:
     writer.write("\r\n".join([*lines, "", ""]).encode())
     await reader.readuntil(b"\r\n\r\n")
     async with bed.listen() as ears:
-        clients = bed.chat.site.clients
+        clients = bed.chat.context.clients
         assert len(clients) == 2
         async with asyncio.timeout(PATIENCE):
             while len(clients) == 2:
@@ -308,7 +308,7 @@ def _drain(client: Client) -> list[str]:
 
 async def test_other_platforms_are_none_of_the_pages_business(bed: WebBed) -> None:
     bed.chat.live("slack:C1", Delta("secret"))
-    assert bed.chat.site.streams.now("slack:C1") is None
+    assert bed.chat.context.streams.now("slack:C1") is None
 
 
 async def test_a_plain_request_is_no_socket(bed: WebBed) -> None:

@@ -1,7 +1,7 @@
-"""What happens during a turn, as pages see it: the answer so far, rendered, and what the coordinator does.
+"""Live text and activity of a turn.
 
-Text arrives in small pieces; it is told at once and then at most every `PAUSE` seconds, each time with the whole of it
-rendered, so that a page that missed some, or opened in between, is right again with the next one.
+Text arrives in small pieces. The first is sent at once, the others at most every `PAUSE` seconds, each time with the whole
+answer rendered, so that a page that missed some or opened in between is right again with the next one.
 """
 
 import asyncio
@@ -10,17 +10,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.agent.live import Delta, Doing, Live
+from bot.chat.web.channels import to_name
 from bot.chat.web.clients import Clients
 from bot.text.markdown import render
 
 PAUSE = 0.08
 """Seconds between two pieces of one answer."""
-PREFIX = "web:"
 
 
 @dataclass(slots=True)
 class _Turn:
-    """A conversation in which something happens."""
+    """The live state of one conversation."""
 
     text: str = ""
     unsent: str = ""
@@ -30,16 +30,16 @@ class _Turn:
 
 
 class Streams:
-    """Every conversation in which something happens now."""
+    """Live state of every conversation with activity."""
 
     def __init__(self, clients: Clients, running: Callable[[], Container[str]]) -> None:
         self._clients = clients
         self._running = running
-        """Conversations in which a turn of the agent runs."""
+        """Callback that returns the conversations with a running turn."""
         self._turns: dict[str, _Turn] = {}
 
     def hear(self, conversation: str, event: Live) -> None:
-        """Something happens in a conversation."""
+        """Take an event of a turn."""
         turn = self._turns.setdefault(conversation, _Turn())
         if isinstance(event, Delta):
             turn.text += event.text
@@ -52,7 +52,7 @@ class Streams:
             self._clients.tell(
                 {
                     "type": "doing",
-                    "conversation": conversation.removeprefix(PREFIX),
+                    "conversation": to_name(conversation),
                     "text": event.text,
                     "skill": event.skill,
                     "turn": conversation in self._running(),
@@ -63,7 +63,7 @@ class Streams:
                 self.settle(conversation)
 
     def settle(self, conversation: str) -> None:
-        """Forget what was streamed there, unless a turn goes on."""
+        """Forget the streamed text of a conversation without a running turn."""
         if conversation not in self._running():
             self._forget(conversation)
 
@@ -73,7 +73,7 @@ class Streams:
             self._forget(conversation)
 
     def now(self, conversation: str) -> dict[str, Any] | None:
-        """What happens in a conversation, for a page that opens in the middle of it."""
+        """Return the live state of a conversation, for a page that opens during a turn."""
         turn = self._turns.get(conversation)
         if turn is None:
             return None
@@ -93,7 +93,7 @@ class Streams:
     def _tell(self, conversation: str, turn: _Turn) -> None:
         message = {
             "type": "delta",
-            "conversation": conversation.removeprefix(PREFIX),
+            "conversation": to_name(conversation),
             "text": turn.unsent,
             "html": render(turn.text),
         }

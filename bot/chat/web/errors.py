@@ -1,4 +1,4 @@
-"""Every error as the API reports it: `{"error": {"code", "message", "hint"}}`, with the status that fits."""
+"""Errors of the API: `{"error": {"code", "message", "hint"}}` with an HTTP status."""
 
 import logging
 import secrets
@@ -27,10 +27,19 @@ if TYPE_CHECKING:
     from bot.fleet import Fleet
 
 log = logging.getLogger(__name__)
-__all__ = ["LARGEST", "Handler", "Middleware", "Refused", "answer", "error_json", "refusals", "status_of", "unexpected"]
-
+__all__ = [
+    "LARGEST",
+    "Handler",
+    "Middleware",
+    "Refused",
+    "error_json",
+    "error_responses",
+    "json_response",
+    "status_of",
+    "unexpected",
+]
 LARGEST = 256 * 1024
-"""Bytes of a request's body or of one WebSocket message."""
+"""Bytes of a request body or of one WebSocket message."""
 
 STATUS: tuple[tuple[type[FleetError], int], ...] = (
     (NotFound, 404),
@@ -58,18 +67,18 @@ ENGINE_STATUS = {
     "too_large": 413,
     "timed_out": 504,
 }
-"""What the engine refuses because of what was asked, rather than because it failed."""
+"""HTTP status of engine errors that are caused by the request, by error code. All others are 502."""
 
 HTTP = {
-    400: ("bad_request", "That is no request that can be read.", "See docs/reference.md for the routes."),
-    404: ("no_such_route", "Nothing is served under this address.", "See docs/reference.md for the routes; the page is at /."),
-    405: ("wrong_method", "This address takes another method.", "The Allow header names those it takes."),
-    413: ("too_large", f"The request is larger than {LARGEST // 1024} KiB.", "Send less at once."),
+    400: ("bad_request", "Malformed HTTP request.", "See docs/reference.md for the routes."),
+    404: ("no_such_route", "There is no such address.", "The page is at /. See docs/reference.md for the routes."),
+    405: ("wrong_method", "This address does not support this method.", "See the Allow header for the supported methods."),
+    413: ("too_large", f"The request is larger than {LARGEST // 1024} KiB.", "Send a smaller request."),
 }
 
 
 class Refused(FleetError):
-    """A request that the web refuses by itself: not signed in, wrong host, wrong kind of content, too many attempts."""
+    """A request refused by the web server: no sign-in, wrong host, wrong content type, too many attempts."""
 
     def __init__(self, status: int, code: str, message: str, hint: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(message, hint, code=code)
@@ -78,7 +87,7 @@ class Refused(FleetError):
 
 
 def status_of(error: FleetError) -> int:
-    """The HTTP status of an error."""
+    """Return the HTTP status of an error."""
     if isinstance(error, Refused):
         return error.status
     if isinstance(error, EngineError) and error.code in ENGINE_STATUS:
@@ -87,47 +96,45 @@ def status_of(error: FleetError) -> int:
 
 
 def error_json(error: FleetError, fleet: "Fleet | None" = None) -> dict[str, Any]:
-    """The error; where somebody was faster, also who won and the gate as it is now."""
-    answer: dict[str, Any] = {"error": error.as_json()}
+    """Return an error as JSON, with the gate and its decision where another decision came first."""
+    shown: dict[str, Any] = {"error": error.as_json()}
     if isinstance(error, Conflict) and isinstance(error.data, Gate) and fleet is not None:
-        answer["gate"] = views.gate_json(error.data, fleet)
-        answer["decision"] = answer["gate"]["decision"]
-    return answer
+        shown["gate"] = views.gate_json(error.data, fleet)
+        shown["decision"] = shown["gate"]["decision"]
+    return shown
 
 
 def unexpected(error: Exception) -> FleetError:
-    """An error that nobody foresaw: its story goes to the log under a number, the number to the person."""
+    """Log an unexpected error under a number, and return an error that shows the number."""
     number = secrets.token_hex(4)
     log.error("error %s in the web", number, exc_info=error)
-    return FleetError(
-        f"Something broke while this was handled (error {number}).", "The log has the details under that number. Try again."
-    )
+    return FleetError(f"Internal error {number}.", f"Try again. If it happens again, search the log for {number}.")
 
 
-def refusals(fleet: "Fleet") -> Middleware:
-    """Answer every failure in the same form. One of the few places that catch everything, since events arrive here."""
+def error_responses(fleet: "Fleet") -> Middleware:
+    """Return every error in the same form."""
 
     @web.middleware
-    async def answering(request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def answered(request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
             return await handler(request)
         except FleetError as error:
             headers = error.headers if isinstance(error, Refused) else {}
-            return answer(error_json(error, fleet), status_of(error), headers)
+            return json_response(error_json(error, fleet), status_of(error), headers)
         except web.HTTPException as error:
             return _of_http(error)
-        except Exception as error:  # noqa: BLE001  whoever asked gets an answer, the log gets the story
-            return answer(error_json(unexpected(error)), 500)
+        except Exception as error:  # noqa: BLE001  an inbound event: the client gets an answer and the log gets the traceback
+            return json_response(error_json(unexpected(error)), 500)
 
-    return answering
+    return answered
 
 
 def _of_http(error: web.HTTPException) -> web.Response:
     code, message, hint = HTTP.get(error.status, ("refused", error.reason or "Refused.", ""))
     allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
-    return answer({"error": {"code": code, "message": message, "hint": hint}}, error.status, allow)
+    return json_response({"error": {"code": code, "message": message, "hint": hint}}, error.status, allow)
 
 
-def answer(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
-    """A JSON response."""
+def json_response(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+    """Return a JSON response."""
     return web.Response(body=to_json(value), content_type="application/json", charset="utf-8", status=status, headers=headers)
