@@ -14,7 +14,6 @@
 
 import asyncio
 import logging
-import random
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from bot.agent.model import Begun, Finished, Message, Model, ModelEvent, ModelRequest, TextDelta, Usage
 from bot.agent.pricing import cost_usd, known
 from bot.domain.errors import ModelError
+from bot.text.backoff import Backoff
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 DEFAULT_MODEL = "claude-sonnet-5-5"
 DEFAULT_URL = "https://api.anthropic.com"
 TRIES = 3
+RETRIES = Backoff(0.5, longest=1.0, jitter=0.25)
 MOST_WAIT = 20.0
 """Seconds that a person is kept waiting for one more try."""
 SILENCE = 120.0
@@ -63,8 +64,9 @@ _WORDS = {
 class Claude(Model):
     """Claude, by its API key. Nothing is connected before the first answer is asked for."""
 
-    def __init__(self, *, api_key: str, base_url: str | None = None, model: str = DEFAULT_MODEL, backoff: float = 0.5) -> None:
-        """`backoff`: seconds before the second try; doubled for each further one."""
+    def __init__(
+        self, *, api_key: str, base_url: str | None = None, model: str = DEFAULT_MODEL, backoff: Backoff = RETRIES
+    ) -> None:
         self.name = model
         self._key, self._url, self._backoff = api_key, base_url or DEFAULT_URL, backoff
         self._client: AsyncAnthropic | None = None
@@ -89,7 +91,7 @@ class Claude(Model):
                 elif tries <= 0 or failure.code not in _PASSING or failure.wait > MOST_WAIT:
                     raise self._words(failure) from failure.__cause__
                 else:
-                    await asyncio.sleep(failure.wait or self._backoff * 2 ** (TRIES - 1 - tries) * random.uniform(0.75, 1))  # noqa: S311
+                    await asyncio.sleep(failure.wait or self._backoff.pause(TRIES - tries))
 
     async def close(self) -> None:
         """Let go of connections; the next answer opens them again."""

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import random
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -10,14 +9,14 @@ from bot.domain.errors import EngineError, RuntimeUnreachable
 from bot.engine.base import RuntimeInfo
 from bot.engine.transport import Line, Transport
 from bot.supervisor.protocol import ChannelError, Decoder, Event, Hello, Message, Request, Response, encode
+from bot.text.backoff import Backoff
 
 log = logging.getLogger(__name__)
 
 GREETING = 10.0
 """Seconds that the supervisor may take for its hello."""
 
-BACKOFF = (0.1, 15.0)
-"""First and longest pause before connecting again, in seconds; doubled each time, then scattered by half."""
+RECONNECT = Backoff(0.1, longest=15.0, jitter=0.25)
 
 PULSE = 10.0
 """Seconds between two looks whether the supervisor still answers; what it says then keeps its figures fresh."""
@@ -127,9 +126,8 @@ class Link:
             finally:
                 await self._hang_up()
             self._lost(reason)
-            pause = min(BACKOFF[0] * 2**attempts, BACKOFF[1]) * random.uniform(0.5, 1.0)  # noqa: S311
-            attempts = min(attempts + 1, 20)
-            await asyncio.sleep(pause)
+            attempts += 1
+            await asyncio.sleep(RECONNECT.pause(attempts))
 
     async def _connect(self) -> None:
         self._decoder = Decoder()

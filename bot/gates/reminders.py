@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from bot.domain import Approvals, Gate, GateState
+from bot.text.backoff import Backoff
 
 LONGEST_PAUSE = timedelta(days=1)
 """Between two reminders."""
@@ -20,8 +21,8 @@ def reminds_at(gate: Gate, rules: Approvals, loud: Loud) -> datetime | None:
     """When its approvers are reminded next; None once it is not open any more."""
     if gate.state is not GateState.OPEN:
         return None
-    pause = min(timedelta(minutes=rules.remind_after) * 2 ** min(gate.reminders, 20), LONGEST_PAUSE)
-    return loud((gate.reminded_at or gate.created_at) + pause)
+    pause = Backoff(rules.remind_after * 60, longest=LONGEST_PAUSE.total_seconds()).pause(gate.reminders + 1)
+    return loud((gate.reminded_at or gate.created_at) + timedelta(seconds=pause))
 
 
 def escalates_at(gate: Gate, rules: Approvals, loud: Loud) -> datetime | None:

@@ -1,18 +1,17 @@
 """From the outbox to a chat platform: each post is shown once, in order, and shown anew when a gate on it has changed."""
 
 import logging
-import random
 from datetime import timedelta
 
 from bot.conversation.platform import Chat
 from bot.domain.errors import DeliveryError
 from bot.fleet import BOARD, Fleet
 from bot.store.outbox import Outgoing
+from bot.text.backoff import Backoff
 
 log = logging.getLogger(__name__)
 
-LONGEST_PAUSE = 300.0
-"""Seconds between two tries at the most; doubled from one on, and scattered by a quarter."""
+RETRIES = Backoff(1.0, longest=300.0, jitter=0.25)
 GIVEN_UP = timedelta(hours=24)
 """A post that a platform has not taken for so long is given up: nobody waits for it there any more."""
 WAITS = frozenset({"auth", "limited"})
@@ -59,8 +58,8 @@ def _not_taken(fleet: Fleet, row: Outgoing, error: DeliveryError) -> None:
     elif error.code not in WAITS and (_final(error) or now - row.created_at > GIVEN_UP):
         _give_up(fleet, row, error)
     else:
-        pause = min(2.0 ** min(row.attempts, 16), LONGEST_PAUSE) * random.uniform(0.75, 1.25)  # noqa: S311
-        at = now + timedelta(seconds=max(error.retry_after or 0.0, pause))
+        pause = max(error.retry_after or 0.0, RETRIES.pause(row.attempts + 1))
+        at = now + timedelta(seconds=pause)
         outbox.retry(row.number, error.message, now, at, unknown=error.code == "unknown")
 
 

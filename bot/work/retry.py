@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from bot.domain import Work, WorkState
+from bot.text.backoff import Backoff
 from bot.text.wording import count, shortened
 from bot.work.admission import Hold
 
-BACKOFF = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=15))
-"""Pauses before work is started again whose session was lost; the last one for good."""
+RETRIES = Backoff(60, longest=15 * 60, factor=5)
+"""Pauses before work whose session was lost starts again: 1, 5, then 15 minutes."""
 HARMLESS = frozenset({"scout", "reviewer"})
 """Capabilities that read and report: doing their task twice changes nothing."""
-COOLING = timedelta(minutes=30)
-"""How long nothing starts on a product after its first failures in a row; twice as long after each further one."""
-LONGEST_COOLING = timedelta(hours=4)
+COOLING = Backoff(30 * 60, longest=4 * 3600)
+"""Pauses of a product after failures in a row: 30 minutes, doubled after each further failure, at most 4 hours."""
 
 
 def safe_to_repeat(work: Work) -> bool:
@@ -24,7 +24,7 @@ def safe_to_repeat(work: Work) -> bool:
 
 def pause_before(attempt: int) -> timedelta:
     """How long to wait before the retry with this number, from 1."""
-    return BACKOFF[min(attempt, len(BACKOFF)) - 1]
+    return timedelta(seconds=RETRIES.pause(attempt))
 
 
 def in_a_row(ended: Sequence[Work], since: datetime | None) -> list[Work]:
@@ -43,8 +43,7 @@ def cooling(product: str, failed: Sequence[Work], most: int, now: datetime) -> H
     if len(failed) < most:
         return None
     last = failed[0]
-    doublings = min(len(failed) - most, 10)
-    again = (last.ended_at or last.updated_at) + min(COOLING * 2**doublings, LONGEST_COOLING)
+    again = (last.ended_at or last.updated_at) + timedelta(seconds=COOLING.pause(len(failed) - most + 1))
     if now >= again:
         return None
     when = f"tried again after {again:%H:%M} UTC, or at once by /fleet resume {product}"

@@ -13,11 +13,13 @@ from bot.agent.claude import DEFAULT_MODEL, Claude
 from bot.agent.model import Begun, Finished, Message, Model, ModelRequest, TextDelta
 from bot.agent.pricing import cost_usd
 from bot.domain.errors import ModelError
+from bot.text.backoff import Backoff
 from tests.contracts.model import TOOLS, ModelContract, Scripted, ask, heard
 from tests.fakes.model import ScriptedModel
 from tests.standins.messages_api import MessagesApi
 from tests.standins.script import Reply, call, fail, say
 
+QUICK = Backoff(0.001, longest=0.01)
 KEY = "sk-ant-very-secret-0123456789"
 
 
@@ -29,7 +31,7 @@ async def api() -> AsyncIterator[MessagesApi]:
 
 @pytest.fixture
 async def claude(api: MessagesApi) -> AsyncIterator[Claude]:
-    model = Claude(api_key=KEY, base_url=api.url, backoff=0.001)
+    model = Claude(api_key=KEY, base_url=api.url, backoff=QUICK)
     yield model
     await model.close()
 
@@ -158,7 +160,7 @@ async def test_after_text_was_shown_it_is_tried_once_more_at_most(api: MessagesA
 
 
 async def test_nobody_listening(claude: Claude) -> None:
-    nowhere = Claude(api_key=KEY, base_url="http://127.0.0.1:1", backoff=0.001)
+    nowhere = Claude(api_key=KEY, base_url="http://127.0.0.1:1", backoff=QUICK)
     with pytest.raises(ModelError) as caught:
         await heard(nowhere, ask("hello"))
     assert caught.value.code == "unreachable"

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from bot.agent.claude import Claude
 from bot.agent.loop import TurnResult
 from bot.agent.model import Message
+from bot.text.backoff import Backoff
 from tests.agent.desk import Desk, Kept, Killed
 from tests.standins.messages_api import MessagesApi
 from tests.standins.script import Call, Rule, Script, call, calls, say
@@ -45,7 +46,7 @@ async def api() -> AsyncIterator[MessagesApi]:
 
 @pytest.fixture
 async def claude(api: MessagesApi) -> AsyncIterator[Claude]:
-    model = Claude(api_key="key", base_url=api.url, backoff=0.001)
+    model = Claude(api_key="key", base_url=api.url, backoff=Backoff(0.001, longest=0.01))
     yield model
     await model.close()
 

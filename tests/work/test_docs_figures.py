@@ -121,11 +121,11 @@ def test_waiting_times_match_the_code() -> None:
     assert f"no answer within {model_choice.PATIENCE:g} seconds" in SCHEDULING
     assert timedelta(hours=1) == PATIENCE
     assert "After the heavy work has waited for an hour, freed capacity is reserved for it" in SCHEDULING
-    *pauses, last = (f"{pause.total_seconds() / 60:g}" for pause in retry.BACKOFF)
+    *pauses, last = (f"{retry.pause_before(attempt).total_seconds() / 60:g}" for attempt in (1, 2, 3))
     assert f"starts again after {', '.join(pauses)} and {last} minutes" in SCHEDULING
     assert timedelta(minutes=10) == ANSWERING
     assert "until it has written its reply, for at most ten minutes" in SCHEDULING
-    assert timedelta(minutes=30) == retry.COOLING
+    assert retry.COOLING.first == 30 * 60
     assert "nothing starts on the product for half an hour" in SCHEDULING
     assert f"At {budgets.WARN_AT:.0%} people are notified once".replace("%", " %") in SCHEDULING
     assert (timedelta(minutes=5), 3) == (schedules.GRACE, schedules.FAILURES)

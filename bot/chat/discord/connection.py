@@ -20,6 +20,7 @@ from bot.chat.discord.page import ITEMS
 from bot.chat.discord.wire import FAILURES, refused
 from bot.conversation.platform import Part
 from bot.domain.errors import DeliveryError, SettingsError
+from bot.text.backoff import Backoff
 
 if TYPE_CHECKING:
     from bot.chat.discord.hearing import Hearing
@@ -30,8 +31,7 @@ Interaction = discord.Interaction[Any]
 
 PATIENCE = 15.0
 """Seconds for signing in."""
-PAUSES = (0.2, 1.0, 2.0, 5.0, 15.0, 30.0, 60.0)
-"""Seconds before the next client, by how many have ended one after the other; scattered by a quarter."""
+RECONNECT = Backoff(0.2, longest=60.0, factor=3, jitter=0.25)
 LONGEST_WAIT = 30.0
 """Seconds that a request waits for Discord's limits by itself; what has to wait longer goes back to the outbox."""
 FIRST = 5.0
@@ -259,8 +259,7 @@ class Connection:
             finally:
                 await _closed(client)
             self._tries += 1
-            pause = PAUSES[min(self._tries, len(PAUSES)) - 1]
-            await asyncio.sleep(pause * self._pace.retry * random.uniform(0.75, 1.25))  # noqa: S311
+            await asyncio.sleep(RECONNECT.pause(self._tries) * self._pace.retry)
 
     async def _up(self, client: Client) -> None:
         if client is not self._client:  # it has been closed, and only its library does not know yet

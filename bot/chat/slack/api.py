@@ -17,14 +17,16 @@ from slack_sdk.errors import SlackApiError, SlackRequestError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.domain.errors import DeliveryError
+from bot.text.backoff import Backoff
 
 log = logging.getLogger(__name__)
 
 DEFAULT_URL = "https://slack.com/api/"
 DEADLINE = 15
 """Seconds for one call."""
-TRIES, FIRST_PAUSE = 4, 0.5
-"""How often what only reads is asked, and the first pause (seconds) between; doubled each time."""
+TRIES = 4
+"""Attempts of a call that only reads."""
+RETRIES = Backoff(0.5, longest=2.0)
 GONE = {
     "channel_not_found": "Slack has no such channel, or I am not in it.",
     "not_in_channel": "I am not in that channel.",
@@ -111,7 +113,7 @@ class Api:
             try:
                 return await _worded(method, self.client.api_call(method, http_verb="GET", params=given))
             except DeliveryError as error:
-                pause = error.retry_after if error.retry_after is not None else FIRST_PAUSE * 2 ** (TRIES - left - 1)
+                pause = error.retry_after if error.retry_after is not None else RETRIES.pause(TRIES - left)
                 if (
                     not left
                     or error.code in {"gone", "auth", "malformed"}

@@ -20,12 +20,13 @@ from slack_sdk.socket_mode.async_client import AsyncBaseSocketModeClient
 from slack_sdk.socket_mode.request import SocketModeRequest
 
 from bot.chat.slack.api import AUTH, Api
+from bot.text.backoff import Backoff
 
 log = logging.getLogger(__name__)
 
 PING = 5.0
 """Seconds between two pings."""
-LONGEST_PAUSE = 60.0
+RECONNECT = Backoff(1.0, longest=60.0)
 
 
 class Socket(SocketModeClient):
@@ -41,7 +42,7 @@ class Socket(SocketModeClient):
     async def issue_new_wss_url(self) -> str:
         """Ask Slack for the address of a new socket; after failures, only after a while."""
         if self._tries:
-            await asyncio.sleep(min(2.0 ** min(self._tries - 1, 8), LONGEST_PAUSE) * min(1.0, self.ping_interval / PING))
+            await asyncio.sleep(RECONNECT.pause(self._tries) * min(1.0, self.ping_interval / PING))
         self._tries += 1
         self.why = self.why or "the connection to Slack was lost; connecting anew"
         try:
