@@ -52,8 +52,6 @@ BURST = timedelta(seconds=3)
 """Reports of one product that follow each other within this time become one message."""
 LONGEST_DETAIL = 8000
 """Characters of one text in a row of the journal; the longest note of a decision fits."""
-DEAD = "dead:"
-"""Begins the note of a conversation in which nothing can be shown any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +194,7 @@ class Fleet:
         )
         gates = [each.gate for each in order]
         work, waiting = _by_product(unfinished), _by_product(gates)
-        last, paused = self.store.work.last_ended(), self.store.notes("paused:")
+        last, paused = self.store.work.last_ended(), self.store.product_states.pauses()
         known, spent = room.products(self), room.spent_today(self)
         products = [
             product_status(
@@ -301,7 +299,7 @@ class Fleet:
 
     def paused(self, product: str) -> bool:
         """Whether a product is held: by us, or in its runtime."""
-        return self.store.note(f"paused:{product}") is not None or _halted(self.snapshots.get(product))
+        return self.store.product_states.pause(product) is not None or _halted(self.snapshots.get(product))
 
     async def pause(self, product: str, person: Person, *, park: bool = False, how: str = "kept") -> tuple[str, ...]:
         """Hold a product; see `holding.pause`."""
@@ -448,12 +446,12 @@ class Fleet:
         channels = [str(channel) for channel in known.channels if channel.platform in self.platforms] if known else []
         asked = [conversation] if conversation.partition(":")[0] in self.platforms else []
         found = [*asked, *(each for each in channels if not conversation.startswith(f"{each}:"))]
-        dead = self.store.notes(DEAD)
+        dead = self.store.unreachable.all()
         return tuple(dict.fromkeys(each for each in found if each not in dead)) or (BOARD,)
 
     def direct_target(self, person: Person) -> str:
         """The conversation in which a person is spoken to directly, on the first of their platforms that is on; or nothing."""
-        dead = self.store.notes(DEAD)
+        dead = self.store.unreachable.all()
         known = (f"{platform}:@{id}" for platform, id in person.ids.items() if platform in self.platforms - {"web", "terminal"})
         return next((each for each in known if each not in dead), "")
 
@@ -461,18 +459,18 @@ class Fleet:
         """Nothing can be shown in a conversation any more: what waits for it is given up, and people are told elsewhere."""
         with self.transaction():
             self.store.outbox.failed_in(conversation, reason, self.now())
-            if self.store.note(DEAD + conversation) is not None:
+            if self.store.unreachable.has(conversation):
                 return
-            self.store.set_note(DEAD + conversation, reason)
+            self.store.unreachable.add(conversation, reason)
             self.record("chat", "fleet", None, conversation, {"dead": reason})
             said = f"I can say nothing in `{conversation}` any more: {reason} What belongs there is shown here from now on."
             self.say(BOARD, said, key=f"dead:{conversation}:{self.now().isoformat()}", kind="error")
 
     def mark_reachable(self, conversation: str) -> None:
         """Something was said in a conversation, or it was opened to us again: it is alive."""
-        if self.store.note(DEAD + conversation) is not None:
+        if self.store.unreachable.has(conversation):
             with self.transaction():
-                self.store.set_note(DEAD + conversation, None)
+                self.store.unreachable.remove(conversation)
                 self.record("chat", "fleet", None, conversation, {"dead": False})
 
     def record(self, kind: str, person: str, product: str | None, subject: str, detail: dict[str, Any]) -> None:

@@ -41,7 +41,7 @@ async def resume(args: Args, context: SkillContext) -> SkillResult:
     if allowed is not None and not fleet.paused(name):
         return SkillResult(f"**{name}**: {allowed}.", data={"product": name, "paused": False, "agents": [], "queued": 0})
     context.progress(f"resuming {name}")
-    focused = fleet.store.note(f"focus:{name}")
+    focused = fleet.store.focuses.of(name)
     resumed = await fleet.resume(name, context.person, context.request, context.conversation)
     agents, queued = resumed.agents, len(fleet.status([name]).products[0].queued)
     data = {"product": name, "paused": bool(resumed.waits), "waits": resumed.waits, "agents": list(agents), "queued": queued}
@@ -51,7 +51,7 @@ async def resume(args: Args, context: SkillContext) -> SkillResult:
         return SkillResult(f"**{name}**: {'; '.join(parts)}.", data=data, suggestions=_follow(name))
     parts += [f"{count(len(agents), 'agent')} {'runs' if len(agents) == 1 else 'run'} on"] if agents else []
     parts += [f"{count(queued, 'piece')} of work start{'s' if queued == 1 else ''} as soon as there is room"] if queued else []
-    parts += [f"{listed(focused.split())} no longer first"] if focused else []
+    parts += [f"{listed(focused)} no longer first"] if focused else []
     return SkillResult(
         f"**{name}** goes on: {', '.join(parts) or 'nothing was running'}.", data=data, suggestions=_follow(name)
     )

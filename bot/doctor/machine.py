@@ -121,7 +121,6 @@ def store(folder: Path) -> list[Check]:
 
 def records(folder: Path) -> list[Check]:
     """What the store says of itself: whether the journal is whole, and places on chat platforms that are dead."""
-    from bot.fleet import DEAD
     from bot.store import Store
     from bot.store.migrations import MIGRATIONS, NewerStore, applied
 
@@ -140,7 +139,7 @@ def records(folder: Path) -> list[Check]:
         if verdict.broken is not None:
             said = f"The journal was changed at row {verdict.broken}: {verdict.why}."
             found.append(Check("journal", "fail", said, "Compare it with a copy of the state folder made earlier."))
-        for place, why in kept.notes(DEAD).items():
+        for place, why in kept.unreachable.all().items():
             cure = "Invite the fleet there again, or take the channel out of products.yaml; until then the page shows it."
             found.append(Check("chat", "warn", f"Nothing can be said in {place}: {why}", cure))
     return found or [Check("journal", "ok", f"whole, {verdict.rows} rows")]

@@ -21,9 +21,9 @@ from bot.gates import notify
 from bot.jobs import dispatch, ingest, metering, outbox, stalls
 from bot.jobs.lost_sessions import Sightings
 from bot.jobs.scheduler import Scheduler
+from bot.store.resumptions import Resumption
 from bot.text.wording import count
 from bot.work import brake, budgets, capacity, digest, pause, schedules
-from bot.work.pause import Resuming
 
 log = logging.getLogger(__name__)
 
@@ -96,8 +96,8 @@ class Jobs:
                 self._resting.clear()
                 fleet.unheard |= {name for name in self._on(runtime) if fleet.products[name].overstory}
                 with fleet.transaction():
-                    known = fleet.store.note(f"life:{runtime}")
-                    fleet.store.set_note(f"life:{runtime}", info.life or None)
+                    known = fleet.store.runtime_lives.get(runtime)
+                    fleet.store.runtime_lives.set(runtime, info.life or None)
                     if restarted or (known and info.life and known != info.life):
                         self._restarted(runtime)
                 fleet.changed(Change("runtime"))
@@ -264,7 +264,7 @@ class Jobs:
                 fleet.returning.add(asked.product)  # its place is taken from here on
                 self._once(key, partial(self._resume, asked))
 
-    async def _resume(self, asked: Resuming) -> None:
+    async def _resume(self, asked: Resumption) -> None:
         """Let a product go on that waited for room, and say so where it was asked for."""
         fleet = self.fleet
         agents = await pause.go_on(fleet, asked.product, asked.person, asked.request)

@@ -25,7 +25,7 @@ class Sightings:
     def look(self, before: Snapshot | None, snapshot: Snapshot) -> None:
         """Give up work of a product whose session is gone; `before` is the snapshot heard before this one."""
         fleet = self._fleet
-        if snapshot.trouble or snapshot.paused or fleet.store.note(f"paused:{snapshot.product}") is not None:
+        if snapshot.trouble or snapshot.paused or fleet.store.product_states.pause(snapshot.product) is not None:
             self._missed.pop(snapshot.product, None)
             return
         now, known, missed = fleet.now(), self._missed.get(snapshot.product, {}), {}

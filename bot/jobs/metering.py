@@ -37,9 +37,9 @@ def _keep(fleet: Fleet, work: Work, cost: float, peak: float) -> None:
 
 def _cost_since_last(fleet: Fleet, snapshot: Snapshot) -> float:
     """What the product has cost since it was last looked at, which may have been by a coordinator before this one."""
-    note, total = f"metered:{snapshot.product}", snapshot.cost_usd_total or snapshot.cost_usd_today
-    last = fleet.store.note(note)
-    if last is not None and float(last) == total:
+    states, total = fleet.store.product_states, snapshot.cost_usd_total or snapshot.cost_usd_today
+    last = states.metered_usd(snapshot.product)
+    if last == total:
         return 0.0
-    fleet.store.set_note(note, repr(total))
-    return max(0.0, total - float(last)) if last is not None else 0.0
+    states.set_metered_usd(snapshot.product, total)
+    return max(0.0, total - last) if last is not None else 0.0

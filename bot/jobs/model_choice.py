@@ -146,13 +146,10 @@ class Judgement:
 
     # -- what it costs -------------------------------------------------------------------------------------------------
 
-    def _note(self) -> str:
-        return f"reasoned:{self._fleet.today():%Y-%m-%d}"
-
     def _spent(self) -> str | None:
         """Why the model is not asked, if so."""
         fleet, most = self._fleet, self._fleet.registry.scheduling.reasoned_tokens_per_day
-        if int(fleet.store.note(self._note()) or 0) >= most:
+        if fleet.store.fleet_state.choice_tokens(fleet.today().date()) >= most:
             return "the weights decided: the day's tokens for choosing are used up"
         limit = fleet.registry.agent.per_day_usd
         if limit is not None and fleet.store.turns.spent_since(fleet.today()) >= limit:
@@ -164,6 +161,6 @@ class Judgement:
         fleet = self._fleet
         tokens = usage.input_tokens + usage.output_tokens + usage.cache_read_tokens + usage.cache_write_tokens
         with fleet.transaction():
-            fleet.store.set_note(self._note(), str(int(fleet.store.note(self._note()) or 0) + tokens))
+            fleet.store.fleet_state.add_choice_tokens(fleet.today().date(), tokens)
             record = asdict(TurnRecord(self._model.name, "choice", steps, (), usage, cost_usd))
             fleet.store.turns.record(f"choice:{fleet.now().isoformat()}", "", fleet.now(), cost_usd, record)

@@ -41,7 +41,7 @@ def _said_by_engine(work: Work, snapshot: Snapshot) -> bool:
 
 
 def _tell(fleet: Fleet, work: Work, quiet: timedelta) -> None:
-    if fleet.store.note(f"stalled:{work.id}") == work.tag:
+    if fleet.store.work.stall_reported(work.id) == work.tag:
         return
     agent = work.agent or "coordinator"
     how = f"{agent} has shown no sign of life for {span(quiet)}" if quiet else f"the engine says that {agent} has stalled"
@@ -52,7 +52,7 @@ def _tell(fleet: Fleet, work: Work, quiet: timedelta) -> None:
         Suggestion("Stop it", f"/fleet stop {work.product}" + ("" if work.capability is None else f" {agent}")),
     )
     with fleet.transaction():
-        fleet.store.set_note(f"stalled:{work.id}", work.tag)
+        fleet.store.work.set_stall_reported(work.id, work.tag)
         fleet.record("work", "fleet", work.product, work.id, {"stalled": how})
         fleet.save_work(work, reason=f"stalled: {how}")
         for place in fleet.targets(work.product, work.conversation):

@@ -11,17 +11,8 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
+from bot.store.audit_marks import GENESIS, AuditMarkTable, Mark
 from bot.store.database import Database, dump, to_text
-
-GENESIS = "0" * 64
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """A place in the journal: a row's number and its hash."""
-
-    number: int
-    hash: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +31,7 @@ class Audit:
 
     def __init__(self, database: Database) -> None:
         self._db = database
+        self._marks = AuditMarkTable(database)
 
     def add(self, kind: str, *, at: datetime, person: str, product: str | None, subject: str, detail: dict[str, Any]) -> None:
         """Write one row: `kind` (skill, decision, gate, work, engine, refused …) and what it was about."""
@@ -58,7 +50,7 @@ class Audit:
                 previous=previous,
                 hash=digest,
             )
-            self._set_mark("head", number or 0, digest)
+            self._marks.set("head", Mark(number or 0, digest))
 
     def newest(self, limit: int = 100, before: int | None = None) -> list[dict[str, Any]]:
         """Rows, newest first, as JSON values."""
@@ -83,7 +75,7 @@ class Audit:
 
     def verify(self) -> Verdict:
         """Whether every row follows from the one before it, none is missing in between, and neither end was cut off."""
-        base, head = self._mark("base"), self._mark("head")
+        base, head = self._marks.get("base"), self._marks.get("head")
         number, previous, rows = base.number, base.hash, 0
         try:
             for row in self._db.run("SELECT * FROM audit ORDER BY n"):
@@ -114,18 +106,8 @@ class Audit:
             last = self._db.row("SELECT n, hash FROM audit WHERE at < ? ORDER BY n DESC LIMIT 1", to_text(before))
             if last is None:
                 return 0
-            self._set_mark("base", last["n"], last["hash"])
+            self._marks.set("base", Mark(last["n"], last["hash"]))
             return self._db.run("DELETE FROM audit WHERE n <= ?", last["n"]).rowcount
-
-    def _mark(self, name: str) -> "Mark":
-        text = self._db.value("SELECT value FROM notes WHERE name = ?", f"audit:{name}")
-        return Mark(*json.loads(text)) if text else Mark(0, GENESIS)
-
-    def _set_mark(self, name: str, number: int, hash: str) -> None:
-        self._db.run(
-            "INSERT INTO notes VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-            *(f"audit:{name}", dump([number, hash])),
-        )
 
 
 def _wrong(row: sqlite3.Row, number: int, previous: str) -> str:

@@ -50,7 +50,7 @@ class Database:
             self.undone = 0
             """How many transactions were undone: what was remembered of a table may be wrong since."""
             self._migrate()
-            self.origin: str = self.value("SELECT value FROM notes WHERE name = 'origin'")
+            self.origin: str = self.value("SELECT origin FROM fleet_state")
             """A few letters, drawn when the file was made, that tell its ids from another store's."""
         except (sqlite3.Error, OSError) as error:
             raise self._unusable(error) from error

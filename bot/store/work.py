@@ -149,6 +149,15 @@ class WorkTable:
         rows = self._db.rows("SELECT * FROM work WHERE schedule = ? AND n > ? ORDER BY n DESC LIMIT ?", schedule, after, limit)
         return [self._to_work(row) for row in rows]
 
+    def stall_reported(self, id: str) -> str | None:
+        """Return the attempt of a piece of work (its tag) whose stall people were told of."""
+        tag: str | None = self._db.value("SELECT stall_reported FROM work WHERE n = ?", number(id, "w"))
+        return tag
+
+    def set_stall_reported(self, id: str, tag: str) -> None:
+        """Record the attempt of a piece of work whose stall people are told of."""
+        self._db.run("UPDATE work SET stall_reported = ? WHERE n = ?", tag, number(id, "w"))
+
     def last_number(self) -> int:
         """The number of the newest work; 0 where there is none."""
         return int(self._db.value("SELECT coalesce(max(n), 0) FROM work"))

@@ -49,14 +49,13 @@ def in_flight(fleet: "Fleet", product: str | None) -> InFlight:
 
 def on(fleet: "Fleet") -> dict[str, str]:
     """Where the brake is on, and since when and by whom: by product, or `*` for the fleet."""
-    return fleet.store.notes("brake:")
+    return fleet.store.brakes.all()
 
 
 async def pull(fleet: "Fleet", product: str | None, person: Person) -> tuple[list[str], list[str]]:
     """Put the brake on. Returns the products halted by it, and those that could not be reached yet."""
     with fleet.transaction():
-        if fleet.store.note(f"brake:{scope_of(product)}") is None:
-            fleet.store.set_note(f"brake:{scope_of(product)}", f"{person.name}, {fleet.now():%d %b %H:%M} UTC")
+        fleet.store.brakes.pull(scope_of(product), f"{person.name}, {fleet.now():%d %b %H:%M} UTC")
         fleet.record("brake", person.name, product, scope_of(product), {"on": True})
     fleet.status_changed(product)
     wanted = unbraked(fleet)
@@ -73,7 +72,7 @@ def unbraked(fleet: "Fleet") -> list[str]:
     braked = on(fleet)
     if not braked:
         return []
-    paused, found = fleet.store.notes("paused:"), []
+    paused, found = fleet.store.product_states.pauses(), []
     starting = {work.product for work in fleet.store.work.open(states=capacity.HOLDING)}
     for name in fleet.products:
         if capacity.WHOLE not in braked and name not in braked:
@@ -90,7 +89,7 @@ async def halt(fleet: "Fleet", name: str) -> None:
     async with fleet.changing(name):
         if name not in unbraked(fleet):
             return
-        fleet.store.set_note(f"braked:{name}", "yes")  # first: what was halted and not noted would stand still for ever
+        fleet.store.product_states.set_braked(name)  # first: what was halted and not noted would stand still for ever
         await fleet.engine.pause(name)
     fleet.status_changed(name)
 
@@ -98,12 +97,12 @@ async def halt(fleet: "Fleet", name: str) -> None:
 def release(fleet: "Fleet", product: str | None, person: Person) -> list[str]:
     """Take the brake off. What it halted goes on as soon as there is room; what a person had paused stays so. Returns the
     products that go on. Raises Conflict where it is not on."""
-    if fleet.store.note(f"brake:{scope_of(product)}") is None:
+    if fleet.store.brakes.get(scope_of(product)) is None:
         where = f"on {product}" if product else "on the fleet"
         others = ", ".join("the fleet" if each == capacity.WHOLE else each for each in on(fleet))
         raise Conflict(f"There is no brake {where}.", f"It is on: {others}." if others else "Nothing was changed.")
     with fleet.transaction():
-        fleet.store.set_note(f"brake:{scope_of(product)}", None)
+        fleet.store.brakes.release(scope_of(product))
         fleet.record("brake", person.name, product, scope_of(product), {"on": False})
         goes_on = _released(fleet)
         for name in goes_on:
@@ -114,10 +113,10 @@ def release(fleet: "Fleet", product: str | None, person: Person) -> list[str]:
 
 def _released(fleet: "Fleet") -> list[str]:
     """Products that stand still for a brake that is off."""
-    braked, paused = on(fleet), fleet.store.notes("paused:")
+    braked, paused = on(fleet), fleet.store.product_states.pauses()
     if capacity.WHOLE in braked:
         return []
-    return [name for name in fleet.store.notes("braked:") if name not in braked and name not in paused]
+    return [name for name in fleet.store.product_states.braked() if name not in braked and name not in paused]
 
 
 def words(found: InFlight) -> Sequence[str]:

@@ -87,8 +87,8 @@ def look(fleet: "Fleet") -> list[Limit]:
 
 def _half_stopped(fleet: "Fleet") -> set[str]:
     """Products that were being paused for their money when we were killed: not halted yet, perhaps, and nobody was asked."""
-    asked = fleet.store.notes("overspent:")
-    return {name for name, how in fleet.store.notes("paused:").items() if how.startswith("budget") and name not in asked}
+    asked = fleet.store.product_states.overspent()
+    return {name for name, how in fleet.store.product_states.pauses().items() if how.startswith("budget") and name not in asked}
 
 
 def _any_own(fleet: "Fleet") -> bool:
@@ -102,9 +102,8 @@ def _moves(fleet: "Fleet", product: str) -> bool:
 
 def _warn(fleet: "Fleet", limit: Limit) -> None:
     """Once for each limit, and each day of it."""
-    of = f"warned:{limit.scope}"
     mark = f"{fleet.today():%Y-%m-%d} {limit.most:g}" if limit.work is None else f"{limit.most:g}"
-    if fleet.store.note(of) == mark:
+    if fleet.store.budget_warnings.get(limit.scope) == mark:
         return
     share = math.floor(100 * limit.spent / limit.most)
     text = (
@@ -112,7 +111,7 @@ def _warn(fleet: "Fleet", limit: Limit) -> None:
         "At 100 % what runs is paused, and you are asked."
     )
     with fleet.transaction():
-        fleet.store.set_note(of, mark)
+        fleet.store.budget_warnings.set(limit.scope, mark)
         fleet.record("budget", "fleet", _of(limit), limit.scope, {"warned": round(limit.spent, 4), "limit": limit.most})
         for place in fleet.targets("" if limit.scope == capacity.WHOLE else limit.product, ""):
             key = f"warned:{limit.scope}:{mark}:{place}"
@@ -131,7 +130,7 @@ async def stop(fleet: "Fleet", limit: Limit) -> None:
     with fleet.transaction():
         detail = {"paused": limit.product, "spent": round(limit.spent, 4), "limit": limit.most}
         fleet.record("budget", "fleet", _of(limit), limit.scope, detail)
-        fleet.store.set_note(f"overspent:{limit.product}", limit.scope)
+        fleet.store.product_states.set_overspent(limit.product, limit.scope)
         ask(fleet, limit)
 
 
@@ -185,15 +184,15 @@ def allow(fleet: "Fleet", product: str, usd: float, person: Person) -> list[Limi
     stopping = reached(fleet, product)
     with fleet.transaction():
         for limit in stopping:
-            note = f"raised:{limit.scope}" + ("" if limit.work else f":{fleet.today():%Y-%m-%d}")
+            day = None if limit.work else fleet.today().date()
             # What was spent beyond the limit is paid first, so that the sum named is what there is to spend.
-            more = float(fleet.store.note(note) or 0.0) + usd + (limit.spent - limit.most)
-            fleet.store.set_note(note, repr(round(more, 6)))
+            more = fleet.store.raised_limits.get(limit.scope, day) + usd + (limit.spent - limit.most)
+            fleet.store.raised_limits.set(limit.scope, round(more, 6), day)
             detail = {"allowed": usd, "spent": round(limit.spent, 4), "limit": limit.most}
             fleet.record("budget", person.name, _of(limit), limit.scope, detail)
             _answered(fleet, limit.scope, f"{person.name} lets {money(usd)} more be spent")
         if any(limit.scope == capacity.WHOLE for limit in stopping):
-            for name, how in fleet.store.notes("paused:").items():
+            for name, how in fleet.store.product_states.pauses().items():
                 if how.startswith(BY_DAY) and name != product and not reached(fleet, name):
                     let_go_on(fleet, name, person.name)
     return stopping
@@ -202,9 +201,10 @@ def allow(fleet: "Fleet", product: str, usd: float, person: Person) -> list[Limi
 def new_day(fleet: "Fleet") -> None:
     """Let go on what was paused for a budget of a day that is over, and forget what was allowed for it, and what is old."""
     today = f"{fleet.today():%Y-%m-%d}"
-    if fleet.store.note("day") == today:
+    if fleet.store.fleet_state.budget_day() == fleet.today().date():
         return
-    over = [name for name, how in fleet.store.notes("paused:").items() if how.startswith(BY_DAY) and how != f"{BY_DAY}{today}"]
+    pauses = fleet.store.product_states.pauses()
+    over = [name for name, cause in pauses.items() if cause.startswith(BY_DAY) and cause != f"{BY_DAY}{today}"]
     with fleet.transaction():
         for name in over:
             let_go_on(fleet, name, "fleet")
@@ -212,12 +212,8 @@ def new_day(fleet: "Fleet") -> None:
             _answered(fleet, name, "a new day has begun, with a budget of its own")
         _answered(fleet, capacity.WHOLE, "a new day has begun, with a budget of its own")
         fleet.store.admissions.forget_before(fleet.now() - timedelta(days=KEPT_DAYS))
-        for day in fleet.store.notes("reasoned:"):
-            fleet.store.set_note(f"reasoned:{day}", None)
-        for scope in fleet.store.notes("raised:"):
-            if ":" in scope and not scope.endswith(today):
-                fleet.store.set_note(f"raised:{scope}", None)
-        fleet.store.set_note("day", today)
+        fleet.store.raised_limits.forget_before(fleet.today().date())
+        fleet.store.fleet_state.begin_budget_day(fleet.today().date())
 
 
 def said(allowed: list[Limit], usd: float) -> str:

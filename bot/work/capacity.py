@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from bot.domain import GateState, Product, Work, WorkState
@@ -33,7 +33,7 @@ def decisions(
 
 def products(fleet: "Fleet") -> Mapping[str, Product]:
     """The registry's products, with the priorities that people have set meanwhile."""
-    known, changed = fleet.products, fleet.store.notes("priority:")
+    known, changed = fleet.products, fleet.store.product_states.priorities()
     return (
         {name: replace(each, priority=changed.get(name, each.priority)) for name, each in known.items()} if changed else known
     )
@@ -48,25 +48,25 @@ def holding(fleet: "Fleet") -> list[Work]:
 
 def woken(fleet: "Fleet", product: str) -> None:
     """Give a coordinator its place that is about to be woken for a question, or for an answer to work that is over."""
-    fleet.store.set_note(f"woken:{product}", fleet.now().isoformat())
+    fleet.store.product_states.set_woken(product, fleet.now())
 
 
 def answered(fleet: "Fleet", product: str) -> None:
     """Its coordinator has written: it needs no place any more but for its work."""
-    fleet.store.set_note(f"woken:{product}", None)
+    fleet.store.product_states.set_woken(product, None)
 
 
 def answering(fleet: "Fleet") -> set[str]:
     """Products whose coordinator was woken, and has not written since."""
     now, known = fleet.now(), fleet.products
-    since = {name: datetime.fromisoformat(at) for name, at in fleet.store.notes("woken:").items() if name in known}
+    since = {name: at for name, at in fleet.store.product_states.woken().items() if name in known}
     return {name for name, at in since.items() if timedelta() <= now - at < ANSWERING} - halted(fleet) if since else set()
 
 
 def halted(fleet: "Fleet") -> set[str]:
     """Products in which nothing moves: paused by us or in their runtime, and not about to go on."""
     inside = {name for name, snapshot in fleet.snapshots.items() if snapshot.paused}
-    return (inside | fleet.store.notes("paused:").keys()) - fleet.returning
+    return (inside | fleet.store.product_states.pauses().keys()) - fleet.returning
 
 
 def capacity(fleet: "Fleet") -> Capacity:
@@ -99,7 +99,7 @@ def capacity(fleet: "Fleet") -> Capacity:
         free_gb=free_gb,
         most_gb=most_gb,
         reserved_usd=sum(_still_to_spend(work, expected[work.id]) for work in having),
-        frozen=brake_words(WHOLE, fleet.store.note(f"brake:{WHOLE}")),
+        frozen=brake_words(WHOLE, fleet.store.brakes.get(WHOLE)),
     )
 
 
@@ -157,8 +157,8 @@ def work_limit(fleet: "Fleet", work: Work) -> float | None:
 
 def added(fleet: "Fleet", scope: str) -> float:
     """US dollars that a person has added to a limit; for a day, or for a piece of work."""
-    day = "" if scope.startswith("w") and scope[1:].isdigit() else f":{fleet.today():%Y-%m-%d}"
-    return float(fleet.store.note(f"raised:{scope}{day}") or 0.0)
+    day = None if scope.startswith("w") and scope[1:].isdigit() else fleet.today().date()
+    return fleet.store.raised_limits.get(scope, day)
 
 
 def need(fleet: "Fleet", work: Work) -> Requirements:
@@ -218,9 +218,9 @@ def _plain(fleet: "Fleet", product: str) -> Work:
 def holds(fleet: "Fleet", places: Mapping[str, int]) -> dict[str, Hold]:
     """Products on which nothing may start now, and why."""
     found: dict[str, Hold] = {}
-    paused = fleet.store.notes("paused:")
+    paused = fleet.store.product_states.pauses()
     waiting = {gate.product for gate in fleet.store.gates.in_states(GateState.OPEN)}
-    brakes = fleet.store.notes("brake:")
+    brakes = fleet.store.brakes.all()
     for product in fleet.registry.products:
         name, snapshot = product.name, fleet.snapshots.get(product.name)
         if name in brakes:
@@ -250,7 +250,7 @@ def failed(fleet: "Fleet", product: str) -> list[Work]:
     ended = fleet.learned.ended(product)
     if not ended or ended[0].state is not WorkState.FAILED:
         return []
-    return retry.in_a_row(ended, _time(fleet.store.note(f"breaker:{product}")))
+    return retry.in_a_row(ended, fleet.store.product_states.retried_at(product))
 
 
 def paused_words(name: str, how: str) -> str:
@@ -287,7 +287,3 @@ def _depends(work: Work, states: Mapping[str, WorkState]) -> Hold | None:
         if state is not None and state is not WorkState.DONE:
             return Hold("depends", f"waits for {id}, which is {state}")
     return None
-
-
-def _time(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None

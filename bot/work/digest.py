@@ -109,13 +109,13 @@ def daily(fleet: "Fleet") -> None:
         return
     now = fleet.now()
     local = now.astimezone(ZoneInfo(wanted.timezone))
-    day, last = f"{local:%Y-%m-%d}", fleet.store.note("digest") or ""
-    if local.time() < wanted.time or day <= last[:10] or (local.weekday() >= 5 and not wanted.weekends):
+    last = fleet.store.fleet_state.last_digest()
+    if local.time() < wanted.time or (last and local.date() <= last.day) or (local.weekday() >= 5 and not wanted.weekends):
         return
-    then = datetime.fromisoformat(last[11:]) if len(last) > 11 else now - DAY
+    then = last.sent_at if last and last.sent_at else now - DAY
     found = changes(fleet, then)
     with fleet.transaction():
-        fleet.store.set_note("digest", f"{day} {now.isoformat()}")
+        fleet.store.fleet_state.record_digest(local.date(), now)
         if found:
             place = str(wanted.channel) if wanted.channel and wanted.channel.platform in fleet.platforms else "web:fleet"
-            fleet.say(place, as_text(found, then, now), key=f"digest:{day}", kind="report")
+            fleet.say(place, as_text(found, then, now), key=f"digest:{local:%Y-%m-%d}", kind="report")

@@ -100,7 +100,7 @@ def _held(fleet: "Fleet", product: str) -> list[str]:
         places[work.product] = places.get(work.product, 0) + 1
     held = capacity.holds(fleet, places).get(product)
     lines = [f"Nothing starts on **{product}**: {held.reason}."] if held else []
-    frozen = capacity.brake_words(capacity.WHOLE, fleet.store.note(f"brake:{capacity.WHOLE}"))
+    frozen = capacity.brake_words(capacity.WHOLE, fleet.store.brakes.get(capacity.WHOLE))
     if frozen and not (held and held.code == "brake"):
         lines.append(f"Nothing starts at all: {frozen}.")
     most, spent = capacity.limit(fleet, product), capacity.spent_today(fleet).get(product, 0.0)

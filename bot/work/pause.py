@@ -1,11 +1,11 @@
 """Holding and stopping what runs in a product. Callers have passed the access check; `Fleet` has these as methods."""
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bot.domain import Person, Work, WorkState
 from bot.domain.errors import Conflict, EngineError
+from bot.store.resumptions import Resumption
 from bot.store.work import UNDER_WAY
 from bot.text.wording import money
 from bot.work import capacity as room
@@ -20,15 +20,15 @@ async def pause(fleet: "Fleet", name: str, person: Person, *, park: bool = False
     """Hold a product. Its process trees are stopped as they are; with `park` its sessions end, and its open work is
     queued again for `resume`. `how` says for whom: kept (a person), or budget. Returns the agents concerned. If the engine
     refuses, nothing is held."""
-    before = fleet.store.note(f"paused:{name}")
+    before = fleet.store.product_states.pause(name)
     with fleet.transaction():
-        fleet.store.set_note(f"paused:{name}", "parked" if park else before or how)
-        fleet.store.set_note(f"resuming:{name}", None)
+        fleet.store.product_states.set_pause(name, "parked" if park else before or how)
+        fleet.store.resumptions.remove(name)
     async with fleet.changing(name):
         try:
             agents = await (fleet.engine.stop(name) if park else fleet.engine.pause(name))
         except EngineError:
-            fleet.store.set_note(f"paused:{name}", before)
+            fleet.store.product_states.set_pause(name, before)
             raise
         with fleet.transaction():
             if park:
@@ -46,32 +46,20 @@ class Resumed:
     waits: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Resuming:
-    """A product that a person has let go on, and that waits for room."""
-
-    product: str
-    person: str
-    conversation: str
-    request: str
-
-
-def resuming(fleet: "Fleet") -> list[Resuming]:
-    """Those that wait for room, the first asked for first."""
-    found = [Resuming(name, **json.loads(value)) for name, value in fleet.store.notes("resuming:").items()]
-    return [each for each in found if each.product in fleet.products]
+def resuming(fleet: "Fleet") -> list[Resumption]:
+    """Return the products of the registry that wait for capacity to resume, oldest request first."""
+    return [each for each in fleet.store.resumptions.all() if each.product in fleet.products]
 
 
 def let_go_on(fleet: "Fleet", name: str, person: str, conversation: str = "", request: str = "") -> None:
     """Have a product go on as soon as there is room."""
-    asked = {"person": person, "conversation": conversation, "request": request}
-    fleet.store.set_note(f"resuming:{name}", json.dumps(asked))
+    fleet.store.resumptions.add(Resumption(name, person, conversation, request), fleet.now())
 
 
 def refusal(fleet: "Fleet", name: str) -> Hold | None:
     """Why a halted product cannot go on now: what stands still in it has given its place away, and needs it again."""
     for scope in (room.WHOLE, name):
-        if said := room.brake_words(scope, fleet.store.note(f"brake:{scope}")):
+        if said := room.brake_words(scope, fleet.store.brakes.get(scope)):
             return Hold("brake", said)
     spent, most = room.spent_today(fleet).get(name, 0.0), room.limit(fleet, name)
     if most is not None and spent >= most:
@@ -116,16 +104,16 @@ async def go_on(fleet: "Fleet", name: str, person: str, request: str = "") -> tu
     fleet.returning.add(name)
     try:
         async with fleet.changing(name):
-            if not fleet.paused(name) and fleet.store.note(f"resuming:{name}") is None:
+            if not fleet.paused(name) and not fleet.store.resumptions.has(name):
                 return ()
-            left = fleet.store.work.open(name, states=UNDER_WAY) if fleet.store.note(f"paused:{name}") == "parked" else []
+            left = fleet.store.work.open(name, states=UNDER_WAY) if fleet.store.product_states.pause(name) == "parked" else []
             if left:
                 await fleet.engine.stop(name)  # parking was cut off before it came to this
             agents = await fleet.engine.resume(name)
             with fleet.transaction():
                 fleet.queue_again(left, "parked")
-                for note in ("paused", "resuming", "braked", "overspent"):
-                    fleet.store.set_note(f"{note}:{name}", None)
+                fleet.store.product_states.end_pause(name)
+                fleet.store.resumptions.remove(name)
                 capacity = room.capacity(fleet)
                 used = f"{capacity.running} of {capacity.max_sessions}"
                 detail = {"agents": list(agents), "request": request, "sessions in use": used}
@@ -142,7 +130,7 @@ def _trial(fleet: "Fleet", name: str, person: Person) -> bool:
     if held is None or held.code != "breaker":
         return False
     with fleet.transaction():
-        fleet.store.set_note(f"breaker:{name}", fleet.now().isoformat())
+        fleet.store.product_states.set_retried_at(name, fleet.now())
         fleet.record("resume", person.name, name, name, {"breaker": held.reason, "agents": []})
     return True
 

@@ -124,30 +124,31 @@ def _circle(fleet: "Fleet", id: str, after: Sequence[str], way: tuple[str, ...] 
 def set_priority(fleet: "Fleet", product: str, priority: str | None, person: Person) -> None:
     """Give a product another priority than the registry's, or (None) that one again. The file stays as it is."""
     with fleet.transaction():
-        fleet.store.set_note(f"priority:{product}", priority)
+        fleet.store.product_states.set_priority(product, priority)
         fleet.record("priority", person.name, product, product, {"priority": priority or "as in products.yaml"})
     fleet.status_changed(product)
 
 
 def focus(fleet: "Fleet", paused: str, on: Sequence[str], person: Person) -> None:
     """Put products before all others for as long as another is paused."""
+    store = fleet.store
     for name in on:
-        before = fleet.store.note(f"priority:{name}")
-        if not any(name in each.split("\n") for each in fleet.store.notes("focus:").values()):
-            fleet.store.set_note(f"unfocused:{name}", before or "")
+        if name not in store.focuses.focused():
+            store.product_states.set_priority_before_focus(name, store.product_states.priority(name))
         set_priority(fleet, name, "critical", person)
-    fleet.store.set_note(f"focus:{paused}", "\n".join(on) or None)
+    store.focuses.replace(paused, on)
 
 
 def unfocus(fleet: "Fleet", paused: str, person: Person) -> tuple[str, ...]:
     """Undo `focus` when the product goes on. Returns the products that have their old priority again."""
-    on = (fleet.store.note(f"focus:{paused}") or "").split()
-    fleet.store.set_note(f"focus:{paused}", None)
-    others = {name for each in fleet.store.notes("focus:").values() for name in each.split()}
+    store = fleet.store
+    on = store.focuses.of(paused)
+    store.focuses.replace(paused, ())
+    others = store.focuses.focused()
     again = tuple(name for name in on if name not in others)
     for name in again:
-        set_priority(fleet, name, fleet.store.note(f"unfocused:{name}") or None, person)
-        fleet.store.set_note(f"unfocused:{name}", None)
+        set_priority(fleet, name, store.product_states.priority_before_focus(name), person)
+        store.product_states.set_priority_before_focus(name, None)
     return again
 
 

@@ -33,7 +33,7 @@ def room_to_wake(fleet: "Fleet", product: str) -> None:
     """Raises Conflict when writing to the product's coordinator would start one that may not be started now; else it has a
     place from here on."""
     snapshot = fleet.snapshots.get(product)
-    if snapshot is not None and snapshot.coordinator and fleet.store.note(f"paused:{product}") is None:
+    if snapshot is not None and snapshot.coordinator and fleet.store.product_states.pause(product) is None:
         return
     if product in capacity.answering(fleet):
         return

@@ -222,7 +222,7 @@ def listening() -> Iterator[int]:
 async def test_a_journal_that_was_changed_and_places_that_are_dead_are_found(folder: Path) -> None:
     store = Store(folder / ".fleet" / "fleet.db")
     store.audit.add("skill", at=datetime.now(UTC), person="ana", product=None, subject="w1", detail={})
-    store.set_note("dead:slack:#a", "The channel is archived.")
+    store.unreachable.add("slack:#a", "The channel is archived.")
     store.close()
     found = await examine(folder)
     assert "slack:#a: The channel is archived." in of(found, "chat", "warn").message

@@ -38,7 +38,7 @@ def stores() -> Iterator[list[Store]]:
 def journal(store: Store, rows: list[Any], pruned: int = 0) -> list[int]:
     """Let the store's journal be of these rows, the oldest of which were due to be taken out; the numbers of those left."""
     with store.transaction():
-        for sql in ("audit", "sqlite_sequence WHERE name = 'audit'", "notes WHERE name LIKE 'audit:%'"):
+        for sql in ("audit", "sqlite_sequence WHERE name = 'audit'", "audit_marks"):
             store.database.run(f"DELETE FROM {sql}")
         for day, (person, product, subject, more) in enumerate(rows):
             at, detail = NOW + timedelta(days=day), {"more": person} if more else {}
@@ -139,6 +139,6 @@ def test_a_text_that_is_none(stores: list[Store]) -> None:
 def test_an_end_that_was_cut_off_with_the_note_of_it(stores: list[Store]) -> None:
     store = stores[0]
     journal(store, [("ana", None, "g1", False)] * 3)
-    store.database.run("DELETE FROM notes WHERE name = 'audit:head'")
+    store.database.run("DELETE FROM audit_marks WHERE name = 'head'")
     store.database.run("DELETE FROM audit WHERE n = 3")
     assert place(store) == 3

@@ -157,14 +157,14 @@ async def test_many_wait_for_the_disk_together(tmp_path: Path) -> None:
 
         async def keep(number: int) -> None:
             with store.transaction(lasting=False):
-                store.set_note(f"n{number}", "1")
+                store.runtime_lives.set(f"r{number}", "1")
             await store.durable()
 
         await asyncio.gather(*map(keep, range(20)))
         assert len(waited) == 2  # the first at once, and all the others
         await store.durable()
         with store.transaction():
-            store.set_note("a", "1")
+            store.runtime_lives.set("a", "1")
         await store.durable()
         assert len(waited) == 2
 
@@ -176,7 +176,7 @@ async def test_a_disk_that_does_not_take_it_is_said(tmp_path: Path) -> None:
 
     with closing(Store(tmp_path / "fleet.db", Broken)) as store:
         with store.transaction(lasting=False):
-            store.set_note("a", "1")
+            store.runtime_lives.set("a", "1")
         for _ in range(2):
             with pytest.raises(StoreError):
                 await store.durable()
@@ -186,9 +186,9 @@ def test_several_changes_are_one_or_none(store: Store) -> None:
     with pytest.raises(ZeroDivisionError), store.transaction():
         store.work.add(work(), "r1")
         with store.transaction():
-            store.set_note("a", "1")
+            store.runtime_lives.set("a", "1")
         raise ZeroDivisionError
-    assert (store.work.newest(), store.note("a")) == ([], None)
+    assert (store.work.newest(), store.runtime_lives.get("a")) == ([], None)
 
 
 def test_the_work_that_is_remembered_is_the_work_in_the_file_whatever_was_undone(tmp_path: Path) -> None:
@@ -363,7 +363,7 @@ store = Store(sys.argv[1])
 for number in range(1000):
     with store.transaction():
         store.work.add(work(), f"r{number}")
-        store.set_note("last", str(number))
+        store.runtime_lives.set("last", str(number))
         print(number, flush=True)
         if number == 20:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -382,5 +382,5 @@ def test_what_was_kept_survives_kill_9_and_half_of_nothing_is_there(tmp_path: Pa
     )
     assert ran.returncode == -signal.SIGKILL, ran.stderr.decode()
     store = Store(path)
-    assert (len(store.work.newest(limit=100)), store.note("last")) == (20, "19")
+    assert (len(store.work.newest(limit=100)), store.runtime_lives.get("last")) == (20, "19")
     store.close()

@@ -143,7 +143,7 @@ async def test_pausing_what_is_parked_leaves_it_parked_and_its_work_queued(bed: 
     await bed.say("/fleet spawn product-a mend it")
     await bed.say("/fleet pause product-a --park")
     await bed.say("/fleet pause product-a")
-    assert bed.store.note("paused:product-a") == "parked"
+    assert bed.store.product_states.pause("product-a") == "parked"
     await bed.say("/fleet resume product-a")
     assert (bed.work("w1").state, bed.work("w1").attempt) == (WorkState.RUNNING, 2)
 
@@ -151,7 +151,7 @@ async def test_pausing_what_is_parked_leaves_it_parked_and_its_work_queued(bed: 
 async def test_parking_that_was_cut_off_is_finished_by_the_resume(bed: SlowBed) -> None:
     """Killed between its note and the end of the sessions, and nobody asked again."""
     await bed.say("/fleet spawn product-a mend it")
-    bed.store.set_note("paused:product-a", "parked")
+    bed.store.product_states.set_pause("product-a", "parked")
     await bed.crash()
     await bed.say("/fleet resume product-a")
     assert (bed.work("w1").state, bed.work("w1").attempt) == (WorkState.RUNNING, 2)

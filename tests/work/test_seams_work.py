@@ -123,10 +123,10 @@ def check(bed: Queue) -> None:
     starts = Counter(ruling.work for ruling in bed.store.admissions.starts_since(bed.clock().replace(hour=0)))
     assert {id: starts[id] for id in ("w1", "w2", "w3", "w4")} == {"w1": 2, "w2": 1, "w3": 1, "w4": 1}
     assert [name for name in bed.fleet.products if bed.fleet.paused(name)] == []
-    assert bed.store.notes("brake:") == {}
-    assert bed.store.notes("braked:") == {}
-    assert bed.store.notes("resuming:") == {}
-    assert float(bed.store.note(f"raised:product-a:{bed.clock():%Y-%m-%d}") or 0) == 5.5
+    assert bed.store.brakes.all() == {}
+    assert bed.store.product_states.braked() == []
+    assert bed.store.resumptions.all() == []
+    assert bed.store.raised_limits.get("product-a", bed.clock().date()) == 5.5
     assert bed.store.audit.first_broken() is None
 
 

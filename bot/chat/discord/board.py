@@ -18,6 +18,7 @@ from bot.chat.discord.saying import Saying, nonce
 from bot.chat.discord.to_board import to_board
 from bot.chat.discord.wire import FAILURES, UNKNOWN_MESSAGE, refused
 from bot.domain import GateState
+from bot.store.boards import Board
 from bot.work.status import FleetStatus
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-NOTE = "discord:board:"
-"""Begins the note of a channel's board: its message."""
 NEVER = datetime.fromtimestamp(0, UTC)
 """In place of the time of a board, which is no change of its own."""
 HEEDED = frozenset({"status", "work", "gate", "registry", "runtime"})
@@ -101,20 +100,18 @@ class Boards:
 
     async def _put(self, channel: int, page: Page) -> None:
         store, wire = self.fleet.store, self.saying.wire
-        known = store.note(f"{NOTE}{channel}")
-        if known is not None:
+        board = store.boards.get(PLATFORM, str(channel))
+        if board is not None:
             try:
-                await wire.edit(channel, int(known), page)
+                await wire.edit(channel, int(board.message), page)
             except discord.NotFound as error:
                 if error.code != UNKNOWN_MESSAGE:
                     raise
             else:
                 return
-        life = int(store.note(f"{NOTE}{channel}:life") or 0) + 1
-        message = await wire.send(channel, page, nonce(f"board:{store.origin}:{channel}:{life}"))
-        with store.transaction():
-            store.set_note(f"{NOTE}{channel}", str(message))
-            store.set_note(f"{NOTE}{channel}:life", str(life))
+        version = (board.version if board else 0) + 1
+        message = await wire.send(channel, page, nonce(f"board:{store.origin}:{channel}:{version}"))
+        store.boards.set(PLATFORM, str(channel), Board(str(message), version))
         try:
             await wire.pin(channel, message)
         except discord.Forbidden as error:

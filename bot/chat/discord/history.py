@@ -2,7 +2,7 @@
 have been missed.
 
 A press while nobody listens fails in the person's own client after three seconds, and Discord tells us nothing of it. So the
-card says it. Where we have been is kept in one note: the newest message that came in, and when we were last connected.
+card says it. Where we have been is in the store: the newest message that came in, and when we were last connected.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ import discord
 from bot.chat.discord.connection import Client
 from bot.chat.discord.from_message import A_DAY, PLATFORM, place_of
 from bot.chat.discord.hearing import Hearing
-from bot.chat.discord.saying import DIRECT, Saying
+from bot.chat.discord.saying import Saying
 from bot.chat.discord.wire import FAILURES, refused
 from bot.domain import GateState, Post
 from bot.domain.errors import DeliveryError
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-NOTE = "discord:seen"
-"""`<newest message> <time>`."""
+ANYWHERE = "*"
+"""Stands for all channels: message ids grow across the whole of Discord."""
 OVERLAP = 60_000 << 22
 """A minute as a difference between numbers: so much is read again, because messages of several channels come out of order."""
 MOST = 500
@@ -47,13 +47,13 @@ class History:
         """Remember where we are, if we listen; called every few seconds, so that little has to be read again."""
         if self.listening:
             heard = min(self.hearing.unheard, default=self.hearing.newest + 1) - 1
-            self.fleet.store.set_note(NOTE, f"{heard} {self.fleet.now().isoformat()}")
+            self.fleet.store.chat_positions.set(PLATFORM, ANYWHERE, str(heard), self.fleet.now())
 
     async def catch_up(self, client: Client) -> None:
         """A session has begun anew: hear what was said since the last one."""
-        note = (self.fleet.store.note(NOTE) or "").split()
-        if note:
-            newest, left = int(note[0]), datetime.fromisoformat(note[1])
+        last = self.fleet.store.chat_positions.of(PLATFORM).get(ANYWHERE)
+        if last is not None and last.at is not None:
+            newest, left = int(last.position), last.at
             self.hearing.newest = max(self.hearing.newest, newest)
             away = self.fleet.now() - left
             missed = int(away.total_seconds() * 1000) << 22
@@ -73,7 +73,7 @@ class History:
 
     async def _read_all(self, client: Client, after: int) -> None:
         """Read every channel; those that cannot be read now are tried again until they can be, or are gone."""
-        direct = set(map(int, self.fleet.store.notes(DIRECT).values()))
+        direct = set(map(int, self.fleet.store.known_channels.of(PLATFORM).values()))
         left = [*self._channels(client), *direct]
         while left and not client.is_closed():
             failed = [channel for channel in left if not await self._read(client, channel, after, channel in direct)]

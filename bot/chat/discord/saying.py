@@ -30,8 +30,6 @@ log = logging.getLogger(__name__)
 
 LOADING = 1 << 7
 """Flag of an answer that still says “thinking…”."""
-DIRECT = "discord:direct:"
-"""Begins the note of a person's direct messages: their channel."""
 TOPIC = 90
 """Characters of a thread's name; Discord takes 100."""
 
@@ -204,7 +202,7 @@ class Saying:
         """A person has spoken to us in direct messages: from now on they are read after an absence."""
         if self._direct.get(person) != channel:
             self._direct[person] = channel
-            self.fleet.store.set_note(f"{DIRECT}{person}", str(channel))
+            self.fleet.store.known_channels.set(PLATFORM, f"@{person}", str(channel))
 
     async def _direct_to(self, person: int) -> int:
         if person not in self._direct:

@@ -19,15 +19,13 @@ from bot.agent.live import Delta, Doing, Live
 from bot.chat.discord.page import Page, StopButton
 from bot.chat.discord.to_text import ending, lines, tidy
 from bot.chat.discord.wire import FAILURES, UNKNOWN_MESSAGE, Wire
+from bot.store.live_messages import LiveMessage
 
 if TYPE_CHECKING:
     from bot.fleet import Fleet
 
 log = logging.getLogger(__name__)
 
-NOTE = "discord:live:"
-"""Begins the note of a conversation whose growing message is shown: `<channel>/<message>`, or `<channel>/?<nonce>` while it is
-being sent for the first time."""
 TYPING = 8.0
 """Seconds after which Discord has to be told again that something is being written."""
 LEFT = 20.0
@@ -98,7 +96,7 @@ class Streams:
             if error.code != UNKNOWN_MESSAGE:
                 raise
             message = 0
-        self.fleet.store.set_note(NOTE + conversation, None)
+        self.fleet.store.live_messages.remove(conversation)
         return (channel, message) if message else None
 
     async def _end(self, conversation: str) -> None:
@@ -120,13 +118,13 @@ class Streams:
     async def _known(self, conversation: str, page: Page) -> tuple[int, int] | None:
         """The growing message of a conversation: its channel and number. One whose first sending has no known end is sent again
         under the same nonce, which shows it once."""
-        note = self.fleet.store.note(NOTE + conversation)
-        if note is None:
+        live = self.fleet.store.live_messages.get(conversation)
+        if live is None:
             return None
-        channel, _, message = note.partition("/")
-        if message.startswith("?"):
-            return int(channel), await self.wire.send(int(channel), page, message[1:])
-        return int(channel), int(message)
+        channel = int(live.channel)
+        if not live.message:
+            return channel, await self.wire.send(channel, page, live.nonce)
+        return channel, int(live.message)
 
     # -- one turn ----------------------------------------------------------------------------------------------------
 
@@ -172,17 +170,20 @@ class Streams:
             page = Page(text, view)
             if (known := await self._known(conversation, page)) is not None:
                 await self.wire.edit(*known, page)
-                self.fleet.store.set_note(NOTE + conversation, f"{known[0]}/{known[1]}")
+                self._keep(conversation, known[0], str(known[1]))
                 return
             channel, reply = await self.target(conversation)
             nonce = secrets.token_hex(10)
-            self.fleet.store.set_note(NOTE + conversation, f"{channel}/?{nonce}")
+            self._keep(conversation, channel, nonce=nonce)
             message = await self.wire.send(channel, page, nonce, answers=reply)
-            self.fleet.store.set_note(NOTE + conversation, f"{channel}/{message}")
+            self._keep(conversation, channel, str(message))
+
+    def _keep(self, conversation: str, channel: int, message: str = "", nonce: str = "") -> None:
+        self.fleet.store.live_messages.set(conversation, LiveMessage(str(channel), message, nonce))
 
     async def _take_away(self, conversation: str) -> None:
         """Nothing takes the place of a growing message: it is no answer, so it goes."""
         known = await self._known(conversation, Page("…"))
-        self.fleet.store.set_note(NOTE + conversation, None)
+        self.fleet.store.live_messages.remove(conversation)
         if known is not None:
             await self.wire.delete(*known)

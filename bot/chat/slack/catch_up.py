@@ -15,7 +15,6 @@ from bot.fleet import Fleet
 
 log = logging.getLogger(__name__)
 
-NOTE = "slack:seen:"
 ANYWHERE = "*"
 """Stands for all channels: when we heard Slack last."""
 LONGEST = timedelta(hours=24)
@@ -28,7 +27,7 @@ class Marks:
 
     def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet
-        self.at: dict[str, str] = fleet.store.notes(NOTE)
+        self.at = {channel: seen.position for channel, seen in fleet.store.chat_positions.of("slack").items()}
         self._unkept: set[str] = set()
 
     def saw(self, channel: str, ts: str) -> None:
@@ -52,7 +51,7 @@ class Marks:
         if self._unkept:
             with self._fleet.transaction():
                 for channel in self._unkept:
-                    self._fleet.store.set_note(NOTE + channel, self.at[channel])
+                    self._fleet.store.chat_positions.set("slack", channel, self.at[channel])
             self._unkept.clear()
 
 

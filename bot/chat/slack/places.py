@@ -8,13 +8,11 @@ from dataclasses import dataclass
 
 from bot.chat.slack.api import Api
 from bot.domain.errors import DeliveryError
-from bot.fleet import DEAD, Fleet
+from bot.fleet import Fleet
 
 log = logging.getLogger(__name__)
 
 PREFIX = "slack:"
-NOTE = "slack:channel:"
-"""Begins the note of a channel's id, by the name that the registry has for it."""
 STALE = 60.0
 """Seconds after which the list of channels is asked for again, when a name is not in it."""
 
@@ -81,11 +79,11 @@ class Places:
 
     def _remember(self) -> None:
         """Which channel bears a name of the registry is kept, so that one which is renamed is not lost."""
-        listed, notes, current = self._listed(), self._fleet.store.notes(NOTE), set(self.names.values())
+        listed, known, current = self._listed(), self._fleet.store.known_channels.of("slack"), set(self.names.values())
         for id, name in self.names.items():
-            if f"#{name}" in listed and notes.get(name) != id:
-                self._fleet.store.set_note(NOTE + name, id)
-        self._former = {id: name for name, id in notes.items() if name not in current and f"#{name}" in listed}
+            if f"#{name}" in listed and known.get(f"#{name}") != id:
+                self._fleet.store.known_channels.set("slack", f"#{name}", id)
+        self._former = {id: name[1:] for name, id in known.items() if name[1:] not in current and name in listed}
 
     def _listed(self) -> set[str]:
         return {each.id for product in self._fleet.registry.products for each in product.channels if each.platform == "slack"}
@@ -147,6 +145,6 @@ class Places:
     def mark_reachable(self, channel: str, user: str = "") -> None:
         """Something was heard there: it lives, and its threads with it."""
         where = self.conversation(channel, user=user)
-        for dead in self._fleet.store.notes(DEAD):
+        for dead in self._fleet.store.unreachable.all():
             if dead == where or dead.startswith(f"{where}:"):
                 self._fleet.mark_reachable(dead)

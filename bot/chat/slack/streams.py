@@ -23,10 +23,10 @@ from bot.chat.slack.to_message import Message, say
 from bot.domain import GateState
 from bot.domain.errors import DeliveryError
 from bot.fleet import Fleet
+from bot.store.live_messages import LiveMessage
 
 log = logging.getLogger(__name__)
 
-NOTE = "slack:stream:"
 PAUSE, EDIT_PAUSE = 0.7, 1.3
 """Seconds between two pieces of an answer, native and edited: Slack takes about a hundred and about fifty in a minute."""
 BEFORE, BEFORE_EDITS = 0.3, 1.0
@@ -96,11 +96,11 @@ class Streams:
         turn = self._turns.get(conversation)
         if turn is not None and turn.event == event:
             await self._halt(conversation, turn)
-        kept = (self._fleet.store.note(NOTE + conversation) or "").split(" ")
-        if len(kept) != 4 or kept[0] != event:
+        live = self._fleet.store.live_messages.get(conversation)
+        if live is None or live.event != event:
             return None
-        _, channel, ts, way = kept
-        if way == "native":
+        channel, ts = live.channel, live.message
+        if live.native:
             await self._close(conversation, channel, ts)
         try:
             await self._api.call(
@@ -116,7 +116,7 @@ class Streams:
 
     def forget(self, conversation: str) -> None:
         """What was streamed there is settled."""
-        self._fleet.store.set_note(NOTE + conversation, None)
+        self._fleet.store.live_messages.remove(conversation)
 
     async def settle(self, conversation: str, place: Place, *, gate: bool) -> None:
         """After a post: nothing is being worked on there any more; and where the post is a gate's card, say whether the thread
@@ -217,7 +217,7 @@ class Streams:
             self._streaming = turn.native = False
             return
         turn.message, turn.sent = str(begun["ts"]), whole
-        self._keep(conversation, turn, "native")
+        self._keep(conversation, turn, native=True)
 
     async def _append(self, turn: _Turn, more: str) -> None:
         try:
@@ -245,15 +245,16 @@ class Streams:
         posted = await self._api.call("chat.postMessage", thread_ts=turn.place.thread or None, unfurl_links=False,
                                       unfurl_media=False, **said)  # fmt: skip
         turn.message = str(posted["ts"])
-        self._keep(conversation, turn, "edited")
+        self._keep(conversation, turn, native=False)
 
     def _ready(self, turn: _Turn) -> str:
         """What may be shown of the text: up to the last space, so that no half of a mention or of a secret slips through."""
         end = max(turn.text.rfind(" "), turn.text.rfind("\n")) + 1
         return tame(self._fleet.redact(turn.text[:end]))
 
-    def _keep(self, conversation: str, turn: _Turn, way: str) -> None:
-        self._fleet.store.set_note(NOTE + conversation, f"{turn.event} {turn.place.channel} {turn.message} {way}")
+    def _keep(self, conversation: str, turn: _Turn, *, native: bool) -> None:
+        live = LiveMessage(turn.place.channel, turn.message, event=turn.event, native=native)
+        self._fleet.store.live_messages.set(conversation, live)
 
     async def _halt(self, conversation: str, turn: _Turn) -> None:
         """End what shows a turn, when it is between two calls: a message that is just being made must not be lost."""

@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
-from bot.store.migrations import gate_actions, initial, lookup_indexes, scheduling
+from bot.store.migrations import gate_actions, initial, lookup_indexes, scheduling, typed_tables
 
 Migration = Callable[[sqlite3.Connection], None]
 
@@ -19,6 +19,7 @@ MIGRATIONS: Mapping[str, Migration] = {
     "lookup_indexes": lookup_indexes.migrate,
     "gate_actions": gate_actions.migrate,
     "scheduling": scheduling.migrate,
+    "typed_tables": typed_tables.migrate,
 }
 """Migrations by name, in the order in which they are applied."""
 NUMBERED = 4

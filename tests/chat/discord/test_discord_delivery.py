@@ -99,18 +99,18 @@ async def test_a_deleted_channel_is_told_of_once_and_comes_back_to_life_when_som
     place = f"discord:{bed.channel.id}"
     bed.world.deny(bed.channel, "view_channel")
     bed.fleet.say(place, "first", key="1")
-    await bed.discord.until(lambda: bed.store.note(f"dead:{place}"), "it is told")
+    await bed.discord.until(lambda: bed.store.unreachable.has(place), "it is told")
     bed.expect("can say nothing", "may not see it")
     bed.world.deny(bed.channel)
     await bed.settled_on_discord()
     bed.ana.mention(bed.channel, "!status")
-    await bed.discord.until(lambda: not bed.store.note(f"dead:{place}"), "it lives")
+    await bed.discord.until(lambda: not bed.store.unreachable.has(place), "it lives")
 
 
 async def test_what_belongs_to_a_channel_that_is_deleted_is_shown_in_the_page(bed: DiscordBed) -> None:
     bed.world.delete_channel(bed.channel.id)
     bed.plan()
-    await bed.discord.until(lambda: bed.store.note(f"dead:discord:{bed.channel.id}"), "it is told")
+    await bed.discord.until(lambda: bed.store.unreachable.has(f"discord:{bed.channel.id}"), "it is told")
     bed.expect("can say nothing", "no longer there")
     bed.plan(revision=2)
     await bed.settled()
@@ -120,7 +120,7 @@ async def test_what_belongs_to_a_channel_that_is_deleted_is_shown_in_the_page(be
 async def test_a_person_with_a_closed_door_is_a_dead_place(bed: DiscordBed) -> None:
     bed.world.closed.add(bed.ana.id)
     bed.fleet.say(f"discord:@{bed.ana.id}", "a plan waits", key="1")
-    await bed.discord.until(lambda: bed.store.note(f"dead:discord:@{bed.ana.id}"), "it is told")
+    await bed.discord.until(lambda: bed.store.unreachable.has(f"discord:@{bed.ana.id}"), "it is told")
     bed.expect("takes no direct messages")
 
 
@@ -128,7 +128,7 @@ async def test_a_stranger_with_a_closed_door_does_not_end_the_channel(bed: Disco
     bed.world.closed.add(bed.eve.id)
     bed.eve.mention(bed.channel, "!status")
     await bed.discord.until(lambda: bed.store.outbox.counts().get("failed"), "it could not be told")
-    assert bed.store.notes("dead:") == {}
+    assert bed.store.unreachable.all() == {}
 
 
 async def test_who_asks_where_we_may_not_write_is_told_in_direct_messages_why(bed: DiscordBed) -> None:
@@ -147,7 +147,7 @@ async def test_a_locked_thread_is_a_dead_place(bed: DiscordBed) -> None:
     state.archived = state.locked = True
     place = f"discord:{bed.channel.id}:{thread.id}"
     bed.fleet.say(place, "news", key="1")
-    await bed.discord.until(lambda: bed.store.note(f"dead:{place}"), "it is told")
+    await bed.discord.until(lambda: bed.store.unreachable.has(place), "it is told")
 
 
 async def test_an_archived_thread_opens_again(bed: DiscordBed) -> None:

@@ -37,7 +37,7 @@ async def test_a_decision_at_home_ends_the_card_and_home_follows(bed: SlackBed) 
 
 async def test_home_lists_the_queue_with_reasons_and_its_buttons_say_commands(bed: SlackBed) -> None:
     await bed.ana.opens_home()
-    bed.fleet.store.set_note("paused:product-a", "kept")
+    bed.fleet.store.product_states.set_pause("product-a", "kept")
     ts = await bed.ana.says("#product-a", "<@fleet> spawn product-a mend the parser")
     await bed.answer("#product-a", "w1", thread=ts)
     await bed.slack.until(lambda: "product-a is paused" in home(bed, bed.ana), "the queue")

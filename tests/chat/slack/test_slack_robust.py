@@ -291,11 +291,11 @@ async def test_blocks_that_slack_refuses_become_text_and_the_log_says_why(
 async def test_an_archived_channel_is_said_on_the_board_and_lives_again_when_it_does(bed: SlackBed) -> None:
     bed.a.archived = True
     bed.plan()
-    await bed.slack.until(lambda: bed.store.notes("dead:"), "the end of the channel")
+    await bed.slack.until(lambda: bed.store.unreachable.all(), "the end of the channel")
     bed.expect("slack:#product-a", "archived", kind="error")
     bed.a.archived = False
     await bed.slack.emit({"type": "channel_unarchive", "channel": bed.a.id, "user": "U01ANA"})
-    assert not bed.store.notes("dead:")
+    assert not bed.store.unreachable.all()
     bed.plan(revision=2, body="Another")
     await bed.card("#product-a", "revision 2")
     refusals(bed)
@@ -309,11 +309,11 @@ async def test_a_bot_that_was_removed_says_so_and_comes_back_when_it_is_invited(
     await bed.slack.emit({"type": "member_joined_channel", "channel": bed.a.id, "user": BOT_USER, "inviter": "U01ANA"})
     bed.plan()
     await bed.card()
-    assert not bed.store.notes("dead:")
+    assert not bed.store.unreachable.all()
 
 
 async def test_a_renamed_channel_is_still_the_products_also_after_a_restart(bed: SlackBed) -> None:
-    await bed.slack.until(lambda: bed.store.note("slack:channel:product-a"), "what is known of it")
+    await bed.slack.until(lambda: bed.store.known_channels.of("slack").get("#product-a"), "what is known of it")
     bed.a.name = "project-a"
     await bed.slack.emit({"type": "channel_rename", "channel": {"id": bed.a.id, "name": "project-a", "created": 1}})
     bed.expect("is called #project-a now")
@@ -329,7 +329,7 @@ async def test_a_channel_that_it_was_not_invited_to_is_named_with_its_cure(bed: 
     bed.a.members.discard(BOT_USER)
     await bed.crash()
     bed.plan()
-    await bed.slack.until(lambda: bed.store.notes("dead:"), "the end of the channel")
+    await bed.slack.until(lambda: bed.store.unreachable.all(), "the end of the channel")
     bed.expect("slack:#product-a", "I am not in", kind="error")
     refusals(bed)
 
