@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING
 
 import discord
 
+from bot.chat.discord.api import FAILURES, refused
+from bot.chat.discord.channels import PLATFORM
 from bot.chat.discord.chat import same_commands
 from bot.chat.discord.connection import point_at
-from bot.chat.discord.from_message import PLATFORM
 from bot.chat.discord.invite import missing
 from bot.chat.discord.to_commands import commands
-from bot.chat.discord.wire import FAILURES, refused
 from bot.commands.catalogue import load
 from bot.doctor.machine import Check
 
@@ -32,7 +32,7 @@ async def look(settings: "Settings", registry: "Registry | None") -> list[Check]
         return await _look(client, registry)
     except discord.LoginFailure:
         cure = "Copy it again from Bot → Reset Token in the developer portal."
-        return [Check("discord", "fail", "Discord does not take DISCORD_TOKEN.", cure)]
+        return [Check("discord", "fail", "Discord rejects DISCORD_TOKEN.", cure)]
     except FAILURES as error:
         failure = refused(error, "Discord")
         return [

@@ -58,7 +58,7 @@ async def _token(api: "Api") -> list[Check]:
 
 async def _socket(api: "Api", token: str) -> list[Check]:
     try:
-        await api.wording("apps.connections.open", api.client.apps_connections_open(app_token=token))
+        await api.guard("apps.connections.open", api.client.apps_connections_open(app_token=token))
     except DeliveryError as error:
         if error.code not in {"auth", "delivery"}:
             raise

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from simcord.backend.models import Channel, Message
 
-from bot.chat.discord.history import UNNOTICED
+from bot.chat.discord.catch_up import NEGLIGIBLE
 from tests.process import Process
 from tests.standins.discord import Discord
 from tests.standins.discord_people import Human, Pressed, find, labels, text_of
@@ -101,7 +101,7 @@ async def test_no_click_is_lost_or_left_unanswered(town: Town) -> None:
     assert lost.failed
     await asyncio.to_thread(_let_pass, town)
     await town.start()
-    await town.discord.until(lambda: "I was away" in text_of(newer), "the card says so")
+    await town.discord.until(lambda: "I was offline" in text_of(newer), "the card says so")
 
     town.discord.rest.hold("PATCH", "/webhooks/*")
     pressed = await town.ana.press(newer, "Approve")
@@ -159,7 +159,7 @@ def _waiting(town: Town) -> int:
 def _let_pass(town: Town) -> None:
     """An absence that somebody notices: what counts is the coordinator's own clock, and when it noted that it listened."""
     noted = datetime.fromisoformat(_value(town, "SELECT value FROM notes WHERE name = 'discord:seen'").split()[1])
-    time.sleep(max(0.0, (noted + UNNOTICED - datetime.now(UTC)).total_seconds() + 0.1))
+    time.sleep(max(0.0, (noted + NEGLIGIBLE - datetime.now(UTC)).total_seconds() + 0.1))
 
 
 def _value(town: Town, query: str) -> Any:

@@ -8,45 +8,42 @@ import asyncio
 import logging
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 import discord
 
-from bot.chat.discord.from_message import PLATFORM
+from bot.chat.discord.api import FAILURES, UNKNOWN_MESSAGE, refused
+from bot.chat.discord.channels import PLATFORM
 from bot.chat.discord.page import Page
-from bot.chat.discord.saying import Saying, nonce
+from bot.chat.discord.send import Sender, nonce
 from bot.chat.discord.to_board import to_board
-from bot.chat.discord.wire import FAILURES, UNKNOWN_MESSAGE, refused
 from bot.domain import GateState
+from bot.fleet import Change, Fleet
 from bot.store.boards import Board
 from bot.work.status import FleetStatus
-
-if TYPE_CHECKING:
-    from bot.fleet import Change, Fleet
 
 log = logging.getLogger(__name__)
 
 NEVER = datetime.fromtimestamp(0, UTC)
 """In place of the time of a board, which is no change of its own."""
-HEEDED = frozenset({"status", "work", "gate", "registry", "runtime"})
+SHOWN_KINDS = frozenset({"status", "work", "gate", "registry", "runtime"})
 
 
 class Boards:
     """Keeps them. `pace`: seconds between two edits of a board at least."""
 
-    def __init__(self, fleet: "Fleet", saying: Saying, pace: float) -> None:
-        self.fleet, self.saying, self.pace = fleet, saying, pace
+    def __init__(self, fleet: Fleet, sender: Sender, pace: float) -> None:
+        self.fleet, self.sender, self.pace = fleet, sender, pace
         self._shown: dict[int, tuple[str, ...]] = {}
         self._failed: dict[int, str] = {}
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
-    def begin(self) -> None:
+    def start(self) -> None:
         """Keep them from now on."""
         self._shown.clear()
         self._changed.set()
         if self._task is None:
-            self._task = asyncio.create_task(self._keep(), name="discord boards")
+            self._task = asyncio.create_task(self._refresh(), name="discord boards")
 
     async def close(self) -> None:
         """Leave them as they are."""
@@ -54,16 +51,16 @@ class Boards:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    def noticed(self, change: "Change") -> None:
+    def changed(self, change: Change) -> None:
         """Something has changed."""
-        if change.kind in HEEDED:
+        if change.kind in SHOWN_KINDS:
             self.wake()
 
     def wake(self) -> None:
         """Look whether they show what is."""
         self._changed.set()
 
-    async def _keep(self) -> None:
+    async def _refresh(self) -> None:
         while True:
             await self._changed.wait()
             self._changed.clear()
@@ -91,7 +88,7 @@ class Boards:
         except FAILURES as error:
             failure = refused(error, f"channel {channel}")
             if self._failed.get(channel) != failure.message:
-                log.warning("the fleet board of channel %s cannot be shown: %s %s", channel, failure.message, failure.hint)
+                log.warning("discord: cannot show the fleet board in channel %s: %s %s", channel, failure.message, failure.hint)
             self._failed[channel] = failure.message
             return
         self._failed.pop(channel, None)
@@ -99,28 +96,28 @@ class Boards:
         self.fleet.mark_reachable(f"{PLATFORM}:{channel}")
 
     async def _put(self, channel: int, page: Page) -> None:
-        store, wire = self.fleet.store, self.saying.wire
+        store, api = self.fleet.store, self.sender.api
         board = store.boards.get(PLATFORM, str(channel))
         if board is not None:
             try:
-                await wire.edit(channel, int(board.message), page)
+                await api.edit(channel, int(board.message), page)
             except discord.NotFound as error:
                 if error.code != UNKNOWN_MESSAGE:
                     raise
             else:
                 return
         version = (board.version if board else 0) + 1
-        message = await wire.send(channel, page, nonce(f"board:{store.origin}:{channel}:{version}"))
+        message = await api.send(channel, page, nonce(f"board:{store.origin}:{channel}:{version}"))
         store.boards.set(PLATFORM, str(channel), Board(str(message), version))
         try:
-            await wire.pin(channel, message)
+            await api.pin(channel, message)
         except discord.Forbidden as error:
             log.warning(
-                "the fleet board of channel %s cannot be pinned: %s; `fleet discord-invite` says why", channel, error.text
+                "discord: cannot pin the fleet board in channel %s: %s; see `fleet discord-invite`", channel, error.text
             )
 
     def _links(self, channel: int, own: list[str]) -> dict[str, str]:
         """Where each open gate's card is, in this channel if it is here."""
         open_gates = self.fleet.store.gates.in_states(GateState.OPEN)
-        found = {gate.id: self.saying.links.card(gate.id, channel) for gate in open_gates if gate.product in own}
+        found = {gate.id: self.sender.links.card(gate.id, channel) for gate in open_gates if gate.product in own}
         return {gate: link for gate, link in found.items() if link}

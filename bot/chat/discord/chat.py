@@ -4,26 +4,22 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from bot.agent.live import Live
+from bot.chat.discord.api import FAILURES, Api, refused
 from bot.chat.discord.board import Boards
+from bot.chat.discord.catch_up import CatchUp
+from bot.chat.discord.channels import PLATFORM
 from bot.chat.discord.connection import Client, Connection, point_at
-from bot.chat.discord.from_message import PLATFORM
-from bot.chat.discord.hearing import Hearing
-from bot.chat.discord.history import History
 from bot.chat.discord.pace import Pace
-from bot.chat.discord.saying import Saying
+from bot.chat.discord.receive import Receiver
+from bot.chat.discord.send import Sender
 from bot.chat.discord.to_commands import commands, left_out
-from bot.chat.discord.wire import FAILURES, Wire, refused
 from bot.conversation.platform import Chat, Part
+from bot.conversation.router import Router
 from bot.domain import Post
 from bot.domain.errors import StoreError
-from bot.fleet import Change
-
-if TYPE_CHECKING:
-    from bot.conversation.router import Router
-    from bot.fleet import Fleet
+from bot.fleet import Change, Fleet
 
 log = logging.getLogger(__name__)
 
@@ -37,8 +33,8 @@ class DiscordChat(Chat):
 
     def __init__(
         self,
-        fleet: "Fleet",
-        router: "Router",
+        fleet: Fleet,
+        router: Router,
         token: str,
         *,
         api: str | None = None,
@@ -47,49 +43,49 @@ class DiscordChat(Chat):
     ) -> None:
         point_at(api, gateway)
         self.fleet, self.router, self._pace = fleet, router, pace
-        self.saying = Saying(fleet, Wire(lambda: self.connection.rest), router.running, pace.stream)
-        self.hearing = Hearing(fleet, router, self.saying, pace.history)
-        self.history = History(fleet, self.hearing, self.saying, pace.history)
-        self.boards = Boards(fleet, self.saying, pace.board)
-        self.connection = Connection(token, self.hearing, self._ready, lambda: fleet.changed(Change("chat")), pace)
-        self._keeping: asyncio.Task[None] | None = None
-        self._unsubscribe = fleet.subscribe(self.boards.noticed)
+        self.sender = Sender(fleet, Api(lambda: self.connection.rest), router.running, pace.stream)
+        self.receiver = Receiver(fleet, router, self.sender, pace.history)
+        self.catch_up = CatchUp(fleet, self.receiver, self.sender, pace.history)
+        self.boards = Boards(fleet, self.sender, pace.board)
+        self.connection = Connection(token, self.receiver, self._ready, lambda: fleet.changed(Change("chat")), pace)
+        self._saving: asyncio.Task[None] | None = None
+        self._unsubscribe = fleet.subscribe(self.boards.changed)
 
     async def start(self) -> None:
         """Sign in and begin to listen."""
         await self.connection.start()
-        if self._keeping is None:
-            self._keeping = asyncio.create_task(self._keep(), name="discord history")
+        if self._saving is None:
+            self._saving = asyncio.create_task(self._save(), name="discord read position")
 
     async def stop(self) -> None:
         """Disconnect."""
         self._unsubscribe()
-        if self._keeping is not None:
-            self._keeping.cancel()
-            await asyncio.gather(self._keeping, return_exceptions=True)
-            self.history.keep()
-        await self.connection.hush()
+        if self._saving is not None:
+            self._saving.cancel()
+            await asyncio.gather(self._saving, return_exceptions=True)
+            self.catch_up.save()
+        await self.connection.stop_listening()
         await self.boards.close()
-        await self.saying.streams.close()
+        await self.sender.streams.close()
         await self.connection.stop()
 
     async def post(self, post: Post, key: str, *, again: bool = False, plain: bool = False) -> str:
         """Show a post; see the port."""
-        message = await self.saying.post(post, key, again=again, plain=plain)
+        message = await self.sender.post(post, key, again=again, plain=plain)
         if post.kind == "gate":
-            self.saying.links.news.set()
+            self.sender.links.arrivals.set()
             self.boards.wake()
         return message
 
     async def update(self, message: str, post: Post) -> None:
         """Show a message again; see the port."""
-        await self.saying.update(message, post)
+        await self.sender.update(message, post)
 
     def live(self, conversation: str, event: Live) -> None:
         """Show what happens during a turn."""
         if conversation.startswith(f"{PLATFORM}:") and self.connection.client is not None:
             with suppress(StoreError):
-                self.saying.streams.live(conversation, event)
+                self.sender.streams.live(conversation, event)
 
     def part(self) -> Part:
         """How it stands."""
@@ -97,29 +93,29 @@ class DiscordChat(Chat):
 
     async def _ready(self, client: Client) -> None:
         """A session has begun: see that the commands are there, hear what was missed, show the boards."""
-        self.saying.opened |= {thread.id for guild in client.guilds for thread in guild.threads}
-        self.saying.links.servers = {channel.id: guild.id for guild in client.guilds for channel in guild.channels}
-        await self.history.catch_up(client)
-        self.boards.begin()
+        self.sender.opened |= {thread.id for guild in client.guilds for thread in guild.threads}
+        self.sender.links.servers = {channel.id: guild.id for guild in client.guilds for channel in guild.channels}
+        await self.catch_up.run(client)
+        self.boards.start()
         try:
             await self._sync(client)
         except FAILURES as error:
-            log.warning("the commands could not be registered with Discord: %s", refused(error, "Discord"))
+            log.warning("discord: cannot register the commands: %s", refused(error, "Discord"))
 
     async def _sync(self, client: Client) -> None:
         """Register the commands, if those that Discord has are others."""
-        assert client.application_id is not None  # noqa: S101  it is signed in
+        assert client.application_id is not None  # noqa: S101  the client is signed in
         wanted = commands(self.router.skills)
         if lacking := left_out(wanted, self.router.skills):
-            log.warning("Discord has no room for %s below /fleet; said as `!%s` they work", ", ".join(lacking), lacking[0])
+            log.warning("discord: no room for %s below /fleet; use `!%s` instead", ", ".join(lacking), lacking[0])
         known = await client.http.get_global_commands(client.application_id)
         if not same_commands(known, wanted):
             await client.http.bulk_upsert_global_commands(client.application_id, wanted)
 
-    async def _keep(self) -> None:
+    async def _save(self) -> None:
         while True:
             await asyncio.sleep(self._pace.keep)
-            self.history.keep()
+            self.catch_up.save()
 
 
 def same_commands(known: Sequence[object], wanted: Sequence[object]) -> bool:

@@ -2,17 +2,15 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bot.chat.discord.to_commands import GROUP, SUBCOMMAND
 from bot.commands.catalogue import fields, named
 from bot.commands.grammar import QUOTES
 from bot.commands.skill import Skill
 from bot.domain import GateState, Person, Role, access
+from bot.fleet import Fleet
 from bot.text.wording import shortened
-
-if TYPE_CHECKING:
-    from bot.fleet import Fleet
 
 MOST = 25
 """Choices that Discord shows."""
@@ -50,7 +48,7 @@ def typed(data: Mapping[str, Any]) -> tuple[str, str, str]:
     return name, str(found.get("name", "")), str(found.get("value", ""))
 
 
-def choices(argument: str, so_far: str, fleet: "Fleet", skills: Sequence[Skill], person: Person) -> list[Choice]:
+def choices(argument: str, so_far: str, fleet: Fleet, skills: Sequence[Skill], person: Person) -> list[Choice]:
     """What there is of an argument that begins like this, or has it somewhere; only what the person may see."""
     if access.may(person, Role.VIEWER):
         return []
@@ -63,35 +61,35 @@ def choices(argument: str, so_far: str, fleet: "Fleet", skills: Sequence[Skill],
     return [(shortened(whole + shown, 100), (whole + value)[:100]) for shown, value in found[:MOST]]
 
 
-def _products(fleet: "Fleet", skills: Sequence[Skill], person: Person) -> Iterator[Choice]:
+def _products(fleet: Fleet, skills: Sequence[Skill], person: Person) -> Iterator[Choice]:
     for name in fleet.products:
         if access.may(person, Role.VIEWER, name) is None:
             yield name, name
 
 
-def _gates(fleet: "Fleet", skills: Sequence[Skill], person: Person) -> Iterator[Choice]:
+def _gates(fleet: Fleet, skills: Sequence[Skill], person: Person) -> Iterator[Choice]:
     for gate in reversed(fleet.store.gates.in_states(GateState.OPEN)):
         if access.may(person, Role.VIEWER, gate.product) is None:
             yield f"{gate.id} · {gate.product}: {gate.title}", gate.id
 
 
-def _work(fleet: "Fleet", skills: Sequence[Skill], person: Person) -> Iterator[Choice]:
+def _work(fleet: Fleet, skills: Sequence[Skill], person: Person) -> Iterator[Choice]:
     for work in reversed(fleet.store.work.open()):
         if access.may(person, Role.VIEWER, work.product) is None:
             yield f"{work.id} · {work.product}, {work.state}: {work.objective}", work.id
 
 
-def _agents(fleet: "Fleet", skills: Sequence[Skill], person: Person) -> Iterator[Choice]:
+def _agents(fleet: Fleet, skills: Sequence[Skill], person: Person) -> Iterator[Choice]:
     for snapshot in fleet.snapshots.values():
         if access.may(person, Role.VIEWER, snapshot.product) is None:
             yield from ((f"{each.agent} · {snapshot.product}", each.agent) for each in snapshot.active)
 
 
-def _skills(fleet: "Fleet", skills: Sequence[Skill], person: Person) -> Iterator[Choice]:
+def _skills(fleet: Fleet, skills: Sequence[Skill], person: Person) -> Iterator[Choice]:
     return ((f"{skill.name}: {skill.summary}", skill.name) for skill in skills)
 
 
-_SOURCES: dict[str, Sequence[Callable[["Fleet", Sequence[Skill], Person], Iterator[Choice]]]] = {
+_SOURCES: dict[str, Sequence[Callable[[Fleet, Sequence[Skill], Person], Iterator[Choice]]]] = {
     "product": [_products],
     "products": [_products],
     "focus": [_products],

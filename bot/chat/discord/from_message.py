@@ -1,76 +1,53 @@
-"""What a message of Discord's means to us: whether it is meant for the coordinator, in which conversation, and its words.
+"""Discord messages as inbound events: whether they address the bot, and their text.
 
-A mention in a channel begins a thread on that message, whose number Discord makes the message's own: so its conversation is
-known before the thread exists. In a thread that is a conversation already, every message is meant, unless it names
-somebody else.
+A mention in a channel starts a thread on that message. Discord gives the thread the message's id, so the conversation is known
+before the thread exists. In a thread where the bot takes part, every message addresses the bot unless it starts with another
+member's name.
 """
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 
 import discord
 
-from bot.domain import ChannelRef, Inbound, Person
-from bot.domain.access import stranger
+from bot.chat.discord.channels import PLATFORM, Location, product_of
+from bot.domain import Inbound, Person
+from bot.domain.access import NOTHING, stranger
 from bot.registry import Registry
 
-PLATFORM = "discord"
-A_DAY = 86_400_000 << 22
-"""A day as a difference between the numbers of messages; what was said longer ago is not taken up any more."""
-SAID = (discord.MessageType.default, discord.MessageType.reply)
-"""Types of messages that a person wrote; the others tell of pins, threads, members."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where something is said: a channel (or the parent of a thread), the thread if any, and the person in direct messages."""
-
-    channel: int
-    thread: int | None = None
-    person: int | None = None
-
-    @property
-    def conversation(self) -> str:
-        """Its name, for the whole bot."""
-        if self.person is not None:
-            return f"{PLATFORM}:@{self.person}"
-        return f"{PLATFORM}:{self.channel}" + (f":{self.thread}" if self.thread else "")
-
-
-def place_of(conversation: str) -> Place:
-    """The place that a conversation names."""
-    _, channel, *thread = conversation.split(":")
-    if channel.startswith("@"):
-        return Place(0, person=int(channel[1:]))
-    return Place(int(channel), int(thread[0]) if thread else None)
+WRITTEN = (discord.MessageType.default, discord.MessageType.reply)
+"""Types of messages that a person writes; the others report pins, threads and members."""
 
 
 def person_of(registry: Registry, user: discord.abc.User) -> Person:
-    """Who speaks: as the registry knows them, or a stranger."""
+    """Return the person the registry lists for a Discord user, or a stranger without access."""
     return registry.person(PLATFORM, str(user.id)) or stranger(PLATFORM, str(user.id))
 
 
-def product_of(registry: Registry, channel: int) -> str | None:
-    """The product that is talked about in a channel."""
-    found = registry.channel(ChannelRef(PLATFORM, str(channel)))
-    return found.name if found else None
+def is_stranger(person: Person) -> bool:
+    """Return True for a person without access to any product."""
+    return person.products == NOTHING
 
 
-def spoken(message: discord.Message) -> bool:
-    """Whether a person wrote it: no bot, no webhook, no notice of Discord's own."""
-    return not message.author.bot and message.webhook_id is None and message.type in SAID
+def is_written(message: discord.Message) -> bool:
+    """Return True for a message that a person wrote, not a bot, a webhook or Discord itself."""
+    return not message.author.bot and message.webhook_id is None and message.type in WRITTEN
+
+
+def is_readable(message: discord.Message) -> bool:
+    """Return True for a message with content, which Discord withholds without the Message Content intent."""
+    return bool(message.content or message.attachments)
 
 
 def addressed(message: discord.Message, me: discord.ClientUser) -> bool:
-    """Whether it mentions us, or a role that is ours alone."""
+    """Return True for a message that mentions the bot, or the bot's own role."""
     roles = {role.id for role in message.role_mentions if role.tags is not None and role.tags.bot_id == me.id}
     return any(user.id == me.id for user in message.mentions) or bool(roles) or f"<@{me.id}>" in message.content
 
 
 def to_others(message: discord.Message, me: discord.ClientUser) -> bool:
-    """Whether it begins with the name of somebody else, or answers somebody else."""
+    """Return True for a message that starts with another member's name, or replies to another member."""
     found = re.match(r"\s*<@!?(\d+)>", message.content)
     if found and int(found[1]) != me.id:
         return True
@@ -78,8 +55,8 @@ def to_others(message: discord.Message, me: discord.ClientUser) -> bool:
     return isinstance(answered, discord.Message) and answered.author.id != me.id
 
 
-def words_of(message: discord.Message, me: discord.ClientUser) -> str:
-    """The words, without our own name; others by their names, attachments by theirs."""
+def text_of(message: discord.Message, me: discord.ClientUser) -> str:
+    """Return the text without the mention of the bot, with names in place of ids, and the attachments' addresses."""
     own = {f"<@{me.id}>", f"<@!{me.id}>"}
     own |= {f"<@&{role.id}>" for role in message.role_mentions if role.tags is not None and role.tags.bot_id == me.id}
     text = message.content
@@ -93,19 +70,19 @@ def words_of(message: discord.Message, me: discord.ClientUser) -> str:
 
 def inbound(
     message: discord.Message,
-    place: Place,
+    location: Location,
     me: discord.ClientUser,
     registry: Registry,
     now: Callable[[], datetime],
 ) -> Inbound:
-    """The event that a message is."""
+    """Return a message as an inbound event."""
     return Inbound(
         event=f"{PLATFORM}:{message.id}",
         platform=PLATFORM,
-        conversation=place.conversation,
+        conversation=location.conversation,
         person=person_of(registry, message.author),
         at=now(),
-        text=words_of(message, me),
-        product=None if place.person else product_of(registry, place.channel),
+        text=text_of(message, me),
+        product=None if location.person else product_of(registry, location.channel),
         extra={"user": str(message.author.id), "channel": str(message.channel.id), "message": str(message.id)},
     )

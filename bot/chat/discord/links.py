@@ -2,45 +2,42 @@
 
 import asyncio
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
-from bot.chat.discord.from_message import PLATFORM, place_of
+from bot.chat.discord.channels import PLATFORM, location_of
+from bot.fleet import Fleet
 
-if TYPE_CHECKING:
-    from bot.fleet import Fleet
-
-ON_ITS_WAY = 5.0
+CARD_TIMEOUT = 5.0
 """Seconds that a note waits for the card to which it leads."""
 
 
 class Links:
     """Where the cards are. `servers`: the server of each channel, as far as they have been shown to us."""
 
-    def __init__(self, fleet: "Fleet") -> None:
+    def __init__(self, fleet: Fleet) -> None:
         self.fleet = fleet
         self.servers: dict[int, int] = {}
-        self.news = asyncio.Event()
+        self.arrivals = asyncio.Event()
         """Set when a card has come to its channel."""
 
     async def arrived(self, gate: str) -> None:
         """Until a gate's card is in a channel; at once where none is on its way there."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(ON_ITS_WAY):
-                while not self.card(gate) and self._expected(gate):
-                    await self.news.wait()
-                    self.news.clear()
+            async with asyncio.timeout(CARD_TIMEOUT):
+                while not self.card(gate) and self._is_expected(gate):
+                    await self.arrivals.wait()
+                    self.arrivals.clear()
 
-    def _expected(self, gate: str) -> bool:
+    def _is_expected(self, gate: str) -> bool:
         said = (post.conversation for post in self.fleet.store.posts.with_gate(gate))
-        return any(each.startswith(f"{PLATFORM}:") and place_of(each).person is None for each in said)
+        return any(each.startswith(f"{PLATFORM}:") and location_of(each).person is None for each in said)
 
     def card(self, gate: str, channel: int | None = None) -> str:
         """The address of a gate's card, of the one in a channel if there is one; empty while there is none."""
         found = ""
         for conversation, message in self.fleet.store.outbox.cards(gate, PLATFORM):
-            place = place_of(conversation)
-            server = "@me" if place.person else self.servers.get(place.channel)
+            location = location_of(conversation)
+            server = "@me" if location.person else self.servers.get(location.channel)
             where, _, ids = message.partition("/")
-            if server is not None and (not found or place.channel == channel):
+            if server is not None and (not found or location.channel == channel):
                 found = f"https://discord.com/channels/{server}/{where}/{ids.split(',')[0]}"
         return found

@@ -6,8 +6,8 @@ from typing import Any
 import discord
 from discord import ui
 
-from bot.chat.discord import ids
-from bot.chat.discord.ids import Shown
+from bot.chat.discord import custom_ids
+from bot.chat.discord.custom_ids import Shown
 from bot.domain import Gate
 from bot.gates.lifecycle import ANSWER, CHANGES, REJECT
 from bot.text.wording import shortened
@@ -32,7 +32,7 @@ def takes_note(choice: str) -> bool:
 def note_form(gate: Gate, shown: Shown) -> ui.Modal:
     """The form that asks for the note of a choice."""
     title, label, hint = ASKED[gate.options[shown.option]]
-    form = ui.Modal(title=shortened(f"{title}: {gate.title}", TITLE), custom_id=ids.note(shown), timeout=None)
+    form = ui.Modal(title=shortened(f"{title}: {gate.title}", TITLE), custom_id=custom_ids.note(shown), timeout=None)
     field = ui.TextInput[Any](style=discord.TextStyle.paragraph, custom_id=NOTE, min_length=1, max_length=4000, required=True)
     form.add_item(ui.Label(text=label, description=hint, component=field))
     return form
@@ -40,7 +40,7 @@ def note_form(gate: Gate, shown: Shown) -> ui.Modal:
 
 def task_form(message: int, text: str, products: Sequence[str], product: str | None) -> ui.Modal:
     """The form that makes a message a task: which product, and what is to be done, both filled in as far as is known."""
-    form = ui.Modal(title="Make this a task", custom_id=ids.task(message), timeout=None)
+    form = ui.Modal(title="Make this a task", custom_id=custom_ids.task(message), timeout=None)
     options = [discord.SelectOption(label=name[:100], value=name[:100], default=name == product) for name in products[:25]]
     menu = ui.Select[Any](custom_id=PRODUCT, options=options, required=True, placeholder="Choose a product")
     form.add_item(ui.Label(text="Product", component=menu))

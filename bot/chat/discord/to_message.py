@@ -1,7 +1,5 @@
 """A post as Discord's messages: cards for gates, text in pieces for everything else, suggestions as buttons."""
 
-from typing import TYPE_CHECKING
-
 from discord import ui
 
 from bot.chat.discord.links import Links
@@ -9,10 +7,8 @@ from bot.chat.discord.page import Page, SayButton
 from bot.chat.discord.to_card import HEAD, to_card, to_note, to_plain, to_small_card
 from bot.chat.discord.to_text import beginning, pieces, tidy
 from bot.domain import Gate, Post
+from bot.fleet import Fleet
 from bot.work.views import gate_json
-
-if TYPE_CHECKING:
-    from bot.fleet import Fleet
 
 MOST_CARDS = 6
 """Cards under one answer: a layout holds 40 parts and 4,000 characters."""
@@ -21,7 +17,7 @@ MOST_PIECES = 4
 MOST_BUTTONS = 5
 
 
-def to_pages(post: Post, fleet: "Fleet", links: Links, *, plain: bool = False, away: str = "") -> list[Page]:
+def to_pages(post: Post, fleet: Fleet, links: Links, *, plain: bool = False, away: str = "") -> list[Page]:
     """The messages that show a post, as everything is now. `plain`: without layouts and files."""
     gates = [found for card in post.cards if card.gate and (found := fleet.store.gates.get(card.gate))]
     if gates and plain:
@@ -36,7 +32,7 @@ def to_pages(post: Post, fleet: "Fleet", links: Links, *, plain: bool = False, a
     return _text(post, plain)
 
 
-def _with_cards(post: Post, gates: list[Gate], fleet: "Fleet") -> list[Page]:
+def _with_cards(post: Post, gates: list[Gate], fleet: Fleet) -> list[Page]:
     """An answer with gates in it: the words, then a small card for each; whole, where there is one alone."""
     words = tidy(post.text) or "…"
     if len(gates) == 1:

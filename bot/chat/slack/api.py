@@ -39,7 +39,7 @@ GONE = {
     "restricted_action_read_only_channel": "The channel is read-only.",
     "ekm_access_denied": "The workspace's keys are withheld.",
 }
-"""Errors after which nothing can be shown in that place."""
+"""Errors after which nothing can be shown in that location."""
 AUTH = {
     "invalid_auth": "Slack does not know the token any more.",
     "not_authed": "Slack was sent no token.",
@@ -141,7 +141,7 @@ class Api:
             self.client.files_upload_v2(channel=channel, thread_ts=thread, filename=name, title=name, content=text),
         )
 
-    async def wording(self, method: str, call: Awaitable[Any]) -> dict[str, Any]:
+    async def guard(self, method: str, call: Awaitable[Any]) -> dict[str, Any]:
         """What another call of the library answers, its refusals in our words. Raises DeliveryError."""
         return await _worded(method, call)
 

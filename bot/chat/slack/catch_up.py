@@ -1,4 +1,4 @@
-"""What was said while we were away or could not hear: found in the history, from the last message known in each place.
+"""What was said while we were away or could not hear: found in the history, from the last message known in each location.
 
 What is found is handed in like an event; the store knows those that were handled before.
 """
@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from bot.chat.slack.api import Api
-from bot.chat.slack.places import Places, split
+from bot.chat.slack.channels import Channels, split_conversation
 from bot.domain.errors import DeliveryError
 from bot.fleet import Fleet
 
@@ -22,7 +22,7 @@ LONGEST = timedelta(hours=24)
 MOST_THREADS = 50
 
 
-class Marks:
+class ReadPositions:
     """The newest message heard in each channel. Kept in the store now and then: what is looked at twice does no harm."""
 
     def __init__(self, fleet: Fleet) -> None:
@@ -56,38 +56,38 @@ class Marks:
 
 
 async def catch_up(
-    fleet: Fleet, api: Api, places: Places, since: dict[str, str], hear: Callable[[dict[str, Any]], None]
+    fleet: Fleet, api: Api, channels: Channels, since: dict[str, str], hear: Callable[[dict[str, Any]], None]
 ) -> None:
     """Hand in what was said after `since` in every channel, in direct messages and in the threads that we speak in.
     Raises DeliveryError."""
     oldest = (fleet.now() - LONGEST).timestamp()
-    for id in places.joined:
+    for id in channels.joined:
         if last := since.get(id, since.get(ANYWHERE)):
             after = f"{max(float(last), oldest):.6f}"
             for message in reversed(await _read(api, "conversations.history", channel=id, oldest=after)):
                 hear(_event(message, id))
-    await _threads(fleet, api, places, since, oldest, hear)
+    await _threads(fleet, api, channels, since, oldest, hear)
 
 
 async def _threads(
-    fleet: Fleet, api: Api, places: Places, since: dict[str, str], oldest: float, hear: Callable[[dict[str, Any]], None]
+    fleet: Fleet, api: Api, channels: Channels, since: dict[str, str], oldest: float, hear: Callable[[dict[str, Any]], None]
 ) -> None:
     """History shows no replies; so the threads that we spoke in last are looked at one by one."""
     for known in fleet.store.conversations.newest("slack", MOST_THREADS):
-        _, thread = split(known["id"])
+        _, thread = split_conversation(known["id"])
         try:
-            place = await places.find(known["id"])
-            last = since.get(place.channel, since.get(ANYWHERE))
+            location = await channels.find(known["id"])
+            last = since.get(location.channel, since.get(ANYWHERE))
             if not thread or not last:
                 continue
             after = f"{max(float(last), oldest):.6f}"
-            replies = await _read(api, "conversations.replies", channel=place.channel, ts=thread, oldest=after)
+            replies = await _read(api, "conversations.replies", channel=location.channel, ts=thread, oldest=after)
         except DeliveryError as error:
             log.info("the thread %s is left out: %s", known["id"], error.message)
             continue
         for message in replies:
             if message["ts"] != thread:
-                hear(_event(message, place.channel))
+                hear(_event(message, location.channel))
 
 
 def _event(message: dict[str, Any], channel: str) -> dict[str, Any]:

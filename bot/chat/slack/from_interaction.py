@@ -78,7 +78,7 @@ def submitted(body: dict[str, Any]) -> Submitted | None:
         press = to_card.to_press(origin.pop("press", ""), note)
         if press is None:
             return None
-        needed = not note and press.choice in to_card.ASKING - {"reject"}
+        needed = not note and press.choice in to_card.TAKES_NOTE - {"reject"}
         problems = {to_form.NOTE: "Say in a sentence what you want."} if needed else None
         return Submitted(user, id, origin, press, problems=problems)
     if view.get("callback_id") == to_form.TASK:

@@ -17,7 +17,7 @@ OTHER = re.compile(r"^\s*<@([A-Z0-9]+)")
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A message that a person wrote. `meant`: it is for us by its own words, wherever it stands."""
+    """A message that a person wrote. `addressed`: it is for us by its own words, wherever it stands."""
 
     channel: str
     user: str
@@ -25,7 +25,7 @@ class Said:
     text: str
     thread: str
     direct: bool
-    meant: bool
+    addressed: bool
     to_others: bool
     """Whether it begins with the name of somebody else."""
 
@@ -63,7 +63,7 @@ def said(event: dict[str, Any], me: str, name: Callable[[str], str], skills: Seq
         text=_as_command(text, skills) if mentioned else text,
         thread=str(event.get("thread_ts") or ""),
         direct=event.get("channel_type") == "im" or str(channel).startswith("D"),
-        meant=mentioned or _is_bang(text, skills),
+        addressed=mentioned or _is_bang(text, skills),
         to_others=bool(other) and other is not None and other[1] != me,
     )
 

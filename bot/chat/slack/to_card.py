@@ -20,7 +20,7 @@ AFTERWARDS, LINES_AFTERWARDS = 500, 6
 ACTION = "gate"
 """Begins the action id of every button of a card."""
 LABELS = {APPROVE: "Approve", CHANGES: "Request changes", REJECT: "Reject", ANSWER: "Answer"}
-ASKING = frozenset({CHANGES, REJECT, ANSWER})
+TAKES_NOTE = frozenset({CHANGES, REJECT, ANSWER})
 """Choices that open a form first."""
 MARKS = {APPROVE: "✔", CHANGES: "✎", REJECT: "✘", ANSWER: "✔"}
 MARKS_OF_STATE = {"superseded": "↻", "withdrawn": "○"}

@@ -76,13 +76,13 @@ def _first_table(markdown: str) -> tuple[tuple[int, int], Block] | None:
 def _cells(tokens: list[Token]) -> tuple[list[list[str]], list[str]]:
     rows: list[list[str]] = []
     aligns: list[str] = []
-    for place, token in enumerate(tokens):
+    for location, token in enumerate(tokens):
         if token.type == "table_close":
             break
         if token.type == "tr_open":
             rows.append([])
         elif token.type in {"th_open", "td_open"}:
-            rows[-1].append(_words(tokens[place + 1]))
+            rows[-1].append(_words(tokens[location + 1]))
             if token.type == "th_open":
                 aligns.append(str(token.attrs.get("style", "text-align:left")).removeprefix("text-align:"))
     return rows, aligns

@@ -82,12 +82,12 @@ class DiscordBed(Bed):
 
     async def up(self) -> None:
         """Until it is connected."""
-        await self.discord.until(lambda: self.chat.part().state == "ok" and self.chat.history.listening, "it is connected")
+        await self.discord.until(lambda: self.chat.part().state == "ok" and self.chat.catch_up.listening, "it is connected")
 
     async def kill(self) -> None:
         """kill -9, as far as that can be in one process: no cursor is kept, nothing is finished."""
         self.running.cancel()
-        self.chat.history.listening = False
+        self.chat.catch_up.listening = False
         await self.chat.stop()
         await super().kill()
 

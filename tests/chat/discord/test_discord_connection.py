@@ -74,7 +74,7 @@ async def test_a_wrong_token_is_said_in_words_at_once(tmp_path: Path) -> None:
     bed.connect = False
     async with bed:
         bed.discord.token = "another"
-        with pytest.raises(SettingsError, match="does not take DISCORD_TOKEN"):
+        with pytest.raises(SettingsError, match="rejects DISCORD_TOKEN"):
             await bed.chat.start()
         assert bed.discord.gateway.identified == 0
 
@@ -97,7 +97,7 @@ async def test_without_the_content_intent_it_listens_to_mentions_and_says_what_i
     bed.discord.rest.flags = 0
     bed.discord.gateway.approved.clear()
     async with bed:
-        assert "mentioned each time" in bed.chat.part().why
+        assert "every message needs a mention" in bed.chat.part().why
         thread = await bed.thread(bed.ana.mention(bed.channel, "!status"))
         await bed.ana.sees(thread, "of 2 sessions")
         bed.ana.mention(thread, "!gates")
@@ -131,16 +131,16 @@ async def test_a_message_that_could_not_be_kept_at_once_is_kept_later(tmp_path: 
     async with bed:
         bed.discord.rest.fail("GET", f"/channels/{bed.channel.id}", 503, times=2)
         bed.ana.mention(bed.channel, "!status")
-        await bed.discord.until(lambda: bed.chat.hearing.unheard, "it waits")
+        await bed.discord.until(lambda: bed.chat.receiver.pending, "it waits")
         await bed.ana.sees(bed.channel, "of 2 sessions")
-        assert not bed.chat.hearing.unheard
+        assert not bed.chat.receiver.pending
 
 
 async def test_an_intent_that_only_the_gateway_refuses_is_done_without(tmp_path: Path) -> None:
     bed = DiscordBed(tmp_path)
     bed.discord.gateway.approved.clear()
     async with bed:
-        assert "mentioned each time" in bed.chat.part().why
+        assert "every message needs a mention" in bed.chat.part().why
         await bed.ana.sees(await bed.thread(bed.ana.mention(bed.channel, "!status")), "of 2 sessions")
 
 
@@ -170,10 +170,10 @@ async def test_when_it_was_away_its_open_cards_say_so(bed: DiscordBed) -> None:
     bed.clock.forward(minutes=5)
     assert lost.failed
     await bed.start()
-    await bed.card("I was away from", "press it again")
+    await bed.card("I was offline from", "press it again")
     await (await bed.ben.press(card, "Approve")).answer("Approved by ben")
     await bed.discord.until(lambda: "Approved by ben" in text_of(card), "the card says so")
-    assert "I was away" not in text_of(card)
+    assert "I was offline" not in text_of(card)
 
 
 async def test_what_was_said_in_a_thread_and_in_private_while_it_was_away_is_answered(bed: DiscordBed) -> None:
@@ -192,7 +192,7 @@ async def test_what_was_said_in_a_thread_and_in_private_while_it_was_away_is_ans
 
 async def test_what_was_said_longer_than_a_day_ago_is_left_alone(bed: DiscordBed) -> None:
     await bed.ana.sees(await bed.thread(bed.ana.mention(bed.channel, "!status")), "of 2 sessions")
-    bed.chat.history.keep()
+    bed.chat.catch_up.save()
     await bed.kill()
     bed.ana.mention(bed.channel, "!pause product-a")
     bed.clock.forward(days=2)

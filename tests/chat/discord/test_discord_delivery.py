@@ -121,7 +121,7 @@ async def test_a_person_with_a_closed_door_is_a_dead_place(bed: DiscordBed) -> N
     bed.world.closed.add(bed.ana.id)
     bed.fleet.say(f"discord:@{bed.ana.id}", "a plan waits", key="1")
     await bed.discord.until(lambda: bed.store.unreachable.has(f"discord:@{bed.ana.id}"), "it is told")
-    bed.expect("takes no direct messages")
+    bed.expect("accepts no direct messages")
 
 
 async def test_a_stranger_with_a_closed_door_does_not_end_the_channel(bed: DiscordBed) -> None:
@@ -135,7 +135,7 @@ async def test_who_asks_where_we_may_not_write_is_told_in_direct_messages_why(be
     bed.world.deny(bed.channel, "send_messages", "create_public_threads", "send_messages_in_threads")
     await bed.settled_on_discord()
     bed.ana.mention(bed.channel, "!status")
-    await bed.ana.sees(bed.ana.direct, f"I may not write in <#{bed.channel.id}>", "discord-invite")
+    await bed.ana.sees(bed.ana.direct, f"I'm not allowed to write in <#{bed.channel.id}>", "discord-invite")
     await bed.ana.sees(bed.ana.direct, "of 2 sessions")
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from simcord.components import validate_components, walk_components
 
-from bot.chat.discord import ids
+from bot.chat.discord import custom_ids
 from bot.chat.discord.to_card import to_card
 from bot.domain import Action, Decision, Gate, GateKind, GateState, Role
 from bot.gates import actions
@@ -90,9 +90,9 @@ async def test_what_the_model_would_do_at_once_is_asked_for_once_more(bed: Disco
         bed.fleet, action, product="product-a", title="pause product-a", body="It fails.", conversation=place, request="r1"
     )
     card = await bed.ana.sees(bed.channel, "Action: pause product-a", "Waits for approval")
-    asked = await (await bed.ana.press(card, "Approve")).answer("is done at once", "Are you sure?")
+    asked = await (await bed.ana.press(card, "Approve")).answer("runs immediately", "Are you sure?")
     assert asked.is_ephemeral and bed.open_gate().decision is None and not bed.fleet.paused("product-a")
-    await (await bed.ana.press(asked, "Do it")).answer("Approved by ana")
+    await (await bed.ana.press(asked, "Run")).answer("Approved by ana")
     await bed.discord.until(lambda: bed.fleet.paused("product-a"), "it is paused")
 
 
@@ -191,7 +191,7 @@ async def test_every_card_is_a_layout_that_discord_takes(size: int, options: int
     decided = gate.decided(Decision("approve", "ana", now), now)
     for each in (gate, decided):
         for head in ("", "said " * 180):
-            page = to_card(each, seen, head=head, away="I was away. " * 12)
+            page = to_card(each, seen, head=head, away="I was offline. " * 10)
             assert page.view is not None
             shown = validate_components(page.view.to_components(), flags=1 << 15)
             names = {part["file"]["url"].removeprefix("attachment://") for part in walk_components(shown) if part["type"] == 13}
@@ -199,10 +199,10 @@ async def test_every_card_is_a_layout_that_discord_takes(size: int, options: int
 
 
 def test_what_buttons_carry_fits_whatever_the_numbers() -> None:
-    shown = ids.Shown("g1234567", 24, 9999, "a" * 64)
-    assert len(ids.note(shown)) <= ids.LONGEST
-    sure = ids.sure(ids.note(shown).replace("note:", "gate:"))
-    assert len(sure) <= ids.LONGEST
-    found = ids.GATE.fullmatch(sure)
-    assert found is not None and ids.shown(found) == replace(shown, sure=True)
-    assert ids.NOTE.fullmatch(ids.note(shown))
+    shown = custom_ids.Shown("g1234567", 24, 9999, "a" * 64)
+    assert len(custom_ids.note(shown)) <= custom_ids.LONGEST
+    sure = custom_ids.confirmed(custom_ids.note(shown).replace("note:", "gate:"))
+    assert len(sure) <= custom_ids.LONGEST
+    found = custom_ids.GATE.fullmatch(sure)
+    assert found is not None and custom_ids.shown(found) == replace(shown, confirmed=True)
+    assert custom_ids.NOTE.fullmatch(custom_ids.note(shown))

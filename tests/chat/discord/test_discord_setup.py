@@ -45,7 +45,7 @@ async def test_the_doctor_is_content_with_what_the_invite_link_gives(bed: Discor
 async def test_the_doctor_names_a_wrong_token(away: DiscordBed) -> None:
     away.discord.token = "another"
     (check,) = (await examined(away)).values()
-    assert (check.status, check.message) == ("fail", "Discord does not take DISCORD_TOKEN.")
+    assert (check.status, check.message) == ("fail", "Discord rejects DISCORD_TOKEN.")
 
 
 async def test_the_doctor_names_what_is_lacking_in_each_channel(away: DiscordBed) -> None:

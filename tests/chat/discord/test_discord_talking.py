@@ -180,7 +180,7 @@ async def test_a_suggestion_that_cannot_be_taken_back_is_asked_for_once_more(bed
     (stop,) = labels(warned)
     asked = await (await bed.ana.press(warned, stop)).answer("/fleet stop product-a --yes", "Are you sure?")
     assert asked.is_ephemeral and bed.work("w1").state.open
-    await bed.ana.press(asked, "Do it")
+    await bed.ana.press(asked, "Run")
     await bed.discord.until(lambda: not bed.work("w1").state.open, "it is stopped")
 
 
@@ -192,7 +192,7 @@ async def test_a_message_that_is_edited_to_mention_it_is_taken_up_and_one_that_w
     thread = await bed.thread(said)
     await bed.ana.sees(thread, "of 2 sessions")
     bed.ana.edit(said, f"<@{bed.discord.bot}> !pause product-a")
-    await bed.ana.sees(bed.ana.direct, "say it in a new message")
+    await bed.ana.sees(bed.ana.direct, "send a new message")
     assert not bed.fleet.paused("product-a") and len(bed.world.shown(thread.id)) == 1
 
 

@@ -155,7 +155,7 @@ async def test_a_message_that_is_edited_to_mention_it_is_taken_up_and_one_that_w
     await bed.ana.edits("#product-a", ts, "<@fleet> status")
     await bed.answer("#product-a", "Fleet", thread=ts)
     await bed.ana.edits("#product-a", ts, "<@fleet> pause product-a")
-    await bed.whispered(bed.ana, "say it in a new message")
+    await bed.whispered(bed.ana, "send a new message")
     assert not bed.fleet.paused("product-a") and len(bed.shown("#product-a")) == 1
 
 

@@ -8,20 +8,18 @@ card says it. Where we have been is in the store: the newest message that came i
 import asyncio
 import logging
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import discord
 
+from bot.chat.discord.api import FAILURES, refused
+from bot.chat.discord.channels import PLATFORM, location_of
 from bot.chat.discord.connection import Client
-from bot.chat.discord.from_message import A_DAY, PLATFORM, place_of
-from bot.chat.discord.hearing import Hearing
-from bot.chat.discord.saying import Saying
-from bot.chat.discord.wire import FAILURES, refused
+from bot.chat.discord.receive import A_DAY, Receiver
+from bot.chat.discord.send import Sender
 from bot.domain import GateState, Post
 from bot.domain.errors import DeliveryError
-
-if TYPE_CHECKING:
-    from bot.fleet import Fleet
+from bot.fleet import Fleet
 
 log = logging.getLogger(__name__)
 
@@ -31,45 +29,45 @@ OVERLAP = 60_000 << 22
 """A minute as a difference between numbers: so much is read again, because messages of several channels come out of order."""
 MOST = 500
 """Messages of one channel that are read after an absence."""
-UNNOTICED = timedelta(seconds=3)
+NEGLIGIBLE = timedelta(seconds=3)
 """An absence that nobody has noticed."""
 
 
-class History:
+class CatchUp:
     """Where we have been, and what happened while we were not. `pause`: seconds before what failed is tried again."""
 
-    def __init__(self, fleet: "Fleet", hearing: Hearing, saying: Saying, pause: float) -> None:
-        self.fleet, self.hearing, self.saying, self._pause = fleet, hearing, saying, pause
+    def __init__(self, fleet: Fleet, receiver: Receiver, sender: Sender, pause: float) -> None:
+        self.fleet, self.receiver, self.sender, self._pause = fleet, receiver, sender, pause
         self.listening = False
         """Whether everything up to now has been heard."""
 
-    def keep(self) -> None:
+    def save(self) -> None:
         """Remember where we are, if we listen; called every few seconds, so that little has to be read again."""
         if self.listening:
-            heard = min(self.hearing.unheard, default=self.hearing.newest + 1) - 1
-            self.fleet.store.chat_positions.set(PLATFORM, ANYWHERE, str(heard), self.fleet.now())
+            received = min(self.receiver.pending, default=self.receiver.newest + 1) - 1
+            self.fleet.store.chat_positions.set(PLATFORM, ANYWHERE, str(received), self.fleet.now())
 
-    async def catch_up(self, client: Client) -> None:
+    async def run(self, client: Client) -> None:
         """A session has begun anew: hear what was said since the last one."""
         last = self.fleet.store.chat_positions.of(PLATFORM).get(ANYWHERE)
         if last is not None and last.at is not None:
             newest, left = int(last.position), last.at
-            self.hearing.newest = max(self.hearing.newest, newest)
+            self.receiver.newest = max(self.receiver.newest, newest)
             away = self.fleet.now() - left
             missed = int(away.total_seconds() * 1000) << 22
             await self._read_all(client, newest - OVERLAP + max(0, missed - A_DAY))
-            if away > UNNOTICED:
-                await self._say_on_cards(left)
-        self.hearing.newest = max(self.hearing.newest, _newest_of(client))
+            if away > NEGLIGIBLE:
+                await self._mark_cards(left)
+        self.receiver.newest = max(self.receiver.newest, _newest_of(client))
         self.listening = True
-        self.keep()
+        self.save()
 
     def _channels(self, client: Client) -> set[int]:
         """Where somebody may have spoken to us: products' channels, open threads, and where we have spoken before."""
         found = {int(each.id) for p in self.fleet.registry.products for each in p.channels if each.platform == PLATFORM}
         found |= {thread.id for guild in client.guilds for thread in guild.threads}
-        places = (place_of(known["id"]) for known in self.fleet.store.conversations.newest(PLATFORM, limit=100))
-        return found | {place.channel for place in places if place.person is None}
+        locations = (location_of(known["id"]) for known in self.fleet.store.conversations.newest(PLATFORM, limit=100))
+        return found | {location.channel for location in locations if location.person is None}
 
     async def _read_all(self, client: Client, after: int) -> None:
         """Read every channel; those that cannot be read now are tried again until they can be, or are gone."""
@@ -83,28 +81,28 @@ class History:
 
     async def _read(self, client: Client, channel: int, after: int, direct: bool) -> bool:
         """Hear what was said in a channel since a message; whether there is nothing more to be tried."""
-        assert client.user is not None  # noqa: S101  it is ready
+        assert client.user is not None  # noqa: S101  the session is ready
         read = 0
         try:
             while read < MOST:
-                found = await self.saying.wire.newest(channel, after=after, limit=100)
+                found = await self.sender.api.newest(channel, after=after, limit=100)
                 for each in sorted(found, key=lambda each: int(each["id"])):
-                    await self.hearing.message(_message(client, channel, each, direct), client.user)
+                    await self.receiver.message(_message(client, channel, each, direct), client.user)
                     after = int(each["id"])
                 read += len(found)
                 if len(found) < 100:
                     return True
         except FAILURES as error:
             failure = refused(error, f"channel {channel}")
-            log.warning("what was said in channel %s meanwhile is not known: %s", channel, failure.message)
+            log.warning("discord: cannot read the messages missed in channel %s: %s", channel, failure.message)
             return failure.code in {"gone", "delivery"}
-        log.warning("more than %s messages came in channel %s meanwhile; the rest is not looked at", MOST, channel)
+        log.warning("discord: more than %s missed messages in channel %s; the rest is skipped", MOST, channel)
         return True
 
-    async def _say_on_cards(self, left: datetime) -> None:
+    async def _mark_cards(self, left: datetime) -> None:
         """Every card that waits for an answer says from when to when nobody heard a press."""
-        away = f"I was away from <t:{int(left.timestamp())}:t> to <t:{int(self.fleet.now().timestamp())}:t>. "
-        away += "If you pressed a button then and it failed, press it again."
+        away = f"I was offline from <t:{int(left.timestamp())}:t> to <t:{int(self.fleet.now().timestamp())}:t>. "
+        away += "If a button failed during that time, press it again."
         for gate in self.fleet.store.gates.in_states(GateState.OPEN):
             for post in self.fleet.store.posts.with_gate(gate.id):
                 for platform, message in self.fleet.store.outbox.messages(post.id):
@@ -113,9 +111,9 @@ class History:
 
     async def _show(self, message: str, post: Post, away: str) -> None:
         try:
-            await self.saying.update(message, post, away=away)
+            await self.sender.update(message, post, away=away)
         except DeliveryError as error:
-            log.info("card %s does not say that we were away: %s", message, error.message)
+            log.info("discord: cannot add the offline notice to card %s: %s", message, error.message)
 
 
 def _message(client: Client, channel: int, data: dict[str, Any], direct: bool) -> discord.Message:

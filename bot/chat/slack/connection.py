@@ -29,7 +29,7 @@ PING = 5.0
 RECONNECT = Backoff(1.0, longest=60.0)
 
 
-class Socket(SocketModeClient):
+class Connection(SocketModeClient):
     """The connection. `why` says what is wrong with it; empty while it is well."""
 
     def __init__(self, api: Api, app_token: str, *, ping: float = PING) -> None:
@@ -89,11 +89,11 @@ class Socket(SocketModeClient):
         self.why = why
 
 
-def make(
+def connect(
     api: Api, app: AsyncApp, app_token: str, *, hello: Callable[[], None], ping: float = PING
-) -> tuple[Socket, Callable[[], Awaitable[None]]]:
+) -> tuple[Connection, Callable[[], Awaitable[None]]]:
     """A socket that hands every envelope to the Bolt app, and what closes it."""
-    socket = Socket(api, app_token, ping=ping)
+    socket = Connection(api, app_token, ping=ping)
 
     async def envelope(client: AsyncBaseSocketModeClient, request: SocketModeRequest) -> None:
         began = time()

@@ -1,4 +1,4 @@
-"""Discord's REST, as far as it is used for saying things: send, edit, look, open a thread, answer an interaction; and its
+"""Discord's REST, as far as it is used for sender things: send, edit, look, open a thread, answer an interaction; and its
 refusals in our words.
 
 It has a client of its own that never opens the gateway, so that what goes out does not depend on it. Nothing that is sent
@@ -21,7 +21,7 @@ GONE = {
     10003: "the channel is no longer there",
     10004: "the server is no longer there",
     50001: "I may not see it",
-    50007: "this person takes no direct messages from me",
+    50007: "this person accepts no direct messages from me",
     50083: "the thread is locked",
     50278: "this person and I share no server any more",
 }
@@ -31,7 +31,7 @@ EXPIRED = frozenset({10015, 10062, 50027})
 """Codes of an interaction that can no longer be answered."""
 
 
-class Wire:
+class Api:
     """Requests of a client that is signed in."""
 
     def __init__(self, client: Callable[[], discord.Client]) -> None:

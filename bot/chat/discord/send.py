@@ -1,30 +1,27 @@
-"""What goes out: each post shown once, wherever it belongs, and shown again when it has changed.
+"""Posts out: each is shown once where it belongs, and edited when it changes.
 
-The same nonce shows once for some minutes, by Discord itself; an attempt that is older is looked for among the newest messages.
-What answers an interaction takes the place of its “thinking…”; what answers a turn takes the place of the text that streamed;
-both can be done twice without harm.
+Discord drops a second message with the same nonce for a few minutes; an older attempt is searched among the newest messages.
+The answer to an interaction replaces its "thinking…", and the answer to a turn replaces the streamed text; both can be repeated
+without harm.
 """
 
 import asyncio
 import hashlib
 import logging
 from collections.abc import Callable, Collection, Sequence
-from typing import TYPE_CHECKING
 
 import discord
 
-from bot.chat.discord.from_message import PLATFORM, place_of
+from bot.chat.discord.api import EXPIRED, FAILURES, MALFORMED, UNKNOWN_CHANNEL, UNKNOWN_MESSAGE, Api, refused
+from bot.chat.discord.channels import PLATFORM, location_of
 from bot.chat.discord.links import Links
 from bot.chat.discord.page import Page, marks
-from bot.chat.discord.streaming import Streams
+from bot.chat.discord.stream import Streams
 from bot.chat.discord.to_message import to_pages
-from bot.chat.discord.wire import EXPIRED, FAILURES, MALFORMED, UNKNOWN_CHANNEL, UNKNOWN_MESSAGE, Wire, refused
 from bot.domain import Inbound, Post
 from bot.domain.errors import DeliveryError
+from bot.fleet import Fleet
 from bot.text.wording import headline
-
-if TYPE_CHECKING:
-    from bot.fleet import Fleet
 
 log = logging.getLogger(__name__)
 
@@ -34,12 +31,12 @@ TOPIC = 90
 """Characters of a thread's name; Discord takes 100."""
 
 
-class Saying:
+class Sender:
     """Says posts. `opened` are threads that are known to be there."""
 
-    def __init__(self, fleet: "Fleet", line: Wire, running: Callable[[], Collection[str]], pace: float) -> None:
-        self.fleet, self.wire = fleet, line
-        self.streams = Streams(fleet, line, self.target, running, pace)
+    def __init__(self, fleet: Fleet, api: Api, running: Callable[[], Collection[str]], pace: float) -> None:
+        self.fleet, self.api = fleet, api
+        self.streams = Streams(fleet, api, self.target, running, pace)
         self.acks: dict[str, asyncio.Future[bool]] = {}
         """Interactions that are being acknowledged, by their event: whether that worked. Nothing answers before."""
         self.links = Links(fleet)
@@ -54,7 +51,7 @@ class Saying:
         except FAILURES as error:
             failure = refused(error, post.conversation)
             if isinstance(error, discord.Forbidden) and error.code == 50013 and inbound is not None and not post.private:
-                return await self._instead(post, inbound, key, failure)
+                return await self._send_direct(post, inbound, key, failure)
             raise failure from error
 
     async def _post(self, post: Post, inbound: Inbound | None, key: str, *, again: bool, plain: bool) -> str:
@@ -68,9 +65,9 @@ class Saying:
                 return found
         if post.private:
             return await self._whisper(post, inbound, pages, key, again=again)
-        over = post.answers and post.conversation not in self.streams.running()
-        if over and (grown := await self.streams.finish(post.conversation, pages[0])):
-            channel, first = grown
+        finished = post.answers and post.conversation not in self.streams.running()
+        if finished and (streamed := await self.streams.finish(post.conversation, pages[0])):
+            channel, first = streamed
             rest = await self._send(channel, pages[1:], key, again=again, start=1)
             return _id(channel, [first, *rest])
         channel, reply = await self.target(post.conversation)
@@ -86,18 +83,18 @@ class Saying:
             await self._send(channel, pages[len(ids) :], f"{message}", again=True, start=len(ids))
         except FAILURES as error:
             if isinstance(error, discord.NotFound) and error.code in (UNKNOWN_MESSAGE, UNKNOWN_CHANNEL):
-                log.info("message %s was deleted, it stays so", message)
+                log.info("discord: message %s was deleted and is not posted again", message)
                 return
             raise refused(error, post.conversation) from error
 
     async def _edit(self, channel: int, id: int, page: Page, post: Post) -> None:
         try:
-            await self.wire.edit(channel, id, page)
+            await self.api.edit(channel, id, page)
         except discord.HTTPException as error:
             if error.code != MALFORMED or not page.layout:
                 raise
-            log.warning("Discord refuses the layout of post %s, its text is shown instead: %s", post.id, error.text)
-            await self.wire.edit(channel, id, to_pages(post, self.fleet, self.links, plain=True)[0])
+            log.warning("discord: the layout of post %s was refused, showing plain text: %s", post.id, error.text)
+            await self.api.edit(channel, id, to_pages(post, self.fleet, self.links, plain=True)[0])
 
     # -- ways --------------------------------------------------------------------------------------------------------
 
@@ -109,16 +106,16 @@ class Saying:
         if fresh and not await self.acks.pop(inbound.event):
             return ""
         try:
-            first = {"flags": LOADING} if fresh else await self.wire.original(application, token)
+            first = {"flags": LOADING} if fresh else await self.api.original(application, token)
             if not first["flags"] & LOADING:
                 ours = again and set(pages[0].marks()) == set(marks(first))
-                id = int(first["id"]) if ours else await self.wire.follow(application, token, pages[0], private=post.private)
+                id = int(first["id"]) if ours else await self.api.follow(application, token, pages[0], private=post.private)
             elif post.private and not extra.get("private"):
-                await self.wire.withdraw(application, token)
-                id = await self.wire.follow(application, token, pages[0], private=True)
+                await self.api.withdraw(application, token)
+                id = await self.api.follow(application, token, pages[0], private=True)
             else:
-                id = await self.wire.complete(application, token, pages[0])
-            more = [await self.wire.follow(application, token, page, private=post.private) for page in pages[1:]]
+                id = await self.api.complete(application, token, pages[0])
+            more = [await self.api.follow(application, token, page, private=post.private) for page in pages[1:]]
         except discord.HTTPException as error:
             if error.code in EXPIRED or error.code == UNKNOWN_MESSAGE:
                 return ""
@@ -128,18 +125,18 @@ class Saying:
     async def _whisper(self, post: Post, inbound: Inbound | None, pages: Sequence[Page], key: str, *, again: bool) -> str:
         """To one person alone, in direct messages."""
         if inbound is None or not str(inbound.extra.get("user", "")).isdigit():
-            raise DeliveryError("Nobody is known to whom this could be said in private.")
+            raise DeliveryError("There is no person to show this private message to.")
         channel = await self._direct_to(int(inbound.extra["user"]))
         try:
             return _id(channel, await self._send(channel, pages, key, again=again))
         except discord.Forbidden as error:
-            # Their door is closed; that must not end the conversation in which they spoke.
-            raise DeliveryError("This person takes no direct messages, so they cannot be told in private.") from error
+            # A closed inbox must not mark the conversation in which the person wrote as unreachable.
+            raise DeliveryError("This person accepts no direct messages, so the private answer was not delivered.") from error
 
-    async def _instead(self, post: Post, inbound: Inbound, key: str, failure: DeliveryError) -> str:
+    async def _send_direct(self, post: Post, inbound: Inbound, key: str, failure: DeliveryError) -> str:
         """Say in direct messages what may not be said where it was asked, and why."""
         where = inbound.extra.get("channel", "")
-        said = f"I may not write in <#{where}>, so I answer here. {failure.hint}"
+        said = f"I'm not allowed to write in <#{where}>, so I'm answering here. {failure.hint}"
         try:
             channel = await self._direct_to(int(inbound.extra["user"]))
             return _id(
@@ -158,39 +155,39 @@ class Saying:
         sent: list[int] = []
         for number, page in enumerate(pages, start):
             found = next((id for id, texts in shown if page.shown_as(texts) and id not in sent), None)
-            sent.append(found or await self.wire.send(channel, page, nonce(key, number), answers=reply if not sent else None))
+            sent.append(found or await self.api.send(channel, page, nonce(key, number), answers=reply if not sent else None))
         return sent
 
     async def _shown(self, channel: int) -> list[tuple[int, tuple[str, ...]]]:
         """Our own newest messages in a channel that no other row of the outbox has, oldest first."""
-        found = [each for each in await self.wire.newest(channel) if each["author"]["id"] == str(self.wire.me)]
+        found = [each for each in await self.api.newest(channel) if each["author"]["id"] == str(self.api.me)]
         taken = {id for known in self.fleet.store.outbox.shown_as(PLATFORM, f"{channel}/") for id in _read(known)[1]}
         return [(int(each["id"]), tuple(marks(each))) for each in reversed(found) if int(each["id"]) not in taken]
 
-    # -- places ------------------------------------------------------------------------------------------------------
+    # -- locations ---------------------------------------------------------------------------------------------------
 
     async def target(self, conversation: str) -> tuple[int, int | None]:
         """Where a conversation is held: its thread, opened if it has to be; its channel, and the message to answer there, where
         no thread may be opened."""
-        place = place_of(conversation)
-        if place.person is not None:
-            return await self._direct_to(place.person), None
-        if place.thread is None:
-            return place.channel, None
-        if place.thread in self.opened:
-            return place.thread, None
+        location = location_of(conversation)
+        if location.person is not None:
+            return await self._direct_to(location.person), None
+        if location.thread is None:
+            return location.channel, None
+        if location.thread in self.opened:
+            return location.thread, None
         try:
-            await self.wire.thread(place.channel, place.thread, self._topic(conversation, place.thread))
+            await self.api.thread(location.channel, location.thread, self._topic(conversation, location.thread))
         except discord.HTTPException as error:
-            if error.code == UNKNOWN_MESSAGE or error.code == 50024:  # it began otherwise, or its first message was deleted
-                self.opened.add(place.thread)
-                return place.thread, None
+            if error.code == UNKNOWN_MESSAGE or error.code == 50024:  # not started from a message, or that message was deleted
+                self.opened.add(location.thread)
+                return location.thread, None
             if not isinstance(error, discord.Forbidden):
                 raise
-            log.info("no thread can be opened in %s, it is answered in the channel: %s", place.channel, error.text)
-            return place.channel, place.thread
-        self.opened.add(place.thread)
-        return place.thread, None
+            log.info("discord: cannot open a thread in %s, answering in the channel: %s", location.channel, error.text)
+            return location.channel, location.thread
+        self.opened.add(location.thread)
+        return location.thread, None
 
     def _topic(self, conversation: str, message: int) -> str:
         """What a thread is called: after the words that began it, which are not always its message's own."""
@@ -206,7 +203,7 @@ class Saying:
 
     async def _direct_to(self, person: int) -> int:
         if person not in self._direct:
-            self._direct[person] = await self.wire.direct(person)
+            self._direct[person] = await self.api.direct(person)
         return self._direct[person]
 
 

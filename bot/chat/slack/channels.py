@@ -1,4 +1,4 @@
-"""Where a conversation is on Slack, and which conversation a place is: names in the registry, ids on the wire."""
+"""Where a conversation is on Slack, and which conversation a location is: names in the registry, ids on the wire."""
 
 import asyncio
 import logging
@@ -12,13 +12,14 @@ from bot.fleet import Fleet
 
 log = logging.getLogger(__name__)
 
+PLATFORM = "slack"
 PREFIX = "slack:"
 STALE = 60.0
 """Seconds after which the list of channels is asked for again, when a name is not in it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Location:
     """A channel, and the thread in it; `user` is whose direct messages it is."""
 
     channel: str
@@ -37,13 +38,13 @@ class Me:
     url: str = ""
 
 
-def split(conversation: str) -> tuple[str, str]:
+def split_conversation(conversation: str) -> tuple[str, str]:
     """A conversation's channel (`#name`, an id, or `@user`) and its thread."""
     channel, _, thread = conversation.removeprefix(PREFIX).partition(":")
     return channel, thread
 
 
-class Places:
+class Channels:
     """The channels that the bot is in, and its direct messages."""
 
     def __init__(self, api: Api, fleet: Fleet, clock: Callable[[], float] = time.monotonic) -> None:
@@ -88,14 +89,14 @@ class Places:
     def _listed(self) -> set[str]:
         return {each.id for product in self._fleet.registry.products for each in product.channels if each.platform == "slack"}
 
-    async def find(self, conversation: str) -> Place:
-        """Where a conversation is. Raises DeliveryError, `gone` where there is no such place for us."""
-        where, thread = split(conversation)
+    async def find(self, conversation: str) -> Location:
+        """Where a conversation is. Raises DeliveryError, `gone` where there is no such location for us."""
+        where, thread = split_conversation(conversation)
         if where.startswith("@"):
-            return Place(await self.direct(where[1:]), thread, where[1:])
+            return Location(await self.direct(where[1:]), thread, where[1:])
         if not where.startswith("#"):
-            return Place(where, thread)
-        return Place(await self._named(where[1:]), thread)
+            return Location(where, thread)
+        return Location(await self._named(where[1:]), thread)
 
     async def direct(self, user: str) -> str:
         """The channel of the direct messages with a person. Raises DeliveryError."""
@@ -126,7 +127,7 @@ class Places:
         return next((f"#{name}" for name in names if name and f"#{name}" in listed), channel)
 
     def conversation(self, channel: str, thread: str = "", user: str = "") -> str:
-        """The conversation of a place."""
+        """The conversation of a location."""
         where = f"@{user}" if user else self.spelled(channel)
         return f"{PREFIX}{where}{f':{thread}' if thread else ''}"
 
@@ -136,9 +137,9 @@ class Places:
 
     def product(self, channel: str) -> str | None:
         """The product whose channel it is."""
-        place = self.spelled(channel)
+        location = self.spelled(channel)
         for product in self._fleet.registry.products:
-            if any(each.platform == "slack" and each.id == place for each in product.channels):
+            if any(each.platform == "slack" and each.id == location for each in product.channels):
                 return product.name
         return None
 

@@ -10,27 +10,24 @@ import logging
 import secrets
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import discord
 from discord import ui
 
 from bot.agent.live import Delta, Doing, Live
+from bot.chat.discord.api import FAILURES, UNKNOWN_MESSAGE, Api
 from bot.chat.discord.page import Page, StopButton
 from bot.chat.discord.to_text import ending, lines, tidy
-from bot.chat.discord.wire import FAILURES, UNKNOWN_MESSAGE, Wire
+from bot.fleet import Fleet
 from bot.store.live_messages import LiveMessage
-
-if TYPE_CHECKING:
-    from bot.fleet import Fleet
 
 log = logging.getLogger(__name__)
 
 TYPING = 8.0
 """Seconds after which Discord has to be told again that something is being written."""
-LEFT = 20.0
+CLEANUP_DELAY = 20.0
 """Seconds after a turn's end after which a growing message that nothing has replaced is taken away."""
-WIDE = 1800
+LONGEST = 1800
 
 Target = Callable[[str], Awaitable[tuple[int, int | None]]]
 
@@ -52,8 +49,8 @@ class _Turn:
 class Streams:
     """The turns that are shown now. `running`: conversations in which one runs; `pace`: seconds between two edits."""
 
-    def __init__(self, fleet: "Fleet", wire: Wire, target: Target, running: Callable[[], Collection[str]], pace: float) -> None:
-        self.fleet, self.wire, self.target, self.running, self.pace = fleet, wire, target, running, pace
+    def __init__(self, fleet: Fleet, api: Api, target: Target, running: Callable[[], Collection[str]], pace: float) -> None:
+        self.fleet, self.api, self.target, self.running, self.pace = fleet, api, target, running, pace
         self._turns: dict[str, _Turn] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -85,13 +82,13 @@ class Streams:
 
     async def finish(self, conversation: str, page: Page) -> tuple[int, int] | None:
         """Put the answer where the growing message stands; its channel and number, or None where there is none."""
-        await self._end(conversation)
-        known = await self._known(conversation, page)
+        await self._finish_turn(conversation)
+        known = await self._message(conversation, page)
         if known is None:
             return None
         channel, message = known
         try:
-            await self.wire.edit(channel, message, page, files=True)
+            await self.api.edit(channel, message, page, files=True)
         except discord.NotFound as error:
             if error.code != UNKNOWN_MESSAGE:
                 raise
@@ -99,7 +96,7 @@ class Streams:
         self.fleet.store.live_messages.remove(conversation)
         return (channel, message) if message else None
 
-    async def _end(self, conversation: str) -> None:
+    async def _finish_turn(self, conversation: str) -> None:
         """Show nothing more of a turn; what is on its way goes first."""
         turn = self._turns.pop(conversation, None)
         if turn is not None:
@@ -115,7 +112,7 @@ class Streams:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _known(self, conversation: str, page: Page) -> tuple[int, int] | None:
+    async def _message(self, conversation: str, page: Page) -> tuple[int, int] | None:
         """The growing message of a conversation: its channel and number. One whose first sending has no known end is sent again
         under the same nonce, which shows it once."""
         live = self.fleet.store.live_messages.get(conversation)
@@ -123,7 +120,7 @@ class Streams:
             return None
         channel = int(live.channel)
         if not live.message:
-            return channel, await self.wire.send(channel, page, live.nonce)
+            return channel, await self.api.send(channel, page, live.nonce)
         return channel, int(live.message)
 
     # -- one turn ----------------------------------------------------------------------------------------------------
@@ -135,14 +132,14 @@ class Streams:
                 await asyncio.sleep(self.pace)
                 await turn.changed.wait()
                 turn.changed.clear()
-                await self._grow(conversation, turn)
+                await self._refresh(conversation, turn)
             typing.cancel()
             if self._turns.get(conversation) is turn:
-                await asyncio.sleep(LEFT)
+                await asyncio.sleep(CLEANUP_DELAY)
             if self._turns.get(conversation) is turn:
-                await self._take_away(conversation)
+                await self._remove(conversation)
         except FAILURES as error:
-            log.info("the turn in %s is not shown as it goes: %s", conversation, error)
+            log.info("discord: cannot stream the turn in %s: %s", conversation, error)
         finally:
             typing.cancel()
             if self._turns.get(conversation) is turn:
@@ -152,14 +149,14 @@ class Streams:
         try:
             channel, _ = await self.target(conversation)
             while True:
-                await self.wire.typing(channel)
+                await self.api.typing(channel)
                 await asyncio.sleep(TYPING)
         except FAILURES as error:
-            log.debug("no typing in %s: %s", conversation, error)
+            log.debug("discord: cannot show typing in %s: %s", conversation, error)
 
-    async def _grow(self, conversation: str, turn: _Turn) -> None:
+    async def _refresh(self, conversation: str, turn: _Turn) -> None:
         """Show what there is by now."""
-        said = ending(tidy(turn.text), WIDE)
+        said = ending(tidy(turn.text), LONGEST)
         text = lines(said, f"-# {turn.doing} …" if turn.doing else "")
         async with turn.lock:
             if turn.over or not text or text == turn.shown:
@@ -168,22 +165,22 @@ class Streams:
             view = ui.View(timeout=None)
             view.add_item(StopButton.button("stop", "Stop"))
             page = Page(text, view)
-            if (known := await self._known(conversation, page)) is not None:
-                await self.wire.edit(*known, page)
-                self._keep(conversation, known[0], str(known[1]))
+            if (known := await self._message(conversation, page)) is not None:
+                await self.api.edit(*known, page)
+                self._save(conversation, known[0], str(known[1]))
                 return
             channel, reply = await self.target(conversation)
             nonce = secrets.token_hex(10)
-            self._keep(conversation, channel, nonce=nonce)
-            message = await self.wire.send(channel, page, nonce, answers=reply)
-            self._keep(conversation, channel, str(message))
+            self._save(conversation, channel, nonce=nonce)
+            message = await self.api.send(channel, page, nonce, answers=reply)
+            self._save(conversation, channel, str(message))
 
-    def _keep(self, conversation: str, channel: int, message: str = "", nonce: str = "") -> None:
+    def _save(self, conversation: str, channel: int, message: str = "", nonce: str = "") -> None:
         self.fleet.store.live_messages.set(conversation, LiveMessage(str(channel), message, nonce))
 
-    async def _take_away(self, conversation: str) -> None:
+    async def _remove(self, conversation: str) -> None:
         """Nothing takes the place of a growing message: it is no answer, so it goes."""
-        known = await self._known(conversation, Page("…"))
+        known = await self._message(conversation, Page("…"))
         self.fleet.store.live_messages.remove(conversation)
         if known is not None:
-            await self.wire.delete(*known)
+            await self.api.delete(*known)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from bot.chat.slack.places import Me, Places
+from bot.chat.slack.channels import Channels, Me
 from bot.fleet import BOARD, Fleet
 
 ENDED = {
@@ -21,18 +21,18 @@ RENAMED = frozenset({"channel_rename", "group_rename"})
 
 
 @dataclass(frozen=True, slots=True)
-class Happenings:
+class WorkspaceEvents:
     """What to do about each."""
 
     fleet: Fleet
-    places: Places
+    channels: Channels
     me: Me
     revoked: Callable[[str], None]
     """Told when Slack has taken our token back, and why."""
     refresh: Callable[[], None]
     """Asks for the channels anew."""
 
-    def hear(self, event: dict[str, Any]) -> None:
+    def handle(self, event: dict[str, Any]) -> None:
         """One event; those that mean nothing to us pass."""
         kind = str(event.get("type"))
         if kind in ENDED:
@@ -54,7 +54,7 @@ class Happenings:
             self.revoked("The app was removed from the workspace.")
 
     def _ended(self, channel: str, why: str) -> None:
-        self._bury(self.places.conversation(channel), why)
+        self._bury(self.channels.conversation(channel), why)
         self.refresh()
 
     def _bury(self, conversation: str, why: str) -> None:
@@ -64,12 +64,12 @@ class Happenings:
             self.fleet.mark_unreachable(conversation, why)
 
     def _begun(self, channel: str) -> None:
-        self.places.mark_reachable(channel)
+        self.channels.mark_reachable(channel)
         self.refresh()
 
     def _renamed(self, channel: str, name: str) -> None:
-        before = self.places.spelled(channel)
-        self.places.renamed(channel, name)
+        before = self.channels.spelled(channel)
+        self.channels.renamed(channel, name)
         if before.startswith("#") and before != f"#{name}":
             said = f"`slack:{before}` is called #{name} now. I still find it; write `slack:#{name}` into products.yaml."
             self.fleet.say(BOARD, said, key=f"renamed:{channel}:{name}", kind="report")

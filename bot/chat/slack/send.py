@@ -5,8 +5,8 @@ import logging
 from typing import Any
 
 from bot.chat.slack.api import Api, reason
-from bot.chat.slack.places import PREFIX, Place, Places, split
-from bot.chat.slack.streams import Streams
+from bot.chat.slack.channels import PLATFORM, PREFIX, Channels, Location, split_conversation
+from bot.chat.slack.stream import Streams
 from bot.chat.slack.text import tame
 from bot.chat.slack.to_message import Attachment, Message, to_message, to_plain
 from bot.domain import Inbound, Post
@@ -16,29 +16,28 @@ from bot.work import views
 
 log = logging.getLogger(__name__)
 
-PLATFORM = "slack"
 EVENT_TYPE = "fleet_post"
 """Type of the metadata by which a message is found again."""
 CARD = 5.0
 """Seconds that a note waits for the card to which it leads."""
 LOOKED_AT = 100
-"""Messages of a place that are looked through for one that may have been posted."""
+"""Messages of a location that are looked through for one that may have been posted."""
 
 
-class Poster:
+class Sender:
     """Shows posts. `pace` shortens every pause, for tests."""
 
-    def __init__(self, fleet: Fleet, api: Api, places: Places, streams: Streams, *, pace: float = 1.0) -> None:
-        self._fleet, self._api, self._places, self._streams, self._pace = fleet, api, places, streams, pace
+    def __init__(self, fleet: Fleet, api: Api, channels: Channels, streams: Streams, *, pace: float = 1.0) -> None:
+        self._fleet, self._api, self._channels, self._streams, self._pace = fleet, api, channels, streams, pace
 
     async def post(self, post: Post, key: str, *, again: bool = False, plain: bool = False) -> str:
         """Show a post in its conversation. Raises DeliveryError."""
         inbound = self._fleet.store.inbound.get(post.answers) if post.answers else None
         try:
-            place = await self._places.find(post.conversation)
-            if post.private and not place.user and inbound is not None:
-                return await self._whisper(post, place, inbound, plain)
-            return await self._show(post, key, place, again=again, plain=plain)
+            location = await self._channels.find(post.conversation)
+            if post.private and not location.user and inbound is not None:
+                return await self._whisper(post, location, inbound, plain)
+            return await self._show(post, key, location, again=again, plain=plain)
         except DeliveryError as error:
             url = str(inbound.extra.get("response_url", "")) if inbound else ""
             if error.code != "gone" or not url or inbound is None:
@@ -57,9 +56,9 @@ class Poster:
             if error.code != "malformed":
                 raise
             await self._api.call("chat.update", channel=channel, ts=ts, text=to_plain(post), blocks=[])
-        _, thread = split(post.conversation)
-        await self._below(Place(channel, thread), ts, made, "", again=True)
-        await self._settle(post, Place(channel, thread))
+        _, thread = split_conversation(post.conversation)
+        await self._below(Location(channel, thread), ts, made, "", again=True)
+        await self._settle(post, Location(channel, thread))
 
     async def _made(self, post: Post) -> Message:
         gates = {each.gate: self._fleet.store.gates.get(each.gate) for each in post.cards if each.gate}
@@ -87,17 +86,17 @@ class Poster:
             log.info("a card is not to be found: %s", error.message)
             return ""
 
-    async def _show(self, post: Post, key: str, place: Place, *, again: bool, plain: bool) -> str:
+    async def _show(self, post: Post, key: str, location: Location, *, again: bool, plain: bool) -> str:
         made = Message(to_plain(post), []) if plain else await self._made(post)
         metadata = {"event_type": EVENT_TYPE, "event_payload": {"key": key}}
-        ts = await self._look(place, key) if again else None
+        ts = await self._look(location, key) if again else None
         if ts is None and post.answers:
             ts = await self._streams.finish(post.conversation, post.answers, made, metadata)
         if ts is None:
             said = await self._api.call(
                 "chat.postMessage",
-                channel=place.channel,
-                thread_ts=place.thread or None,
+                channel=location.channel,
+                thread_ts=location.thread or None,
                 text=made.text,
                 blocks=made.blocks or None,
                 metadata=metadata,
@@ -105,25 +104,25 @@ class Poster:
                 unfurl_media=False,
             )
             ts = str(said["ts"])
-        await self._below(place, ts, made, key, again=again)
-        await self._settle(post, place)
-        return f"{place.channel}:{ts}"
+        await self._below(location, ts, made, key, again=again)
+        await self._settle(post, location)
+        return f"{location.channel}:{ts}"
 
-    async def _settle(self, post: Post, place: Place) -> None:
+    async def _settle(self, post: Post, location: Location) -> None:
         gate = post.kind == "gate"
         if gate or post.answers:
-            await self._streams.settle(post.conversation, place, gate=gate)
+            await self._streams.settle(post.conversation, location, gate=gate)
 
-    async def _below(self, place: Place, ts: str, made: Message, key: str, *, again: bool) -> None:
+    async def _below(self, location: Location, ts: str, made: Message, key: str, *, again: bool) -> None:
         """What belongs into the thread of a message, once; a file that is refused is no reason to send the message again."""
         if not made.below:
             return
-        thread = place.thread or ts
-        there = await self._thread(Place(place.channel, thread)) if again else []
+        thread = location.thread or ts
+        there = await self._thread(Location(location.channel, thread)) if again else []
         for each in made.below:
             if not any(_is(message, f"{ts}:{each.key}", each) for message in there):
                 try:
-                    await self._attach(place.channel, thread, f"{ts}:{each.key}", each)
+                    await self._attach(location.channel, thread, f"{ts}:{each.key}", each)
                 except DeliveryError as error:
                     if error.code in {"unknown", "limited", "auth"}:
                         raise
@@ -140,35 +139,35 @@ class Poster:
             blocks=[{"type": "markdown", "text": text}], unfurl_links=False, unfurl_media=False,
         )  # fmt: skip
 
-    async def _look(self, place: Place, key: str) -> str | None:
+    async def _look(self, location: Location, key: str) -> str | None:
         """The message that bears a key, if Slack shows one."""
-        if place.thread:
-            found = await self._thread(place)
+        if location.thread:
+            found = await self._thread(location)
         else:
             page = await self._api.read(
-                "conversations.history", channel=place.channel, limit=LOOKED_AT, include_all_metadata="true"
+                "conversations.history", channel=location.channel, limit=LOOKED_AT, include_all_metadata="true"
             )
             found = page["messages"]
         return next((str(each["ts"]) for each in found if _key(each) == key), None)
 
-    async def _thread(self, place: Place) -> list[dict[str, Any]]:
+    async def _thread(self, location: Location) -> list[dict[str, Any]]:
         return await self._api.pages(
-            "conversations.replies", "messages", channel=place.channel, ts=place.thread, limit=LOOKED_AT,
+            "conversations.replies", "messages", channel=location.channel, ts=location.thread, limit=LOOKED_AT,
             include_all_metadata="true",
         )  # fmt: skip
 
-    async def _whisper(self, post: Post, place: Place, inbound: Inbound, plain: bool) -> str:
+    async def _whisper(self, post: Post, location: Location, inbound: Inbound, plain: bool) -> str:
         """Show a post to the one person who asked."""
         made = Message(to_plain(post), []) if plain else await self._made(post)
-        said = {"text": made.text, "blocks": made.blocks or None, "thread_ts": place.thread or None}
+        said = {"text": made.text, "blocks": made.blocks or None, "thread_ts": location.thread or None}
         user = str(inbound.extra.get("user", ""))
         try:
-            await self._api.call("chat.postEphemeral", channel=place.channel, user=user, **said)
+            await self._api.call("chat.postEphemeral", channel=location.channel, user=user, **said)
         except DeliveryError as error:
             if reason(error) not in {"user_not_in_channel"}:
                 raise
             await self._api.call(
-                "chat.postMessage", channel=await self._places.direct(user), text=made.text, blocks=made.blocks
+                "chat.postMessage", channel=await self._channels.direct(user), text=made.text, blocks=made.blocks
             )
         return ""
 

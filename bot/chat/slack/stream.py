@@ -15,7 +15,7 @@ from typing import Any
 
 from bot.agent.live import Delta, Live
 from bot.chat.slack.api import Api, reason
-from bot.chat.slack.places import Me, Place
+from bot.chat.slack.channels import Location, Me
 from bot.chat.slack.text import escape, plain, tame
 from bot.chat.slack.to_card import context
 from bot.chat.slack.to_markdown import MOST, to_blocks
@@ -45,7 +45,7 @@ NOT_HERE = frozenset(
 class _Turn:
     """A conversation in which something happens."""
 
-    place: Place
+    location: Location
     event: str
     recipient: str
     text: str = ""
@@ -77,7 +77,7 @@ class Streams:
         self._sessions = self._streaming = self._status = True
         """Whether this workspace has agents' sessions, native streaming, status lines: until it says that it has not."""
 
-    def hear(self, conversation: str, event: Live) -> None:
+    def live(self, conversation: str, event: Live) -> None:
         """Something happens in a conversation."""
         turn = self._turns.get(conversation)
         if turn is None or (turn.command and isinstance(event, Delta)):
@@ -118,17 +118,17 @@ class Streams:
         """What was streamed there is settled."""
         self._fleet.store.live_messages.remove(conversation)
 
-    async def settle(self, conversation: str, place: Place, *, gate: bool) -> None:
+    async def settle(self, conversation: str, location: Location, *, gate: bool) -> None:
         """After a post: nothing is being worked on there any more; and where the post is a gate's card, say whether the thread
         waits for a person, which Slack calls suspended."""
-        if not place.thread or not (gate or conversation in self._processing):
+        if not location.thread or not (gate or conversation in self._processing):
             return
         self._processing.discard(conversation)
         waiting = self._waiting(conversation)
         if self._sessions:
-            await self._session(place, "suspended" if waiting else "active")
+            await self._session(location, "suspended" if waiting else "active")
         if waiting and self._status:
-            await self._say_status(place, "is waiting for an approval")
+            await self._say_status(location, "is waiting for an approval")
 
     async def close(self) -> None:
         """Let go of everything; what was streamed is finished at the next start."""
@@ -148,8 +148,8 @@ class Streams:
             return None
         inbound = found[0]
         extra = inbound.extra
-        place = Place(str(extra.get("channel", "")), conversation.split(":")[2] if conversation.count(":") > 1 else "")
-        turn = _Turn(place, inbound.event, str(extra.get("user", "")), command=not said)
+        location = Location(str(extra.get("channel", "")), conversation.split(":")[2] if conversation.count(":") > 1 else "")
+        turn = _Turn(location, inbound.event, str(extra.get("user", "")), command=not said)
         self._turns[conversation] = turn
         turn.task = asyncio.create_task(self._run(conversation, turn), name=f"stream {conversation}")
         return turn
@@ -157,19 +157,19 @@ class Streams:
     async def _run(self, conversation: str, turn: _Turn) -> None:
         """Show what is new, with a pause after each time, until the turn is over."""
         try:
-            await self._rest(turn, BEFORE if turn.place.thread and self._status else BEFORE_EDITS)
+            await self._rest(turn, BEFORE if turn.location.thread and self._status else BEFORE_EDITS)
             if self._fleet.store.inbound.done(turn.event):
                 return
-            if turn.place.thread and self._sessions and not turn.over.is_set():
+            if turn.location.thread and self._sessions and not turn.over.is_set():
                 self._processing.add(conversation)
-                await self._session(turn.place, "processing")
+                await self._session(turn.location, "processing")
             while True:
                 await turn.dirty.wait()
                 if turn.over.is_set():
                     break
                 turn.dirty.clear()
                 await self._show(conversation, turn)
-                await self._rest(turn, PAUSE if turn.native and turn.place.thread else EDIT_PAUSE)
+                await self._rest(turn, PAUSE if turn.native and turn.location.thread else EDIT_PAUSE)
                 if self._over(turn):
                     break
         except DeliveryError as error:
@@ -188,13 +188,13 @@ class Streams:
         return not turn.dirty.is_set() and not turn.doing and self._fleet.store.inbound.done(turn.event)
 
     async def _show(self, conversation: str, turn: _Turn) -> None:
-        native = turn.native and bool(turn.place.thread) and self._streaming
-        if turn.place.thread and self._status and turn.doing != turn.shown and not (native and turn.message):
+        native = turn.native and bool(turn.location.thread) and self._streaming
+        if turn.location.thread and self._status and turn.doing != turn.shown and not (native and turn.message):
             turn.shown = turn.doing
-            await self._say_status(turn.place, turn.doing)
+            await self._say_status(turn.location, turn.doing)
         if native:
             await self._stream(conversation, turn)
-        if not (turn.native and turn.place.thread and self._streaming):
+        if not (turn.native and turn.location.thread and self._streaming):
             await self._edit(conversation, turn)
 
     async def _stream(self, conversation: str, turn: _Turn) -> None:
@@ -207,7 +207,7 @@ class Streams:
             return
         try:
             begun = await self._api.call(
-                "chat.startStream", channel=turn.place.channel, thread_ts=turn.place.thread, markdown_text=more,
+                "chat.startStream", channel=turn.location.channel, thread_ts=turn.location.thread, markdown_text=more,
                 recipient_user_id=turn.recipient, recipient_team_id=self._me.team,
             )  # fmt: skip
         except DeliveryError as error:
@@ -221,7 +221,7 @@ class Streams:
 
     async def _append(self, turn: _Turn, more: str) -> None:
         try:
-            await self._api.call("chat.appendStream", channel=turn.place.channel, ts=turn.message, markdown_text=more)
+            await self._api.call("chat.appendStream", channel=turn.location.channel, ts=turn.message, markdown_text=more)
             turn.sent += more
         except DeliveryError as error:
             if reason(error) != "message_not_in_streaming_state":
@@ -230,7 +230,7 @@ class Streams:
 
     async def _edit(self, conversation: str, turn: _Turn) -> None:
         """One message that grows, with what is being done below it, and Stop."""
-        if turn.place.thread and self._status and not turn.text:
+        if turn.location.thread and self._status and not turn.text:
             return
         text = tame(self._fleet.redact(turn.text))[-MOST:]
         if not text and not turn.doing:
@@ -238,11 +238,11 @@ class Streams:
         doing = [context(f"_{escape(turn.doing)}_")] if turn.doing else []
         stop = {"type": "actions", "elements": [say("Stop", "stop", "stop")]}
         blocks = [*to_blocks(text), *doing, stop]
-        said = {"channel": turn.place.channel, "text": plain(text or turn.doing, 300), "blocks": blocks}
+        said = {"channel": turn.location.channel, "text": plain(text or turn.doing, 300), "blocks": blocks}
         if turn.message:
             await self._api.call("chat.update", ts=turn.message, **said)
             return
-        posted = await self._api.call("chat.postMessage", thread_ts=turn.place.thread or None, unfurl_links=False,
+        posted = await self._api.call("chat.postMessage", thread_ts=turn.location.thread or None, unfurl_links=False,
                                       unfurl_media=False, **said)  # fmt: skip
         turn.message = str(posted["ts"])
         self._keep(conversation, turn, native=False)
@@ -253,7 +253,7 @@ class Streams:
         return tame(self._fleet.redact(turn.text[:end]))
 
     def _keep(self, conversation: str, turn: _Turn, *, native: bool) -> None:
-        live = LiveMessage(turn.place.channel, turn.message, event=turn.event, native=native)
+        live = LiveMessage(turn.location.channel, turn.message, event=turn.event, native=native)
         self._fleet.store.live_messages.set(conversation, live)
 
     async def _halt(self, conversation: str, turn: _Turn) -> None:
@@ -278,17 +278,21 @@ class Streams:
 
     # -- status --------------------------------------------------------------------------------------------------------
 
-    async def _session(self, place: Place, status: str) -> None:
+    async def _session(self, location: Location, status: str) -> None:
         try:
-            await self._api.call("agents.sessions.setStatus", channel_id=place.channel, thread_ts=place.thread, status=status)
+            await self._api.call(
+                "agents.sessions.setStatus", channel_id=location.channel, thread_ts=location.thread, status=status
+            )
         except DeliveryError as error:
             self._sessions = reason(error) not in NOT_HERE
             log.info("slack keeps no session here: %s", error.message)
 
-    async def _say_status(self, place: Place, doing: str) -> None:
+    async def _say_status(self, location: Location, doing: str) -> None:
         words = tame(" ".join(self._fleet.redact(doing).split()))[:96]
         try:
-            await self._api.call("assistant.threads.setStatus", channel_id=place.channel, thread_ts=place.thread, status=words)
+            await self._api.call(
+                "assistant.threads.setStatus", channel_id=location.channel, thread_ts=location.thread, status=words
+            )
         except DeliveryError as error:
             self._status = reason(error) not in NOT_HERE
             log.info("slack shows no status here: %s", error.message)
