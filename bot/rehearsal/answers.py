@@ -20,11 +20,8 @@ class Answer:
     """In 0.5.8, the field that is printed alone, without an object around it."""
     indent: str | int | None = None
     """In 0.5.8, how the JSON is indented."""
-    code: int = 0
     plain: bool = False
     """Printed as text even when JSON was asked for."""
-    bare_when_empty: bool = False
-    """In 0.11.0, an empty list is printed without its envelope."""
 
 
 def show(answer: Answer, dialect: Dialect, *, as_json: bool) -> int:
@@ -37,11 +34,9 @@ def show(answer: Answer, dialect: Dialect, *, as_json: bool) -> int:
             print(shown if isinstance(shown, str) else compact(shown))
         else:
             print(json.dumps(shown, ensure_ascii=False, indent=answer.indent))
-    elif answer.bare_when_empty and not any(answer.fields.values()):
-        print("[]")
     else:
         print(compact({"success": True, "command": answer.command, **answer.fields}))
-    return answer.code
+    return 0
 
 
 def compact(value: object) -> str:

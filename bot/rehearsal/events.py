@@ -55,29 +55,25 @@ class EventStore:
         *,
         session_id: str | None = None,
         tool: tuple[str, str, int] | None = None,
-        level: str = "info",
         data: dict[str, Any] | None = None,
     ) -> None:
         """Record an event; `tool` is a tool's name, arguments and milliseconds."""
         name, arguments, took = tool or (None, None, None)
         self._db.execute(
             "INSERT INTO events (run_id, agent_name, session_id, event_type, tool_name, tool_args, tool_duration_ms,"
-            " level, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [run_id, agent, session_id, kind, name, arguments, took, level, json.dumps(data) if data else None],
+            " data) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            [run_id, agent, session_id, kind, name, arguments, took, json.dumps(data) if data else None],
         )
 
-    def find(
-        self, *, after_id: int = 0, since: str = "", limit: int = 1000, newest: bool = False, **equal: object
-    ) -> list[dict[str, Any]]:
-        """Events in the order they happened; with `newest` the last `limit` of them, else the first."""
+    def find(self, *, after_id: int = 0, since: str = "", limit: int = 1000, **equal: object) -> list[dict[str, Any]]:
+        """Return events in the order they happened."""
         wanted = {key: value for key, value in equal.items() if value is not None}
         where = " AND ".join(["id > ?", "created_at >= ?", *(f"{key} = ?" for key in wanted)])
-        order = "DESC" if newest else "ASC"
         rows = self._db.execute(
-            f"SELECT * FROM events WHERE {where} ORDER BY id {order} LIMIT ?",  # noqa: S608
+            f"SELECT * FROM events WHERE {where} ORDER BY id LIMIT ?",  # noqa: S608
             [after_id, since.removesuffix("Z"), *wanted.values(), limit],
-        ).fetchall()
-        return [shape(row) for row in (reversed(rows) if newest else rows)]
+        )
+        return [shape(row) for row in rows]
 
     def last_id(self) -> int:
         """The id of the newest event, 0 when there is none."""

@@ -127,49 +127,6 @@ COMMANDS: dict[str, Entry] = {
         Grammar(("<agent-name>", "[message...]"), ("--from <name>", "--force", "--json"), apart=True),
         "wake an agent",
     ),
-    "inspect": Entry(
-        "commands.status:inspect",
-        Grammar(("<agent-name>",), ("--limit <n>", "--no-tmux", "--follow", "--interval <ms>")),
-        "show one agent closely",
-    ),
-    "agents discover": Entry(
-        "commands.status:discover", Grammar(flags=("--capability <type>", "--all")), "find agents by capability"
-    ),
-    "costs": Entry(
-        "commands.costs:costs",
-        Grammar(flags=("--live", "--self", "--by-capability", "--agent <name>", "--run <id>", "--bead <id>", "--last <n>")),
-        "show what sessions spent",
-    ),
-    "metrics": Entry("commands.costs:metrics", Grammar(flags=("--last <n>",)), "show session metrics"),
-    "run": Entry("commands.run:current", Grammar(), "show the current run"),
-    "run list": Entry("commands.run:list_runs", Grammar(flags=("--last <n>",)), "list runs (text)"),
-    "run show": Entry("commands.run:show", Grammar(("<id>",)), "show a run (text)"),
-    "group list": Entry("commands.group:list_groups", Grammar(), "list task groups"),
-    "group create": Entry(
-        "commands.group:create", Grammar(("<name>", "<ids...>"), ("--skip-validation",)), "make a task group"
-    ),
-    "group status": Entry("commands.group:status", Grammar(("[name]",), ("--skip-validation",)), "show task groups"),
-    "feed": Entry(
-        "commands.events:feed",
-        Grammar(flags=("--follow", "-f", "--interval <ms>", "--agent <name>", "--run <id>", "--since <iso>", "--limit <n>")),
-        "show what happens",
-    ),
-    "errors": Entry("commands.events:errors", Grammar(flags=("--agent <name>", "--run <id>", "--limit <n>")), "show errors"),
-    "trace": Entry(
-        "commands.events:trace",
-        Grammar(("<target>",), ("--json", "--since <iso>", "--until <iso>", "--limit <n>"), apart=True),
-        "show one agent's events",
-    ),
-    "replay": Entry(
-        "commands.events:replay", Grammar(flags=("--run <id>", "--agent <name>", "--limit <n>")), "show events in order"
-    ),
-    "logs": Entry(
-        "commands.events:logs",
-        Grammar(flags=("--agent <name>", "--level <level>", "--limit <n>", "--since <iso>", "--json"), apart=True),
-        "show log entries",
-    ),
-    "doctor": Entry("commands.doctor:doctor", Grammar(flags=("--category <name>", "--fix")), "check the set-up"),
-    "worktree list": Entry("commands.worktree:list_worktrees", Grammar(), "list agents' worktrees"),
     "worktree clean": Entry(
         "commands.worktree:clean", Grammar(flags=("--completed", "--all", "--force")), "remove worktrees of ended agents"
     ),

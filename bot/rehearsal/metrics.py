@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from bot.rehearsal.database import connected, rename_column
 from bot.rehearsal.dialects import Dialect
@@ -52,7 +52,7 @@ class MetricsStore:
     """Costs on disk. Every call is its own transaction."""
 
     def __init__(self, path: Path, dialect: Dialect) -> None:
-        self._task, self._key = dialect.task_column, dialect.task_key
+        self._task = dialect.task_column
         self._db = connected(path, TABLES.format(task=self._task))
         rename_column(self._db, "sessions", "bead_id" if self._task == "task_id" else "task_id", self._task)
 
@@ -84,43 +84,6 @@ class MetricsStore:
         marks = ",".join("?" * len(row))
         self._db.execute(f"INSERT OR REPLACE INTO {table} ({','.join(row)}) VALUES ({marks})", list(row.values()))  # noqa: S608
 
-    def sessions(self, limit: int = 20, **equal: object) -> list[dict[str, Any]]:
-        """Session rows as the engine shows them, newest first."""
-        wanted = {key: value for key, value in equal.items() if value is not None}
-        where = " AND ".join(["1", *(f"{key} = ?" for key in wanted)])
-        rows = self._db.execute(
-            f"SELECT * FROM sessions WHERE {where} ORDER BY started_at DESC LIMIT ?",  # noqa: S608
-            [*wanted.values(), limit],
-        )
-        return [
-            {
-                "agentName": row["agent_name"],
-                self._key: row[self._task],
-                "capability": row["capability"],
-                "startedAt": row["started_at"],
-                "completedAt": row["completed_at"],
-                "durationMs": row["duration_ms"],
-                "exitCode": row["exit_code"],
-                "mergeResult": row["merge_result"],
-                "parentAgent": row["parent_agent"],
-                "inputTokens": row["input_tokens"],
-                "outputTokens": row["output_tokens"],
-                "cacheReadTokens": row["cache_read_tokens"],
-                "cacheCreationTokens": row["cache_creation_tokens"],
-                "estimatedCostUsd": row["estimated_cost_usd"],
-                "modelUsed": row["model_used"],
-                "runId": row["run_id"],
-            }
-            for row in rows
-        ]
-
     def count(self) -> int:
         """How many sessions have a row."""
         return int(self._db.execute("SELECT count(*) FROM sessions").fetchone()[0])
-
-    def latest_snapshots(self) -> list[dict[str, Any]]:
-        """The newest snapshot of every agent, as plain columns."""
-        rows = self._db.execute(
-            "SELECT * FROM token_snapshots WHERE id IN (SELECT max(id) FROM token_snapshots GROUP BY agent_name)"
-        )
-        return [dict(row) for row in rows]

@@ -72,12 +72,6 @@ def test_mail_that_nobody_could_get_is_refused(product: Product) -> None:
     assert refused("--to", "@marketing").startswith('Unknown group address: "@marketing". Valid groups: @all, @builder, ')
 
 
-def test_run_list_prints_text_even_for_json(product: Product) -> None:
-    assert product.ov("run", "list", "--json").out == "  No runs recorded yet\n"
-    assert product.ov("run", "show", "nope", "--json").err == "✗ Run not found — nope\n"
-    assert product.ov("group", "list", "--json").out == "[]\n"
-
-
 def test_agents_in_worktrees_find_the_product(product: Product) -> None:
     product.ov("sling", "t", "--capability", "builder", "--name", "bob", "--skip-task-check")
     inside = Product(product.root / ".overstory/worktrees/bob")

@@ -47,7 +47,8 @@ def test_a_plan_is_reworked_approved_and_carried_out(old: Product) -> None:
     assert ready["to"] == "coordinator" and set(plan) == {"beadId", "planPath", "revision", "summary"}
     tree = old.root / ".overstory/worktrees" / ready["from"]
     assert "Add a discount" in (tree / plan["planPath"]).read_text()
-    assert nudge(old, "hello") and old.quickly("inspect", ready["from"], "--json").json["session"]["state"] == "completed"
+    ended = f"SELECT state FROM sessions WHERE agent_name = '{ready['from']}'"
+    assert nudge(old, "hello") and old.rows("sessions.db", ended) == [{"state": "completed"}]
 
     tell(old, f"revise: {plan['beadId']}", "keep whole cents")
     nudge(old, "feedback")

@@ -1,15 +1,13 @@
-"""`status`, `inspect`, `agents discover`: who works on what."""
+"""Command `status`."""
 
 from typing import Any
 
 from bot.rehearsal import health, worktrees
 from bot.rehearsal.answers import Answer
 from bot.rehearsal.call import Call
-from bot.rehearsal.errors import InvalidRequest
 from bot.rehearsal.sessions import Session
 from bot.rehearsal.times import duration, seconds_since
 
-CAPABILITIES = "scout, builder, reviewer, lead, merger, orchestrator, coordinator, supervisor, monitor"
 RULE = "─" * 70
 
 
@@ -64,64 +62,3 @@ def _text(agents: list[Session], trees: list[worktrees.Worktree], fields: dict[s
     lines += ["", f"Worktrees: {len(own)}", *([f"   {branch}" for branch in own] or ["   No agent worktrees"]), ""]
     lines += [f"Mail: {fields['unreadMailCount']} unread (to {scope})", "Merge queue: 0 pending"]
     return "\n".join([*lines, f"Sessions recorded: {fields['recentMetricsCount']}"])
-
-
-def inspect(call: Call) -> Answer:
-    """One agent with its last tool calls and costs."""
-    project, name = call.project, call.first
-    with project.sessions() as store:
-        session = store.get(name)
-    if session is None:
-        raise InvalidRequest(f"Agent not found: {name}")
-    with project.events() as events:
-        tools = events.find(agent_name=name, event_type="tool_start", limit=20, newest=True)
-    with project.metrics() as metrics:
-        spent = next(iter(metrics.sessions(agent_name=name)), None)
-    counts = ("inputTokens", "outputTokens", "cacheReadTokens", "cacheCreationTokens", "estimatedCostUsd", "modelUsed")
-    fields = {
-        "session": session.shape(call.dialect),
-        "timeSinceLastActivity": int(seconds_since(session.last_activity) * 1000),
-        "recentToolCalls": [
-            {
-                "toolName": tool["toolName"],
-                "args": tool["toolArgs"],
-                "durationMs": tool["toolDurationMs"],
-                "timestamp": tool["createdAt"],
-            }
-            for tool in tools[::-1]
-        ],
-        "currentFile": None,
-        "toolStats": [{"toolName": "Bash", "count": len(tools), "avgDurationMs": 10, "maxDurationMs": 10}] if tools else [],
-        "tokenUsage": {key: spent[key] for key in counts} if spent else None,
-        "tmuxOutput": None,
-        "headlessTurnInfo": None,
-    }
-    text = f"Agent: {name} [{session.capability}] {session.state} (rehearsal)\nTask: {session.task_id}"
-    return Answer("inspect", fields, text=text, indent="\t")
-
-
-def discover(call: Call) -> Answer:
-    """Agents by capability."""
-    wanted = call.get("--capability")
-    if wanted and wanted not in CAPABILITIES.split(", "):
-        known = CAPABILITIES if call.dialect.headless else CAPABILITIES.replace("orchestrator, ", "")
-        raise InvalidRequest(f"Invalid capability: {wanted}. Must be one of: {known}")
-    with call.project.sessions() as store:
-        found = [one for one in store.all() if (call.has("--all") or one.active) and wanted in (None, one.capability)]
-    agents: list[dict[str, Any]] = [
-        {
-            "agentName": one.agent_name,
-            "capability": one.capability,
-            "state": one.state,
-            call.dialect.task_key: one.task_id,
-            "branchName": one.branch_name,
-            "parentAgent": one.parent_agent,
-            "depth": one.depth,
-            "fileScope": [],
-            "startedAt": one.started_at,
-            "lastActivity": one.last_activity,
-        }
-        for one in found
-    ]
-    lines = [f"{one.agent_name} [{one.capability}] {one.state}" for one in found]
-    return Answer("agents discover", {"agents": agents}, "\n".join(lines) or "No agents found", bare="agents", indent="\t")

@@ -1,4 +1,4 @@
-"""`worktree list` and `worktree clean`. Cleaning deletes the mail of the agents it cleans (finding 14)."""
+"""Command `worktree clean`. It deletes the mail of the agents that it removes (finding 14)."""
 
 from bot.rehearsal import processes, worktrees
 from bot.rehearsal.answers import Answer
@@ -11,23 +11,6 @@ def _agents(call: Call) -> list[tuple[worktrees.Worktree, Session | None]]:
         by_branch = {one.branch_name: one for one in sessions.all()}
     trees = worktrees.listed(call.project.root)
     return [(tree, by_branch.get(tree.branch)) for tree in trees if tree.branch.startswith("overstory/")]
-
-
-def list_worktrees(call: Call) -> Answer:
-    """Agents' worktrees."""
-    shown = [
-        {
-            "path": tree.path,
-            "branch": tree.branch,
-            "head": tree.head,
-            "agentName": row.agent_name if row else None,
-            "state": row.state if row else None,
-            call.dialect.task_key: row.task_id if row else None,
-        }
-        for tree, row in _agents(call)
-    ]
-    text = "\n".join(str(one["branch"]) for one in shown) or "No agent worktrees found (rehearsal)"
-    return Answer("worktree list", {"worktrees": shown}, text, bare="worktrees", indent="\t")
 
 
 def clean(call: Call) -> Answer:
