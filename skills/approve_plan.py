@@ -11,8 +11,9 @@ from bot.commands.skill import Role, SkillArgs, SkillContext, SkillResult, optio
 from bot.domain import Card, Gate
 from bot.domain.errors import FleetError, NotAllowed, UsageError
 from bot.domain.talk import TERMINAL
-from bot.gates import lifecycle, notify
-from bot.gates.decide import Shown
+from bot.gates import lifecycle
+from bot.gates.decide import Shown, decide, decide_each, deliver_again
+from bot.gates.inbox import assess
 from bot.text.wording import count
 from bot.work.views import gate_json, gates_json
 
@@ -57,11 +58,11 @@ async def approve_plan(args: Args, context: SkillContext) -> SkillResult:
         return await _several(ids, args, context)
     gate = fleet.gate(ids[0])
     if args.again:
-        gate = fleet.hand_over_again(gate.id, context.person)
+        gate = deliver_again(fleet, gate.id, context.person)
         text = f"**{gate.product}** “{gate.title}” (`{gate.id}`): {lifecycle.outcome(gate)}; it is handed over again."
         return SkillResult(text, data={"gates": [gate_json(gate, fleet)]}, cards=(Card("gate", gate=gate.id),))
     choice, note = read(gate, args.answer)
-    gate = notify.decide(
+    gate = decide(
         fleet,
         gate.id,
         choice,
@@ -80,7 +81,8 @@ async def _several(ids: Sequence[str], args: Args, context: SkillContext) -> Ski
     if args.revision is not None:
         raise UsageError("A revision is that of one gate.", "Leave --revision out, or decide them one by one.")
     choice, note = read(fleet.gate(ids[0]), args.answer)
-    outcomes = await fleet.decide_each(
+    outcomes = await decide_each(
+        fleet,
         [Shown(id) for id in ids],
         choice,
         context.person,
@@ -93,7 +95,7 @@ async def _several(ids: Sequence[str], args: Args, context: SkillContext) -> Ski
         raise UsageError("\n".join(["None of them was decided.", "", *lines]), code="none_decided")
     text = "\n".join([f"**{len(after)} of {count(len(outcomes), 'gate')} decided.**", "", *lines])
     data = {
-        "gates": gates_json(fleet.weighed(after), fleet),
+        "gates": gates_json(assess(fleet, after), fleet),
         "errors": [{"id": id, **outcome.as_json()} for id, outcome in outcomes if isinstance(outcome, FleetError)],
     }
     return SkillResult(text, data=data)

@@ -98,4 +98,6 @@ async def _answer(context: SkillContext, product: str, mail: str, seconds: float
 
 
 def _reply(fleet: "Fleet", product: str, mail: str) -> Mail | None:
-    return next((each for each in fleet.newest_mail(product) if each.thread == mail and each.sender != "operator"), None)
+    return next(
+        (each for each in fleet.store.mail.newest(product, 50) if each.thread == mail and each.sender != "operator"), None
+    )

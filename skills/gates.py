@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from bot.commands.skill import Role, SkillArgs, SkillContext, SkillResult, Table, option, skill, words
 from bot.domain import Card, Gate, GateState, Suggestion, access
 from bot.domain.errors import NotAllowed
-from bot.gates.inbox import Waiting
+from bot.gates.inbox import Waiting, assess, inbox
 from bot.gates.lifecycle import ANSWER, named, outcome
 from bot.gates.notify import Deciders
 from bot.text.quoting import fenced
@@ -57,9 +57,9 @@ async def gates(args: Args, context: SkillContext) -> SkillResult:
     if args.all or state is not GateState.OPEN:
         states = () if args.all else (state,)
         found = fleet.store.gates.in_states(*states, product=product, limit=MOST if args.all else -1)
-        shown = fleet.weighed([gate for gate in found if access.may(person, Role.VIEWER, gate.product) is None])
+        shown = assess(fleet, [gate for gate in found if access.may(person, Role.VIEWER, gate.product) is None])
     else:
-        shown = fleet.inbox(product, person)
+        shown = inbox(fleet, product, person)
     return _list(shown, args, fleet, f" on {product}" if product else "")
 
 
@@ -86,7 +86,7 @@ def _one(gate: Gate, context: SkillContext) -> SkillResult:
         raise NotAllowed(reason)
     data: dict[str, Any] = gate_json(gate, fleet)
     kind = "" if gate.title.lower().startswith(gate.kind) else f"{gate.kind.capitalize()}: "
-    (waiting,) = fleet.weighed([gate])
+    (waiting,) = assess(fleet, [gate])
     lines = [f"**{kind}{gate.title}** (`{gate.id}`)", "", _line(waiting, Deciders(fleet), fleet.now(), titled=False)]
     if data["objective"]:
         lines += ["", f"Asked by {data['asked_by'] or 'nobody in particular'}: “{shortened(data['objective'], 200)}”"]

@@ -47,7 +47,7 @@ async def mail(args: Args, context: SkillContext) -> SkillResult:
         return await _send(args, name, context)
     if args.text:
         return _one(fleet, name, args.text)
-    found = [each for each in fleet.newest_mail(name, FAR if args.agent else args.limit) if _concerns(each, args.agent)]
+    found = [each for each in fleet.store.mail.newest(name, FAR if args.agent else args.limit) if _concerns(each, args.agent)]
     found = found[: args.limit]
     who = f" of {args.agent}" if args.agent else ""
     lines = [
@@ -60,7 +60,7 @@ async def mail(args: Args, context: SkillContext) -> SkillResult:
 
 
 def _one(fleet: "Fleet", product: str, id: str) -> SkillResult:
-    found = next((each for each in fleet.newest_mail(product, FAR) if each.id == id), None)
+    found = next((each for each in fleet.store.mail.newest(product, FAR) if each.id == id), None)
     if found is None and len(id.split()) > 1:
         raise UsageError(
             "To whom? A text needs `--to`.", f"Say `/fleet mail {product} --to coordinator {shortened(id, 80)}` to send it."

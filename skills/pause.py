@@ -11,6 +11,7 @@ from bot.commands.skill import Role, SkillArgs, SkillContext, SkillResult, optio
 from bot.domain import Suggestion, access
 from bot.domain.errors import NotAllowed, UsageError
 from bot.text.wording import count
+from bot.work import pause as pausing
 from bot.work import queue
 
 
@@ -45,7 +46,7 @@ async def pause(args: Args, context: SkillContext) -> SkillResult:
     fleet, name = context.fleet, context.fleet.product(args.product).name
     focus = _focus(args, name, context)
     context.progress(f"pausing {name}")
-    agents = await fleet.pause(name, context.person, park=args.park)
+    agents = await pausing.pause(fleet, name, context.person, park=args.park)
     if focus:
         queue.focus(fleet, name, focus, context.person)
     if args.park and agents:

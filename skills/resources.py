@@ -10,7 +10,7 @@ from bot.commands.skill import Role, SkillArgs, SkillContext, SkillResult, Table
 from bot.domain import access
 from bot.text.wording import count
 from bot.work import capacity as room
-from bot.work import queue_view
+from bot.work import estimates, queue_view
 
 if TYPE_CHECKING:
     from bot.fleet import Fleet
@@ -94,7 +94,7 @@ def _runtime_line(runtime: dict[str, Any]) -> str:
 
 def _product(name: str, fleet: "Fleet") -> dict[str, Any]:
     snapshot = fleet.snapshots.get(name)
-    expected = fleet.learned.of(name, None, room.default_gb(fleet, name))
+    expected = estimates.expected(fleet, name, None)
     return {
         "name": name,
         "places": sum(work.product == name for work in room.holding(fleet)),

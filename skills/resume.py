@@ -9,7 +9,8 @@ from bot.commands.skill import Role, SkillArgs, SkillContext, SkillResult, optio
 from bot.domain import Suggestion, access
 from bot.domain.errors import NotAllowed
 from bot.text.wording import count, listed, money
-from bot.work import budgets
+from bot.work import budgets, pause
+from bot.work.status import status
 
 
 class Args(SkillArgs):
@@ -38,12 +39,12 @@ async def resume(args: Args, context: SkillContext) -> SkillResult:
     """Resume, and say what goes on."""
     fleet, name = context.fleet, context.fleet.product(args.product).name
     allowed = _allow(args, name, context) if args.spend else None
-    if allowed is not None and not fleet.paused(name):
+    if allowed is not None and not pause.paused(fleet, name):
         return SkillResult(f"**{name}**: {allowed}.", data={"product": name, "paused": False, "agents": [], "queued": 0})
     context.progress(f"resuming {name}")
     focused = fleet.store.focuses.of(name)
-    resumed = await fleet.resume(name, context.person, context.request, context.conversation)
-    agents, queued = resumed.agents, len(fleet.status([name]).products[0].queued)
+    resumed = await pause.resume(fleet, name, context.person, context.request, context.conversation)
+    agents, queued = resumed.agents, len(status(fleet, [name]).products[0].queued)
     data = {"product": name, "paused": bool(resumed.waits), "waits": resumed.waits, "agents": list(agents), "queued": queued}
     parts = [f"{allowed}"] if allowed else []
     if resumed.waits:

@@ -16,7 +16,7 @@ from bot.domain.errors import UsageError
 from bot.gates.lifecycle import decides_nothing
 from bot.text.wording import shortened, since
 from bot.work.forecast import expected
-from bot.work.queue import Terms
+from bot.work.queue import Terms, submit
 from bot.work.views import work_json
 
 CAPABILITIES = ("scout", "builder", "reviewer", "lead", "merger", "marketing", "support")
@@ -65,7 +65,8 @@ async def spawn(args: Args, context: SkillContext) -> SkillResult:
     """Queue the work, and say whether it starts now."""
     fleet = context.fleet
     _capability_known(args.capability)
-    work, new = fleet.submit(
+    work, new = submit(
+        fleet,
         fleet.product(args.product).name,
         decides_nothing(args.objective),
         capability=args.capability,

@@ -10,6 +10,7 @@ from bot.domain.errors import NotAllowed
 from bot.gates.lifecycle import named
 from bot.text.wording import count, money, shortened, since
 from bot.work.status import MARKS, SAID, FleetStatus, ProductStatus, as_json, as_text
+from bot.work.status import status as fleet_status
 
 
 class Args(SkillArgs):
@@ -28,7 +29,7 @@ class Args(SkillArgs):
 )
 async def status(args: Args, context: SkillContext) -> SkillResult:
     """One aggregated answer from what the fleet knows."""
-    fleet = context.fleet.status(_names(args, context), context.person)
+    fleet = fleet_status(context.fleet, _names(args, context), context.person)
     text = as_text(fleet)
     if len(args.products) == 1:
         text += _details(fleet.products[0], fleet)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from bot.commands.skill import Role, SkillArgs, SkillContext, SkillResult, option, skill, words
 from bot.domain import Session, Suggestion, Work, WorkState
 from bot.text.wording import count, listed, shortened
+from bot.work import pause
 from bot.work.sessions import session
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ async def stop(args: Args, context: SkillContext) -> SkillResult:
     if (sessions or work) and not (args.yes or context.approved):
         return _unless_sure(name, args.agent, sessions, work)
     context.progress(f"stopping {args.agent or name}")
-    agents = await fleet.stop(name, context.person, args.agent)
+    agents = await pause.stop(fleet, name, context.person, args.agent)
     what = f"{listed(agents)} stopped" if agents else "nothing was running"
     ended = f"; {listed([f'`{each.id}`' for each in work])} cancelled" if work else ""
     queued = len(fleet.store.work.open(name, states=(WorkState.QUEUED,)))

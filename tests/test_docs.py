@@ -139,11 +139,11 @@ async def test_shapes_are_described(tmp_path: Path) -> None:
         gate = bed.open_gate()
         post = bed.heard[-1]
         shapes = {
-            "product": status.product_json(bed.fleet.status().products[0]),
+            "product": status.product_json(status.status(bed.fleet).products[0]),
             "work": views.work_json(work),
             "gate": views.gate_json(gate, bed.fleet),
             "post": views.post_json(post, bed.fleet),
-            "status": status.as_json(bed.fleet.status()),
+            "status": status.as_json(status.status(bed.fleet)),
         }
     table = {name: set(re.findall(r"`(\w+)`", cells[1])) for name, cells in rows(PAGE, "Shapes").items()}
     shapes["status"] |= {"inbox": [], "runtimes": [], "unreachable": []}

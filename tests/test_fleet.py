@@ -8,7 +8,9 @@ import pytest
 
 from bot.domain import GateState, Trouble, WorkState
 from bot.domain.errors import Conflict, EngineError
+from bot.gates.decide import decide
 from bot.work import capacity
+from bot.work.status import status as fleet_status
 from tests.bed import Bed
 
 PLAN: dict[str, Any] = {"options": ["approve", "revise", "reject"], "taskId": "t-1", "revision": 1}
@@ -97,7 +99,7 @@ async def test_a_plan_becomes_a_gate_and_approval_reaches_the_engine_once(bed: B
 async def test_requested_changes_bring_revision_two_with_what_changed(bed: Bed) -> None:
     await ask(bed)
     await plan(bed)
-    bed.fleet.decide("g1", "changes", bed.person, note="test it too")
+    decide(bed.fleet, "g1", "changes", bed.person, note="test it too")
     await bed.settled()
     assert bed.engine.calls_of("reply")[0].args["body"] == "DECISION: revise: test it too"
     await plan(bed, 2, "1. Look\n2. Mend\n3. Test")
@@ -111,7 +113,7 @@ async def test_a_newer_revision_takes_the_place_of_an_undecided_one(bed: Bed) ->
     await plan(bed, 2, "another")
     assert bed.fleet.gate("g1").state is GateState.SUPERSEDED
     with pytest.raises(Conflict):
-        bed.fleet.decide("g1", "approve", bed.person)
+        decide(bed.fleet, "g1", "approve", bed.person)
 
 
 async def test_mail_seen_twice_is_reported_once(bed: Bed) -> None:
@@ -159,7 +161,7 @@ async def test_a_decision_whose_delivery_was_lost_is_delivered_once(bed: Bed) ->
     await ask(bed)
     await plan(bed)
     bed.engine.lose_answer("reply")
-    bed.fleet.decide("g1", "approve", bed.person)
+    decide(bed.fleet, "g1", "approve", bed.person)
     await bed.settled()
     assert bed.fleet.gate("g1").state is GateState.DECIDED
     await bed.crash()
@@ -224,7 +226,7 @@ async def test_a_restarted_runtime_is_said_and_its_work_starts_again_with_a_reca
     bed.engine.push_mail("product-a", type="status", subject=f"Began {bed.work('w1').marker}", body="Looking at tests.")
     bed.engine.go_down("the container stopped")
     await bed.settled()
-    assert bed.fleet.status().products[0].state == "trouble"
+    assert fleet_status(bed.fleet).products[0].state == "trouble"
     bed.engine.set_sessions("product-a")
     bed.engine.come_up(restarted=True)
     await bed.settled()
@@ -254,13 +256,13 @@ async def test_parking_ends_sessions_and_resuming_begins_again_with_a_recap(bed:
 async def test_a_broken_registry_keeps_the_last_good_one_and_says_so(bed: Bed) -> None:
     bed.file.write_text("products:\n  - {name: product-a, pth: /x}\n")
     bed.registry.reload()
-    status = bed.fleet.status()
+    status = fleet_status(bed.fleet)
     assert len(status.products) == 3
     assert any("products.yaml:2:" in problem for problem in status.registry_problems)
     bed.file.write_text("products:\n  - {name: product-z, path: /projects/z}\n")
     bed.registry.reload()
     await bed.jobs.watch()
-    assert [each.name for each in bed.fleet.status().products] == ["product-z"]
+    assert [each.name for each in fleet_status(bed.fleet).products] == ["product-z"]
 
 
 async def test_status_puts_what_hurts_first(bed: Bed) -> None:
@@ -269,14 +271,14 @@ async def test_status_puts_what_hurts_first(bed: Bed) -> None:
     bed.engine.set_trouble("product-b", Trouble("engine_missing", "ov is not there."))
     bed.engine.push_mail("product-a", type="question", subject="Which?", body="Which one?")
     await bed.settled()
-    assert [each.name for each in bed.fleet.status().products] == ["product-b", "product-a", "product-c"]
+    assert [each.name for each in fleet_status(bed.fleet).products] == ["product-b", "product-a", "product-c"]
 
 
 async def test_a_thousand_open_gates_take_no_more_questions_to_the_store_than_one(bed: Bed) -> None:
     def asked() -> int:
         said: list[str] = []
         bed.store.database._db.set_trace_callback(said.append)
-        bed.fleet.status()
+        fleet_status(bed.fleet)
         capacity.holds(bed.fleet, {})
         bed.store.database._db.set_trace_callback(None)
         return len(said)

@@ -19,7 +19,8 @@ from bot.conversation.turns import Turns
 from bot.domain import Action, GateState, Inbound, Person, Post, Press, Role, access
 from bot.domain.errors import FleetError, NotAllowed, NotFound, UsageError
 from bot.fleet import Fleet
-from bot.gates import actions, lifecycle, notify
+from bot.gates import actions, lifecycle
+from bot.gates.decide import decide
 from bot.text.wording import whole
 
 log = logging.getLogger(__name__)
@@ -228,8 +229,16 @@ class Router:
             self.fleet.store.inbound.handled(inbound.event, error, answered_by)
 
     def _press(self, inbound: Inbound, press: Press) -> SkillResult:
-        bound = {"note": press.note, "revision": press.revision, "digest": press.digest, "platform": inbound.platform}
-        gate = notify.decide(self.fleet, press.gate, press.choice, inbound.person, **bound)
+        gate = decide(
+            self.fleet,
+            press.gate,
+            press.choice,
+            inbound.person,
+            note=press.note,
+            revision=press.revision,
+            digest=press.digest,
+            platform=inbound.platform,
+        )
         return SkillResult(f"`{gate.id}`: {lifecycle.outcome(gate)}")
 
     def _stops(self, inbound: Inbound) -> bool:

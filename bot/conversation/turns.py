@@ -19,6 +19,7 @@ from bot.domain import Inbound
 from bot.domain.errors import UsageError
 from bot.fleet import Fleet
 from bot.text.wording import money
+from bot.work.status import status
 
 Invoke = Callable[..., Awaitable[SkillResult]]
 """`Router.invoke`."""
@@ -116,7 +117,7 @@ class Turns:
         record = fleet.store.transcript.of(inbound.conversation)
         messages = [message for _, message in record]
         if not any(turn == inbound.event for turn, _ in record):
-            opening = context.opening(text, inbound.person, fleet.status(person=inbound.person), product=inbound.product)
+            opening = context.opening(text, inbound.person, status(fleet, person=inbound.person), product=inbound.product)
             await kept.append(opening)
             messages.append(opening)
         self._show(running, Doing("thinking"))

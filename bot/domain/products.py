@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+PRIORITY_STEPS = {"critical": 4.0, "high": 3.0, "medium": 2.0, "low": 1.0}
+"""Rank of each priority, in steps. The order of the queue and of the inbox counts in these steps."""
+
 
 @dataclass(frozen=True, slots=True)
 class ChannelRef:

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from bot.text.wording import shortened
+
 
 class WorkState(StrEnum):
     """The life of a piece of work."""
@@ -82,3 +84,11 @@ class Work:
     def marker(self) -> str:
         """What makes its mail recognisable in the engine, so that nothing is started twice."""
         return f"[{self.tag}]"
+
+    @property
+    def spawn_command(self) -> str:
+        """Command that asks for the same work again."""
+        words = shortened(self.objective, 1500)
+        dashed = "-- " if any(word.startswith(("-", "—", "–")) for word in words.split()) else ""
+        capability = f"--capability {self.capability} " if self.capability else ""
+        return f"/fleet spawn {self.product} {capability}{dashed}{words}"

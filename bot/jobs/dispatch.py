@@ -13,6 +13,7 @@ from bot.gates import lifecycle, notify
 from bot.jobs.scheduler import GOES_ON
 from bot.text.wording import shortened
 from bot.work import briefs
+from bot.work.pause import paused
 
 AGAIN = frozenset({"unreachable", "locked", "timed_out", "paused", "limit_reached"})
 """Engine errors that pass by themselves: what met them is tried again."""
@@ -29,7 +30,7 @@ MOST_SENDINGS = 3
 
 async def start(fleet: Fleet, work: Work) -> None:
     """Start admitted work, unless it has been stopped meanwhile. Raises EngineError to be called again."""
-    async with fleet.changing(work.product):
+    async with fleet.lock(work.product):
         if not _still_starts(fleet, work):
             return
         try:
@@ -112,7 +113,7 @@ async def deliver(fleet: Fleet, id: str, act: Act | None = None) -> bool:
     if fleet.gate(id).action is not None:
         await _act(fleet, fleet.gate(id), act)
         return False
-    async with fleet.changing(fleet.gate(id).product):
+    async with fleet.lock(fleet.gate(id).product):
         gate = fleet.gate(id)
         if not _on_its_way(gate):
             return False
@@ -206,7 +207,7 @@ async def _see_to_it(fleet: Fleet, gate: Gate) -> None:
     elif _gone(fleet, gate):
         again = Suggestion("Start it again with the decision", f"/fleet approve-plan {gate.id} --again")
         _undelivered(fleet, now, EngineError("its session ended before it read it."), again)
-    elif uptake is Receipt.WAITING and age >= WAKE_AFTER and not fleet.paused(gate.product):
+    elif uptake is Receipt.WAITING and age >= WAKE_AFTER and not paused(fleet, gate.product):
         await fleet.engine.nudge(gate.product, "coordinator", "The operator has answered. Check your mail.")
 
 
@@ -270,7 +271,7 @@ def _undelivered(fleet: Fleet, gate: Gate, error: EngineError, offer: Suggestion
         said = f"**{gate.product}** did not take the decision on `{gate.id}`: {error.message} {error.hint}".rstrip()
         work = fleet.store.work.get(gate.work) if gate.work else None
         # What agents write is no command: the button asks for what a person asked for.
-        offer = offer or (Suggestion("Ask for it anew", briefs.again(work)) if work else None)
+        offer = offer or (Suggestion("Ask for it anew", work.spawn_command) if work else None)
         if work and (work.state is WorkState.WAITING or work.reason == GOES_ON):
             fleet.save_work(work, state=WorkState.WAITING, reason=f"the decision on {gate.id} did not arrive: {error.message}")
         for place in fleet.targets(gate.product, gate.conversation):

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from bot.domain import Card, Gate, GateKind, GateState, Mail, Suggestion, Work, WorkState
 from bot.engine.base import MailArrived
 from bot.fleet import BOARD, Fleet
-from bot.gates import decide, lifecycle, notify
+from bot.gates import lifecycle, notify
+from bot.gates.withdraw import sent, withdraw
 from bot.jobs import classify
 from bot.jobs.attribution import About, about
 from bot.jobs.classify import Use
@@ -144,7 +145,7 @@ def _raise_gate(fleet: Fleet, mail: Mail, kind: GateKind, work: Work | None, con
 
 def _followed(fleet: Fleet, latest: Gate, by: Gate) -> Gate:
     """A gate whose plan has a newer revision: what answers the changes that were asked for shows that they have arrived."""
-    if latest.decision and latest.decision.choice == lifecycle.CHANGES and (reply := decide.sent(fleet, latest)):
+    if latest.decision and latest.decision.choice == lifecycle.CHANGES and (reply := sent(fleet, latest)):
         reason = f"revision {by.revision} answers it"
         fleet.record("gate", "fleet", latest.product, latest.id, {"delivered": reason})
         return lifecycle.delivered(lifecycle.sent(latest, reply, latest.sent_at or fleet.now()), reason, fleet.now())
@@ -164,7 +165,7 @@ def _before(fleet: Fleet, mail: Mail, kind: GateKind, work: Work | None) -> Gate
 
 def _end(fleet: Fleet, work: Work, *, well: bool, result: str) -> Work:
     state = WorkState.DONE if well else WorkState.FAILED
-    fleet.withdraw_gates(work.product, f"{work.id} ended", work=work.id, unsent=True)
+    withdraw(fleet, work.product, f"{work.id} ended", work=work.id, unsent=True)
     fleet.record("work", work.agent or "coordinator", work.product, work.id, {"ended": state.value})
     return fleet.save_work(work, state=state, result=result, reason=headline(result, 160))
 

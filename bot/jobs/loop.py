@@ -17,13 +17,14 @@ from bot.domain import GateState, WorkState
 from bot.domain.errors import DeliveryError, EngineError, StoreError
 from bot.engine.base import EngineEvent, MailArrived, RuntimeDown, RuntimeUp, SnapshotChanged
 from bot.fleet import BOARD, Change, Fleet
-from bot.gates import notify
+from bot.gates import reminders
 from bot.jobs import dispatch, ingest, metering, outbox, stalls
 from bot.jobs.lost_sessions import Sightings
 from bot.jobs.scheduler import Scheduler
 from bot.store.resumptions import Resumption
 from bot.text.wording import count
 from bot.work import brake, budgets, capacity, digest, pause, schedules
+from bot.work.queue import requeue
 
 log = logging.getLogger(__name__)
 
@@ -113,7 +114,7 @@ class Jobs:
         lost = [work for work in fleet.store.work.open(states=capacity.HOLDING) if work.product in mine]
         with fleet.transaction():
             fleet.record("engine", "fleet", None, runtime, {"restarted": [work.id for work in lost]})
-            fleet.queue_again(lost, f"its runtime {runtime} was started anew")
+            requeue(fleet, lost, f"its runtime {runtime} was started anew")
             names = ", ".join(f"`{work.id}` ({work.product})" for work in lost)
             said = f"The runtime {runtime} was started anew." + (f" I start again what ran there: {names}." if lost else "")
             fleet.say(BOARD, said, key=f"restarted:{runtime}:{fleet.now().isoformat()}", kind="report")
@@ -261,14 +262,14 @@ class Jobs:
             if key in self._tasks or key in self._resting or not self._reachable(asked.product):
                 continue
             if pause.refusal(fleet, asked.product) is None:
-                fleet.returning.add(asked.product)  # its place is taken from here on
+                fleet.state(capacity.Resuming).products.add(asked.product)  # its place is taken from here on
                 self._once(key, partial(self._resume, asked))
 
     async def _resume(self, asked: Resumption) -> None:
         """Let a product go on that waited for room, and say so where it was asked for."""
         fleet = self.fleet
         agents = await pause.go_on(fleet, asked.product, asked.person, asked.request)
-        fleet.status_changed(asked.product)
+        fleet.changed(Change("status", product=asked.product))
         if asked.conversation:
             text = f"**{asked.product}** goes on" + (f" with {count(len(agents), 'agent')}." if agents else ".")
             key = f"resumed:{asked.request}:{asked.product}"
@@ -326,10 +327,10 @@ class Jobs:
         try:
             for snapshot in await self.fleet.engine.snapshot():
                 self.hear(SnapshotChanged(snapshot))
-            self.fleet.measured()
+            capacity.measure_cpu(self.fleet)
         except EngineError as error:
             log.info("no snapshot: %s", error.message)
-        notify.remind(self.fleet)
+        reminders.send_due(self.fleet)
         schedules.mend(self.fleet)
         self.wake()
 

@@ -8,7 +8,9 @@ from datetime import datetime, timedelta
 
 from bot.domain import Gate, GateState, Snapshot, Suggestion, Work, WorkState
 from bot.fleet import Fleet
-from bot.work import briefs, retry
+from bot.gates.withdraw import withdraw
+from bot.work import retry
+from bot.work.queue import requeue
 
 GRACE = timedelta(seconds=10)
 """How long a session may be missing before its work is given up: what a start and its mail need to become visible."""
@@ -66,13 +68,13 @@ def _give_up(fleet: Fleet, work: Work, why: str) -> None:
     """Start it again by itself where that is safe, so often and no oftener; else it has failed, and a person is asked."""
     most = fleet.registry.scheduling.retries
     with fleet.transaction():
-        fleet.withdraw_gates(work.product, why, work=work.id)
+        withdraw(fleet, work.product, why, work=work.id)
         if retry.safe_to_repeat(work) and work.lost < most:
             _again(fleet, work, why, most)
             return
         fleet.record("work", "fleet", work.product, work.id, {"ended": "failed", "why": why})
         fleet.save_work(work, state=WorkState.FAILED, reason=why)
-        again = Suggestion("Start it again", briefs.again(work))
+        again = Suggestion("Start it again", work.spawn_command)
         tried = f" It had been started {work.lost + 1} times." if work.lost else ""
         text = (
             f"**{work.product}** · `{work.id}` failed: {why}.{tried} What its agents had committed is still on their branches."
@@ -85,7 +87,7 @@ def _again(fleet: Fleet, work: Work, why: str, most: int) -> None:
     at = fleet.now() + retry.pause_before(number)
     fleet.record("work", "fleet", work.product, work.id, {"again": number, "why": why, "at": at.isoformat()})
     fleet.save_work(work, lost=number, not_before=at)
-    fleet.queue_again([fleet.work(work.id)], f"{why}; tried again at {at:%H:%M} UTC")
+    requeue(fleet, [fleet.work(work.id)], f"{why}; tried again at {at:%H:%M} UTC")
     text = f"**{work.product}** · `{work.id}`: {why}. I start it again at {at:%H:%M} UTC (retry {number} of {most})."
     _tell(fleet, work, text, Suggestion("Leave it", f"/fleet cancel {work.id}"))
 

@@ -15,9 +15,9 @@ from bot.agent.model import Begun, Finished, Model, ModelRequest, Usage
 from bot.agent.record import TurnRecord
 from bot.domain import Work
 from bot.domain.errors import ModelError
-from bot.fleet import Fleet
+from bot.fleet import Change, Fleet
 from bot.text.wording import shortened, since
-from bot.work import capacity
+from bot.work import capacity, estimates
 from bot.work.admission import Admission
 
 MOST = 12
@@ -101,7 +101,7 @@ class Judgement:
             choice = Choice(among, (), f"the weights decided: {error.message}")
         self._made, self._wanted = choice, ()
         fleet.record("choice", "fleet", None, "queue", {"order": list(choice.order), "why": choice.why, "among": sorted(among)})
-        fleet.status_changed()
+        fleet.changed(Change("status"))
 
     async def _answer(self, contenders: Sequence[Admission], among: frozenset[str]) -> Choice:
         asked = {"role": "user", "content": [{"type": "text", "text": self._described(contenders)}]}
@@ -133,7 +133,7 @@ class Judgement:
 
     def _contender(self, work: Work) -> dict[str, Any]:
         fleet, product = self._fleet, capacity.products(self._fleet).get(work.product)
-        expected = fleet.learned.of(work.product, work.capability, capacity.default_gb(fleet, work.product))
+        expected = estimates.expected(fleet, work.product, work.capability)
         return {
             "id": work.id,
             "product": work.product,

@@ -7,16 +7,13 @@ halted then; what cannot be is halted when it is back. Nothing is ended, and con
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from bot.domain import Gate, GateState, Person, Session, Work, WorkState
 from bot.domain.errors import Conflict, EngineError
+from bot.fleet import Change, Fleet
 from bot.text.wording import shortened
 from bot.work import capacity
 from bot.work.pause import let_go_on
-
-if TYPE_CHECKING:
-    from bot.fleet import Fleet
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +54,7 @@ async def pull(fleet: "Fleet", product: str | None, person: Person) -> tuple[lis
     with fleet.transaction():
         fleet.store.brakes.pull(scope_of(product), f"{person.name}, {fleet.now():%d %b %H:%M} UTC")
         fleet.record("brake", person.name, product, scope_of(product), {"on": True})
-    fleet.status_changed(product)
+    fleet.changed(Change("status", product=product))
     wanted = unbraked(fleet)
     outcomes = await asyncio.gather(*(halt(fleet, name) for name in wanted), return_exceptions=True)
     failed = [name for name, outcome in zip(wanted, outcomes, strict=True) if isinstance(outcome, EngineError)]
@@ -86,12 +83,12 @@ def unbraked(fleet: "Fleet") -> list[str]:
 
 async def halt(fleet: "Fleet", name: str) -> None:
     """Halt one product for the brake. Raises EngineError to be called again."""
-    async with fleet.changing(name):
+    async with fleet.lock(name):
         if name not in unbraked(fleet):
             return
         fleet.store.product_states.set_braked(name)  # first: what was halted and not noted would stand still for ever
         await fleet.engine.pause(name)
-    fleet.status_changed(name)
+    fleet.changed(Change("status", product=name))
 
 
 def release(fleet: "Fleet", product: str | None, person: Person) -> list[str]:
@@ -107,7 +104,7 @@ def release(fleet: "Fleet", product: str | None, person: Person) -> list[str]:
         goes_on = _released(fleet)
         for name in goes_on:
             let_go_on(fleet, name, person.name)
-    fleet.status_changed(product)
+    fleet.changed(Change("status", product=product))
     return goes_on
 
 

@@ -58,11 +58,3 @@ def late_answer(gate: Gate, text: str, work: Work | None) -> str:
     asked = f"{who} had sent “{gate.title}” (revision {gate.revision}):\n{quoted(gate.body[:LONGEST_QUESTION])}"
     of = f"\n\n---\nIt belongs to this, which you see to from here on:\n\n{body(work)}" if work else ""
     return f"{text}\n\n---\n{asked}{of}"
-
-
-def again(work: Work) -> str:
-    """The command that asks for the same work anew."""
-    words = shortened(work.objective, 1500)
-    dashed = "-- " if any(word.startswith(("-", "—", "–")) for word in words.split()) else ""
-    capability = f"--capability {work.capability} " if work.capability else ""
-    return f"/fleet spawn {work.product} {capability}{dashed}{words}"

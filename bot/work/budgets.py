@@ -17,7 +17,7 @@ from bot.gates import actions, lifecycle
 from bot.store.admissions import KEPT_DAYS
 from bot.text.wording import listed, money
 from bot.work import capacity
-from bot.work.pause import let_go_on
+from bot.work.pause import let_go_on, pause
 
 if TYPE_CHECKING:
     from bot.fleet import Fleet
@@ -122,7 +122,7 @@ async def stop(fleet: "Fleet", limit: Limit) -> None:
     """Pause the product that has reached a limit, and ask. Raises EngineError to be called again."""
     how = f"{BY_DAY}{fleet.today():%Y-%m-%d}" if limit.work is None else "budget"
     try:
-        await fleet.pause(limit.product, FLEET, how=how)
+        await pause(fleet, limit.product, FLEET, how=how)
     except EngineError:
         # Nothing new starts on it meanwhile: the guard knows the same figures.
         fleet.record("budget", "fleet", limit.product, limit.scope, {"could not be paused": True})

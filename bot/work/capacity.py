@@ -2,13 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from bot.domain import GateState, Product, Work, WorkState
 from bot.engine.base import RuntimeInfo
-from bot.work import retry
+from bot.work import estimates, retry
 from bot.work.admission import Admission, AdmissionInput, Capacity, Hold, Requirements, Spend, admit
 
 if TYPE_CHECKING:
@@ -16,12 +16,32 @@ if TYPE_CHECKING:
 
 HOLDING = (WorkState.STARTING, WorkState.RUNNING)
 """States of work that has a place, unless its product is halted."""
-REHEARSED_GB = 0.1
-"""What a session of the rehearsal is expected to take: its agents are small scripts."""
 ANSWERING = timedelta(minutes=10)
 """So long at most a coordinator that was woken for a question has a place for it."""
 WHOLE = "*"
 """Stands for the whole fleet in notes about brakes and money."""
+
+
+@dataclass
+class Resuming:
+    """Products being resumed. Their paused work already counts as using capacity."""
+
+    products: set[str] = field(default_factory=set)
+
+
+@dataclass
+class CpuLoad:
+    """CPU use of all sessions, percent of their machines, smoothed so that no start waits for a peak."""
+
+    percent: float = 0.0
+
+
+def measure_cpu(fleet: "Fleet") -> None:
+    """Update the smoothed CPU load: half the previous value, half the newest snapshots."""
+    cores = sum(runtime.cpus for runtime in fleet.engine.runtimes()) or 1
+    used = sum(snapshot.cpu_percent for snapshot in fleet.snapshots.values()) / cores
+    load = fleet.state(CpuLoad)
+    load.percent = (load.percent + used) / 2
 
 
 def decisions(
@@ -63,10 +83,15 @@ def answering(fleet: "Fleet") -> set[str]:
     return {name for name, at in since.items() if timedelta() <= now - at < ANSWERING} - halted(fleet) if since else set()
 
 
+def paused_products(fleet: "Fleet") -> set[str]:
+    """Return the products that are paused, by us or in their runtime."""
+    inside = {name for name, snapshot in fleet.snapshots.items() if snapshot.paused}
+    return inside | fleet.store.product_states.pauses().keys()
+
+
 def halted(fleet: "Fleet") -> set[str]:
     """Products in which nothing moves: paused by us or in their runtime, and not about to go on."""
-    inside = {name for name, snapshot in fleet.snapshots.items() if snapshot.paused}
-    return (inside | fleet.store.product_states.pauses().keys()) - fleet.returning
+    return paused_products(fleet) - fleet.state(Resuming).products
 
 
 def capacity(fleet: "Fleet") -> Capacity:
@@ -87,7 +112,7 @@ def capacity(fleet: "Fleet") -> Capacity:
         max_sessions=scheduling.max_concurrent_sessions,
         memory_gb=sum(used.values()),
         max_memory_gb=scheduling.max_memory_gb,
-        cpu_percent=fleet.cpu_percent,
+        cpu_percent=fleet.state(CpuLoad).percent,
         max_cpu_percent=scheduling.max_cpu_percent,
         spent_usd=fleet.store.turns.spent_since(fleet.today()) + sum(spent.values()),
         budget_usd=limit(fleet, WHOLE),
@@ -163,18 +188,8 @@ def added(fleet: "Fleet", scope: str) -> float:
 
 def need(fleet: "Fleet", work: Work) -> Requirements:
     """What a piece of work is expected to take."""
-    expected = fleet.learned.of(work.product, work.capability, default_gb(fleet, work.product))
+    expected = estimates.expected(fleet, work.product, work.capability)
     return Requirements(expected.memory_gb, expected.usd if work.estimate_usd is None else work.estimate_usd)
-
-
-def default_gb(fleet: "Fleet", product: str) -> float:
-    """What a session of a product is expected to take while nothing is known of its like."""
-    infos = fleet.engine.runtimes()
-    known = fleet.products.get(product)
-    named = known.runtime if known else None
-    info = next((each for each in infos if each.name == named), infos[0] if infos else None)
-    usual = fleet.registry.scheduling.resource_budget.session_memory_gb
-    return min(REHEARSED_GB, usual) if info is not None and info.rehearsal else usual
 
 
 def _still_to_take(fleet: "Fleet", work: Work) -> Requirements:
@@ -247,7 +262,7 @@ def _failing(fleet: "Fleet", name: str, places: int) -> Hold | None:
 
 def failed(fleet: "Fleet", product: str) -> list[Work]:
     """The failures in a row of a product, newest first, since a person last had it tried again."""
-    ended = fleet.learned.ended(product)
+    ended = estimates.lately_ended(fleet, product)
     if not ended or ended[0].state is not WorkState.FAILED:
         return []
     return retry.in_a_row(ended, fleet.store.product_states.retried_at(product))

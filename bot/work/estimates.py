@@ -1,11 +1,11 @@
 """What work is expected to take, learned from the last runs of its like: memory, money and time."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import median
 
 from bot.domain import Work, WorkState
-from bot.store import Store
+from bot.fleet import Fleet
 
 RUNS = 9
 """How many of the last runs count."""
@@ -13,6 +13,8 @@ ENOUGH = 3
 """From so many on they are believed."""
 REMEMBERED = 40
 """How many ended pieces of work of a product are looked at."""
+REHEARSED_GB = 0.1
+"""Memory that a session of the rehearsal is expected to take, GiB: its agents are small scripts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,28 +45,43 @@ def expectation(ended: Sequence[Work], capability: str | None, default_gb: float
     )
 
 
-class Learned:
-    """The past of each product, read once and again when something of it has ended."""
+@dataclass
+class Past:
+    """Past work of each product, read once and again after work of the product has ended."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._ended: dict[str, list[Work]] = {}
-        self._known: dict[tuple[str, str | None, float], Expectation] = {}
+    endings: dict[str, int] = field(default_factory=dict)
+    """Value of `Fleet.endings` by product when its past was read."""
+    ended: dict[str, list[Work]] = field(default_factory=dict)
+    known: dict[str, dict[tuple[str | None, float], Expectation]] = field(default_factory=dict)
 
-    def ended(self, product: str) -> list[Work]:
-        """What was done or failed, newest first."""
-        if product not in self._ended:
-            self._ended[product] = self._store.work.lately_ended(product, REMEMBERED)
-        return self._ended[product]
 
-    def of(self, product: str, capability: str | None, default_gb: float) -> Expectation:
-        """What work of this kind is expected to take."""
-        key = (product, capability, default_gb)
-        if key not in self._known:
-            self._known[key] = expectation(self.ended(product), capability, default_gb)
-        return self._known[key]
+def lately_ended(fleet: Fleet, product: str) -> list[Work]:
+    """Return the product's work that was done or failed, newest first."""
+    return _past(fleet, product).ended[product]
 
-    def forget(self, product: str) -> None:
-        """Something of it has ended."""
-        self._ended.pop(product, None)
-        self._known = {key: value for key, value in self._known.items() if key[0] != product}
+
+def expected(fleet: Fleet, product: str, capability: str | None) -> Expectation:
+    """Return what work of this kind is expected to take."""
+    past, key = _past(fleet, product), (capability, default_gb(fleet, product))
+    if key not in past.known[product]:
+        past.known[product][key] = expectation(past.ended[product], *key)
+    return past.known[product][key]
+
+
+def default_gb(fleet: Fleet, product: str) -> float:
+    """Return the memory that a session of a product is expected to take while too few runs are known, in GiB."""
+    infos = fleet.engine.runtimes()
+    known = fleet.products.get(product)
+    named = known.runtime if known else None
+    info = next((each for each in infos if each.name == named), infos[0] if infos else None)
+    usual = fleet.registry.scheduling.resource_budget.session_memory_gb
+    return min(REHEARSED_GB, usual) if info is not None and info.rehearsal else usual
+
+
+def _past(fleet: Fleet, product: str) -> Past:
+    past = fleet.state(Past)
+    if product not in past.ended or past.endings[product] != fleet.endings[product]:
+        past.endings[product] = fleet.endings[product]
+        past.ended[product] = fleet.store.work.lately_ended(product, REMEMBERED)
+        past.known[product] = {}
+    return past

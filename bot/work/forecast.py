@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from bot.domain import Work, WorkState
 from bot.text.wording import span
-from bot.work import capacity
+from bot.work import capacity, estimates
 from bot.work.admission import Admission
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def waits(fleet: "Fleet", made: Sequence[Admission]) -> dict[str, Wait]:
 
 def _length(fleet: "Fleet", work: Work) -> tuple[float, int] | None:
     """Seconds that work of this kind takes, and from how many runs that is known."""
-    known = fleet.learned.of(work.product, work.capability, capacity.default_gb(fleet, work.product))
+    known = estimates.expected(fleet, work.product, work.capability)
     return (known.seconds, known.runs) if known.seconds is not None else None
 
 

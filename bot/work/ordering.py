@@ -9,9 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from bot.domain import Product, Work
+from bot.domain.products import PRIORITY_STEPS
 
-PRIORITIES = {"critical": 4.0, "high": 3.0, "medium": 2.0, "low": 1.0}
-"""Steps of each priority."""
 MINUTES_PER_STEP = 30.0
 """Waiting this long is worth one step, so that nothing starves."""
 CROWD = 1.0
@@ -29,7 +28,7 @@ def rank(work: Work, product: Product | None, now: datetime) -> float:
     weight = work.weight or (product.resource_weight if product else 1.0)
     waited = (now - work.created_at).total_seconds() / 60
     age = waited / MINUTES_PER_STEP if waited > 0 else 0.0
-    steps = PRIORITIES.get(priority, 2.0) + age + work.boost + weight / 10_000
+    steps = PRIORITY_STEPS.get(priority, 2.0) + age + work.boost + weight / 10_000
     return steps if work.deadline is None else steps + _urgency(work.deadline, now)
 
 

@@ -1,30 +1,35 @@
-"""Holding and stopping what runs in a product. Callers have passed the access check; `Fleet` has these as methods."""
+"""Holding and stopping what runs in a product. Callers have passed the access check."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from bot.domain import Person, Work, WorkState
 from bot.domain.errors import Conflict, EngineError
+from bot.fleet import Change, Fleet
+from bot.gates.withdraw import withdraw
 from bot.store.resumptions import Resumption
 from bot.store.work import UNDER_WAY
 from bot.text.wording import money
 from bot.work import capacity as room
 from bot.work.admission import Hold
-from bot.work.queue import unfocus
-
-if TYPE_CHECKING:
-    from bot.fleet import Fleet
+from bot.work.queue import requeue, unfocus
 
 
-async def pause(fleet: "Fleet", name: str, person: Person, *, park: bool = False, how: str = "kept") -> tuple[str, ...]:
+def paused(fleet: Fleet, product: str) -> bool:
+    """Return True if a product is paused, by us or in its runtime."""
+    snapshot = fleet.snapshots.get(product)
+    return fleet.store.product_states.pause(product) is not None or (snapshot is not None and snapshot.paused)
+
+
+async def pause(fleet: "Fleet", product: str, person: Person, *, park: bool = False, how: str = "kept") -> tuple[str, ...]:
     """Hold a product. Its process trees are stopped as they are; with `park` its sessions end, and its open work is
     queued again for `resume`. `how` says for whom: kept (a person), or budget. Returns the agents concerned. If the engine
     refuses, nothing is held."""
+    name = fleet.product(product).name
     before = fleet.store.product_states.pause(name)
     with fleet.transaction():
         fleet.store.product_states.set_pause(name, "parked" if park else before or how)
         fleet.store.resumptions.remove(name)
-    async with fleet.changing(name):
+    async with fleet.lock(name):
         try:
             agents = await (fleet.engine.stop(name) if park else fleet.engine.pause(name))
         except EngineError:
@@ -32,9 +37,10 @@ async def pause(fleet: "Fleet", name: str, person: Person, *, park: bool = False
             raise
         with fleet.transaction():
             if park:
-                fleet.queue_again(fleet.store.work.open(name, states=UNDER_WAY), "parked")
-                fleet.withdraw_gates(name, "its session was parked")
+                requeue(fleet, fleet.store.work.open(name, states=UNDER_WAY), "parked")
+                withdraw(fleet, name, "its session was parked")
             fleet.record("pause", person.name, name, name, {"park": park, "how": how, "agents": list(agents)})
+    fleet.changed(Change("status", product=name))
     return agents
 
 
@@ -73,13 +79,20 @@ def refusal(fleet: "Fleet", name: str) -> Hold | None:
     return next((Hold(each.code, each.reason) for each in made if not each.start), None)
 
 
-async def resume(fleet: "Fleet", name: str, person: Person, request: str = "", conversation: str = "") -> Resumed:
+async def resume(fleet: "Fleet", product: str, person: Person, request: str = "", conversation: str = "") -> Resumed:
     """Let a paused product go on, once there is room for what stands still in it: until then that is kept, and done by itself.
 
     Raises Conflict if it was not paused, unless this very `request` resumed it and was cut off before that was answered, and
     when it may not go on: the brake is on, or its budget is spent."""
+    name = fleet.product(product).name
+    resumed = await _resume(fleet, name, person, request, conversation)
+    fleet.changed(Change("status", product=name))
+    return resumed
+
+
+async def _resume(fleet: "Fleet", name: str, person: Person, request: str, conversation: str) -> Resumed:
     unfocused = unfocus(fleet, name, person)
-    if not fleet.paused(name):
+    if not paused(fleet, name):
         if unfocused or _trial(fleet, name, person):
             return Resumed()
         for row in fleet.store.audit.found(limit=20, kind="resume", subject=name) if request else ():
@@ -101,17 +114,17 @@ async def resume(fleet: "Fleet", name: str, person: Person, request: str = "", c
 
 async def go_on(fleet: "Fleet", name: str, person: str, request: str = "") -> tuple[str, ...]:
     """Let a product go on for which there is room. Returns the agents that run on."""
-    fleet.returning.add(name)
+    fleet.state(room.Resuming).products.add(name)
     try:
-        async with fleet.changing(name):
-            if not fleet.paused(name) and not fleet.store.resumptions.has(name):
+        async with fleet.lock(name):
+            if not paused(fleet, name) and not fleet.store.resumptions.has(name):
                 return ()
             left = fleet.store.work.open(name, states=UNDER_WAY) if fleet.store.product_states.pause(name) == "parked" else []
             if left:
                 await fleet.engine.stop(name)  # parking was cut off before it came to this
             agents = await fleet.engine.resume(name)
             with fleet.transaction():
-                fleet.queue_again(left, "parked")
+                requeue(fleet, left, "parked")
                 fleet.store.product_states.end_pause(name)
                 fleet.store.resumptions.remove(name)
                 capacity = room.capacity(fleet)
@@ -119,7 +132,7 @@ async def go_on(fleet: "Fleet", name: str, person: str, request: str = "") -> tu
                 detail = {"agents": list(agents), "request": request, "sessions in use": used}
                 fleet.record("resume", person, name, name, detail)
     finally:
-        fleet.returning.discard(name)
+        fleet.state(room.Resuming).products.discard(name)
     return agents
 
 
@@ -135,19 +148,21 @@ def _trial(fleet: "Fleet", name: str, person: Person) -> bool:
     return True
 
 
-async def stop(fleet: "Fleet", name: str, person: Person, agent: str | None = None) -> tuple[str, ...]:
+async def stop(fleet: "Fleet", product: str, person: Person, agent: str | None = None) -> tuple[str, ...]:
     """Stop one agent, or the product's coordinator and workers, with the work they do. Returns the agents stopped."""
-    async with fleet.changing(name):
+    name = fleet.product(product).name
+    async with fleet.lock(name):
         ending = [work for work in fleet.store.work.open(name, states=UNDER_WAY) if agent is None or _does(work, agent)]
         agents = await fleet.engine.stop(name, agent)
         with fleet.transaction():
             for work in ending:
-                fleet.withdraw_gates(name, f"{person.name} stopped its session", work=work.id)
+                withdraw(fleet, name, f"{person.name} stopped its session", work=work.id)
                 if (now := fleet.work(work.id)).state.open:
                     fleet.save_work(now, state=WorkState.CANCELLED, reason=f"stopped by {person.name}")
             if agent is None:
-                fleet.withdraw_gates(name, f"{person.name} stopped its session")
+                withdraw(fleet, name, f"{person.name} stopped its session")
             fleet.record("stop", person.name, name, agent or name, {"agents": list(agents)})
+    fleet.changed(Change("status", product=name))
     return agents
 
 

@@ -1,18 +1,14 @@
-"""What people do to the queue: ask for work, take it out, put it into another place. Callers have passed the access check;
-`Fleet` has these as methods."""
+"""What people do to the queue: ask for work, take it out, put it into another place. Callers have passed the access check."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from bot.domain import Person, Work, WorkState
 from bot.domain.errors import Conflict, UsageError
+from bot.fleet import Change, Fleet
 from bot.text.wording import listed, money
 from bot.work import capacity, ordering
-
-if TYPE_CHECKING:
-    from bot.fleet import Fleet
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,22 +24,53 @@ class Terms:
     schedule: str | None = None
 
 
-def submit(fleet: "Fleet", work: Work, terms: Terms, request: str) -> tuple[Work, bool]:
-    """Queue new work under its terms, once for each `request`. Raises UsageError for terms under which it could never start."""
-    if (known := fleet.store.work.requested(request)) is not None:
-        return known, False
-    _check_terms(fleet, work, terms)
-    asked = replace(
-        work,
-        priority=terms.priority,
-        weight=terms.weight,
-        estimate_usd=terms.estimate_usd,
-        depends_on=terms.depends_on,
-        deadline=terms.deadline,
-        source=terms.source,
-        schedule=terms.schedule,
+def submit(
+    fleet: "Fleet",
+    product: str,
+    objective: str,
+    *,
+    capability: str | None,
+    person: Person,
+    conversation: str,
+    request: str,
+    terms: Terms = Terms(),
+) -> tuple[Work, bool]:
+    """Queue work once for each `request`. Returns the work, and True if it is new. The jobs start it once it is admitted.
+
+    Raises UsageError if the product runs no agents, or for terms under which the work could never start."""
+    wanted, now = fleet.product(product), fleet.now()
+    if not wanted.overstory:
+        raise UsageError(f"{wanted.name} has `overstory: false`: it runs no agents.", "Set it to true in products.yaml.")
+    asked = Work(
+        id="",
+        product=wanted.name,
+        objective=objective,
+        state=WorkState.QUEUED,
+        created_at=now,
+        updated_at=now,
+        capability=capability,
+        asked_by=person.name,
+        conversation=conversation,
+        reason="just asked for",
+        **asdict(terms),
     )
-    return fleet.store.work.add(asked, request)
+    with fleet.transaction():
+        if (known := fleet.store.work.requested(request)) is not None:
+            return known, False
+        _check_terms(fleet, asked, terms)
+        work, new = fleet.store.work.add(asked, request)
+        if new:
+            detail = {"asked": objective, "capability": capability, "by": terms.source, "priority": terms.priority}
+            fleet.record("work", person.name, work.product, work.id, detail)
+            fleet.changed(Change("work", product=work.product, work=work))
+    return work, new
+
+
+def requeue(fleet: "Fleet", lost: Sequence[Work], why: str) -> None:
+    """Queue work again whose session has ended. It starts as another attempt, with a recap of what is known."""
+    for work in lost:
+        again = {"attempt": work.attempt + 1, "agent": None, "mail": None}
+        fleet.save_work(work, state=WorkState.QUEUED, reason=why, **again)
 
 
 def _check_terms(fleet: "Fleet", work: Work, terms: Terms) -> None:
@@ -126,7 +153,7 @@ def set_priority(fleet: "Fleet", product: str, priority: str | None, person: Per
     with fleet.transaction():
         fleet.store.product_states.set_priority(product, priority)
         fleet.record("priority", person.name, product, product, {"priority": priority or "as in products.yaml"})
-    fleet.status_changed(product)
+    fleet.changed(Change("status", product=product))
 
 
 def focus(fleet: "Fleet", paused: str, on: Sequence[str], person: Person) -> None:

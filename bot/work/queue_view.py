@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from bot.domain import Person, Role, Work, WorkState, access
 from bot.text.wording import count, money
 from bot.work import capacity as room
-from bot.work import forecast
+from bot.work import estimates, forecast
 from bot.work.admission import Admission, Capacity
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def capacity_json(capacity: Capacity) -> dict[str, Any]:
 
 
 def _running(work: Work, fleet: "Fleet") -> dict[str, Any]:
-    known = fleet.learned.of(work.product, work.capability, room.default_gb(fleet, work.product))
+    known = estimates.expected(fleet, work.product, work.capability)
     return {
         "id": work.id,
         "product": work.product,

@@ -13,7 +13,7 @@ from bot.fleet import Fleet
 from bot.registry import Schedule
 from bot.store.schedules import Timed
 from bot.text.wording import listed, span
-from bot.work.queue import Terms
+from bot.work.queue import Terms, submit
 
 GRACE = timedelta(minutes=5)
 """A run that is so late counts as on time: the fleet was being started anew."""
@@ -128,7 +128,8 @@ def _due(fleet: Fleet, timed: Timed) -> None:
 
 def _run(fleet: Fleet, timed: Timed, at: datetime) -> None:
     try:
-        work, _ = fleet.submit(
+        work, _ = submit(
+            fleet,
             timed.product,
             timed.objective,
             capability=timed.capability,

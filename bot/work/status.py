@@ -1,15 +1,20 @@
-"""The state of the whole fleet as one value, most urgent first; its JSON and its words. Pure."""
+"""The status of the whole fleet as one value, most urgent first, with its JSON and its text."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
-from bot.domain import Gate, Product, Session, Snapshot, Trouble, Work, WorkState
+from bot.domain import Gate, GateState, Person, Product, Role, Session, Snapshot, Trouble, Work, WorkState, access
+from bot.fleet import Fleet
+from bot.gates import inbox
 from bot.gates.lifecycle import named
 from bot.text.wording import count, headline, money, shortened, since
+from bot.work import capacity
 from bot.work.admission import Capacity
+
+Owned = TypeVar("Owned", Work, Gate)
 
 MARKS = {"trouble": "✖", "waiting": "●", "working": "▶", "queued": "◌", "paused": "‖", "idle": "○"}
 """A product's states, most urgent first, each with its mark; colour never stands alone."""
@@ -47,6 +52,48 @@ class FleetStatus:
     registry_problems: tuple[str, ...] = ()
     inbox: tuple[str, ...] = ()
     """Ids of the open gates, what hurts most first."""
+
+
+def status(fleet: Fleet, names: Sequence[str] = (), person: Person | None = None) -> FleetStatus:
+    """Return the status of the fleet, or of the products named, as far as a person may see it. Asks no engine."""
+    names = [fleet.product(name).name for name in names]
+    unfinished = fleet.store.work.open()
+    found = fleet.store.gates.in_states(GateState.OPEN)
+    assessed = inbox.assess(fleet, found, {work.id: (work.product, work.state) for work in unfinished})
+    gates = [each.gate for each in inbox.by_urgency(assessed)]
+    work, waiting = _by_product(unfinished), _by_product(gates)
+    last, paused = fleet.store.work.last_ended(), capacity.paused_products(fleet)
+    known, spent = capacity.products(fleet), capacity.spent_today(fleet)
+    products = [
+        product_status(
+            product,
+            fleet.snapshots.get(product.name),
+            work[product.name],
+            waiting[product.name],
+            last.get(product.name),
+            paused=product.name in paused,
+            trouble=fleet.trouble(product),
+            spent=spent.get(product.name, 0.0),
+        )
+        for product in known.values()
+        if (not names or product.name in names) and (person is None or access.may(person, Role.VIEWER, product.name) is None)
+    ]
+    shown = {each.name for each in products}
+    return FleetStatus(
+        fleet.now(),
+        urgent_first(products),
+        capacity.capacity(fleet),
+        fleet.registry_problems,
+        inbox=tuple(gate.id for gate in gates if gate.product in shown or (person is None and not names)),
+    )
+
+
+def _by_product(found: Sequence[Owned]) -> defaultdict[str, list[Owned]]:
+    """Group work or gates by product, in the order given."""
+    grouped: defaultdict[str, list[Owned]] = defaultdict(list)
+    for each in found:
+        grouped[each.product].append(each)
+    return grouped
 
 
 def product_status(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from bot.domain import Card, Decision, Gate, GateState, Post, Work
 from bot.gates import lifecycle, reminders
-from bot.gates.inbox import Waiting
+from bot.gates.inbox import Waiting, assess
 from bot.gates.notify import Deciders
 from bot.text.markdown import to_html
 from bot.text.wording import summary
@@ -21,7 +21,7 @@ LONGEST_SUMMARY = 280
 def gate_json(gate: Gate, fleet: "Fleet") -> dict[str, Any]:
     """A gate, with all that a person needs to decide on it: its plan rendered, and what its revision changed."""
     previous = fleet.store.gates.get(gate.previous) if gate.previous else None
-    (brief,) = gates_json(fleet.weighed([gate]), fleet)
+    (brief,) = gates_json(assess(fleet, [gate]), fleet)
     return {**brief, "html": to_html(gate.body), "diff": lifecycle.changes(previous, gate) if previous else ""}
 
 
@@ -148,7 +148,7 @@ def posts_json(posts: Sequence[Post], fleet: "Fleet") -> list[dict[str, Any]]:
 def cards_json(cards: Sequence[Card], fleet: "Fleet") -> list[dict[str, Any]]:
     """Cards: the id of the gate or the work, and what is known of it under `detail`."""
     found = fleet.store.gates.some({card.gate for card in cards if card.gate})
-    shown = {each["id"]: each for each in gates_json(fleet.weighed(list(found.values())), fleet)}
+    shown = {each["id"]: each for each in gates_json(assess(fleet, list(found.values())), fleet)}
     work = fleet.store.work.some({card.work for card in cards if card.work})
     shown |= {id: work_json(each) for id, each in work.items()}
     return [

@@ -17,9 +17,9 @@ from random import Random
 from statistics import mean
 
 from bot.domain import Product, Work, WorkState
+from bot.domain.products import PRIORITY_STEPS
 from bot.work import estimates, retry
 from bot.work.admission import AdmissionInput, Capacity, Requirements, Spend, admit
-from bot.work.ordering import PRIORITIES
 from tests.bench.bench import Bench
 from tests.bench.figures import Figure, Goal, Section, percentile
 
@@ -57,7 +57,7 @@ class Drawn:
 class Run:
     """One policy's thirty days."""
 
-    waits: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in PRIORITIES})
+    waits: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in PRIORITY_STEPS})
     """By priority: seconds until the first start of each piece of a product without a budget of its own."""
     spans: list[tuple[float, float]] = field(default_factory=list)
     """When a place was taken, and left."""
@@ -96,7 +96,7 @@ def trace(pieces: int = PIECES, days: int = DAYS, seed: int = 7) -> tuple[dict[s
     """The products and all that is asked of them, oldest first."""
     luck = Random(seed)
     names = [f"product-{number:03}" for number in range(PRODUCTS)]
-    priorities = luck.choices(list(PRIORITIES), weights=(5, 20, 50, 25), k=PRODUCTS)
+    priorities = luck.choices(list(PRIORITY_STEPS), weights=(5, 20, 50, 25), k=PRODUCTS)
     products = {
         name: Product(name, f"/{name}", priority=priority, resource_weight=luck.choice((1, 1, 2, 3)))
         for name, priority in zip(names, priorities, strict=True)
@@ -336,7 +336,7 @@ def by_priority(products: Mapping[str, Product]) -> Callable[[Sequence[Work]], l
     """The higher priority always first, whoever waits."""
 
     def order(queue: Sequence[Work]) -> list[str]:
-        ranked = sorted(queue, key=lambda work: (-PRIORITIES[products[work.product].priority], work.created_at))
+        ranked = sorted(queue, key=lambda work: (-PRIORITY_STEPS[products[work.product].priority], work.created_at))
         return [work.id for work in ranked]
 
     return order

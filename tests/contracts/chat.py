@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from bot.gates.decide import decide
 from tests.bed import Bed
 
 PRODUCT, OTHER = "product-a", "product-b"
@@ -128,7 +129,7 @@ class ChatContract(ABC):
     async def test_a_decision_made_elsewhere_is_on_the_card(self, day: Day) -> None:
         day.plan()
         card = await day.card()
-        day.bed.fleet.decide("g1", "approve", day.bed.fleet.registry.people[0], platform="web")
+        decide(day.bed.fleet, "g1", "approve", day.bed.fleet.registry.people[0], platform="web")
 
         async def outcome() -> bool:
             shown = next(each for each in await day.seen(PRODUCT) if each.id == card.id)
@@ -211,7 +212,7 @@ class ChatContract(ABC):
     async def test_a_click_that_comes_too_late_hears_who_was_first(self, day: Day) -> None:
         day.plan()
         card = await day.card()
-        day.bed.fleet.decide("g1", "approve", day.bed.fleet.registry.people[0], platform="web")
+        decide(day.bed.fleet, "g1", "approve", day.bed.fleet.registry.people[0], platform="web")
         await day.press("ben", card, "approve")
 
         async def told() -> bool:

@@ -7,6 +7,7 @@ import pytest
 
 from bot.domain import GateKind, GateState, Person, Role, WorkState
 from bot.domain.errors import EngineError
+from bot.work.pause import paused
 from tests.bed import REGISTRY, Bed
 from tests.skills.speaking import run
 
@@ -93,7 +94,7 @@ async def test_what_runs_nothing_asks_nobody(tmp_path: Path) -> None:
     async with Bed(tmp_path) as bed:
         await run(bed, "pause product-b", by_model=True)
         assert bed.store.gates.in_states() == []
-        assert bed.fleet.paused("product-b")
+        assert paused(bed.fleet, "product-b")
 
 
 async def test_who_may_do_it_may_say_yes_and_nobody_less(tmp_path: Path) -> None:
@@ -132,5 +133,5 @@ async def test_it_is_done_once_though_it_was_killed_in_the_middle(tmp_path: Path
         assert bed.fleet.gate("g1").state is GateState.DECIDED
         await bed.crash()
         assert bed.fleet.gate("g1").state is GateState.DELIVERED
-        assert bed.fleet.paused("product-a")
+        assert paused(bed.fleet, "product-a")
         assert len([post for post in bed.posts("reply") if "is paused" in post.text]) == 1

@@ -12,6 +12,7 @@ import pytest
 
 from bot.domain import GateState, Inbound, Person, Post, Press, Role
 from bot.domain.access import stranger
+from bot.gates.decide import decide
 from tests.bed import REGISTRY, Bed
 from tests.chat.web.webbed import WebBed
 from tests.fakes.chat import FakeChat
@@ -109,7 +110,7 @@ async def bed(tmp_path: Path) -> AsyncIterator[WebBed]:
         for body in ("one", "two"):
             bed.plan("product-c", body, payload=PLAN)
         await bed.settled()
-        bed.fleet.decide("g2", "approve", Person("zoe", Role.ADMIN))
+        decide(bed.fleet, "g2", "approve", Person("zoe", Role.ADMIN))
         await bed.settled()
         yield bed
 
@@ -208,7 +209,7 @@ async def test_the_same_decision_again_is_a_success_and_kept_in_the_journal(
     bed: WebBed, surface: Callable[[WebBed, dict[str, Any]], Awaitable[tuple[str, str]]]
 ) -> None:
     is_now(bed, "ana")
-    bed.fleet.decide("g1", "approve", bed.person)
+    decide(bed.fleet, "g1", "approve", bed.person)
     newest = bed.store.audit.newest(1)[0]["n"]
     if surface is by_press:
         assert "Approved by ana" in (await by_press(bed, filled(bed, {"revision": 1})))[0]

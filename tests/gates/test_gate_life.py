@@ -17,7 +17,9 @@ from bot.domain import Decision, Gate, GateState, Mail, Person, Role
 from bot.domain.errors import FleetError, NotAllowed
 from bot.engine.base import EngineEvent, MailArrived, Receipt
 from bot.fleet import Fleet
-from bot.gates import notify
+from bot.gates import reminders
+from bot.gates.decide import decide, deliver_again
+from bot.gates.withdraw import withdraw
 from bot.jobs import dispatch, ingest
 from bot.registry import RegistryFile
 from bot.store import Store
@@ -115,7 +117,7 @@ class GateLife(RuleBasedStateMachine):
         revision = card.revision + (forged == "revision")
         digest = "0" * 64 if forged == "digest" else card.digest
         try:
-            after = self.fleet.decide(card.gate, choice, PEOPLE[by], note=note, revision=revision, digest=digest)
+            after = decide(self.fleet, card.gate, choice, PEOPLE[by], note=note, revision=revision, digest=digest)
         except FleetError as refusal:
             assert self.fleet.gate(card.gate) == before
             assert (
@@ -139,7 +141,7 @@ class GateLife(RuleBasedStateMachine):
         """Somebody has a decision that did not arrive sent once more."""
         before = self.fleet.gate(card.gate)
         try:
-            after = self.fleet.hand_over_again(card.gate, PEOPLE[by])
+            after = deliver_again(self.fleet, card.gate, PEOPLE[by])
         except FleetError:
             assert self.fleet.gate(card.gate) == before
         else:
@@ -169,12 +171,12 @@ class GateLife(RuleBasedStateMachine):
     def wait(self, hours: float) -> None:
         """Time passes, and people are reminded."""
         self.clock.forward(hours=hours)
-        notify.remind(self.fleet)
+        reminders.send_due(self.fleet)
 
     @rule()
     def withdraw(self) -> None:
         """The session that asks ends."""
-        self.fleet.withdraw_gates("product-a", "its session ended")
+        withdraw(self.fleet, "product-a", "its session ended")
 
     @rule()
     def crash(self) -> None:

@@ -1,5 +1,6 @@
 """Which open gate stands first, and why."""
 
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -30,13 +31,18 @@ def escalated(gate: Gate) -> Gate:
     return replace(gate, escalated_at=NOW, reminders=1)
 
 
+def assessed(
+    *gates: Gate, unfinished: Container[str] = UNFINISHED, queued: Mapping[str, Sequence[str]] = QUEUED
+) -> list[inbox.Waiting]:
+    return [inbox.impact(each, PRODUCTS.get(each.product), unfinished, queued.get(each.product, ())) for each in gates]
+
+
 def ordered(*gates: Gate) -> list[str]:
-    found = inbox.weighed(gates, PRODUCTS, UNFINISHED, QUEUED)
-    return [each.gate.id for each in inbox.hurting_first(found)]
+    return [each.gate.id for each in inbox.by_urgency(assessed(*gates))]
 
 
 def why(gate: Gate) -> tuple[str, ...]:
-    (found,) = inbox.weighed([gate], PRODUCTS, UNFINISHED, QUEUED)
+    (found,) = assessed(gate)
     return found.why
 
 
@@ -61,8 +67,8 @@ def test_what_hurts_more_stands_first(first: Gate, second: Gate) -> None:
 
 
 def test_a_product_that_is_held_with_nothing_queued_comes_before_one_that_is_not() -> None:
-    found = inbox.weighed([gate(1), gate(2, "held")], PRODUCTS, set(), {})
-    assert [each.gate.id for each in inbox.hurting_first(found)] == ["g2", "g1"]
+    found = assessed(gate(1), gate(2, "held"), unfinished=(), queued={})
+    assert [each.gate.id for each in inbox.by_urgency(found)] == ["g2", "g1"]
 
 
 @pytest.mark.parametrize(
@@ -83,5 +89,5 @@ def test_the_reasons_are_said_in_words(asked: Gate, said: tuple[str, ...]) -> No
 
 
 def test_what_a_gate_blocks_is_its_own_work_and_what_its_product_may_not_start() -> None:
-    found = inbox.weighed([gate(1, "held", work="w2"), gate(2, "dear", work="w1"), gate(3)], PRODUCTS, UNFINISHED, QUEUED)
+    found = assessed(gate(1, "held", work="w2"), gate(2, "dear", work="w1"), gate(3))
     assert [(each.blocks, each.holds) for each in found] == [(("w2", "w8", "w9"), True), (("w1",), False), ((), False)]

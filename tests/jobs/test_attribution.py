@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from bot.domain import GateState, Session, WorkState
+from bot.gates.decide import decide
 from tests.bed import Bed
 
 PLAN: dict[str, Any] = {"options": ["approve", "revise", "reject"], "taskId": "t-1", "revision": 1}
@@ -143,7 +144,7 @@ async def test_a_thank_you_under_a_decision_is_no_second_gate(bed: Bed) -> None:
     await bed.say("/fleet spawn product-a mend it")
     asked = bed.engine.push_mail("product-a", type="decision_gate", subject="Plan ready: t-1", body="1. Do", payload=PLAN)
     await bed.settled()
-    bed.fleet.decide("g1", "approve", bed.person)
+    decide(bed.fleet, "g1", "approve", bed.person)
     await bed.settled()
     bed.engine.push_mail("product-a", type="decision_gate", subject="Re: Plan ready: t-1", body="On it.", thread=asked.id)
     await bed.settled()
@@ -154,7 +155,7 @@ async def test_a_thank_you_under_a_decision_is_no_second_gate(bed: Bed) -> None:
 async def test_a_plan_reworked_in_a_reply_is_its_next_revision(bed: Bed) -> None:
     asked = bed.engine.push_mail("product-a", type="decision_gate", subject="Plan ready: t-1", body="1. Do", payload=PLAN)
     await bed.settled()
-    bed.fleet.decide("g1", "changes", bed.person, note="smaller")
+    decide(bed.fleet, "g1", "changes", bed.person, note="smaller")
     await bed.settled()
     bed.engine.push_mail("product-a", type="decision_gate", subject="Re: Plan ready: t-1", body="1. Less", thread=asked.id)
     await bed.settled()
@@ -166,7 +167,7 @@ async def test_a_plan_reworked_in_a_reply_is_its_next_revision(bed: Bed) -> None
 async def test_a_question_asked_back_is_a_gate_and_thanks_are_none(bed: Bed, body: str, gates: int) -> None:
     asked = bed.engine.push_mail("product-a", type="question", subject="Colour?", body="Which one?")
     await bed.settled()
-    bed.fleet.decide("g1", "answer", bed.person, note="blue")
+    decide(bed.fleet, "g1", "answer", bed.person, note="blue")
     await bed.settled()
     bed.engine.push_mail("product-a", type="question", subject="Re: Colour?", body=body, thread=asked.id)
     await bed.settled()
@@ -215,10 +216,10 @@ async def test_work_waits_until_the_last_of_its_gates_is_decided(bed: Bed) -> No
             "product-a", type="decision_gate", subject=subject, body=task, payload=payload, thread=bed.work("w1").mail
         )
     await bed.settled()
-    bed.fleet.decide("g1", "approve", bed.person)
+    decide(bed.fleet, "g1", "approve", bed.person)
     await bed.settled()
     assert (bed.work("w1").state, "g2" in bed.work("w1").reason) == (WorkState.WAITING, True)
-    bed.fleet.decide("g2", "approve", bed.person)
+    decide(bed.fleet, "g2", "approve", bed.person)
     await bed.settled()
     assert bed.work("w1").state is WorkState.RUNNING
 
@@ -232,7 +233,7 @@ async def test_a_decision_on_a_plan_that_was_reworked_before_it_arrived_is_not_d
     bed.engine.lose_answer("reply", times=0)
     bed.engine.fail("reply", times=0)
     bed.engine.go_down()
-    bed.fleet.decide("g1", "approve", bed.person)
+    decide(bed.fleet, "g1", "approve", bed.person)
     bed.engine.push_mail(
         "product-a", type="decision_gate", subject="Plan", body="2. Other", payload={**PLAN, "revision": 2}, thread=thread
     )
@@ -293,7 +294,7 @@ async def test_a_worker_that_asked_and_ended_keeps_its_question_and_its_work(bed
         bed.engine.set_sessions("product-a", ended)
         await bed.settled()
     assert (bed.work("w1").state, bed.open_gate().id) == (WorkState.WAITING, "g1")
-    bed.fleet.decide("g1", "answer", bed.person, note="src")
+    decide(bed.fleet, "g1", "answer", bed.person, note="src")
     await bed.settled()
     answer = bed.engine.calls_of("reply")[0].args["body"]
     assert answer.startswith("src")

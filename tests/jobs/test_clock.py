@@ -7,6 +7,7 @@ import pytest
 
 from bot.fleet import Change
 from bot.jobs import clock
+from bot.work.status import status
 from tests.bed import Bed
 
 
@@ -24,8 +25,8 @@ async def test_changes_of_the_registry_are_taken_up_or_said(tmp_path: Path, capl
         assert "stays in use" in caplog.text
         assert "products.yaml:2:33" in caplog.text
         assert [change.kind for change in heard] == ["registry"], "the page is told at once"
-        assert len(bed.fleet.status().products) == 3
+        assert len(status(bed.fleet).products) == 3
         bed.file.write_text("products:\n  - {name: product-z, path: /z}\n")
         await look()
         assert "was taken up: 1 product" in caplog.text
-        assert [each.name for each in bed.fleet.status().products] == ["product-z"]
+        assert [each.name for each in status(bed.fleet).products] == ["product-z"]

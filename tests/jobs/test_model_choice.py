@@ -8,6 +8,7 @@ import pytest
 
 from bot.agent.model import ModelRequest
 from bot.domain import WorkState
+from bot.work.capacity import capacity
 from tests.bed import Bed
 from tests.fakes.model import ScriptedModel, call, fail, say
 
@@ -106,7 +107,7 @@ async def test_tokens_of_the_day_are_counted_and_have_an_end(tmp_path: Path) -> 
     async with Chooser(tmp_path, choose("w4", "w2", "w3"), registry=registry) as chooser:
         await chooser.line_up()
         assert chooser.running() == ["w4"]
-        assert chooser.bed.fleet.capacity().spent_usd == 0.002, "it is among what the coordinator itself has cost"
+        assert capacity(chooser.bed.fleet).spent_usd == 0.002, "it is among what the coordinator itself has cost"
         await chooser.bed.say("/fleet spawn product-c a late one")
         await chooser.ends("w4")
         assert chooser.running() == ["w2"]

@@ -10,6 +10,7 @@ from bot.domain import Post
 from bot.domain.errors import DeliveryError
 from bot.engine.base import Receipt
 from bot.fleet import BOARD
+from bot.gates.decide import decide
 from tests.bed import Bed
 from tests.fakes.chat import FakeChat
 
@@ -53,7 +54,7 @@ async def test_a_card_is_shown_anew_when_its_gate_is_decided_elsewhere(bed: Slac
     bed.plan()
     await bed.settled()
     (card,) = bed.slack.messages.values()
-    bed.fleet.decide("g1", "approve", bed.person, platform="web")
+    decide(bed.fleet, "g1", "approve", bed.person, platform="web")
     await bed.settled()
     assert [each.key for each in bed.slack.messages.values()] == [card.key]
     assert next(iter(bed.slack.messages.values())).edits >= 1
@@ -64,7 +65,7 @@ async def test_a_card_is_left_alone_by_what_nobody_sees_on_it(bed: SlackBed) -> 
     bed.engine.next_uptake = Receipt.WAITING
     bed.plan()
     await bed.settled()
-    bed.fleet.decide("g1", "approve", bed.person)
+    decide(bed.fleet, "g1", "approve", bed.person)
     await bed.settled()
     edits = next(iter(bed.slack.messages.values())).edits
     gate = bed.fleet.gate("g1")
@@ -77,7 +78,7 @@ async def test_a_card_that_could_not_be_shown_anew_is_shown_anew_after_a_crash(b
     bed.plan()
     await bed.settled()
     bed.slack.fail(DeliveryError("busy", code="limited", retry_after=60.0), times=50)
-    bed.fleet.decide("g1", "approve", bed.person)
+    decide(bed.fleet, "g1", "approve", bed.person)
     await bed.settled()
     assert next(iter(bed.slack.messages.values())).edits == 0
     bed.slack._failures.clear()
@@ -99,7 +100,7 @@ async def test_a_card_that_was_found_again_is_shown_anew_if_its_gate_was_decided
     bed.slack.lose_answer()
     bed.plan()
     await bed.settled()
-    bed.fleet.decide("g1", "approve", bed.person)
+    decide(bed.fleet, "g1", "approve", bed.person)
     await bed.later(minutes=1)
     (card,) = bed.slack.messages.values()
     assert (len(bed.slack.looks), card.edits >= 1) == (1, True)

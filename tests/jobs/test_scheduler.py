@@ -9,6 +9,11 @@ import pytest
 
 from bot.domain import GateState, Trouble, WorkState
 from bot.domain.errors import EngineError
+from bot.gates.decide import decide
+from bot.work import estimates
+from bot.work.capacity import capacity
+from bot.work.pause import paused
+from bot.work.status import status
 from tests.bed import Bed
 
 REGISTRY = """
@@ -66,7 +71,7 @@ async def test_work_that_waits_for_a_person_gives_its_place_away_and_needs_one_t
     await spawn(bed, "product-d")
     await plan(bed, "w1")
     assert states(bed) == {"w1": "waiting", "w2": "running", "w3": "running", "w4": "queued"}
-    bed.fleet.decide("g1", "approve", bed.person)
+    decide(bed.fleet, "g1", "approve", bed.person)
     await bed.settled()
     assert bed.work("w1").reason == "decided, and goes on when there is room: waits for a session (2 of 2 in use)"
     assert not bed.engine.calls_of("reply")
@@ -82,7 +87,7 @@ async def test_a_registry_may_let_waiting_work_keep_its_place(tmp_path: Path) ->
             await spawn(bed, product)
         await plan(bed, "w1")
         assert states(bed) == {"w1": "waiting", "w2": "running", "w3": "queued"}
-        bed.fleet.decide("g1", "approve", bed.person)
+        decide(bed.fleet, "g1", "approve", bed.person)
         await bed.settled()
         assert states(bed)["w1"] == "running"
 
@@ -91,7 +96,7 @@ async def test_a_decision_that_the_engine_will_not_take_leaves_the_work_waiting(
     await spawn(bed, "product-a")
     await plan(bed, "w1")
     bed.engine.fail("reply", EngineError("The mailbox is gone.", code="corrupt"))
-    bed.fleet.decide("g1", "approve", bed.person)
+    decide(bed.fleet, "g1", "approve", bed.person)
     await bed.settled()
     assert bed.work("w1").state is WorkState.WAITING
     assert "did not arrive" in bed.work("w1").reason
@@ -115,17 +120,17 @@ async def test_a_paused_product_gives_its_place_away_and_goes_on_when_there_is_o
     await spawn(bed, "product-c")
     await bed.say("/fleet pause product-b")
     assert states(bed) == {"w1": "running", "w2": "running", "w3": "running"}
-    assert bed.fleet.capacity().running == 2
+    assert capacity(bed.fleet).running == 2
     (post,) = await bed.say("/fleet resume product-b", event="again")
     assert "goes on by itself as soon as there is room: waits for a session (2 of 2 in use)" in post.text
     assert not bed.engine.calls_of("resume")
     await spawn(bed, "product-d")
     await ends(bed, "w1")
     assert len(bed.engine.calls_of("resume", "product-b")) == 1
-    assert bed.fleet.capacity().running == 2
+    assert capacity(bed.fleet).running == 2
     assert states(bed)["w4"] == "queued", "what was resumed came first"
     bed.expect("product-b** goes on", kind="report")
-    assert not bed.fleet.paused("product-b")
+    assert not paused(bed.fleet, "product-b")
     (post,) = await bed.say("/fleet why product-b")
     assert "sessions in use 2 of 2" in post.text
 
@@ -136,10 +141,10 @@ async def test_what_stands_still_keeps_its_memory_and_nothing_waits_for_that_to_
     bed.engine.set_snapshot("product-a", memory_mib=1024.0)
     bed.engine.set_snapshot("product-b", memory_mib=3072.0)
     await bed.settled()
-    assert (bed.fleet.capacity().memory_gb, bed.fleet.capacity().standing_gb) == (4.0, 0.0)
+    assert (capacity(bed.fleet).memory_gb, capacity(bed.fleet).standing_gb) == (4.0, 0.0)
     await bed.say("/fleet pause product-b")
     await plan(bed, "w1")
-    assert (bed.fleet.capacity().memory_gb, bed.fleet.capacity().standing_gb) == (4.0, 4.0)
+    assert (capacity(bed.fleet).memory_gb, capacity(bed.fleet).standing_gb) == (4.0, 4.0)
 
 
 async def test_what_waits_to_be_resumed_is_resumed_once_also_after_a_crash(bed: Bed) -> None:
@@ -148,7 +153,7 @@ async def test_what_waits_to_be_resumed_is_resumed_once_also_after_a_crash(bed: 
     await bed.say("/fleet pause product-b")
     await bed.say("/fleet resume product-b")
     await bed.crash()
-    assert bed.fleet.capacity().running == 2
+    assert capacity(bed.fleet).running == 2
     await ends(bed, "w1")
     await bed.crash()
     assert len(bed.engine.calls_of("resume", "product-b")) == 1
@@ -163,11 +168,11 @@ async def test_pause_one_and_focus_on_another_is_undone_by_resume(bed: Bed) -> N
     (post,) = await bed.say("/fleet pause product-b --focus product-d")
     assert "product-d comes first until then" in post.text.lower()
     assert states(bed) == {"w1": "running", "w2": "running", "w3": "queued", "w4": "running"}
-    assert bed.fleet.status(["product-d"]).products[0].priority == "critical"
+    assert status(bed.fleet, ["product-d"]).products[0].priority == "critical"
     await bed.crash()
     await ends(bed, "w1")
     (post,) = await bed.say("/fleet resume product-b")
-    assert bed.fleet.status(["product-d"]).products[0].priority == "low"
+    assert status(bed.fleet, ["product-d"]).products[0].priority == "low"
     assert bed.fleet.product("product-d").priority == "low", "the file stays as it is"
 
 
@@ -217,7 +222,7 @@ async def test_expected_memory_is_learned_from_the_last_runs(bed: Bed) -> None:
         await bed.settled()
         bed.clock.forward(minutes=4)
         await ends(bed, bed.store.work.newest()[0].id)
-    known = bed.fleet.learned.of("product-b", None, 2.0)
+    known = estimates.expected(bed.fleet, "product-b", None)
     assert (round(known.memory_gb, 2), known.seconds, known.runs) == (0.68, 240.0, 3)
     assert known.usd == 2.0, "the median of 3, 2 and 1"
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from bot.domain import GateState, Inbound, Mail, Person, Press, Role, WorkState
 from bot.engine.base import Receipt
+from bot.gates.decide import decide
 from bot.jobs.clock import TICK
 from bot.store import Store
 from tests.bed import Bed
@@ -113,7 +114,7 @@ class Life(Bed):
 
     def _decides(self, gate: str, digest: str) -> None:
         """In the page, which answers when it is kept."""
-        self.fleet.decide(gate, "approve", CY, revision=1, digest=digest)
+        decide(self.fleet, gate, "approve", CY, revision=1, digest=digest)
 
     def _once(self, event: str, do: Callable[[], Any]) -> None:
         if event not in self.world.kept.done:

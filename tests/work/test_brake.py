@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from bot.domain import GateKind, Person, Role, WorkState
+from bot.gates.decide import decide
 from tests.bed import Bed
 from tests.skills.speaking import commands, data, run
 
@@ -126,6 +127,6 @@ async def test_the_model_asks_for_a_yes(bed: Bed) -> None:
     gate = bed.open_gate()
     assert (gate.kind, gate.product) == (GateKind.ACTION, "")
     assert "coordinator (coordinator, working)" in gate.body
-    bed.fleet.decide(gate.id, "approve", bed.person)
+    decide(bed.fleet, gate.id, "approve", bed.person)
     await bed.settled()
     assert paused(bed) == ["product-a"]

@@ -7,6 +7,9 @@ import pytest
 
 from bot.domain import GateKind, GateState, Person, Role, WorkState
 from bot.domain.errors import EngineError
+from bot.gates.decide import decide
+from bot.work.capacity import capacity
+from bot.work.pause import paused
 from tests.bed import Bed
 
 REGISTRY = """
@@ -62,25 +65,25 @@ async def test_at_100_percent_what_runs_is_paused_not_ended_and_a_gate_asks(bed:
     assert "its budget is spent" in bed.store.work.newest()[0].reason
     await bed.crash()
     assert len(bed.engine.calls_of("pause")) == 1
-    bed.fleet.decide(gate.id, "approve", bed.person)
+    decide(bed.fleet, gate.id, "approve", bed.person)
     await bed.settled()
     assert len(bed.engine.calls_of("resume")) == 1
-    assert not bed.fleet.paused("product-a")
+    assert not paused(bed.fleet, "product-a")
     await costs(bed, "product-a", 13.1)
-    assert not bed.fleet.paused("product-a"), "$3 more may be spent, beyond the 20 cents too many"
+    assert not paused(bed.fleet, "product-a"), "$3 more may be spent, beyond the 20 cents too many"
     await costs(bed, "product-a", 13.2)
-    assert bed.fleet.paused("product-a")
+    assert paused(bed.fleet, "product-a")
     assert bed.open_gate().title == "Spend $4.00 more on product-a?"
 
 
 async def test_a_no_leaves_it_paused_and_it_is_not_asked_again(bed: Bed) -> None:
     await works(bed)
     await costs(bed, "product-a", 10.0)
-    bed.fleet.decide(bed.open_gate().id, "reject", bed.person)
+    decide(bed.fleet, bed.open_gate().id, "reject", bed.person)
     await bed.settled()
     await bed.jobs.tick()
     await bed.settled()
-    assert bed.fleet.paused("product-a")
+    assert paused(bed.fleet, "product-a")
     assert bed.store.gates.in_states(GateState.OPEN) == []
 
 
@@ -93,7 +96,7 @@ async def test_a_new_day_lets_it_go_on_by_itself_and_withdraws_the_question(bed:
     bed.engine.set_snapshot("product-a", cost_usd_today=0.0, cost_usd_total=10.5)
     await bed.jobs.tick()
     await bed.settled()
-    assert not bed.fleet.paused("product-a")
+    assert not paused(bed.fleet, "product-a")
     assert bed.fleet.gate(gate.id).state is GateState.WITHDRAWN
 
 
@@ -101,7 +104,7 @@ async def test_yesterdays_figure_is_not_taken_for_todays(bed: Bed) -> None:
     await works(bed)
     await costs(bed, "product-a", 9.0)
     bed.clock.forward(hours=13)
-    assert bed.fleet.capacity().spent_usd == 0.0
+    assert capacity(bed.fleet).spent_usd == 0.0
 
 
 async def test_the_fleets_own_limit_pauses_whatever_costs_and_one_yes_lets_all_go_on(bed: Bed) -> None:
@@ -112,10 +115,10 @@ async def test_the_fleets_own_limit_pauses_whatever_costs_and_one_yes_lets_all_g
     assert sorted(call.product for call in bed.engine.calls_of("pause")) == ["product-a", "product-b"]
     gate = bed.open_gate()
     assert (gate.product, gate.title) == ("", "Spend $5.00 more on the fleet?")
-    bed.fleet.decide(gate.id, "approve", bed.person)
+    decide(bed.fleet, gate.id, "approve", bed.person)
     await bed.settled()
-    assert not bed.fleet.paused("product-a")
-    assert not bed.fleet.paused("product-b")
+    assert not paused(bed.fleet, "product-a")
+    assert not paused(bed.fleet, "product-b")
 
 
 async def test_what_the_coordinator_itself_has_cost_counts_for_the_fleet(bed: Bed) -> None:
@@ -128,7 +131,7 @@ async def test_what_the_coordinator_itself_has_cost_counts_for_the_fleet(bed: Be
     bed.store.turns.record("t2", "web:main", bed.clock(), 3.5, {})
     await bed.jobs.tick()
     await bed.settled()
-    assert bed.fleet.paused("product-b")
+    assert paused(bed.fleet, "product-b")
     assert bed.open_gate().title == "Spend $5.00 more on the fleet?"
     await bed.say("/fleet spawn product-a more")
     assert bed.store.work.newest()[0].reason == "the fleet has spent $20.00 of $20.00 today"
@@ -143,9 +146,9 @@ async def test_one_piece_of_work_has_a_limit_too(bed: Bed) -> None:
     bed.clock.forward(hours=24)
     await bed.jobs.tick()
     await bed.settled()
-    assert bed.fleet.paused("product-b"), "that limit does not end with the day"
+    assert paused(bed.fleet, "product-b"), "that limit does not end with the day"
     await bed.say("/fleet resume product-b --spend 5")
-    assert not bed.fleet.paused("product-b")
+    assert not paused(bed.fleet, "product-b")
     assert bed.store.gates.in_states(GateState.OPEN) == []
 
 
@@ -164,7 +167,7 @@ async def test_spending_more_takes_an_approver_and_resuming_alone_is_not_enough(
     bed.person = Person("olga", Role.OPERATOR)
     (post,) = await bed.say("/fleet resume product-a --spend 5")
     assert "takes the role approver" in post.text
-    assert bed.fleet.paused("product-a")
+    assert paused(bed.fleet, "product-a")
 
 
 async def test_an_engine_away_is_asked_again_and_nothing_new_starts_meanwhile(bed: Bed) -> None:

@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 
 from bot.domain import Product, Work, WorkState
+from bot.domain.products import PRIORITY_STEPS
 from bot.jobs import model_choice
 from bot.registry.schema import ResourceBudget, Scheduling
 from bot.supervisor.product import ROUND
 from bot.work import budgets, estimates, ordering, retry, schedules
 from bot.work.admission import DEFAULT_MEMORY_GB, NOTHING, PATIENCE, Admission, Capacity, Requirements, admit
-from bot.work.capacity import ANSWERING, REHEARSED_GB
+from bot.work.capacity import ANSWERING
+from bot.work.estimates import REHEARSED_GB
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 DOCS = Path(__file__).parents[2] / "docs"
@@ -105,12 +107,12 @@ def test_overspend_example_matches_the_polling_interval() -> None:
 
 
 def test_ordering_steps_match_the_code() -> None:
-    (first, most), *others = ordering.PRIORITIES.items()
+    (first, most), *others = PRIORITY_STEPS.items()
     steps = ", ".join([f"`{first}` is {most:g}", *(f"`{name}` {step:g}" for name, step in others)])
     assert f"Rank is counted in steps: {steps}." in SCHEDULING
     assert ordering.MINUTES_PER_STEP == 30
     assert "Every thirty minutes of waiting add one step" in SCHEDULING
-    assert (ordering.PRIORITIES["critical"] - ordering.PRIORITIES["low"]) * ordering.MINUTES_PER_STEP == 90
+    assert (PRIORITY_STEPS["critical"] - PRIORITY_STEPS["low"]) * ordering.MINUTES_PER_STEP == 90
     assert "low work overtakes new critical work after an hour and a half" in SCHEDULING
     assert (3, timedelta(hours=12), 1) == (ordering.MOST_URGENT, ordering.URGENT, ordering.CROWD)
     assert "up to three steps during its last twelve hours" in SCHEDULING

@@ -11,6 +11,8 @@ import pytest
 
 from bot.domain import WorkState
 from bot.domain.errors import Conflict, FleetError
+from bot.gates.decide import decide
+from bot.work.capacity import capacity
 from tests.bed import Bed
 from tests.skills.speaking import run
 
@@ -163,7 +165,7 @@ async def test_it_starts_once_by_itself_when_there_is_room(bed: Bed, path: str) 
 
 async def test_questions_wake_no_more_coordinators_than_there_are_places(bed: Bed) -> None:
     await run(bed, "ask product-a how far are you?", request="r1")
-    assert bed.fleet.capacity().running == 1
+    assert capacity(bed.fleet).running == 1
     with pytest.raises(Conflict, match="waits for a session"):
         await run(bed, "ask product-b how far are you?", request="r2")
     await bed.say("/fleet spawn product-b do it")
@@ -180,7 +182,7 @@ async def test_answers_wake_no_more_coordinators_than_there_are_places(bed: Bed)
         bed.engine.push_mail(product, type="question", subject="Which?", body="Which one?")
     await bed.settled()
     for gate in ("g1", "g2"):
-        bed.fleet.decide(gate, "answer", bed.person, note="the blue one")
+        decide(bed.fleet, gate, "answer", bed.person, note="the blue one")
     await bed.settled()
     assert len(bed.engine.calls_of("reply")) == 1
     await bed.crash()

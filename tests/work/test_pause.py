@@ -11,6 +11,10 @@ import pytest
 from bot.domain import GateState, Person, Role, WorkState
 from bot.domain.errors import Conflict, EngineError
 from bot.engine.base import SnapshotChanged
+from bot.gates.decide import decide
+from bot.work.capacity import capacity
+from bot.work.pause import stop
+from bot.work.status import status
 from tests.bed import Bed
 from tests.fakes.engine import FakeEngine
 
@@ -93,7 +97,7 @@ async def test_what_was_admitted_and_is_stopped_before_it_was_handed_over_never_
 async def test_stopping_the_coordinator_by_its_name_ends_its_objectives(bed: SlowBed) -> None:
     await bed.say("/fleet spawn product-a mend it")
     await bed.say("/fleet spawn product-a --capability scout look")
-    await bed.fleet.stop("product-a", bed.person, "coordinator")
+    await stop(bed.fleet, "product-a", bed.person, "coordinator")
     assert [bed.work(id).state for id in ("w1", "w2")] == [WorkState.CANCELLED, WorkState.RUNNING]
 
 
@@ -101,7 +105,7 @@ async def test_an_answer_on_its_way_to_what_was_stopped_does_not_start_it_again(
     await bed.say("/fleet spawn product-a mend it")
     await plan(bed)
     bed.engine.fail("reply", EngineError("The mailbox is locked.", code="locked"), times=1)
-    bed.fleet.decide("g1", "approve", bed.person)
+    decide(bed.fleet, "g1", "approve", bed.person)
     await bed.settled()
     await bed.say("/fleet stop product-a --yes")
     await bed.crash()
@@ -133,7 +137,7 @@ async def test_a_pause_that_the_engine_refuses_holds_nothing(bed: SlowBed) -> No
 async def test_what_is_paused_in_its_runtime_is_shown_so_and_can_be_resumed(bed: SlowBed) -> None:
     bed.engine.set_snapshot("product-a", paused=True)
     await bed.say("/fleet spawn product-a mend it")
-    assert bed.fleet.status(["product-a"]).products[0].state == "paused"
+    assert status(bed.fleet, ["product-a"]).products[0].state == "paused"
     (said,) = await bed.say("/fleet resume product-a")
     assert said.kind == "reply", said.text
     assert bed.work("w1").state is WorkState.RUNNING
@@ -162,7 +166,7 @@ async def test_what_was_decided_before_a_park_is_told_to_the_next_attempt(bed: S
     await bed.say("/fleet spawn product-a mend it")
     await plan(bed)
     bed.engine.fail("reply", EngineError("The mailbox is locked.", code="locked"), times=1)
-    bed.fleet.decide("g1", "changes", bed.person, note="smaller steps")
+    decide(bed.fleet, "g1", "changes", bed.person, note="smaller steps")
     await bed.settled()
     await bed.say("/fleet pause product-a --park")
     await bed.say("/fleet resume product-a")
@@ -180,7 +184,7 @@ async def test_what_waits_for_a_person_waits_on_through_a_restart_of_its_runtime
         await bed.jobs.tick()
         await bed.settled()
     assert (bed.work("w1").state, bed.open_gate().id) == (WorkState.WAITING, "g1")
-    bed.fleet.decide("g1", "approve", bed.person)
+    decide(bed.fleet, "g1", "approve", bed.person)
     await bed.settled()
     answer = bed.engine.calls_of("reply")[0].args["body"]
     assert answer.startswith("DECISION: approve")
@@ -264,13 +268,13 @@ async def test_a_product_that_leaves_the_registry_takes_no_place_and_comes_back_
     bed.engine.fail("send", EngineError("busy", code="locked"), times=1)
     await bed.say("/fleet spawn product-a write it")
     bed.engine.fail("reply", EngineError("The mailbox is locked.", code="locked"), times=1)
-    bed.fleet.decide("g1", "approve", bed.person)
+    decide(bed.fleet, "g1", "approve", bed.person)
     await bed.settled()
     bed.file.write_text("\n".join(line for line in whole.split("\n") if "product-a" not in line))
     bed.registry.reload()
     await bed.jobs.watch()
     await bed.crash()
-    assert bed.fleet.capacity().running == 0
+    assert capacity(bed.fleet).running == 0
     assert bed.fleet.gate("g1").state is GateState.DECIDED
     assert bed.fleet.gate("g1").reason == ""
     bed.file.write_text(whole)
@@ -289,7 +293,7 @@ async def test_a_decision_that_cannot_arrive_offers_what_a_person_asked_for_not_
     )  # fmt: skip
     await bed.settled()
     bed.engine.fail("reply", EngineError("There is no such mail.", code="not_found"))
-    bed.fleet.decide("g1", "approve", bed.person)
+    decide(bed.fleet, "g1", "approve", bed.person)
     await bed.settled()
     post = bed.expect("did not take the decision", kind="error")
     assert [each.command for each in post.suggestions] == ["/fleet spawn product-a -- --strict mode has to work"]
@@ -332,8 +336,8 @@ async def test_nobody_approves_what_they_may_have_asked_for_where_that_is_forbid
     bed.engine.push_mail("product-a", sender="builder-9", type="decision_gate", subject="Plan", body="1.", payload=PLAN)
     await bed.settled()
     with pytest.raises(Exception, match="asked for themselves"):
-        bed.fleet.decide("g1", "approve", bed.person)
-    assert bed.fleet.decide("g1", "approve", Person("ben", Role.ADMIN)).state is GateState.DECIDED
+        decide(bed.fleet, "g1", "approve", bed.person)
+    assert decide(bed.fleet, "g1", "approve", Person("ben", Role.ADMIN)).state is GateState.DECIDED
 
 
 async def test_two_processes_that_decide_at_once_make_one_decision(bed: SlowBed, tmp_path: Path) -> None:
@@ -341,7 +345,7 @@ async def test_two_processes_that_decide_at_once_make_one_decision(bed: SlowBed,
     await bed.settled()
     other = SlowBed(tmp_path)
     await other.start()
-    bed.fleet.decide("g1", "approve", bed.person)
+    decide(bed.fleet, "g1", "approve", bed.person)
     with pytest.raises(Conflict, match="ana was first"):
-        other.fleet.decide("g1", "reject", Person("ben", Role.ADMIN), note="no")
+        decide(other.fleet, "g1", "reject", Person("ben", Role.ADMIN), note="no")
     await other.kill()

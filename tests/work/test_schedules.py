@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from bot.domain import GateKind, Person, Role, WorkState
+from bot.gates.decide import decide
 from bot.jobs import clock
 from tests.bed import Bed
 from tests.skills.speaking import commands, data, refusal, run
@@ -189,7 +190,7 @@ async def test_the_models_schedule_waits_for_a_persons_yes(bed: Bed) -> None:
     gate = bed.open_gate()
     assert gate.kind is GateKind.ACTION
     assert "Monday to Friday at 09:00**, Europe/Vienna" in gate.body
-    bed.fleet.decide(gate.id, "approve", bed.person)
+    decide(bed.fleet, gate.id, "approve", bed.person)
     await bed.settled()
     assert [each.name for each in bed.store.schedules.every()] == ["pieces", "product-a-1"]
 

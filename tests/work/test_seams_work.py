@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from bot.domain import GateState, WorkState
+from bot.work.capacity import capacity
+from bot.work.pause import paused
 from tests.store.test_seams import Fate, Killed, Life, every
 
 REGISTRY = """
@@ -35,7 +37,7 @@ class Queue(Life):
         self.file.write_text(REGISTRY)
 
     def most_in_use(self) -> int:
-        return self.fleet.capacity().running
+        return capacity(self.fleet).running
 
 
 def says(event: str, text: str) -> Callable[[Queue], Awaitable[Any]]:
@@ -122,7 +124,7 @@ def check(bed: Queue) -> None:
     assert [(gate.kind.value, gate.state) for gate in gates] == [("plan", GateState.DELIVERED), ("action", GateState.WITHDRAWN)]
     starts = Counter(ruling.work for ruling in bed.store.admissions.starts_since(bed.clock().replace(hour=0)))
     assert {id: starts[id] for id in ("w1", "w2", "w3", "w4")} == {"w1": 2, "w2": 1, "w3": 1, "w4": 1}
-    assert [name for name in bed.fleet.products if bed.fleet.paused(name)] == []
+    assert [name for name in bed.fleet.products if paused(bed.fleet, name)] == []
     assert bed.store.brakes.all() == {}
     assert bed.store.product_states.braked() == []
     assert bed.store.resumptions.all() == []

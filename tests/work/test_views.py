@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from bot.gates.decide import decide
 from bot.work import views
 from tests.bed import Bed
 
@@ -28,7 +29,7 @@ async def test_the_age_of_a_gate_stops_when_it_is_decided(tmp_path: Path) -> Non
         bed.engine.push_mail("product-a", type="decision_gate", body="plan")
         await bed.settled()
         bed.clock.forward(minutes=1)
-        bed.fleet.decide("g1", "approve", bed.person)
+        decide(bed.fleet, "g1", "approve", bed.person)
         bed.clock.forward(hours=1)
         gate = views.gate_json(bed.fleet.gate("g1"), bed.fleet)
         assert gate["age_seconds"] == 60
@@ -51,7 +52,7 @@ async def test_a_post_carries_its_cards_as_they_are_now(tmp_path: Path) -> None:
         await bed.settled()
         (post,) = bed.posts("gate")
         assert views.post_json(post, bed.fleet)["cards"][0]["detail"]["state"] == "open"
-        bed.fleet.decide("g1", "approve", bed.person)
+        decide(bed.fleet, "g1", "approve", bed.person)
         assert views.post_json(post, bed.fleet)["cards"][0]["detail"]["state"] != "open"
 
 

@@ -20,6 +20,7 @@ from bot.domain import GateState
 from bot.fleet import Change, Fleet
 from bot.store.boards import Board
 from bot.work.status import FleetStatus
+from bot.work.status import status as fleet_status
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +65,7 @@ class Boards:
         while True:
             await self._changed.wait()
             self._changed.clear()
-            status = self.fleet.status()
+            status = fleet_status(self.fleet)
             for channel, own in self._channels().items():
                 await self._show(channel, own, status)
             await asyncio.sleep(self.pace)

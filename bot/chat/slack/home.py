@@ -15,6 +15,7 @@ from bot.domain import GateState, Person, Role, access
 from bot.domain.errors import DeliveryError
 from bot.fleet import Change, Fleet
 from bot.work import views
+from bot.work.status import status as fleet_status
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +74,7 @@ class Homes:
         person, fleet = self._person(user), self._fleet
         if reason := access.may(person, Role.VIEWER):
             return to_home.closed(user, reason)
-        status = fleet.status(person=person)
+        status = fleet_status(fleet, person=person)
         seen = {each.name for each in status.products}
         found = [gate for gate in fleet.store.gates.in_states(GateState.OPEN) if gate.product in seen]
         shown = [views.gate_json(gate, fleet) for gate in found]

@@ -17,9 +17,11 @@ from bot.commands import catalogue
 from bot.commands.skill import Skill
 from bot.domain import Role, WorkState, access
 from bot.domain.errors import NotAllowed, NotFound
+from bot.gates.inbox import assess
 from bot.text.markdown import to_html
 from bot.work import views
 from bot.work.status import product_json
+from bot.work.status import status as fleet_status
 
 routes = web.RouteTableDef()
 MOST = 500
@@ -50,15 +52,15 @@ async def product(request: web.Request) -> web.Response:
     context = request.app[CONTEXT]
     fleet = context.fleet
     found = fleet.product(request.match_info["name"])
-    state = next(each for each in fleet.status([found.name]).products if each.name == found.name)
+    state = next(each for each in fleet_status(fleet, [found.name]).products if each.name == found.name)
     newest = fleet.store.gates.in_states(product=found.name, limit=50)
     return json_response(
         {
             **product_json(state),
             "registry": registry_json(found, context),
             "work": [views.work_json(each) for each in fleet.store.work.newest(found.name)],
-            "gate_list": views.gates_json(fleet.weighed(newest[::-1]), fleet),
-            "mail": [mail_json(each) for each in fleet.newest_mail(found.name)],
+            "gate_list": views.gates_json(assess(fleet, newest[::-1]), fleet),
+            "mail": [mail_json(each) for each in fleet.store.mail.newest(found.name, 50)],
         }
     )
 

@@ -14,9 +14,10 @@ from bot.chat.web.queries import limit, states
 from bot.domain import Gate, GateState
 from bot.domain.errors import Conflict, FleetError
 from bot.fleet import Fleet
+from bot.gates import decide as decisions
 from bot.gates import history as timeline
-from bot.gates import notify
 from bot.gates.decide import Shown
+from bot.gates.inbox import assess, inbox
 from bot.work import views
 
 routes = web.RouteTableDef()
@@ -38,15 +39,15 @@ async def gate_list(request: web.Request) -> web.Response:
         ids = query["ids"].split(",")[:MOST]
         known = fleet.store.gates.some(ids)
         named = [known[id] for id in dict.fromkeys(ids) if id in known]
-        return json_response({"gates": views.gates_json(fleet.weighed(named), fleet)})
+        return json_response({"gates": views.gates_json(assess(fleet, named), fleet)})
     name = fleet.product(query["product"]).name if query.get("product") else None
     wanted = states(query.get("state", ""), {each.value: each is GateState.OPEN for each in GateState})
     most = limit(query.get("limit"), MOST)
     if wanted == (GateState.OPEN,):
-        found = fleet.inbox(name)
+        found = inbox(fleet, name)
         return json_response({"gates": views.gates_json(found[:most], fleet), "total": len(found)})
     some = fleet.store.gates.in_states(*map(GateState, wanted), product=name, limit=most)
-    return json_response({"gates": views.gates_json(fleet.weighed(some), fleet)})
+    return json_response({"gates": views.gates_json(assess(fleet, some), fleet)})
 
 
 @routes.get("/api/gates/{id}")
@@ -86,7 +87,9 @@ async def decide_each(request: web.Request) -> web.Response:
     with recorded("gates", context):
         answers = given.parsed(given.ANSWERS, await given.read_body(request))
     shown = [Shown(each.id, each.revision, each.digest) for each in answers.gates]
-    outcomes = await context.fleet.decide_each(shown, answers.choice, context.person(), note=answers.note, platform="web")
+    outcomes = await decisions.decide_each(
+        context.fleet, shown, answers.choice, context.person(), note=answers.note, platform="web"
+    )
     return json_response({"results": [_result(context.fleet, id, outcome) for id, outcome in outcomes]})
 
 
@@ -102,15 +105,23 @@ def recorded(id: str, context: Context) -> Iterator[None]:
 
 def decided(id: str, answer: given.Answer, context: Context) -> Gate:
     """Decide a gate on the web and return its new state."""
-    bound = {"note": answer.note, "revision": answer.revision, "digest": answer.digest, "platform": "web"}
-    return notify.decide(context.fleet, id, answer.choice, context.person(), **bound)
+    return decisions.decide(
+        context.fleet,
+        id,
+        answer.choice,
+        context.person(),
+        note=answer.note,
+        revision=answer.revision,
+        digest=answer.digest,
+        platform="web",
+    )
 
 
 def _result(fleet: Fleet, id: str, outcome: Gate | FleetError) -> dict[str, Any]:
     """Return the result for one gate of several, with `error` where it was not decided."""
     error = outcome if isinstance(outcome, FleetError) else None
     now = outcome.data if isinstance(outcome, Conflict) else outcome
-    shown = views.gates_json(fleet.weighed([now]), fleet)[0] if isinstance(now, Gate) else None
+    shown = views.gates_json(assess(fleet, [now]), fleet)[0] if isinstance(now, Gate) else None
     return {"id": id, "decided": error is None, "gate": shown, **(error_json(error) if error else {})}
 
 

@@ -9,6 +9,7 @@ from aiohttp import web
 from bot.chat.web.context import CONTEXT, Context
 from bot.chat.web.errors import Handler, Middleware, json_response
 from bot.domain import WorkState
+from bot.work.status import status as fleet_status
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
@@ -65,7 +66,7 @@ class _Metrics:
     def collect(self) -> "Iterable[Metric]":
         """Yield every metric family."""
         fleet = self._context.fleet
-        status = fleet.status()
+        status = fleet_status(fleet)
         products, capacity = status.products, status.capacity
         work = Counter(each.state.value for each in fleet.store.work.open())
         states = {(state.value,): work[state.value] for state in WorkState if state.open}

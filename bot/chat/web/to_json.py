@@ -8,6 +8,7 @@ from bot.chat.web.context import Context
 from bot.domain import Gate, Mail, Post, Product, Work, access
 from bot.work import views
 from bot.work.status import as_json
+from bot.work.status import status as fleet_status
 
 LONGEST_MAIL = 2000
 """Characters shown of a mail's body."""
@@ -33,7 +34,7 @@ def work_event(work: Work) -> dict[str, Any]:
 def status_json(context: Context) -> dict[str, Any]:
     """Return the status of the fleet, with its runtimes and which of them are unreachable."""
     fleet = context.fleet
-    runtimes, status = fleet.engine.runtimes(), fleet.status()
+    runtimes, status = fleet.engine.runtimes(), fleet_status(fleet)
     return {
         **as_json(status),
         "inbox": list(status.inbox),

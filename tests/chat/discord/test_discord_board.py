@@ -4,6 +4,7 @@ from pathlib import Path
 
 from simcord.backend.models import Message
 
+from bot.gates.decide import decide
 from tests.chat.discord.discordbed import REGISTRY, DiscordBed
 from tests.standins.discord_people import labels, text_of
 
@@ -33,7 +34,7 @@ async def test_it_is_live_and_leads_to_the_cards(bed: DiscordBed) -> None:
     await board(bed, "Open g1")
     links = [each.get("url") for row in shown.components[0]["components"] for each in row.get("components", [])]
     assert links == [f"https://discord.com/channels/{bed.guild.id}/{bed.channel.id}/{card.id}"]
-    bed.fleet.decide("g1", "approve", bed.person, platform="web")
+    decide(bed.fleet, "g1", "approve", bed.person, platform="web")
     await bed.discord.until(lambda: "waits for you" not in text_of(shown), "it does not wait any more")
 
 
@@ -70,7 +71,7 @@ async def test_who_may_decide_gets_a_note_that_leads_to_the_card_and_says_how_it
         card = await bed.card()
         note = await bed.ben.sees(bed.ben.direct, "waits for you", "Open the card")
         assert str(card.id) in str(note.components) and "Approve" not in labels(note)
-        bed.fleet.decide("g1", "approve", bed.fleet.registry.person("discord", str(bed.ben.id)) or bed.person, platform="web")
+        decide(bed.fleet, "g1", "approve", bed.fleet.registry.person("discord", str(bed.ben.id)) or bed.person, platform="web")
         await bed.discord.until(lambda: "Approved by ben" in text_of(note), "the note says so")
 
 

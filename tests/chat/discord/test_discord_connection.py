@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from bot.domain.errors import SettingsError
+from bot.gates.decide import decide
 from tests.chat.discord.discordbed import FAST, DiscordBed
 from tests.standins.discord_people import find, text_of
 
@@ -156,7 +157,7 @@ async def test_sending_does_not_wait_for_the_gateway_to_be_told_of_a_decision(be
     bed.plan()
     card = await bed.card()
     bed.discord.gateway.cut()
-    bed.fleet.decide("g1", "approve", bed.person, platform="web")
+    decide(bed.fleet, "g1", "approve", bed.person, platform="web")
     await bed.discord.until(lambda: "Approved by ana" in text_of(card), "the card says so")
 
 

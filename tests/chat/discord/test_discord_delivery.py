@@ -2,6 +2,7 @@
 
 import pytest
 
+from bot.gates.decide import decide
 from tests.chat.discord.discordbed import DiscordBed
 from tests.standins.discord_people import find, text_of
 
@@ -39,7 +40,7 @@ async def test_a_card_whose_answer_was_lost_is_recognised_although_it_was_decide
     bed.plan()
     card = await bed.card("Approve")
     await bed.discord.until(lambda: bed.store.outbox.next_due(), "its answer was lost")
-    bed.fleet.decide("g1", "approve", bed.person, platform="web")
+    decide(bed.fleet, "g1", "approve", bed.person, platform="web")
     bed.world.advance_clock(600)
     await bed.later(minutes=10)
     await bed.discord.until(lambda: "Approved by ana" in text_of(card), "the one card says so")

@@ -10,6 +10,8 @@ from bot.chat.discord import custom_ids
 from bot.chat.discord.to_card import to_card
 from bot.domain import Action, Decision, Gate, GateKind, GateState, Role
 from bot.gates import actions
+from bot.gates.decide import decide
+from bot.work.pause import paused
 from tests.chat.discord.discordbed import DiscordBed
 from tests.standins.discord_people import labels, text_of
 
@@ -72,7 +74,7 @@ async def test_a_click_that_comes_too_late_is_told_who_was_first(bed: DiscordBed
 async def test_a_form_that_is_sent_off_too_late_is_told_who_was_first(bed: DiscordBed) -> None:
     bed.plan()
     form = await bed.ben.press(await bed.card(), "Reject")
-    bed.fleet.decide("g1", "approve", bed.person, platform="web")
+    decide(bed.fleet, "g1", "approve", bed.person, platform="web")
     await (await bed.ben.submit(form, note="not yet")).answer("ana was first", "Nothing was changed")
 
 
@@ -91,9 +93,9 @@ async def test_what_the_model_would_do_at_once_is_asked_for_once_more(bed: Disco
     )
     card = await bed.ana.sees(bed.channel, "Action: pause product-a", "Waits for approval")
     asked = await (await bed.ana.press(card, "Approve")).answer("runs immediately", "Are you sure?")
-    assert asked.is_ephemeral and bed.open_gate().decision is None and not bed.fleet.paused("product-a")
+    assert asked.is_ephemeral and bed.open_gate().decision is None and not paused(bed.fleet, "product-a")
     await (await bed.ana.press(asked, "Run")).answer("Approved by ana")
-    await bed.discord.until(lambda: bed.fleet.paused("product-a"), "it is paused")
+    await bed.discord.until(lambda: paused(bed.fleet, "product-a"), "it is paused")
 
 
 async def test_a_stranger_who_presses_is_refused_in_private(bed: DiscordBed) -> None:
@@ -116,7 +118,7 @@ async def test_a_button_outlives_a_restart(bed: DiscordBed) -> None:
 async def test_a_gate_decided_elsewhere_is_decided_on_its_card(bed: DiscordBed) -> None:
     bed.plan()
     card = await bed.card()
-    bed.fleet.decide("g1", "approve", bed.person, platform="web")
+    decide(bed.fleet, "g1", "approve", bed.person, platform="web")
     await bed.discord.until(lambda: "Approved by ana in the browser" in text_of(card), "the card says so")
     assert labels(card) == []
 
@@ -138,7 +140,7 @@ async def test_a_layout_that_discord_refuses_is_shown_as_text_that_says_how_to_a
     bed.plan()
     card = await bed.ana.sees(bed.channel, "Plan: Plan ready", "/fleet approve-plan g1")
     assert card.components == []
-    bed.fleet.decide("g1", "approve", bed.person, platform="web")
+    decide(bed.fleet, "g1", "approve", bed.person, platform="web")
     await bed.discord.until(lambda: "Approved by ana" in text_of(card), "the text says so too")
 
 
@@ -162,7 +164,7 @@ async def test_a_card_somebody_deleted_stays_deleted(bed: DiscordBed) -> None:
     card = await bed.card()
     await bed.delivered(3)
     bed.world.delete_message(bed.channel.id, card.id)
-    bed.fleet.decide("g1", "approve", bed.person, platform="web")
+    decide(bed.fleet, "g1", "approve", bed.person, platform="web")
     assert bed.store.outbox.stale("discord")
     await bed.discord.until(lambda: not bed.store.outbox.stale("discord"), "nothing is left to be shown")
     assert bed.store.outbox.counts() == {"delivered": 3}

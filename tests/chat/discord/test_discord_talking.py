@@ -7,6 +7,7 @@ import pytest
 
 from bot.agent.live import Delta
 from bot.chat.discord.to_commands import TASK
+from bot.work.pause import paused
 from tests.chat.discord.discordbed import DiscordBed
 from tests.fakes.model import ScriptedModel, say
 from tests.standins.discord_people import find, labels, text_of
@@ -193,7 +194,7 @@ async def test_a_message_that_is_edited_to_mention_it_is_taken_up_and_one_that_w
     await bed.ana.sees(thread, "of 2 sessions")
     bed.ana.edit(said, f"<@{bed.discord.bot}> !pause product-a")
     await bed.ana.sees(bed.ana.direct, "send a new message")
-    assert not bed.fleet.paused("product-a") and len(bed.world.shown(thread.id)) == 1
+    assert not paused(bed.fleet, "product-a") and len(bed.world.shown(thread.id)) == 1
 
 
 async def test_a_message_that_is_pinned_or_gets_a_preview_says_nothing_new(bed: DiscordBed) -> None:

@@ -5,6 +5,8 @@ import json
 from pathlib import Path
 
 from bot.domain import Action, GateState, Press, Role
+from bot.gates.decide import decide
+from bot.work.pause import paused
 from tests.bed import ANA
 from tests.chat.slack.slackbed import REGISTRY, SlackBed, labels, read
 from tests.standins.slack_people import find_button
@@ -90,7 +92,7 @@ async def test_where_no_channel_shows_the_card_the_note_is_the_card(tmp_path: Pa
 async def test_a_decision_made_elsewhere_is_on_the_card_within_the_same_breath(bed: SlackBed) -> None:
     bed.plan()
     card = await bed.card()
-    bed.fleet.decide("g1", "approve", ANA, platform="web")
+    decide(bed.fleet, "g1", "approve", ANA, platform="web")
     await bed.slack.until(lambda: "Approved by ana in the browser" in read(card) and not labels(card), "the outcome")
 
 
@@ -156,7 +158,7 @@ async def test_what_the_model_would_stop_asks_first_and_slack_asks_once_more(bed
     assert card["thread_ts"] == ts and approve["confirm"]["confirm"]["text"] == "Do it" and approve["style"] == "danger"
     await bed.slack.until(lambda: bed.slack.world.sessions.get((bed.a.id, ts)) == "suspended", "that it waits")
     await bed.ana.presses("Approve", "#product-a", card)
-    await bed.slack.until(lambda: bed.fleet.paused("product-a"), "the pause")
+    await bed.slack.until(lambda: paused(bed.fleet, "product-a"), "the pause")
     await bed.slack.until(lambda: bed.slack.world.sessions[bed.a.id, ts] == "active", "that it waits no more")
 
 

@@ -1,5 +1,6 @@
 """App Home: what waits for this person first, live, and with buttons that work."""
 
+from bot.work.pause import paused
 from tests.chat.slack.slackbed import SlackBed
 from tests.standins.slack_blocks import texts
 from tests.standins.slack_people import Somebody
@@ -43,7 +44,7 @@ async def test_home_lists_the_queue_with_reasons_and_its_buttons_say_commands(be
     await bed.slack.until(lambda: "product-a is paused" in home(bed, bed.ana), "the queue")
     await bed.ana.presses_at_home("Resume")
     await bed.answer("@fleet", "product-a")
-    await bed.slack.until(lambda: not bed.fleet.paused("product-a"), "the product goes on")
+    await bed.slack.until(lambda: not paused(bed.fleet, "product-a"), "the product goes on")
 
 
 async def test_a_stranger_learns_what_an_admin_has_to_write(bed: SlackBed) -> None:

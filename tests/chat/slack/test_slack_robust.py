@@ -7,6 +7,7 @@ import pytest
 
 from bot.domain.errors import DeliveryError, SettingsError
 from bot.store import Store
+from bot.work.pause import paused
 from tests.chat.slack.slackbed import SlackBed, labels, read
 from tests.standins.slack_world import BOT_USER, Json
 
@@ -119,7 +120,7 @@ async def test_what_is_older_than_a_day_is_left_alone(bed: SlackBed) -> None:
     ts = await bed.ana.says("#product-b", "<@fleet> products")
     await bed.start()
     await bed.answer("#product-b", "marketing", thread=ts)
-    assert not bed.fleet.paused("product-a") and not bed.shown("#product-a")
+    assert not paused(bed.fleet, "product-a") and not bed.shown("#product-a")
 
 
 # -- the connection --------------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot.agent.model import ModelEvent, ModelRequest
+from bot.work.pause import paused
 from tests.chat.slack.slackbed import SlackBed, labels, read
 from tests.fakes.model import ScriptedModel, call, say
 
@@ -44,7 +45,7 @@ async def test_a_mention_in_a_products_channel_is_answered_in_a_thread_below_it(
 async def test_the_channel_says_which_product_is_meant(bed: SlackBed) -> None:
     ts = await bed.ana.says("#product-a", "<@fleet> pause")
     await bed.answer("#product-a", "product-a", "paused", thread=ts)
-    assert bed.fleet.paused("product-a")
+    assert paused(bed.fleet, "product-a")
 
 
 async def test_in_a_thread_that_the_bot_speaks_in_nobody_has_to_mention_it_and_dashes_need_no_slash(bed: SlackBed) -> None:
@@ -127,7 +128,7 @@ async def test_strangers_are_refused_in_private_and_once(bed: SlackBed) -> None:
     ts = await bed.ana.says("#product-a", "<@fleet> status")
     await bed.answer("#product-a", "Fleet", thread=ts)
     assert len(bed.slack.world.ephemeral) == 1 and len(bed.shown("#product-a")) == 1
-    assert not bed.fleet.paused("product-a")
+    assert not paused(bed.fleet, "product-a")
 
 
 async def test_people_of_other_workspaces_in_a_shared_channel_are_strangers_too(bed: SlackBed) -> None:
@@ -156,7 +157,7 @@ async def test_a_message_that_is_edited_to_mention_it_is_taken_up_and_one_that_w
     await bed.answer("#product-a", "Fleet", thread=ts)
     await bed.ana.edits("#product-a", ts, "<@fleet> pause product-a")
     await bed.whispered(bed.ana, "send a new message")
-    assert not bed.fleet.paused("product-a") and len(bed.shown("#product-a")) == 1
+    assert not paused(bed.fleet, "product-a") and len(bed.shown("#product-a")) == 1
 
 
 async def test_files_are_named_and_links_are_read_as_they_were_meant(thinking: SlackBed) -> None:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from bot.agent.model import Model, ModelRequest
 from bot.domain import Session
+from bot.gates.decide import decide
+from bot.work.capacity import CpuLoad
 from tests.bed import Clock
 from tests.chat.web.webbed import TOKEN, WebBed
 from tests.fakes.model import ScriptedModel
@@ -135,7 +137,7 @@ class Demo(WebBed):
         await self.settled()
         gate = self.open_gate()
         self.clock.ago(minutes=20)
-        self.fleet.decide(gate.id, "changes", self.person, note="No new dependency for this, please.")
+        decide(self.fleet, gate.id, "changes", self.person, note="No new dependency for this, please.")
         await self.settled()
         self.clock.ago(minutes=12)
         self._plan(SECOND_PLAN)
@@ -173,7 +175,7 @@ class Demo(WebBed):
         self.engine.push_mail(product, type="result", subject="Done", body=body, thread=work.mail)
 
     def _sessions(self) -> None:
-        self.fleet.cpu_percent = 41.0
+        self.fleet.state(CpuLoad).percent = 41.0
         now = self.clock()
 
         def session(agent: str, capability: str, minutes: float, task: str = "") -> Session:

@@ -8,6 +8,7 @@ import pytest
 
 from bot.domain import Trouble
 from bot.domain.errors import EngineError
+from bot.gates.decide import decide
 from tests.chat.web.webbed import WebBed
 
 
@@ -225,7 +226,7 @@ async def test_a_gate_is_decided_and_the_answer_is_the_gate(bed: WebBed) -> None
 async def test_a_decision_that_lost_says_who_won(bed: WebBed) -> None:
     bed.plan()
     await bed.settled()
-    bed.fleet.decide("g1", "reject", bed.person, note="not now", platform="slack")
+    decide(bed.fleet, "g1", "reject", bed.person, note="not now", platform="slack")
     status, answer = await bed.post("/api/gates/g1/decision", {"choice": "approve"})
     assert status == 409
     assert answer["decision"]["by"] == "ana"

@@ -6,6 +6,7 @@ import aiohttp
 import pytest
 
 from bot.domain import GateState
+from bot.gates.decide import decide
 from tests.chat.web.webbed import WebBed
 
 LONG = "Move the inbox.\n\n" + "\n\n".join(f"## Step {n}\n\nDo it." for n in range(20))
@@ -104,7 +105,7 @@ async def test_several_gates_of_one_kind_are_decided_together_each_by_itself(bed
 
 async def test_each_is_bound_to_what_was_shown_and_one_that_fails_stops_no_other(bed: WebBed) -> None:
     shown = await plans(bed, "product-a", "product-b", "product-c")
-    bed.fleet.decide("g2", "reject", bed.person, note="not now")
+    decide(bed.fleet, "g2", "reject", bed.person, note="not now")
     shown[2]["digest"] = "0" * 64
     status, answer = await together(bed, [*shown, {"id": "g9"}, shown[0]], "approve")
     assert status == 200
