@@ -28,7 +28,7 @@ from bot.domain.errors import NotFound
 from bot.engine.base import Engine
 from bot.registry import Registry, RegistryFile
 from bot.store import Store
-from bot.text.wording import each_text
+from bot.text.wording import map_strings
 
 BOARD = "web:fleet"
 """Conversation for messages that belong to no other: the page of the whole fleet."""
@@ -304,5 +304,5 @@ class Fleet:
 
     def record(self, kind: str, person: str, product: str | None, subject: str, detail: dict[str, Any]) -> None:
         """Write a row of the audit journal, with secrets removed and long texts cut at `LONGEST_DETAIL`."""
-        hidden = each_text(detail, lambda text: self.redact(text)[:LONGEST_DETAIL])
+        hidden = map_strings(detail, lambda text: self.redact(text)[:LONGEST_DETAIL])
         self.store.audit.add(kind, at=self.now(), person=person, product=product, subject=self.redact(subject), detail=hidden)

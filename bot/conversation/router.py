@@ -21,7 +21,7 @@ from bot.domain.errors import FleetError, NotAllowed, NotFound, UsageError
 from bot.fleet import Fleet
 from bot.gates import actions, lifecycle
 from bot.gates.decide import decide
-from bot.text.wording import whole
+from bot.text.wording import without_surrogates
 
 log = logging.getLogger(__name__)
 
@@ -51,8 +51,10 @@ class Router:
         `store.durable` has been awaited.
 
         None if it was received before and is not being handled now."""
-        press = inbound.press and replace(inbound.press, choice=whole(inbound.press.choice), note=whole(inbound.press.note))
-        inbound = replace(inbound, text=whole(inbound.text), press=press)
+        press = inbound.press and replace(
+            inbound.press, choice=without_surrogates(inbound.press.choice), note=without_surrogates(inbound.press.note)
+        )
+        inbound = replace(inbound, text=without_surrogates(inbound.text), press=press)
         with self.fleet.transaction(lasting=lasting):
             if not self.fleet.store.inbound.receive(inbound):
                 return self._handling.get(inbound.event)

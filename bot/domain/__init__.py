@@ -1,4 +1,4 @@
-"""Values that every part of the fleet shares. No I/O, no clock, no platform.
+"""Values that every part of the fleet shares, free of I/O, clocks and platforms.
 
 Times are timezone-aware UTC datetimes, money is US dollars, memory is MiB. Ids are short and typeable (`w12`, `g7`).
 """

@@ -1,4 +1,7 @@
-"""A moment as people write it: `18:00`, `2026-03-02 18:00`, `friday 17:00`, `tomorrow 9:00`, `in 3h`. Pure."""
+"""Points in time as people write them. Pure.
+
+`18:00` · `2026-03-02 18:00` · `friday 17:00` · `tomorrow 9:00` · `in 3h`
+"""
 
 import re
 from datetime import UTC, datetime, time, timedelta
@@ -14,14 +17,14 @@ END_OF_DAY = time(23, 59)
 
 
 def read(said: str, now: datetime, zone: str) -> datetime:
-    """The next such moment after now, UTC. Raises UsageError."""
+    """Return the next such time after `now`, in UTC. Raises UsageError."""
     text, local = " ".join(said.lower().split()), now.astimezone(ZoneInfo(zone))
     try:
         found = _read(text, now, local)
     except ValueError:
         found = None
     if found is None:
-        raise UsageError(f"“{said[:40]}” is no moment.", "Say 18:00, 2026-03-02 18:00, friday 17:00, tomorrow or in 3h.")
+        raise UsageError(f"Not a valid time: “{said[:40]}”.", "Use 18:00, 2026-03-02 18:00, friday 17:00, tomorrow or in 3h.")
     return found.astimezone(UTC)
 
 

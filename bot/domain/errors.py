@@ -1,17 +1,17 @@
-"""Every error that the coordinator raises on purpose.
+"""Every error that the fleet raises on purpose.
 
 FleetError                     what happened, and what to do next
-├── UsageError                 a person or the model asked in a way that cannot work; they can mend it
+├── UsageError                 an invalid request, which the person or the model can correct
 │   ├── NotFound               no such product, gate, work, skill or conversation
-│   └── Conflict               the thing has moved on: decided already, newer revision, already paused
-├── NotAllowed                 this person may not do this; says who may
-├── RegistryError              products.yaml has problems (each with file, line, column)
-├── SettingsError              an environment variable has an impossible value
-├── StoreError                 the store cannot be opened, or is of a newer version
-├── EngineError                the engine or its runtime said no (code, product)
-│   └── RuntimeUnreachable     no answer from the runtime's supervisor
+│   └── Conflict               already decided, replaced by a newer revision, or already in that state
+├── NotAllowed                 the person lacks the right; the message names those who have it
+├── RegistryError              products.yaml has problems, each with file, line and column
+├── SettingsError              an environment variable has an invalid value
+├── StoreError                 the store cannot be opened, or a newer version wrote it
+├── EngineError                the engine or its runtime refused or failed (code, product)
+│   └── RuntimeUnreachable     the runtime's supervisor does not answer
 ├── ModelError                 Claude could not answer (code: overloaded, rate_limited, auth, refused …)
-└── DeliveryError              a chat platform did not take a message
+└── DeliveryError              a chat platform did not accept a message
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from typing import Any
 
 
 class FleetError(Exception):
-    """What happened (`message`), a word for programs (`code`), and what to do next (`hint`)."""
+    """Base of all errors, with a `message`, a stable `code`, and the next step as `hint`."""
 
     code = "error"
 
@@ -34,24 +34,24 @@ class FleetError(Exception):
         return f"{self.message} {self.hint}".rstrip()
 
     def as_json(self) -> dict[str, Any]:
-        """The error as every surface reports it: `{"code", "message", "hint"}`."""
+        """Return the error as every surface reports it, `{"code", "message", "hint"}`."""
         return {"code": self.code, "message": self.message, "hint": self.hint}
 
 
 class UsageError(FleetError):
-    """The request cannot work as it stands; the hint names the nearest one that can."""
+    """An invalid request. The hint names the nearest valid one."""
 
     code = "usage"
 
 
 class NotFound(UsageError):
-    """Nothing goes by that name."""
+    """A name or id that does not exist."""
 
     code = "not_found"
 
 
 class Conflict(UsageError):
-    """The thing has moved on since it was shown; `data` says to what."""
+    """A request on a state that has changed since it was shown. `data` holds the current state."""
 
     code = "conflict"
 
@@ -61,14 +61,14 @@ class Conflict(UsageError):
 
 
 class NotAllowed(FleetError):
-    """The access check said no; the message says who may."""
+    """A refusal by the access check. The message names the people or the role that may."""
 
     code = "not_allowed"
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong in a file: where (1-based line and column) and what would mend it."""
+    """One problem in a file, with its line and column (1-based) and the fix."""
 
     file: str
     line: int
@@ -80,7 +80,7 @@ class Problem:
 
 
 class RegistryError(FleetError):
-    """The registry file has `problems`; all of them, not the first."""
+    """An invalid registry file, with all its `problems`."""
 
     code = "registry"
 
@@ -94,19 +94,19 @@ class RegistryError(FleetError):
 
 
 class SettingsError(FleetError):
-    """An environment variable has an impossible value."""
+    """An invalid environment variable."""
 
     code = "settings"
 
 
 class StoreError(FleetError):
-    """The store cannot be used."""
+    """A store that cannot be opened or used."""
 
     code = "store"
 
 
 class EngineError(FleetError):
-    """The engine refused or failed; `code` is one of `bot.supervisor.protocol.ERROR_CODES`."""
+    """A refusal or failure of the engine. `code` is one of `bot.supervisor.protocol.ERROR_CODES`."""
 
     code = "engine_failed"
 
@@ -116,23 +116,24 @@ class EngineError(FleetError):
 
 
 class RuntimeUnreachable(EngineError):
-    """The runtime's supervisor does not answer; sessions inside it may well be running on."""
+    """A supervisor that does not answer. Sessions in its runtime may still be running."""
 
     code = "unreachable"
 
 
 class ModelError(FleetError):
-    """Claude could not answer."""
+    """A request that Claude could not answer. `code` is one of `bot.agent.model.MODEL_ERRORS`."""
 
     code = "model"
 
 
 class DeliveryError(FleetError):
-    """A chat platform did not take a message; `retry_after` in seconds, None when trying again is useless.
+    """A message that a chat platform did not accept.
 
-    Codes: `malformed` (it refuses this form, plain text may pass), `gone` (nothing can be shown in this conversation any more),
-    `unknown` (the message went out and the answer was lost), `limited` (too much at once), `auth` (it no longer knows us),
-    `delivery` for all else."""
+    `retry_after` is in seconds, None if a retry is useless. Codes: `malformed` (this form is refused, plain text may be
+    accepted), `gone` (the conversation no longer exists), `unknown` (the message was sent and the response was lost), `limited`
+    (rate limit), `auth` (invalid credentials), `delivery` for everything else.
+    """
 
     code = "delivery"
 

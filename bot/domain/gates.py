@@ -10,7 +10,7 @@ from bot.domain.people import Person, Role
 
 
 class GateKind(StrEnum):
-    """What waits for a person."""
+    """Kinds of gates."""
 
     PLAN = "plan"
     DECISION = "decision"
@@ -20,7 +20,7 @@ class GateKind(StrEnum):
 
 
 class GateState(StrEnum):
-    """The life of a gate; see `bot.gates`."""
+    """States of a gate. `bot.gates.lifecycle` holds the transitions."""
 
     OPEN = "open"
     DECIDED = "decided"
@@ -42,19 +42,19 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """What an action gate asks leave for: a skill that the model, or the scheduler, would run on a person's behalf."""
+    """A skill call of the model or the scheduler that a person has to approve."""
 
     skill: str
     arguments: dict[str, Any]
     person: Person
-    """With whose rights it runs."""
+    """The person whose rights it runs with."""
     role: Role = Role.OPERATOR
-    """The role that a yes takes; from approver on, the product's approvals hold too."""
+    """Minimum role of an approval. From `approver` on, the product's `approvals` apply as well."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """Anything that waits for a person: one revision of it. A later revision is a gate of its own on the same `thread`."""
+    """One revision of a question to a person. A later revision is a separate gate with the same `thread`."""
 
     id: str
     product: str
@@ -67,7 +67,7 @@ class Gate:
     revision: int = 1
     options: tuple[str, ...] = ("approve", "changes", "reject")
     thread: str = ""
-    """What ties the revisions of one question together: the engine's task or mail thread."""
+    """The engine's task or mail thread, shared by all revisions of one question."""
     mail: str | None = None
     """Id of the mail that raised it."""
     sender: str = ""
@@ -78,37 +78,37 @@ class Gate:
     """Id of the gate of the revision before this one."""
     decision: Decision | None = None
     answers: tuple[Decision, ...] = ()
-    """Every valid answer so far; more than one where a quorum is asked for."""
+    """Every valid answer so far, more than one if `approvals.required` is above 1."""
     reason: str = ""
     origin: str = ""
-    """As of `Work`."""
+    """Store that numbered this gate, as in `Work.origin`."""
     action: Action | None = None
     reply: str | None = None
     """Id of the mail that carried the decision to the engine, once sent."""
     sent_at: datetime | None = None
     sendings: int = 0
-    """How often it was sent: more than once where the engine had swallowed it."""
+    """Times that the decision was sent, more than 1 after the engine lost it."""
     reminded_at: datetime | None = None
     reminders: int = 0
     escalated_at: datetime | None = None
-    """When the backups were asked; from then on they may decide."""
+    """Time of the escalation to the backups, who may decide from then on."""
 
     @property
     def digest(self) -> str:
-        """SHA-256 of what was shown; a decision binds to it."""
+        """SHA-256 of the shown content, which a decision is bound to."""
         shown = "\x00".join([self.product, self.kind, self.title, self.body, str(self.revision), *self.options])
         return sha256(shown.encode()).hexdigest()
 
     @property
     def visible(self) -> tuple[object, ...]:
-        """What of it changes and is seen on its card; how its answer travels is not."""
+        """Values on the gate's card that can change. A card is updated when these do."""
         return (self.state, self.decision, self.answers, self.reason, self.reminders, self.escalated_at)
 
     @property
     def marker(self) -> str:
-        """What makes the delivered answer recognisable in the engine; another one for each time it is sent on purpose."""
+        """Text that identifies the delivered answer in the engine, different for each intended delivery."""
         return f"[{self.id}.{self.origin}" + (f".{self.sendings}]" if self.sendings > 1 else "]")
 
     def decided(self, decision: Decision, at: datetime) -> "Gate":
-        """This gate with its final decision."""
+        """Return this gate with its final decision."""
         return replace(self, state=GateState.DECIDED, decision=decision, reason="", updated_at=at)

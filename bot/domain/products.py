@@ -8,7 +8,7 @@ PRIORITY_STEPS = {"critical": 4.0, "high": 3.0, "medium": 2.0, "low": 1.0}
 
 @dataclass(frozen=True, slots=True)
 class ChannelRef:
-    """A place on a platform: `slack:#name`, `slack:C0123`, `discord:123`, `web:name`."""
+    """A channel of a platform, such as `slack:#name`, `slack:C0123`, `discord:123` or `web:name`."""
 
     platform: str
     id: str
@@ -19,7 +19,7 @@ class ChannelRef:
 
 @dataclass(frozen=True, slots=True)
 class Approvals:
-    """Who decides a product's gates, how many of them, and when they are reminded (minutes)."""
+    """Rules for a product's gates. `remind_after` and `escalate_after` are minutes."""
 
     required: int = 1
     approvers: tuple[str, ...] = ()
@@ -32,7 +32,7 @@ class Approvals:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """Most money to spend, in US dollars; None is no limit of its own."""
+    """Spending limits in US dollars. None is no limit of its own."""
 
     per_day_usd: float | None = None
     per_work_usd: float | None = None
@@ -44,7 +44,7 @@ class Product:
 
     name: str
     path: str
-    """Absolute, as the product's runtime sees it."""
+    """Absolute path inside the product's runtime."""
     type: str = "code"
     overstory: bool = True
     priority: str = "medium"
@@ -54,4 +54,4 @@ class Product:
     budget: Budget = Budget()
     approvals: Approvals = Approvals()
     line: int = 0
-    """Line of its entry in the registry file, for messages."""
+    """Line of the product's entry in the registry file, for messages."""

@@ -1,4 +1,4 @@
-"""When something comes back: cron's five parts, what people say instead, and the next time in a time zone. Pure.
+"""Recurring times, as cron expressions or as people say them. Pure.
 
 `0 9 * * mon-fri` · `every weekday at 9` · `daily at 18:30` · `every monday at 7:15 am` · `every 2 hours` · `hourly`
 """
@@ -15,7 +15,7 @@ DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sun
 SHORT = tuple(day[:3] for day in DAYS)
 SPANS = {"mon-fri": "Monday to Friday", "sat,sun": "Saturday and Sunday", "*": "every day", "mon-sun": "every day"}
 EXAMPLES = (
-    "“every weekday at 9”, “every monday at 7:30”, “daily at 18:00”, “every 2 hours”, or cron’s five parts: 0 9 * * mon-fri"
+    "“every weekday at 9”, “every monday at 7:30”, “daily at 18:00”, “every 2 hours”, or the cron expression 0 9 * * mon-fri"
 )
 
 _NUMBER = re.compile(r"\b\d+\b")
@@ -24,23 +24,23 @@ _EVERY = re.compile(r"(?:every|each)?\s*(?P<number>\d{1,2})\s*(?P<unit>minute|mi
 
 
 def check(text: str) -> str:
-    """Cron's five parts, if they are that and come some day. Raises ValueError in words."""
+    """Return a cron expression unchanged if it is valid and will occur. Raises ValueError for people."""
     fields = text.split()
     if len(fields) != 5:
-        raise ValueError("must have five parts: minute hour day month weekday, such as 0 9 * * mon-fri.")
+        raise ValueError("must have five fields: minute hour day month weekday, such as 0 9 * * mon-fri.")
     if _NUMBER.search(fields[4]):
-        raise ValueError("write weekdays as names (mon-fri): their numbers mean different days in different programs.")
+        raise ValueError("write weekdays as names (mon-fri). Numbers mean different days in different programs.")
     try:
         first = following(text, "UTC", datetime.now(UTC))
     except ValueError as error:
         raise ValueError(f"{error}.") from None
     if first is None:
-        raise ValueError("never comes: no month has such a day.")
+        raise ValueError("never occurs: no month has such a day.")
     return text
 
 
 def read(said: str) -> str:
-    """Cron's five parts for what a person says. Raises ValueError in words."""
+    """Return the cron expression for a recurring time in words. Raises ValueError for people."""
     text = " ".join(said.lower().replace(",", " ").split())
     if len(text.split()) == 5 and re.fullmatch(r"[\d*/,\-]+", said.split()[0]):
         return check(" ".join(said.lower().split()))
@@ -51,14 +51,14 @@ def read(said: str) -> str:
     days, rest = _days(text)
     match = _TIME.fullmatch(rest.strip())
     if days is None or match is None:
-        raise ValueError(f"“{said[:60]}” is not understood. Say for instance {EXAMPLES}.")
+        raise ValueError(f"Not a valid recurring time: “{said[:60]}”. Examples: {EXAMPLES}.")
     hour, minute = int(match["hour"]), int(match["minute"] or 0)
     if match["half"]:
         if not 1 <= hour <= 12:
-            raise ValueError(f"{hour} {match['half']} is no time of day.")
+            raise ValueError(f"Not a valid time of day: {hour} {match['half']}.")
         hour = hour % 12 + (12 if match["half"] == "pm" else 0)
     if hour > 23 or minute > 59:
-        raise ValueError(f"{match['hour']}:{minute:02} is no time of day.")
+        raise ValueError(f"Not a valid time of day: {match['hour']}:{minute:02}.")
     return check(f"{minute} {hour} * * {days}")
 
 
@@ -67,13 +67,13 @@ def _interval(number: int, unit: str) -> str:
     if not number or size % number or number == size:
         fitting = ", ".join(str(each) for each in range(1, size) if size % each == 0)
         raise ValueError(
-            f"every {number} {unit}s does not divide a {'hour' if size == 60 else 'day'} evenly: choose {fitting}."
+            f"Every {number} {unit}s does not divide {'an hour' if size == 60 else 'a day'} evenly. Choose {fitting}."
         )
     return form.format(number)
 
 
 def _days(text: str) -> tuple[str | None, str]:
-    """The days that are said, as cron's weekdays, and the words after them."""
+    """Return the leading weekdays in cron's form, and the text after them."""
     for words, days in (
         (r"(?:(?:on|every|each) )?weekdays?", "mon-fri"),
         (r"(?:(?:on|every|each) )?weekends?", "sat,sun"),
@@ -94,7 +94,7 @@ def _days(text: str) -> tuple[str | None, str]:
 
 
 def words(cron: str) -> str:
-    """In words where they are plain: `Monday to Friday at 09:00`; else the five parts."""
+    """Return a common cron expression in words (`Monday to Friday at 09:00`), any other unchanged."""
     minute, hour, day, month, weekday = cron.split()
     if minute.isdigit() and hour.isdigit() and (day, month) == ("*", "*"):
         names = [DAYS[SHORT.index(each)].capitalize() for each in weekday.split(",") if each in SHORT]
@@ -109,10 +109,13 @@ def words(cron: str) -> str:
 
 
 def following(cron: str, zone: str, after: datetime) -> datetime | None:
-    """The first time after a moment, UTC; None if it never comes. Raises ValueError for what is no cron."""
-    place = ZoneInfo(zone)
-    trigger = _trigger(cron, place)
-    found = trigger.get_next_fire_time(after, after.astimezone(place))
+    """Return the first occurrence after a time, in UTC, or None if there is none.
+
+    Raises ValueError for an invalid expression.
+    """
+    local = ZoneInfo(zone)
+    trigger = _trigger(cron, local)
+    found = trigger.get_next_fire_time(after, after.astimezone(local))
     return None if found is None else found.astimezone(UTC)
 
 
@@ -123,15 +126,18 @@ def _trigger(cron: str, zone: ZoneInfo) -> "CronTrigger":
 
 
 def label(cron: str, zone: str, at: datetime) -> str:
-    """What names a run, sortable: the clock on the wall where the hour is a fixed one, so that neither an hour that comes twice
-    nor another zone runs it twice; else the moment itself."""
+    """Return the sortable name of a run.
+
+    It is the local time if the hour is fixed, so that neither a repeated hour nor a changed zone runs it twice, else the UTC
+    time.
+    """
     if set("*/") & set(cron.split()[1]):
         return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M}Z"
     return f"{at.astimezone(ZoneInfo(zone)):%Y-%m-%dT%H:%M}"
 
 
 def zoned(at: datetime, zone: str) -> str:
-    """A moment as people read it, with its zone: `Mon 2 Mar 09:00 Europe/Vienna (08:00 UTC)`."""
+    """Format a time with its zone for people, as in `Mon 2 Mar 09:00 Europe/Vienna (08:00 UTC)`."""
     local = at.astimezone(ZoneInfo(zone))
     there = f"{local:%a} {local.day} {local:%b %H:%M} {zone}"
     return there if zone == "UTC" else f"{there} ({at.astimezone(UTC):%H:%M} UTC)"

@@ -1,4 +1,4 @@
-"""Conversations: posts, cards, button presses and inbound events."""
+"""Posts, cards, button presses and inbound events of conversations."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -7,7 +7,10 @@ from typing import Any
 from bot.domain.people import Person
 
 TERMINAL = "web:terminal"
-"""Conversation of commands on this machine. The page shows it, the terminal itself shows only direct answers."""
+"""Conversation of commands on this machine.
+
+The page shows it, the terminal itself shows only direct answers.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +33,11 @@ class Suggestion:
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """Something said in a conversation, by a person or by the coordinator, in Markdown."""
+    """A message in a conversation, from a person or from the fleet, in Markdown."""
 
     conversation: str
     author: str
-    """A person's name, or `fleet` for the coordinator."""
+    """A person's name, or `fleet`."""
     text: str
     at: datetime
     id: int = 0
@@ -44,14 +47,14 @@ class Post:
     """message, reply, report, gate, note, outcome, reminder or error."""
     product: str | None = None
     answers: str = ""
-    """The event that it answers, where it answers one."""
+    """Id of the event that it answers, empty if none."""
     private: bool = False
-    """Whether only the person who caused that event should see it, where the platform can do that."""
+    """True if only the person who caused that event should see it, on platforms that support it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Press:
-    """A button pressed on a gate's card: bound to the gate, the revision and the digest that were shown."""
+    """A button pressed on a gate's card, bound to the gate, revision and digest that were shown."""
 
     gate: str
     choice: str
@@ -62,17 +65,17 @@ class Press:
 
 @dataclass(frozen=True, slots=True)
 class Inbound:
-    """One thing that a person said or pressed. `event` is the platform's id of it, or ours; the same id is handled once."""
+    """A message or button press of a person. `event` is its id, and each id is handled once."""
 
     event: str
     platform: str
     conversation: str
-    """`<platform>:<channel or thread>`; unique over platforms."""
+    """`<platform>:<channel or thread>`, unique across platforms."""
     person: Person
     at: datetime
     text: str = ""
     press: Press | None = None
     product: str | None = None
-    """The product whose channel it was said in."""
+    """Product that the channel belongs to."""
     extra: dict[str, Any] = field(default_factory=dict)
-    """What the platform's adapter needs to answer: `user`, the platform's id of who spoke, and what is its own."""
+    """Data that the platform's adapter needs for its answer, such as the sender's id as `user`."""

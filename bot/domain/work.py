@@ -8,7 +8,7 @@ from bot.text.wording import shortened
 
 
 class WorkState(StrEnum):
-    """The life of a piece of work."""
+    """States of a piece of work."""
 
     QUEUED = "queued"
     STARTING = "starting"
@@ -20,13 +20,13 @@ class WorkState(StrEnum):
 
     @property
     def open(self) -> bool:
-        """Whether it is still to be finished."""
+        """True for work that is not finished."""
         return self not in {WorkState.DONE, WorkState.FAILED, WorkState.CANCELLED}
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One request for a product: an objective for its coordinator, or a task for one capability."""
+    """One request for a product, either an objective for its coordinator or a task for one agent."""
 
     id: str
     product: str
@@ -35,54 +35,54 @@ class Work:
     created_at: datetime
     updated_at: datetime
     capability: str | None = None
-    """None: an objective for the coordinator."""
+    """Kind of agent, None for an objective that goes to the product's coordinator."""
     asked_by: str = ""
     conversation: str = ""
     reason: str = ""
-    """Why it is in this state, for people."""
+    """Reason for the state, for people."""
     mail: str | None = None
-    """Id of the mail that carried it to the engine; its thread."""
+    """Id of the mail that carried it to the engine, which is also the id of its thread."""
     agent: str | None = None
-    """Name of the agent started for it, where a capability was asked."""
+    """Name of the agent started for it, if it has a `capability`."""
     result: str = ""
     attempt: int = 1
-    """Counts how often it was handed to the engine: more than once after being parked."""
+    """Number of the delivery to the engine, above 1 after a retry or a pause."""
     started_at: datetime | None = None
     ended_at: datetime | None = None
     origin: str = ""
-    """A few letters of the store that numbered it: another store's `w12` is other work."""
+    """Id of the store that numbered it, a few letters. Another store's `w12` is different work."""
     source: str = "person"
-    """What asked: `person`, `agent` (the model, for a person), or `schedule`."""
+    """Source of the request, `person`, `agent` (the model on a person's behalf) or `schedule`."""
     schedule: str | None = None
-    """Name of the schedule whose run it is."""
+    """Name of the schedule that created it."""
     priority: str | None = None
-    """critical, high, medium or low; None: that of its product."""
+    """Priority (critical, high, medium or low), None for that of its product."""
     weight: float | None = None
-    """How heavy it is; None: as its product's `resource_weight`."""
+    """Resource weight, None for its product's `resource_weight`."""
     estimate_usd: float | None = None
-    """What it is expected to cost; None: learned from the past."""
+    """Expected cost, None to estimate it from past work."""
     depends_on: tuple[str, ...] = ()
-    """Ids of work that has to be done first."""
+    """Ids of work that must finish before this starts."""
     deadline: datetime | None = None
     boost: float = 0.0
-    """Steps of priority by which a person moved it in the queue."""
+    """Priority steps by which a person moved it in the queue."""
     not_before: datetime | None = None
-    """Not started again before then, after a failure."""
+    """Earliest time of the next attempt, after a failure."""
     lost: int = 0
-    """How often its session was lost, and it was queued again by itself."""
+    """Times that its session was lost and it was queued again automatically."""
     cost_usd: float = 0.0
-    """What it has cost so far, as far as its product's figures tell."""
+    """Cost so far, derived from its product's figures."""
     peak_mib: float = 0.0
-    """Most memory that it was seen to take, MiB."""
+    """Peak memory in MiB."""
 
     @property
     def tag(self) -> str:
-        """What names it in the engine, where every store's work meets: `w12.k3f9`, and `w12.k3f9.2` when tried again."""
+        """Name in the engine, unique across stores, as in `w12.k3f9`, and `w12.k3f9.2` for its second attempt."""
         return f"{self.id}.{self.origin}" + (f".{self.attempt}" if self.attempt > 1 else "")
 
     @property
     def marker(self) -> str:
-        """What makes its mail recognisable in the engine, so that nothing is started twice."""
+        """Text that identifies its mail in the engine, so that nothing is started twice."""
         return f"[{self.tag}]"
 
     @property

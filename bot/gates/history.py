@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bot.text.wording import place
+from bot.text.wording import platform_name
 
 ANSWERS = {"approve": "approved", "changes": "asked for changes", "reject": "rejected", "answer": "answered"}
 STEPS = {
@@ -44,7 +44,7 @@ def _step(row: Mapping[str, Any]) -> Iterator[Step]:
     detail: Mapping[str, Any] = row["detail"]
     about = (row["at"], row["person"], row["subject"])
     if row["kind"] == "decision" and "choice" in detail:
-        where = f" in {place(detail['platform'])}" if detail.get("platform") else ""
+        where = f" in {platform_name(detail['platform'])}" if detail.get("platform") else ""
         yield Step(*about, ANSWERS.get(detail["choice"], f"chose “{detail['choice']}”") + where, str(detail.get("note") or ""))
     elif row["kind"] == "refused":
         tried = f"“{detail['choice']}”" if detail.get("choice") else "to decide it"

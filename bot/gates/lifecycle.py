@@ -17,7 +17,7 @@ from datetime import datetime
 
 from bot.domain import Decision, Gate, GateKind, GateState, Mail
 from bot.domain.errors import Conflict, UsageError
-from bot.text.wording import UNSEEN, listed, place, shortened
+from bot.text.wording import UNSAFE, listed, platform_name, shortened
 
 APPROVE, CHANGES, REJECT, ANSWER = "approve", "changes", "reject", "answer"
 LONGEST_NOTE = 8000
@@ -230,7 +230,7 @@ def outcome(gate: Gate) -> str:
     done = {APPROVE: "Approved", CHANGES: "Changes requested", REJECT: "Rejected", ANSWER: "Answered"}
     said = done.get(gate.decision.choice, f"“{gate.decision.choice}” chosen")
     note = f": {gate.decision.note}" if gate.decision.note else ""
-    where = f" in {place(gate.decision.platform)}" if gate.decision.platform else ""
+    where = f" in {platform_name(gate.decision.platform)}" if gate.decision.platform else ""
     stuck = f"; not delivered: {gate.reason}" if gate.state is GateState.DECIDED and gate.reason else ""
     return f"{said} by {listed([each.by for each in _agreeing(gate)])}{where}, {gate.decision.at:%H:%M} UTC{note}{stuck}"
 
@@ -318,7 +318,7 @@ def _note(note: str) -> str:
         raise UsageError(
             f"The note has {len(note)} characters; {LONGEST_NOTE} is the most.", "Shorten it.", code="note_too_long"
         )
-    if UNSEEN.search(note.replace("\r", "")):
+    if UNSAFE.search(note.replace("\r", "")):
         raise UsageError("The note has control characters.", "Send plain text.", code="note_malformed")
     return decides_nothing(note)
 

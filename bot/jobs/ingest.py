@@ -11,7 +11,7 @@ from bot.gates.withdraw import sent, withdraw
 from bot.jobs import classify
 from bot.jobs.attribution import About, about
 from bot.jobs.classify import Use
-from bot.text.wording import clean, each_text, headline, shortened
+from bot.text.wording import clean, headline, map_strings, shortened
 from bot.work import capacity
 
 LONGEST_REPORT = 12_000
@@ -63,7 +63,7 @@ def _readable(fleet: Fleet, mail: Mail) -> Mail:
         sender=clean(mail.sender),
         subject=change(mail.subject),
         body=change(mail.body),
-        payload=each_text(mail.payload, change),
+        payload=map_strings(mail.payload, change),
     )
 
 

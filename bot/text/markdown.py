@@ -1,6 +1,6 @@
-"""Markdown to HTML that is safe to put into a page, whoever wrote it. Pure.
+"""Markdown rendered as HTML that is safe in a page, even for text of agents. Pure.
 
-No HTML of the author's own, links only to the web and to mail addresses, nothing that a browser loads by itself.
+Raw HTML is escaped, links lead only to the web and to mail addresses, and nothing makes a browser load a resource.
 """
 
 from collections.abc import Sequence
@@ -14,21 +14,24 @@ from markdown_it.token import Token
 
 LINKS = ("http://", "https://", "mailto:")
 LONGEST = 20_000
-"""Characters that are rendered (20 ms, 150 ms at worst); longer texts are shown as they are: nothing may stop the bot."""
+"""Most characters that are rendered (20 ms, 150 ms at worst). Longer texts are shown as plain text."""
 BRACKETS = 1000
-"""Opening brackets that are looked at; each may cost the renderer a walk through all that follows."""
+"""Most opening brackets that are rendered, because each may make the parser scan the rest of the text."""
 DEEPEST = 60
-"""Levels of quotes and lists; what is deeper would be left out, and nobody may approve what they were not shown."""
+"""Most levels of quotes and lists.
+
+The renderer drops anything deeper, and a plan must never be approved without being shown in full.
+"""
 
 
 @lru_cache(maxsize=256)
 def to_html(text: str) -> str:
-    """The text as HTML; remembered, since the same plan is shown again and again."""
+    """Render Markdown as HTML and cache the result, because the same plans are shown repeatedly."""
     return render(text)
 
 
 def render(text: str) -> str:
-    """The text as HTML."""
+    """Render Markdown as HTML."""
     if len(text) > LONGEST or text.count("[") > BRACKETS:
         return _plain(text)
     env: dict[str, Any] = {}
@@ -68,7 +71,7 @@ def _image(self: RendererHTML, tokens: Sequence[Token], at: int, options: Any, e
 
 def _build() -> MarkdownIt:
     markdown = _Safe("js-default", {"html": False, "linkify": False, "typographer": False, "maxNesting": DEEPEST})
-    markdown.disable("reference")  # its definitions would not be shown
+    markdown.disable("reference")  # Link definitions would not be shown.
     markdown.add_render_rule("link_open", _link)
     markdown.add_render_rule("image", _image)
     for cell in ("th_open", "td_open"):

@@ -1,8 +1,8 @@
-"""What agents wrote, inside what we say: as a quotation or a code block that nothing in it can leave."""
+"""Quotations and code blocks that hold text of agents, which cannot break out of them."""
 
 
 def fenced(text: str, language: str = "") -> str:
-    """The text as a code block."""
+    """Return the text as a code block."""
     fence = "```"
     while fence in text:
         fence += "`"
@@ -10,5 +10,5 @@ def fenced(text: str, language: str = "") -> str:
 
 
 def quoted(text: str) -> str:
-    """The text as a block quotation."""
+    """Return the text as a block quotation."""
     return "\n".join(f"> {line}".rstrip() for line in text.splitlines()) or ">"

@@ -1,4 +1,4 @@
-"""How we say times, money and lists to people: short, human, the same on every surface."""
+"""Times, money, counts and lists as people read them, the same on every surface."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -9,34 +9,34 @@ from typing import Any
 _STEP = re.compile(r"\s*(?:[-*+]|\d+[.)])\s+")
 _BLANK = re.compile(r"\n\s*\n")
 _CODE = re.compile(r"^(```|~~~).*?(?:^\1[^\n]*$|\Z)", re.MULTILINE | re.DOTALL)
-UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-"""Control characters but tab and line feed, characters that turn the direction of what is read, and halves of pairs."""
-HALVES = re.compile("[\ud800-\udfff]")
+UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control characters except tab and line feed, bidirectional controls, and lone surrogates."""
+SURROGATES = re.compile("[\ud800-\udfff]")
 
 
-def whole(text: str) -> str:
-    """The text with a mark in place of each half of a pair, which no store can keep and no platform can show."""
-    return HALVES.sub("\ufffd", text)
+def without_surrogates(text: str) -> str:
+    """Replace lone surrogates, which cannot be stored or shown, by U+FFFD."""
+    return SURROGATES.sub("\ufffd", text)
 
 
 def clean(text: str) -> str:
-    """The text as it looks: without characters that steer a terminal or show another text than they say."""
-    return UNSEEN.sub("", text)
+    """Remove characters that control a terminal or hide what a text says."""
+    return UNSAFE.sub("", text)
 
 
-def each_text(value: Any, change: Callable[[str], str]) -> Any:
-    """A JSON value with every text in it changed, however deep it lies; names of keys stay."""
+def map_strings(value: Any, change: Callable[[str], str]) -> Any:
+    """Apply a function to every string of a JSON value, except the keys of its objects."""
     if isinstance(value, str):
         return change(value)
     if isinstance(value, dict):
-        return {name: each_text(inner, change) for name, inner in value.items()}
+        return {name: map_strings(inner, change) for name, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [each_text(inner, change) for inner in value]
+        return [map_strings(inner, change) for inner in value]
     return value
 
 
 def span(length: timedelta) -> str:
-    """A length of time in its one or two largest units: `20 s`, `4 min`, `2 h 5 min`, `3 d`."""
+    """Format a duration in its one or two largest units, as in `20 s`, `4 min`, `2 h 5 min`, `3 d`."""
     seconds = max(0, int(length.total_seconds()))
     if seconds < 60:
         return f"{seconds} s"
@@ -50,32 +50,32 @@ def span(length: timedelta) -> str:
 
 
 def since(then: datetime | None, now: datetime) -> str:
-    """How long ago, without the word: `4 min`; empty if never."""
+    """Format the time since then, as in `4 min`, empty if `then` is None."""
     return "" if then is None else span(now - then)
 
 
 def money(usd: float) -> str:
-    """US dollars: `$3.12`."""
+    """Format US dollars, as in `$3.12`."""
     return f"${usd:,.2f}"
 
 
-def place(platform: str) -> str:
-    """A platform as one says where something happened: in `the browser`, in `Slack`."""
+def platform_name(platform: str) -> str:
+    """Return the name of a platform for people, as in `the browser` or `Slack`."""
     return {"web": "the browser", "terminal": "the terminal", "whatsapp": "WhatsApp"}.get(platform, platform.capitalize())
 
 
 def count(number: int, noun: str, plural: str = "") -> str:
-    """A number and its noun: `1 gate`, `3 gates`."""
+    """Format a number with its noun, as in `1 gate` or `3 gates`."""
     return f"{number} {noun if number == 1 else plural or noun + 's'}"
 
 
 def listed(names: Sequence[str], joint: str = "and") -> str:
-    """`a`, `a and b`, `a, b and c`."""
+    """Join names, as in `a`, `a and b` or `a, b and c`."""
     return f"{', '.join(names[:-1])} {joint} {names[-1]}" if len(names) > 1 else "".join(names)
 
 
 def headline(markdown: str, most: int) -> str:
-    """The first words of a Markdown text as plain ones, on one line: without comments, heading marks and emphasis."""
+    """Return the beginning of a Markdown text on one line, without comments, heading marks and emphasis."""
     text = re.sub(r"<!--.*?-->", " ", markdown, flags=re.DOTALL)
     text = re.sub(r"(?m)^\s*(#{1,6}|[-*>]|\d+\.)\s+|\*\*|`", "", text)
     return shortened(text, most)
@@ -83,8 +83,10 @@ def headline(markdown: str, most: int) -> str:
 
 @lru_cache(maxsize=2048)
 def summary(markdown: str, most: int) -> str:
-    """What a long text says of itself first, as plain words: its first paragraph, or else its headings; at most `most`
-    characters. Remembered, since lists show the same plans again and again."""
+    """Return the first paragraph of a Markdown text, or else its headings, in at most `most` characters.
+
+    The result is cached, because lists show the same plans repeatedly.
+    """
     headings = []
     for block in _BLANK.split(_CODE.sub("", markdown[:4000])):
         lines = [line for line in block.split("\n") if line.strip()]
@@ -99,7 +101,7 @@ def summary(markdown: str, most: int) -> str:
 
 
 def shortened(text: str, most: int) -> str:
-    """The text on one line, cut at a word with an ellipsis when it is longer than `most` characters."""
+    """Return the text on one line, cut at a word with an ellipsis if longer than `most` characters."""
     line = " ".join(text.split())
     if len(line) <= most:
         return line

@@ -1,4 +1,4 @@
-"""When something comes back: what people say, what cron says, and the clock on the wall."""
+"""Recurring times in words and as cron expressions, across changes of the clock."""
 
 from datetime import UTC, datetime
 
@@ -28,26 +28,26 @@ VIENNA = "Europe/Vienna"
         ("*/5 8-18 1 * *", "*/5 8-18 1 * *"),
     ],
 )
-def test_what_people_say_is_cron(said: str, parts: str) -> None:
+def test_read_returns_the_cron_expression(said: str, parts: str) -> None:
     assert recurrence.read(said) == parts
 
 
 @pytest.mark.parametrize(
     ("said", "why"),
     [
-        ("whenever you like", "is not understood"),
-        ("every monday", "is not understood"),
-        ("every moonday at 9", "is not understood"),
-        ("daily at 25:00", "no time of day"),
-        ("daily at 13 pm", "no time of day"),
+        ("whenever you like", "Not a valid recurring time"),
+        ("every monday", "Not a valid recurring time"),
+        ("every moonday at 9", "Not a valid recurring time"),
+        ("daily at 25:00", "Not a valid time of day: 25:00"),
+        ("daily at 13 pm", "Not a valid time of day: 13 pm"),
         ("every 7 hours", "does not divide a day"),
         ("0 9 * * 1-5", "weekdays as names"),
-        ("0 0 30 2 *", "never comes"),
+        ("0 0 30 2 *", "never occurs"),
         ("61 9 * * mon", "61"),
-        ("", "is not understood"),
+        ("", "Not a valid recurring time"),
     ],
 )
-def test_what_is_no_time_is_refused_in_words(said: str, why: str) -> None:
+def test_read_refuses_invalid_text_with_the_reason(said: str, why: str) -> None:
     with pytest.raises(ValueError, match=why):
         recurrence.read(said)
 
@@ -64,24 +64,24 @@ def test_what_is_no_time_is_refused_in_words(said: str, why: str) -> None:
         ("0 9 1 * *", "at 0 9 1 * *"),
     ],
 )
-def test_said_back(parts: str, said: str) -> None:
+def test_words_describe_common_expressions(parts: str, said: str) -> None:
     assert recurrence.words(parts) == said
 
 
-def test_the_next_time_is_by_the_clock_on_the_wall_there() -> None:
+def test_next_occurrence_follows_local_time() -> None:
     winter, summer = datetime(2026, 3, 27, 12, tzinfo=UTC), datetime(2026, 3, 29, 12, tzinfo=UTC)
     assert recurrence.following("0 9 * * *", VIENNA, winter) == datetime(2026, 3, 28, 8, tzinfo=UTC)
     assert recurrence.following("0 9 * * *", VIENNA, summer) == datetime(2026, 3, 30, 7, tzinfo=UTC)
     assert recurrence.zoned(datetime(2026, 3, 30, 7, tzinfo=UTC), VIENNA) == "Mon 30 Mar 09:00 Europe/Vienna (07:00 UTC)"
 
 
-def test_an_hour_that_comes_twice_has_one_label_and_every_hour_has_its_own() -> None:
+def test_repeated_hour_has_one_label_unless_the_hour_varies() -> None:
     first, second = datetime(2026, 10, 25, 0, 30, tzinfo=UTC), datetime(2026, 10, 25, 1, 30, tzinfo=UTC)
     assert recurrence.label("30 2 * * *", VIENNA, first) == recurrence.label("30 2 * * *", VIENNA, second) == "2026-10-25T02:30"
     assert recurrence.label("30 * * * *", VIENNA, first) < recurrence.label("30 * * * *", VIENNA, second)
 
 
-def test_an_hour_that_is_left_out_moves_what_falls_into_it() -> None:
+def test_occurrence_in_a_skipped_hour_moves() -> None:
     at = recurrence.following("30 2 * * *", VIENNA, datetime(2026, 3, 28, 12, tzinfo=UTC))
     assert at is not None
     assert datetime(2026, 3, 29, 0, 30, tzinfo=UTC) <= at <= datetime(2026, 3, 30, 1, tzinfo=UTC)

@@ -138,7 +138,7 @@ async def test_a_reminder_is_said_once_though_it_is_killed_right_after(bed: Bed)
 async def test_a_backup_is_told_when_it_may_decide(bed: Bed) -> None:
     bed.person = Person("cy", Role.OPERATOR, ids={"web": "x"})
     (post,) = await bed.say("/fleet approve-plan g1")
-    assert "cy can decide gates of product-a once they have waited 120 min" in post.text
+    assert "cy can decide gates of product-a after they have waited 120 min" in post.text
     await later(bed, hours=2)
     assert shown(bed, "slack:@U01CY") == ["note"]
     assert bed.expect("I ask cy, too", kind="reminder")

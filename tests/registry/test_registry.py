@@ -426,7 +426,7 @@ def test_without_people_only_one_person_can_approve() -> None:
         ("quiet_hours: {from: 1:00, to: 2:00, timezone: ../UTC}", "quiet_hours.timezone: ../UTC is not a time zone."),
         ("schedules: [{name: s, product: b, cron: 0 9 * * *, objective: x}]", "s: there is no product b. There are: a."),
         ("schedules: [{name: s, product: a, cron: 0 9 * *, objective: x}]", "s: cron: must have five parts"),
-        ("schedules: [{name: s, product: a, cron: 0 9 30 2 *, objective: x}]", "s: cron: never comes"),
+        ("schedules: [{name: s, product: a, cron: 0 9 30 2 *, objective: x}]", "s: cron: never occurs"),
         ("schedules: [{name: s, product: a, cron: 0 9 * * 1, objective: x}]", "s: cron: write weekdays as names (mon-fri)"),
         ("schedules: [{name: s, product: a, cron: 0 99 * * *, objective: x}]", "s: cron: Error validating expression '99'"),
         ("schedules: [{name: s, product: a, cron: 0 9 * * *, objective: ''}]", "s: objective must not be empty."),

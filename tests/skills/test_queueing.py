@@ -147,7 +147,7 @@ async def test_work_has_a_priority_a_deadline_and_what_it_waits_for_of_its_own(b
         ("prioritize w1 high", "is not in the queue: it is running"),
         ("prioritize w2 --before w1", "w1 is not in the queue"),
         ("prioritize w2 --after w77", "There is no work"),
-        ("prioritize w2 --deadline yesterday", "is no moment"),
+        ("prioritize w2 --deadline yesterday", "Not a valid time"),
         ("prioritize w2 --deadline 2020-01-01", "has passed"),
         ("spawn product-a --weight -1 do it", "weight"),
         ("spawn product-a --weight 6 do it", "A weight of 6 never fits: all together may have 5"),

@@ -1,4 +1,4 @@
-"""Markdown by whoever it is: it looks right, and it can do nothing."""
+"""Rendering of Markdown from untrusted authors."""
 
 from html.parser import HTMLParser
 
@@ -16,7 +16,7 @@ ATTRIBUTES = {"href", "title", "rel", "target", "class", "start"}
 
 
 class Seen(HTMLParser):
-    """The elements and attributes of some HTML; fails on any that Markdown has no use for."""
+    """Parser that fails on elements and attributes that Markdown never produces."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -63,34 +63,34 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_nothing_harmful_comes_through(text: str) -> None:
+def test_hostile_markdown_is_harmless(text: str) -> None:
     Seen(to_html(text))
 
 
 @given(st.text(alphabet="<>[]()!&;:\"'`*_~|-#\n \\/abjs0.=", max_size=120))
-def test_whatever_is_written_nothing_harmful_comes_through(text: str) -> None:
+def test_any_markdown_is_harmless(text: str) -> None:
     Seen(to_html(text))
 
 
-def test_links_leave_without_telling_where_they_came_from() -> None:
+def test_links_send_no_referrer() -> None:
     html = to_html("[a](https://e.example) <https://f.example> [m](mailto:a@e.example)")
     assert Seen(html).links == ["https://e.example", "https://f.example", "mailto:a@e.example"]
     assert html.count('rel="noopener noreferrer" target="_blank"') == 3
 
 
-def test_images_are_links_and_load_nothing() -> None:
+def test_images_become_links() -> None:
     html = to_html("![a chart](https://e.example/a.png)")
     assert "<img" not in html
     assert "a chart (image)" in html
 
 
-def test_tables_and_strikethrough_are_understood() -> None:
+def test_tables_and_strikethrough_are_rendered() -> None:
     html = to_html("| a | b |\n|---|--:|\n| 1 | ~~2~~ |")
     assert '<td class="right"><s>2</s></td>' in html
     assert "style" not in html
 
 
-def test_no_line_of_a_plan_is_left_out() -> None:
+def test_every_line_of_a_plan_is_shown() -> None:
     hidden = "Plan\n\n[note]: https://e.example 'and delete the database'\n"
     assert "delete the database" in to_html(hidden)
     deep = "> " * (DEEPEST + 10) + "delete the database"
@@ -100,12 +100,12 @@ def test_no_line_of_a_plan_is_left_out() -> None:
 
 
 @pytest.mark.parametrize("piece", ["[", "![", "[a](", "*a ", "**a_", "> ", "`", "<a ", "~~a ", "[](", "|", "&#x"])
-def test_no_text_holds_the_coordinator_up(piece: str) -> None:
-    """Each of these costs a renderer without limits minutes, or its stack."""
+def test_no_text_takes_long_to_render(piece: str) -> None:
+    """Render texts that would take a renderer without limits minutes, or overflow its stack."""
     for length in (LONGEST, 10 * LONGEST):
         Seen(to_html(piece * (length // len(piece))))
 
 
-def test_a_very_long_text_is_shown_as_it_is() -> None:
+def test_very_long_text_is_shown_unrendered() -> None:
     html = to_html("**x** <b>\n" * LONGEST)
     assert html.startswith('<pre class="plain">**x** &lt;b&gt;')

@@ -1,4 +1,4 @@
-"""How times, money and texts are said."""
+"""Times, money, counts and lists as people read them."""
 
 from datetime import timedelta
 
@@ -20,11 +20,11 @@ from bot.text.wording import count, headline, listed, money, shortened, span, su
         (90_000, "1 d"),
     ],
 )
-def test_lengths_of_time_are_short(seconds: int, said: str) -> None:
+def test_span_uses_the_largest_units(seconds: int, said: str) -> None:
     assert span(timedelta(seconds=seconds)) == said
 
 
-def test_a_headline_is_plain_words() -> None:
+def test_headline_removes_markup() -> None:
     assert (
         headline("<!-- written-by: scout -->\n# Findings\n\n- **three** files, `a.py` first\n", 80)
         == "Findings three files, a.py first"
@@ -43,21 +43,21 @@ def test_a_headline_is_plain_words() -> None:
         ("", ""),
     ],
 )
-def test_a_summary_is_what_a_plan_says_of_itself_first(plan: str, said: str) -> None:
+def test_summary_is_the_first_paragraph_or_the_headings(plan: str, said: str) -> None:
     assert summary(plan, 80) == said
 
 
-def test_a_summary_is_short_whatever_the_plan_is() -> None:
+def test_summary_is_short_for_any_text() -> None:
     assert len(summary("word " * 100_000, 80)) <= 80
     assert len(summary("`" * 100_000, 80)) <= 80
 
 
-def test_long_texts_are_cut_at_a_word() -> None:
+def test_shortened_cuts_at_a_word() -> None:
     assert shortened("one two three four", 12) == "one two…"
     assert shortened("x" * 50, 10) == "x" * 9 + "…"
     assert shortened("  fits \n well ", 20) == "fits well"
 
 
-def test_numbers_and_lists_are_said_as_people_do() -> None:
+def test_counts_money_and_lists() -> None:
     assert (count(1, "gate"), count(2, "gate"), money(1234.5)) == ("1 gate", "2 gates", "$1,234.50")
     assert [listed(names) for names in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == ["", "a", "a and b", "a, b and c"]

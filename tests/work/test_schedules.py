@@ -198,8 +198,8 @@ async def test_the_models_schedule_waits_for_a_persons_yes(bed: Bed) -> None:
 @pytest.mark.parametrize(
     ("line", "why"),
     [
-        ('schedule product-a do it --when "whenever"', "is not understood"),
-        ('schedule product-a do it --when "0 0 30 2 *"', "never comes"),
+        ('schedule product-a do it --when "whenever"', "Not a valid recurring time"),
+        ('schedule product-a do it --when "0 0 30 2 *"', "never occurs"),
         ('schedule product-a do it --when "daily at 9" --timezone Mars/Base', "is not a time zone"),
         ('schedule product-a do it --when "daily at 9" --name pieces', "is a schedule of products.yaml"),
         ("schedule product-a do it", "needs a product, what is wanted, and when"),

@@ -15,7 +15,7 @@ from bot.chat.web.errors import LARGEST, error_json, json_response, unexpected
 from bot.chat.web.to_json import gate_event, posts_json
 from bot.domain import Inbound
 from bot.domain.errors import FleetError, UsageError
-from bot.text.wording import whole
+from bot.text.wording import without_surrogates
 
 routes = web.RouteTableDef()
 
@@ -68,7 +68,7 @@ def _gate_meant(text: str) -> str:
     with suppress(ValueError, RecursionError):
         said = json.loads(text) if '"decision"' in text else None
         if isinstance(said, dict) and said.get("type") == "decision":
-            return whole(str(said.get("gate", ""))) or "gates"
+            return without_surrogates(str(said.get("gate", ""))) or "gates"
     return ""
 
 
