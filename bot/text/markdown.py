@@ -46,7 +46,7 @@ def _plain(text: str) -> str:
 
 
 class _Safe(MarkdownIt):
-    def validateLink(self, url: str) -> bool:  # noqa: N802  the library's name
+    def validateLink(self, url: str) -> bool:  # noqa: N802  the name is the library's
         return url.strip().lower().startswith(LINKS)
 
 

@@ -14,8 +14,8 @@ LONGEST_FILE = 300
 BROAD = {"Exception", "BaseException"}
 CATCH_ALL = {
     "bot/conversation/router.py": "an inbound event",
-    "bot/chat/web/sockets.py": "an inbound event",
-    "bot/chat/web/refusals.py": "an inbound event",
+    "bot/chat/web/receive.py": "an inbound event",
+    "bot/chat/web/errors.py": "an inbound event",
     "bot/engine/supervised.py": "an inbound event",
     "bot/supervisor/connection.py": "an inbound event",
     "bot/chat/discord/connection.py": "a job",
