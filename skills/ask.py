@@ -51,7 +51,7 @@ async def ask(args: Args, context: SkillContext) -> SkillResult:
         shortened(args.question, 90),
         args.question + RULES.format(name=context.person.name),
         marker=mark("q", context.request, fleet.store.origin),
-        kind="question",
+        question=True,
     )
     fleet.store.threads.bind(product, mail, context.conversation, None)
     answer, shown = await _answer(context, product, mail, args.wait)
@@ -98,6 +98,4 @@ async def _answer(context: SkillContext, product: str, mail: str, seconds: float
 
 
 def _reply(fleet: "Fleet", product: str, mail: str) -> Mail | None:
-    return next(
-        (each for each in fleet.store.mail.newest(product, 50) if each.thread == mail and each.sender != "operator"), None
-    )
+    return next((each for each in fleet.store.mail.newest(product, 50) if each.thread == mail and not each.ours), None)

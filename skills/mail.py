@@ -7,7 +7,7 @@ text it sends that text to an agent (operators only). To hand over work use spaw
 from typing import TYPE_CHECKING, Any
 
 from bot.commands.skill import Role, SkillArgs, SkillContext, SkillResult, Table, option, skill, words
-from bot.domain import Mail, access
+from bot.domain import LEAD, Mail, access
 from bot.domain.errors import NotAllowed, NotFound, UsageError
 from bot.gates.lifecycle import decides_nothing, plain_title
 from bot.text.quoting import quoted
@@ -78,7 +78,7 @@ async def _send(args: Args, product: str, context: SkillContext) -> SkillResult:
     if not args.text or not args.to:
         raise UsageError("What is to be sent?", f"Say `/fleet mail {product} --to {args.to} …` and the text.")
     decides_nothing(args.text)
-    if args.to == "coordinator":
+    if args.to == LEAD:
         room_to_wake(fleet, product)
     else:
         session(fleet, product, args.to)
@@ -96,7 +96,7 @@ def _concerns(mail: Mail, agent: str | None) -> bool:
 
 def _line(mail: Mail, fleet: "Fleet") -> str:
     ago = since(mail.created_at, fleet.now())
-    return f"`{mail.id}` {ago} ago, {mail.sender} → {mail.recipient}, {mail.type}: {shortened(plain_title(mail.subject), 100)}"
+    return f"`{mail.id}` {ago} ago, {mail.sender} → {mail.recipient}, {mail.label}: {shortened(plain_title(mail.subject), 100)}"
 
 
 def _table(found: list[Mail], fleet: "Fleet") -> Table:
@@ -106,7 +106,7 @@ def _table(found: list[Mail], fleet: "Fleet") -> Table:
             since(each.created_at, fleet.now()),
             each.sender,
             each.recipient,
-            each.type,
+            each.label,
             shortened(plain_title(each.subject), 80),
         )
         for each in found
@@ -119,7 +119,7 @@ def _json(mail: Mail) -> dict[str, Any]:
         "id": mail.id,
         "from": mail.sender,
         "to": mail.recipient,
-        "type": mail.type,
+        "type": mail.label,
         "priority": mail.priority,
         "subject": mail.subject,
         "body": mail.body,

@@ -4,7 +4,7 @@ bed = Bed(tmp_path)
 async with bed:
     await bed.say("/fleet spawn product-a fix the test")
     bed.expect("w1")
-    bed.engine.push_mail("product-a", type="result", body="done", thread=bed.work("w1").mail)
+    bed.engine.push_mail("product-a", kind=MailKind.FINISHED, body="done", thread=bed.work("w1").mail)
     await bed.settled()
 `await bed.crash()` forgets everything but the store and the engine, as kill -9 does, and starts anew.
 """
@@ -22,7 +22,7 @@ from bot.commands import catalogue
 from bot.conversation.platform import Chat
 from bot.conversation.router import Router
 from bot.conversation.turns import Turns
-from bot.domain import Gate, GateState, Inbound, Person, Post, Press, Role, Session, Work
+from bot.domain import MailKind, Gate, GateState, Inbound, Person, Post, Press, Role, Session, Work
 from bot.fleet import Change, Fleet
 from bot.jobs.loop import Jobs
 from bot.jobs.model_choice import Judgement

@@ -18,7 +18,7 @@ from bot.agent import claude
 from bot.chat.web import errors as web_errors
 from bot.cli import main
 from bot.commands import catalogue
-from bot.domain import GateKind, GateState, Role, Work, WorkState, errors
+from bot.domain import GateKind, GateState, MailKind, Role, Work, WorkState, errors
 from bot.registry.yamlmodel import Section
 from bot.settings import VARIABLES
 from bot.work import status, views
@@ -134,7 +134,7 @@ def test_every_error_is_described_with_its_status() -> None:
 async def test_shapes_are_described(tmp_path: Path) -> None:
     async with Bed(tmp_path) as bed:
         work = bed.store.work.add(Work("", "product-a", "x", WorkState.QUEUED, bed.clock(), bed.clock()), "r")[0]
-        bed.engine.push_mail("product-a", type="decision_gate", subject="Plan", body="do it")
+        bed.engine.push_mail("product-a", kind=MailKind.PLAN, subject="Plan", body="do it")
         await bed.settled()
         gate = bed.open_gate()
         post = bed.heard[-1]

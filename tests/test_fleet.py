@@ -6,14 +6,15 @@ from typing import Any
 
 import pytest
 
-from bot.domain import GateState, Trouble, WorkState
+from bot.domain import GateState, MailKind, Trouble, WorkState
 from bot.domain.errors import Conflict, EngineError
+from bot.engine.base import Answer
 from bot.gates.decide import decide
 from bot.work import capacity
 from bot.work.status import status as fleet_status
 from tests.bed import Bed
 
-PLAN: dict[str, Any] = {"options": ["approve", "revise", "reject"], "taskId": "t-1", "revision": 1}
+PLAN: dict[str, Any] = {"task": "t-1", "revision": 1}
 
 
 @pytest.fixture
@@ -30,9 +31,7 @@ async def ask(bed: Bed, text: str = "/fleet spawn product-a fix the failing test
 async def plan(bed: Bed, revision: int = 1, body: str = "1. Look\n2. Mend") -> None:
     thread = bed.work("w1").mail
     payload = {**PLAN, "revision": revision}
-    bed.engine.push_mail(
-        "product-a", type="decision_gate", subject="Plan ready: t-1", body=body, payload=payload, thread=thread
-    )
+    bed.engine.push_mail("product-a", kind=MailKind.PLAN, subject="Plan ready: t-1", body=body, **payload, thread=thread)
     await bed.settled()
 
 
@@ -42,7 +41,7 @@ async def test_an_objective_reaches_the_coordinator_once_and_its_result_comes_ba
     assert sent.marker == bed.work("w1").marker
     assert "fix the failing test" in sent.args["body"]
     assert bed.work("w1").state is WorkState.RUNNING
-    bed.engine.push_mail("product-a", type="result", subject="Mended", body="The test passes.", thread=mail)
+    bed.engine.push_mail("product-a", kind=MailKind.FINISHED, subject="Mended", body="The test passes.", thread=mail)
     await bed.settled()
     assert bed.work("w1").state is WorkState.DONE
     report = bed.expect("product-a", "The test passes.", kind="report")
@@ -58,11 +57,11 @@ async def test_the_same_request_twice_is_one_piece_of_work(bed: Bed) -> None:
 
 async def test_a_scout_is_started_under_a_name_of_its_own_and_its_findings_are_reported(bed: Bed) -> None:
     await bed.say("/fleet spawn product-a --capability scout look at the tests")
-    (slung,) = bed.engine.calls_of("sling")
-    agent = slung.args["agent"]
+    (started,) = bed.engine.calls_of("start_worker")
+    agent = started.args["agent"]
     assert agent.startswith("scout-w1-")
-    assert "look at the tests" in slung.args["brief"]
-    bed.engine.push_mail("product-a", sender=agent, recipient="coordinator", type="worker_done", body="Three files.")
+    assert "look at the tests" in started.args["brief"]
+    bed.engine.push_mail("product-a", sender=agent, recipient="coordinator", kind=MailKind.WORKER_FINISHED, body="Three files.")
     await bed.settled()
     bed.expect("Three files.", agent, kind="report")
     assert bed.work("w1").state is WorkState.DONE
@@ -73,7 +72,7 @@ async def test_what_there_is_no_room_for_waits_and_says_why(bed: Bed) -> None:
         await bed.say(f"/fleet spawn {product} do it")
     waiting = bed.work("w3")
     assert (waiting.state, waiting.reason) == (WorkState.QUEUED, "waits for a session (2 of 2 in use)")
-    bed.engine.push_mail("product-b", type="result", body="done", thread=bed.work("w2").mail)
+    bed.engine.push_mail("product-b", kind=MailKind.FINISHED, body="done", thread=bed.work("w2").mail)
     await bed.settled()
     assert bed.work("w3").state is WorkState.RUNNING
 
@@ -86,12 +85,12 @@ async def test_a_plan_becomes_a_gate_and_approval_reaches_the_engine_once(bed: B
     bed.expect("waits for you", gate.id, kind="gate")
     await bed.say(f"/fleet approve-plan {gate.id}")
     (reply,) = bed.engine.calls_of("reply")
-    assert reply.args["body"] == "DECISION: approve"
+    assert reply.args["answer"] == Answer("approve")
     assert reply.args["plan"] == gate.body
     assert bed.fleet.gate(gate.id).state is GateState.DELIVERED
     assert bed.work("w1").state is WorkState.RUNNING
     bed.expect("Approved by ana", kind="outcome")
-    bed.engine.push_mail("product-a", type="result", body="done", thread=mail)
+    bed.engine.push_mail("product-a", kind=MailKind.FINISHED, body="done", thread=mail)
     await bed.settled()
     assert bed.work("w1").state is WorkState.DONE
 
@@ -101,7 +100,7 @@ async def test_requested_changes_bring_revision_two_with_what_changed(bed: Bed) 
     await plan(bed)
     decide(bed.fleet, "g1", "changes", bed.person, note="test it too")
     await bed.settled()
-    assert bed.engine.calls_of("reply")[0].args["body"] == "DECISION: revise: test it too"
+    assert bed.engine.calls_of("reply")[0].args["answer"] == Answer("changes", "test it too")
     await plan(bed, 2, "1. Look\n2. Mend\n3. Test")
     gate = bed.open_gate()
     assert (gate.revision, gate.previous) == (2, "g1")
@@ -118,7 +117,7 @@ async def test_a_newer_revision_takes_the_place_of_an_undecided_one(bed: Bed) ->
 
 async def test_mail_seen_twice_is_reported_once(bed: Bed) -> None:
     mail = await ask(bed)
-    result = bed.engine.push_mail("product-a", type="result", body="done once", thread=mail)
+    result = bed.engine.push_mail("product-a", kind=MailKind.FINISHED, body="done once", thread=mail)
     bed.engine.push_again(result)
     await bed.crash()
     bed.engine.push_again(result)
@@ -129,7 +128,9 @@ async def test_mail_seen_twice_is_reported_once(bed: Bed) -> None:
 async def test_five_agents_that_finish_at_once_are_one_message(bed: Bed) -> None:
     bed.engine.go_down()
     for number in range(5):
-        bed.engine.push_mail("product-a", sender=f"builder-{number}", type="result", subject=f"part {number}", body="done")
+        bed.engine.push_mail(
+            "product-a", sender=f"builder-{number}", kind=MailKind.FINISHED, subject=f"part {number}", body="done"
+        )
     bed.engine.come_up()
     await bed.settled()
     assert len(bed.posts("report")) == 1
@@ -140,21 +141,21 @@ async def test_mail_that_came_while_the_bot_was_down_is_taken_in_at_the_next_sta
     mail = await ask(bed)
     await bed.kill()
     bed.engine.listener = None
-    bed.engine.push_mail("product-a", type="result", body="while you slept", thread=mail)
+    bed.engine.push_mail("product-a", kind=MailKind.FINISHED, body="while you slept", thread=mail)
     await bed.start()
     await bed.settled()
     assert [post.text.count("while you slept") for post in bed.posts("report")] == [1]
 
 
-@pytest.mark.parametrize("op", ["send", "sling"])
+@pytest.mark.parametrize("op", ["send", "start_worker"])
 async def test_a_start_whose_answer_was_lost_is_not_done_twice(bed: Bed, op: str) -> None:
     bed.engine.lose_answer(op)
-    await bed.say(f"/fleet spawn product-a {'--capability scout ' if op == 'sling' else ''}look")
+    await bed.say(f"/fleet spawn product-a {'--capability scout ' if op == 'start_worker' else ''}look")
     assert bed.work("w1").state is WorkState.STARTING
     await bed.crash()
     assert bed.work("w1").state is WorkState.RUNNING
     box = bed.engine.box("product-a")
-    assert len([each for each in box.mail if each.sender == "operator"]) + len(box.started) == 1
+    assert len([each for each in box.mail if each.ours]) + len(box.started) == 1
 
 
 async def test_a_decision_whose_delivery_was_lost_is_delivered_once(bed: Bed) -> None:
@@ -166,7 +167,7 @@ async def test_a_decision_whose_delivery_was_lost_is_delivered_once(bed: Bed) ->
     assert bed.fleet.gate("g1").state is GateState.DECIDED
     await bed.crash()
     assert bed.fleet.gate("g1").state is GateState.DELIVERED
-    answers = [each for each in bed.engine.box("product-a").mail if each.sender == "operator" and each.thread]
+    answers = [each for each in bed.engine.box("product-a").mail if each.ours and each.thread]
     assert len(answers) == 1
 
 
@@ -223,7 +224,9 @@ async def test_what_writes_is_not_started_again_by_itself(bed: Bed) -> None:
 
 async def test_a_restarted_runtime_is_said_and_its_work_starts_again_with_a_recap(bed: Bed) -> None:
     await ask(bed)
-    bed.engine.push_mail("product-a", type="status", subject=f"Began {bed.work('w1').marker}", body="Looking at tests.")
+    bed.engine.push_mail(
+        "product-a", kind=MailKind.PROGRESS, subject=f"Began {bed.work('w1').marker}", body="Looking at tests."
+    )
     bed.engine.go_down("the container stopped")
     await bed.settled()
     assert fleet_status(bed.fleet).products[0].state == "trouble"
@@ -269,7 +272,7 @@ async def test_status_puts_what_hurts_first(bed: Bed) -> None:
     await bed.say("/fleet spawn product-c write")
     await ask(bed, "/fleet spawn product-a mend")
     bed.engine.set_trouble("product-b", Trouble("engine_missing", "ov is not there."))
-    bed.engine.push_mail("product-a", type="question", subject="Which?", body="Which one?")
+    bed.engine.push_mail("product-a", kind=MailKind.QUESTION, subject="Which?", body="Which one?")
     await bed.settled()
     assert [each.name for each in fleet_status(bed.fleet).products] == ["product-b", "product-a", "product-c"]
 
@@ -283,7 +286,7 @@ async def test_a_thousand_open_gates_take_no_more_questions_to_the_store_than_on
         bed.store.database._db.set_trace_callback(None)
         return len(said)
 
-    bed.engine.push_mail("product-a", type="question", subject="Which?", body="Which one?")
+    bed.engine.push_mail("product-a", kind=MailKind.QUESTION, subject="Which?", body="Which one?")
     await bed.settled()
     few = asked()
     with bed.store.transaction():

@@ -15,7 +15,7 @@ from typing import Any
 
 from bot.domain import Mail, Product, Snapshot
 from bot.engine.base import EngineEvent, MailArrived, RuntimeUp, SnapshotChanged
-from bot.engine.supervised import OverstoryEngine
+from bot.engine.supervised import SupervisedEngine
 from bot.engine.transport import Transport
 from bot.engine.unix import UnixTransport
 from tests.ending import end_everything_in
@@ -155,7 +155,7 @@ class Yard:
 
     def __init__(self, folder: Path, template: Path, shared: Supervisor | None = None) -> None:
         self.folder, self._template, self._shared = folder, template, shared
-        self._engines: list[OverstoryEngine] = []
+        self._engines: list[SupervisedEngine] = []
         self._supervisors: list[Supervisor] = []
 
     def product(self, name: str) -> Product:
@@ -177,10 +177,10 @@ class Yard:
 
     async def engine(
         self, transport: Transport | Supervisor, *products: Product, cursors: Mapping[str, str] | None = None
-    ) -> tuple[OverstoryEngine, Ear]:
+    ) -> tuple[SupervisedEngine, Ear]:
         """A client of a supervisor that watches these products, and what it hears."""
         chosen = UnixTransport(transport.socket) if isinstance(transport, Supervisor) else transport
-        engine, ear = OverstoryEngine(chosen), Ear()
+        engine, ear = SupervisedEngine(chosen), Ear()
         self._engines.append(engine)
         await engine.open(ear)
         await engine.watch(products, cursors or {})

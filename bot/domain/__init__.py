@@ -4,15 +4,18 @@ Times are timezone-aware UTC datetimes, money is US dollars, memory is MiB. Ids 
 """
 
 from bot.domain.gates import Action, Decision, Gate, GateKind, GateState
+from bot.domain.mail import Author, Mail, MailKind
 from bot.domain.people import Person, Role, to_person
 from bot.domain.products import Approvals, Budget, ChannelRef, Product
-from bot.domain.sessions import Mail, Session, Snapshot, Trouble
+from bot.domain.sessions import LEAD, Session, Snapshot, Trouble
 from bot.domain.talk import Card, Inbound, Post, Press, Suggestion
 from bot.domain.work import Work, WorkState
 
 __all__ = [
+    "LEAD",
     "Action",
     "Approvals",
+    "Author",
     "Budget",
     "Card",
     "ChannelRef",
@@ -22,6 +25,7 @@ __all__ = [
     "GateState",
     "Inbound",
     "Mail",
+    "MailKind",
     "Person",
     "Post",
     "Press",

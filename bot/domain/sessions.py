@@ -1,8 +1,11 @@
-"""Engine state as the fleet sees it: sessions, snapshots, messages."""
+"""Engine state as the fleet sees it: sessions and snapshots."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Final
+
+LEAD: Final = "coordinator"
+"""Name of every product's lead agent, which plans and distributes the work, whatever its engine calls it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +24,16 @@ class Session:
     last_activity: datetime | None = None
     pid: int | None = None
     alive: bool = True
-    """Whether its process was found; the engine's own table can be out of date."""
+    """True if its process was found. The engine's own table can be out of date."""
+
+    @property
+    def lead(self) -> bool:
+        """True for the product's lead agent."""
+        return self.agent == LEAD
 
     @property
     def active(self) -> bool:
-        """Whether it occupies a place: running or about to."""
+        """True while it runs or is about to."""
         return self.alive and self.state in {"booting", "working", "in_turn", "between_turns", "stalled"}
 
 
@@ -62,22 +70,3 @@ class Snapshot:
     def active(self) -> tuple[Session, ...]:
         """The sessions that occupy a place."""
         return tuple(session for session in self.sessions if session.active)
-
-
-@dataclass(frozen=True, slots=True)
-class Mail:
-    """One engine message, as stored by the engine. `cursor` is its place in the product's mailbox."""
-
-    id: str
-    product: str
-    sender: str
-    recipient: str
-    type: str
-    subject: str
-    body: str
-    created_at: datetime
-    thread: str | None = None
-    priority: str = "normal"
-    payload: dict[str, Any] = field(default_factory=dict)
-    read: bool = False
-    cursor: str = ""

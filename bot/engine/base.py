@@ -1,16 +1,30 @@
-"""The Engine port: what the coordinator asks of the engine, wherever products run and whichever version they use.
+"""The Engine port: what the fleet asks of an engine, in the fleet's words.
 
-Contract, held by `tests/contracts/engine.py` on every implementation:
+Contract, which `tests/contracts/engine.py` checks on every implementation:
 
 - Every operation names one product. A product in trouble (path missing, not initialised, engine missing) fails with its
-  own `EngineError`; no trouble of one product reaches another.
-- `watch` replaces the set of products and replays, for each, every mail after the cursor that is handed in; then new
-  mail and changed snapshots arrive at the listener as they happen (mail within a quarter of a second). The same mail may
-  arrive twice; its id never changes. Nothing is marked as read.
-- An operation with a `marker` happens at most once for that marker, also when it is repeated after a lost answer or by a
+  own `EngineError`. It never affects another product.
+- `watch` replaces the set of products and replays every message after the cursor that is passed in. After that, new mail
+  and changed snapshots reach the listener as they happen (mail within a quarter of a second). The same mail may arrive twice
+  with the same id. Nothing is marked as read.
+- An operation with a `marker` happens at most once for that marker, even when it is repeated after a lost response or by a
   new process: the engine's own records are searched for the marker first.
-- When the runtime cannot be reached, operations raise `RuntimeUnreachable`, the listener hears `RuntimeDown` once, and
-  after the connection is back `RuntimeUp` once, followed by a replay as after `watch`.
+- When the runtime is unreachable, operations raise `RuntimeUnreachable` and the listener gets `RuntimeDown` once. After
+  the connection is back it gets `RuntimeUp` once, followed by a replay as after `watch`.
+
+Adding an engine takes one folder in `bot.supervisor.drivers`, because only a driver knows its engine's types, addresses and
+texts. It emits:
+
+- Mail with a `kind` of `MailKind`, an `author` of `Author`, and `to_people`. The kinds `plan`, `decision`, `question` and
+  `escalation` are only for messages that ask people something (or a `question` from the operator to an agent). A reply that
+  may have its kind only from the message it answers is `inherited`. `task` and `revision` tie the revisions of one plan
+  together, `plan` is its text where the body is not, and `thread` is the id of the thread's first message. `label` is the
+  engine's own type, which people see and nothing interprets.
+- Snapshots whose `coordinator` tells whether the lead agent runs. Everywhere the lead agent has the name `bot.domain.LEAD`.
+- Errors with a code of `bot.supervisor.protocol.ERROR_CODES`.
+
+It also renders for its agents what the fleet passes as values: an `Answer` and a `Reporting`. Its texts for decisions are added
+to `bot.engine.decisions`.
 """
 
 from abc import ABC, abstractmethod
@@ -19,24 +33,24 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from bot.domain import Mail, Product, Snapshot
+from bot.domain import LEAD, Mail, Product, Snapshot
 
 
 @dataclass(frozen=True, slots=True)
 class RuntimeInfo:
-    """What answers at the other end: shown by `doctor` and at start-up."""
+    """The supervisor's description of its runtime, shown by `doctor` and at start-up."""
 
     name: str
-    """Of the runtime: `local`, `overstory-runtime`, or its name in the registry."""
+    """`local`, `overstory-runtime`, or the runtime's name in the registry."""
     kind: str
     """`rehearsal`, `local`, `docker` or `socket`."""
     engine: str = ""
-    """Version of the engine as it prints it; empty when there is none."""
+    """Version as the engine prints it, empty if there is no engine."""
     rehearsal: bool = False
     boot: str = ""
-    """Changes whenever the supervisor is started anew."""
+    """Id that changes with every start of the supervisor."""
     life: str = ""
-    """Changes whenever the machine or container it runs on is started anew; empty where that is not known."""
+    """Id that changes with every start of the machine or container, empty where unknown."""
     cpu_percent: float = 0.0
     memory_mib: float = 0.0
     memory_limit_mib: float | None = None
@@ -53,14 +67,14 @@ class MailArrived:
 
 @dataclass(frozen=True, slots=True)
 class SnapshotChanged:
-    """Sessions, cost or trouble of a product changed."""
+    """A product's sessions, cost or trouble have changed."""
 
     snapshot: Snapshot
 
 
 @dataclass(frozen=True, slots=True)
 class RuntimeDown:
-    """The runtime stopped answering; retried with backoff until it is back."""
+    """The runtime stopped answering. The connection is retried with backoff."""
 
     runtime: str
     reason: str
@@ -68,13 +82,12 @@ class RuntimeDown:
 
 @dataclass(frozen=True, slots=True)
 class RuntimeUp:
-    """The runtime answers; `restarted` when it was started anew itself (container, machine), so that its sessions are gone.
-
-    A supervisor that was only replaced is none: sessions go on without it."""
+    """The runtime answers. Sessions survive when only the supervisor was replaced."""
 
     runtime: str
     info: RuntimeInfo
     restarted: bool = False
+    """True when the container or machine itself was restarted, which ended its sessions."""
 
 
 EngineEvent = MailArrived | SnapshotChanged | RuntimeDown | RuntimeUp
@@ -82,147 +95,180 @@ Listener = Callable[[EngineEvent], None]
 
 
 @dataclass(frozen=True, slots=True)
+class Reporting:
+    """Request to report on an objective to the operator. The driver adds its engine's rules to the text."""
+
+    asked_by: str
+    """Name of the person for whom the work is done."""
+    marker: str
+    """Marker for the subject of every report."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """People's answer to a message that asked them something. The driver renders it."""
+
+    choice: str
+    """`approve`, `changes`, `reject`, an option of the message, or `answer`, whose text is the note."""
+    note: str = ""
+    context: str = ""
+    """Markdown that follows the answer, for a reader that does not know the question."""
+    reporting: Reporting | None = None
+    """Set when the context hands over an objective."""
+
+
+@dataclass(frozen=True, slots=True)
 class Started:
-    """A worker that was started: its agent name and branch."""
+    """A started worker: its agent name and branch."""
 
     agent: str
     branch: str = ""
     already: bool = False
-    """True when the marker showed that it had been started before."""
+    """True when the marker showed that it was started before."""
 
 
 class Receipt(StrEnum):
-    """How far a mail got with its recipient, as far as the engine lets one see."""
+    """Progress of a message at its recipient, as far as the engine shows it."""
 
     WAITING = "waiting"
     """Not read yet."""
     READ = "read"
-    """Handed to the agent; nothing heard of it since."""
+    """Handed to the agent, without activity since."""
     TAKEN = "taken"
     """The agent has acted after reading it."""
     LOST = "lost"
-    """Marked as read by a hook, yet never shown to the model: send it again, with another marker."""
+    """Marked as read by a hook but never shown to the model. Send it again with another marker."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileChange:
-    """One file that an adoption changes, or changes back."""
+    """One file that an adoption changes or restores."""
 
     path: str
-    """Within the product."""
+    """Path within the product."""
     why: tuple[str, ...]
     diff: str
-    """As `diff -u` shows it."""
+    """Unified diff."""
 
 
 @dataclass(frozen=True, slots=True)
 class Adoption:
-    """What a product lacks for the fleet (or what undoing an adoption takes back), and whether that was done now."""
+    """Changes that make a product ready for the fleet, or that undo an adoption."""
 
     done: bool
+    """True if the changes were made by this call."""
     initialises: bool = False
-    """Whether the engine prepares (or has prepared) the repository first, which it does once and never again."""
+    """True if the engine prepares (or has prepared) the repository first. It does so only once."""
     changes: tuple[FileChange, ...] = ()
     digest: str = ""
-    """Names exactly these changes; empty when there is nothing to do."""
+    """Id of exactly these changes, empty when there is nothing to do."""
     notes: tuple[str, ...] = ()
-    """What a person should know beside them."""
+    """Remarks for the person who decides."""
     obstacles: tuple[str, ...] = ()
-    """What stands against doing it now, in words: changes that are not committed, agents at work."""
+    """Reasons against doing it now, such as uncommitted changes or running agents."""
     commit: str = ""
-    """Short id of the commit that was made; empty when git keeps none of these files."""
+    """Short id of the commit, empty when git tracks none of these files."""
     backup: str = ""
-    """Folder, in the runtime, with the files as they were."""
+    """Folder in the runtime with the previous files."""
 
     @property
     def needed(self) -> bool:
-        """Whether there is anything to do, or was."""
+        """True if there is, or was, anything to do."""
         return bool(self.changes) or self.initialises
 
 
 class Engine(ABC):
-    """The engine of every product, behind one object."""
+    """The engines of all products, behind one object."""
 
     @abstractmethod
     async def open(self, listener: Listener) -> None:
-        """Begin to connect, in the background; events go to `listener` (called on the event loop, must not block)."""
+        """Connect in the background. The listener is called on the event loop and must not block."""
 
     @abstractmethod
     async def close(self) -> None:
-        """Let go of the connection. Sessions go on."""
+        """Close the connections. Sessions keep running."""
 
     @abstractmethod
     async def watch(self, products: Sequence[Product], cursors: Mapping[str, str]) -> None:
-        """Tend exactly these products from now on; replay each one's mail after its cursor (absent: all of it).
+        """Watch exactly these products, replaying each one's mail after its cursor (all of it without a cursor).
 
-        Never fails for want of a runtime: what cannot be reached now is watched once it is back."""
+        Never fails because a runtime is unreachable: its products are watched once it is back."""
 
     @abstractmethod
     def runtimes(self) -> tuple[RuntimeInfo, ...]:
-        """The runtimes that answer now."""
+        """Return the runtimes that answer now."""
 
     @abstractmethod
     async def snapshot(self, products: Sequence[str] = ()) -> tuple[Snapshot, ...]:
-        """The state of these products (all, if none are named), one round trip for each runtime.
+        """Return the state of these products, or of all if none is named, in one round trip per runtime.
 
-        A product in trouble has `trouble` set in place of an error."""
+        A product in trouble has `trouble` set instead of raising."""
 
     @abstractmethod
     async def start(self, product: str) -> None:
-        """See that the product's coordinator runs; a dead one is cleared away and started anew."""
+        """Start the product's lead agent unless it runs. A dead one is cleared away first."""
 
     @abstractmethod
     async def send(
-        self, product: str, subject: str, body: str, *, marker: str, to: str = "coordinator", kind: str = "dispatch"
+        self,
+        product: str,
+        subject: str,
+        body: str,
+        *,
+        marker: str,
+        to: str = LEAD,
+        question: bool = False,
+        reporting: Reporting | None = None,
     ) -> str:
-        """Mail an agent as `operator`, starting the coordinator if it is the recipient. Returns the mail's id.
+        """Send a message as the operator and return its id.
 
-        The marker is put at the end of the subject."""
+        The lead agent is started if it is the recipient. `question` asks for an answer instead
+        of work. The marker is put at the end of the subject."""
 
     @abstractmethod
-    async def reply(self, product: str, mail: str, body: str, *, marker: str, plan: str | None = None) -> str:
-        """Answer a mail as `operator` in its thread and wake the recipient. Returns the reply's id.
+    async def reply(self, product: str, mail: str, answer: Answer, *, marker: str, plan: str | None = None) -> str:
+        """Answer a message as the operator in its thread, wake the recipient, and return the reply's id.
 
-        The marker is put at the end of the body. `plan` is the text that was approved, where the answer approves a plan:
-        an engine that reads approved plans from a file finds it there."""
+        The marker is put at the end of the body. `plan` is the approved text, for an engine that reads approved plans from a
+        file."""
 
     @abstractmethod
     async def receipt(self, product: str, mail: str) -> Receipt:
-        """How far a mail that was sent got with its recipient."""
+        """Return the progress of a sent message at its recipient."""
 
     @abstractmethod
-    async def sling(self, product: str, *, agent: str, capability: str, task: str, brief: str, marker: str) -> Started:
-        """Start one worker with a Markdown brief; returns once it runs, not when it ends."""
+    async def start_worker(self, product: str, *, agent: str, capability: str, task: str, brief: str, marker: str) -> Started:
+        """Start one worker with a Markdown brief. Returns once it runs, not when it ends."""
 
     @abstractmethod
     async def stop(self, product: str, agent: str | None = None) -> tuple[str, ...]:
-        """Stop one agent, or the coordinator and every worker. Returns the names of those stopped."""
+        """Stop one agent, or the lead agent and every worker. Returns the names of the stopped agents."""
 
     @abstractmethod
     async def pause(self, product: str) -> tuple[str, ...]:
-        """Halt the process trees of the product's sessions, keeping their conversations. Returns the agents halted."""
+        """Halt the process trees of the product's sessions, keeping their conversations. Returns the halted agents."""
 
     @abstractmethod
     async def resume(self, product: str) -> tuple[str, ...]:
-        """Let halted process trees run on. Returns the agents resumed."""
+        """Resume halted process trees. Returns the resumed agents."""
 
     @abstractmethod
     async def nudge(self, product: str, agent: str, text: str) -> bool:
-        """Prod an agent; whether it was delivered (an agent that is thinking may refuse)."""
+        """Nudge an agent. Returns False if it refused, as a thinking agent may."""
 
     @abstractmethod
     async def mail(self, product: str, *, limit: int = 50, agent: str | None = None) -> tuple[Mail, ...]:
-        """The product's newest mail, newest first; of one agent (as sender or recipient) if named."""
+        """Return the product's newest mail, newest first, or only mail to and from one agent."""
 
     @abstractmethod
     async def adopt(self, product: Product, *, undo: bool = False, apply: bool = False, shown: str = "") -> Adoption:
-        """Make a product ready for the fleet, or undo the newest adoption that stands; without `apply` only say how.
+        """Make a product ready for the fleet, or undo its newest adoption. Without `apply`, only describe the changes.
 
-        The product need not be watched. With `shown`, the digest of what a person saw, nothing else than that is done:
-        EngineError `changed`. Refuses a repository with changes of its own (`dirty`) and one with agents at work
-        (`at_work`); changes files of the engine only, keeps them as they were, makes one commit. Done twice it is as if
-        done once; `undo` restores exactly, and refuses (`changed`) what somebody has changed since."""
+        The product need not be watched. `shown` is the digest of the changes that a person approved: anything else raises
+        EngineError `changed`. Refuses a repository with uncommitted changes (`dirty`) and one with running agents
+        (`at_work`). It changes only the engine's files, backs them up, and makes one commit. Repeating it changes nothing.
+        `undo` restores the files exactly and raises `changed` if one was edited since."""
 
     @abstractmethod
     async def inspect(self, product: str, agent: str) -> dict[str, Any]:
-        """What an agent does now: `{"session", "events": [...], "output": str}`; recent tool calls newest first."""
+        """Return `{"session", "events": [...], "output": str}` of an agent, its tool calls newest first."""

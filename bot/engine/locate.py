@@ -10,7 +10,7 @@ from pathlib import Path
 from bot.domain.errors import SettingsError
 from bot.engine import local
 from bot.engine.docker import DockerTransport, client_for
-from bot.engine.supervised import OverstoryEngine
+from bot.engine.supervised import SupervisedEngine
 from bot.engine.transport import Transport
 from bot.engine.unix import UnixTransport
 from bot.registry import Registry, Runtime
@@ -33,9 +33,9 @@ class Place:
         """`rehearsal`, `local`, `docker` or `socket`; of the first runtime."""
         return self.transports[0].kind
 
-    def engine(self) -> OverstoryEngine:
+    def engine(self) -> SupervisedEngine:
         """The engine of every product, not opened yet."""
-        return OverstoryEngine(*self.transports)
+        return SupervisedEngine(*self.transports)
 
 
 async def find(settings: Settings, registry: Registry) -> Place:

@@ -1,4 +1,4 @@
-"""The overstory engine behind the Engine port: one link for each runtime, and each product on the runtime it names."""
+"""The Engine port over supervisors: one link per runtime, and each product on the runtime it names."""
 
 import asyncio
 import logging
@@ -7,15 +7,17 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from bot.domain import Mail, Product, Snapshot
+from bot.domain import LEAD, Mail, Product, Snapshot
 from bot.domain.errors import EngineError, RuntimeUnreachable
 from bot.engine.base import (
     Adoption,
+    Answer,
     Engine,
     EngineEvent,
     Listener,
     MailArrived,
     Receipt,
+    Reporting,
     RuntimeDown,
     RuntimeInfo,
     RuntimeUp,
@@ -23,15 +25,16 @@ from bot.engine.base import (
     Started,
 )
 from bot.engine.link import Link
+from bot.engine.parsing import to_adoption, to_mail, to_session, to_snapshot, troubled
 from bot.engine.transport import Transport
-from bot.engine.wire import to_adoption, to_mail, to_session, to_snapshot, troubled
+from bot.supervisor.drivers import conventions
 from bot.supervisor.protocol import Event
 
 log = logging.getLogger(__name__)
 
 
-class OverstoryEngine(Engine):
-    """Products on one or several runtimes; a product that names none is on the first."""
+class SupervisedEngine(Engine):
+    """Products on one or several runtimes. A product that names no runtime is on the first."""
 
     def __init__(self, *transports: Transport) -> None:
         self._links = {transport.name: Link(transport, self._up, self._down, self._heard) for transport in transports}
@@ -99,14 +102,26 @@ class OverstoryEngine(Engine):
         await self._ask(product, "start")
 
     async def send(
-        self, product: str, subject: str, body: str, *, marker: str, to: str = "coordinator", kind: str = "dispatch"
+        self,
+        product: str,
+        subject: str,
+        body: str,
+        *,
+        marker: str,
+        to: str = LEAD,
+        question: bool = False,
+        reporting: Reporting | None = None,
     ) -> str:
         """See `Engine`."""
-        args = {"subject": subject, "body": body, "marker": marker, "to": to, "kind": kind}
+        rules = conventions.reporting(reporting.asked_by, reporting.marker) if reporting else ""
+        kind = "question" if question else "dispatch"
+        args = {"subject": subject, "body": body + rules, "marker": marker, "to": to, "kind": kind}
         return str((await self._ask(product, "send", args))["id"])
 
-    async def reply(self, product: str, mail: str, body: str, *, marker: str, plan: str | None = None) -> str:
+    async def reply(self, product: str, mail: str, answer: Answer, *, marker: str, plan: str | None = None) -> str:
         """See `Engine`."""
+        rules = conventions.reporting(answer.reporting.asked_by, answer.reporting.marker) if answer.reporting else ""
+        body = conventions.answer(answer.choice, answer.note, answer.context + rules)
         args = {"mail": mail, "body": body, "marker": marker, "plan": plan}
         return str((await self._ask(product, "reply", args))["id"])
 
@@ -114,7 +129,7 @@ class OverstoryEngine(Engine):
         """See `Engine`."""
         return Receipt((await self._ask(product, "consumed", {"mail": mail}))["uptake"])
 
-    async def sling(self, product: str, *, agent: str, capability: str, task: str, brief: str, marker: str) -> Started:
+    async def start_worker(self, product: str, *, agent: str, capability: str, task: str, brief: str, marker: str) -> Started:
         """See `Engine`."""
         args = {"agent": agent, "capability": capability, "task": task, "brief": brief, "marker": marker}
         found = await self._ask(product, "sling", args)

@@ -10,13 +10,13 @@ is no error, any other is a Conflict that says who was first. Nothing decides by
 
 import difflib
 import re
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
 from bot.domain import Decision, Gate, GateKind, GateState, Mail
 from bot.domain.errors import Conflict, UsageError
+from bot.engine import decisions
 from bot.text.wording import UNSAFE, listed, platform_name, shortened
 
 APPROVE, CHANGES, REJECT, ANSWER = "approve", "changes", "reject", "answer"
@@ -27,38 +27,10 @@ MARKS = re.compile(r" ?\[[gmqw]\d+\.[0-9a-f]{4}(?:\.\d+)?\]")
 """What we put into mail to recognise it: of work, gates, questions and notes; four hexadecimal letters are a store's origin."""
 ANSWERS = re.compile(r"\[(g\d{1,12})\.[0-9a-f]{4}(?:\.\d+)?\]\s*\Z")
 """The mark at the end of an answer to a gate."""
-DECIDES = re.compile(
-    r"^(?:[^\w\n]|_)*(?:decision|approved?)[\W_]{0,20}:|"
-    r"(?<![^\W_])decision[\W_]{0,20}:[\W_]{0,20}(?:approve|changes|reject|revise)",
-    re.IGNORECASE | re.MULTILINE,
-)
-"""What a coordinator was taught to take for a decision: only the answer to a gate may say it."""
 LONGEST_TITLE = 200
 """Characters of a gate's title, on one line."""
 ALONE = frozenset({CHANGES, REJECT, ANSWER})
 """Choices that one person makes, whatever quorum is asked for."""
-HUMAN = frozenset({"operator", "orchestrator"})
-"""The engine's two inboxes that are a person's: agents that forget `--from` and `--to` use the second."""
-
-
-def raised_by(mail: Mail) -> GateKind | None:
-    """The kind of gate that a mail raises, or None.
-
-    Asked of a person directly, or of the coordinator by a worker (not a reply: replies inherit the type)."""
-    to_person = mail.recipient in HUMAN
-    from_worker = mail.sender not in HUMAN and mail.sender != "coordinator"
-    if mail.type == "plan_ready":
-        return GateKind.PLAN if to_person or (from_worker and not _bare_reply(mail)) else None
-    if not to_person and not (from_worker and mail.recipient == "coordinator" and mail.thread is None):
-        return None
-    if mail.type == "decision_gate":
-        options = _options(mail)
-        return GateKind.PLAN if not options or APPROVE in map(str.lower, options) else GateKind.DECISION
-    if mail.type == "question":
-        return GateKind.QUESTION
-    if mail.type == "escalation" and to_person and mail.payload.get("severity") == "critical":
-        return GateKind.ESCALATION
-    return None
 
 
 def open_gate(mail: Mail, kind: GateKind, latest: Gate | None, *, work: str | None, conversation: str, now: datetime) -> Gate:
@@ -70,13 +42,13 @@ def open_gate(mail: Mail, kind: GateKind, latest: Gate | None, *, work: str | No
         GateKind.ESCALATION: (ANSWER, REJECT),
         GateKind.ACTION: (APPROVE, REJECT),
     }[kind]
-    revision = _revision(mail) or 1
+    revision = mail.revision or 1
     return Gate(
         id="",
         product=mail.product,
         kind=kind,
         title=plain_title(mail.subject),
-        body=without_markers(str(mail.payload.get("plan") or mail.body)),
+        body=without_markers(mail.plan or mail.body),
         state=GateState.OPEN,
         created_at=mail.created_at,
         updated_at=now,
@@ -103,13 +75,12 @@ def follows(mail: Mail, latest: Gate, work: str | None) -> bool:
     if latest.work and work and latest.work != work:
         return False
     waited_for = latest.decision.choice == CHANGES if latest.decision else latest.state is GateState.OPEN
-    return waited_for or _revision(mail) > latest.revision
+    return waited_for or mail.revision > latest.revision
 
 
 def only_replies(mail: Mail, answered: Gate) -> bool:
-    """Whether a mail in a gate's thread is a word about our answer, rather than asking again: replies inherit the type of what
-    they answer, and carry no payload."""
-    if not _bare_reply(mail) or answered.decision is None or answered.decision.choice == CHANGES:
+    """Return True if a mail in a gate's thread comments on our answer, although its inherited kind asks again."""
+    if not mail.inherited or answered.decision is None or answered.decision.choice == CHANGES:
         return False
     return "?" not in mail.body
 
@@ -205,16 +176,6 @@ def same_shape(found: Iterable[Gate]) -> None:
         )
 
 
-def reply(gate: Gate) -> str:
-    """A decided gate's answer in the words that the coordinator was taught."""
-    decision = gate.decision
-    assert decision is not None  # noqa: S101  only decided gates are delivered
-    if decision.choice == ANSWER:
-        return decision.note
-    word = "revise" if decision.choice == CHANGES else decision.choice
-    return f"DECISION: {word}" + (f": {decision.note}" if decision.note else "")
-
-
 def named(gate: Gate, most: int = LONGEST_TITLE) -> str:
     """A gate within a sentence, `plan “rewrite the parser”`: many titles begin with its kind, which is not said twice."""
     title = re.sub(rf"^{gate.kind}:\s*(?=\S)", "", gate.title, flags=re.IGNORECASE)
@@ -253,9 +214,9 @@ def without_markers(text: str) -> str:
 
 def decides_nothing(text: str) -> str:
     """A text that goes to agents in the operator's name and may not pass for a decision. Raises UsageError where it could."""
-    if found := DECIDES.search(_seen(text)):
+    if found := decisions.found_in(text):
         raise UsageError(
-            f"“{shortened(found[0], 40)}” is what an agent reads as the decision on a gate; other text may not say it.",
+            f"“{shortened(found, 40)}” is what an agent reads as the decision on a gate; other text may not say it.",
             "Nothing was sent. Decide with `/fleet approve-plan` and the gate's id, or put it in other words.",
             code="reads_as_decision",
         )
@@ -263,8 +224,8 @@ def decides_nothing(text: str) -> str:
 
 
 def decides(mail: Mail) -> bool:
-    """Whether a mail begins as a decision does, so that an agent would take it for one."""
-    return any(DECIDES.match(_seen(text).lstrip()) for text in (plain_title(mail.subject), mail.body))
+    """Return True if an agent would take a mail for a decision from its first words."""
+    return any(decisions.begins(text) for text in (plain_title(mail.subject), mail.body))
 
 
 def answered_by(mail: Mail) -> str | None:
@@ -273,29 +234,12 @@ def answered_by(mail: Mail) -> str | None:
     return found[1] if found else None
 
 
-def _seen(text: str) -> str:
-    """A text as a reader takes it: other forms of a letter as the letter, without characters that show nothing."""
-    return "".join(letter for letter in unicodedata.normalize("NFKC", text) if unicodedata.category(letter) != "Cf")
-
-
 def _options(mail: Mail) -> tuple[str, ...]:
-    options = mail.payload.get("options")
-    if not isinstance(options, list):
-        return ()
-    return tuple(dict.fromkeys(name for each in options[:20] if (name := shortened(str(each), 80))))
-
-
-def _revision(mail: Mail) -> int:
-    said = mail.payload.get("revision")
-    return said if isinstance(said, int) and 0 < said < 10_000 else 0
+    return tuple(dict.fromkeys(name for each in mail.options if (name := shortened(each, 80))))
 
 
 def _task(mail: Mail) -> str:
-    return shortened(str(mail.payload.get("taskId") or mail.payload.get("beadId") or ""), 120)
-
-
-def _bare_reply(mail: Mail) -> bool:
-    return mail.thread is not None and not mail.payload
+    return shortened(mail.task, 120)
 
 
 def _choice(gate: Gate, given: Decision) -> str:
@@ -313,7 +257,7 @@ def _choice(gate: Gate, given: Decision) -> str:
 
 
 def _note(note: str) -> str:
-    note = note.strip() if _seen(note).strip() else ""
+    note = note.strip() if decisions.visible(note).strip() else ""
     if len(note) > LONGEST_NOTE:
         raise UsageError(
             f"The note has {len(note)} characters; {LONGEST_NOTE} is the most.", "Shorten it.", code="note_too_long"

@@ -4,7 +4,7 @@ where we started it, by the thread of what we sent, by our mark, and only last b
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bot.domain import Gate, Mail, Work, WorkState
+from bot.domain import Author, Gate, Mail, MailKind, Work, WorkState
 from bot.gates import lifecycle
 from bot.jobs import classify
 from bot.jobs.classify import Mark
@@ -49,7 +49,7 @@ def about(store: Store, mail: Mail, now: datetime) -> About:
 
 def _answers_question(mail: Mail, root: Mail | None) -> bool:
     """Whether it replies to a question that a person asked."""
-    return root is not None and root.sender == "operator" and root.type == mail.type == "question"
+    return root is not None and root.ours and root.kind is mail.kind is MailKind.QUESTION
 
 
 def _work(store: Store, mail: Mail, root: Mail | None, gate: Gate | None, now: datetime) -> tuple[Work | None, Mark | None]:
@@ -58,10 +58,10 @@ def _work(store: Store, mail: Mail, root: Mail | None, gate: Gate | None, now: d
         return work, None
     if gate is not None and gate.work:
         return store.work.get(gate.work), None
-    sent = root is not None and root.sender == "operator"
+    sent = root is not None and root.ours
     if mark := (classify.mark(root) if root and sent else None) or classify.mark(mail):
         return _marked(store, mail.product, mark), mark
-    if sent or (mail.thread and store.threads.get(mail.product, mail.thread)) or mail.sender != "coordinator":
+    if sent or (mail.thread and store.threads.get(mail.product, mail.thread)) or mail.author is not Author.LEAD:
         return None, None
     return _only_one(store, mail.product, now), None
 

@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 from bot.commands.skill import SkillResult
-from bot.domain import Action, Gate, GateState, Suggestion, Work, WorkState
+from bot.domain import LEAD, Action, Gate, GateState, Suggestion, Work, WorkState
 from bot.domain.errors import EngineError, FleetError
-from bot.engine.base import Receipt
+from bot.engine.base import Answer, Receipt
 from bot.fleet import Fleet
 from bot.gates import lifecycle, notify
 from bot.jobs.scheduler import GOES_ON
@@ -54,12 +54,16 @@ async def _hand_over(fleet: Fleet, work: Work) -> dict[str, str]:
     """Hand work to the engine; what is known of it then."""
     if work.capability is None:
         text = briefs.body(work, briefs.recap(work, _happened(fleet, work)))
-        return {"mail": await fleet.engine.send(work.product, briefs.subject(work), text, marker=work.marker)}
+        reporting = briefs.reporting(work)
+        sent = await fleet.engine.send(work.product, briefs.subject(work), text, marker=work.marker, reporting=reporting)
+        return {"mail": sent}
     task = work.tag.replace(".", "-")
     agent = f"{work.capability}-{task}"
     brief = briefs.brief(work, briefs.recap(work, _happened(fleet, work)))
     fleet.save_work(work, agent=agent)
-    await fleet.engine.sling(work.product, agent=agent, capability=work.capability, task=task, brief=brief, marker=work.marker)
+    await fleet.engine.start_worker(
+        work.product, agent=agent, capability=work.capability, task=task, brief=brief, marker=work.marker
+    )
     return {"agent": agent}
 
 
@@ -96,9 +100,7 @@ def _happened(fleet: Fleet, work: Work) -> list[str]:
         return []
     mark = f"[{work.id}.{work.origin}"
     about = [mail for mail in fleet.store.mail.newest(work.product, 200) if mark in mail.subject]
-    told = [
-        f"{mail.sender} ({mail.type}): {shortened(mail.body, 400)}" for mail in reversed(about) if mail.sender != "operator"
-    ]
+    told = [f"{mail.sender} ({mail.label}): {shortened(mail.body, 400)}" for mail in reversed(about) if not mail.ours]
     decided = [gate for gate in fleet.store.gates.of_work(work.id) if gate.decision]
     return told + [f"{gate.kind} “{gate.title}”, revision {gate.revision}: {lifecycle.outcome(gate)}" for gate in decided]
 
@@ -160,7 +162,7 @@ async def _send(fleet: Fleet, gate: Gate, mail: str) -> None:
     """Send the answer. What was sent under the same mark before, and not noted, is found again and not repeated."""
     approved = gate.body if gate.decision and gate.decision.choice == lifecycle.APPROVE else None
     try:
-        reply = await fleet.engine.reply(gate.product, mail, _reply(fleet, gate), marker=gate.marker, plan=approved)
+        reply = await fleet.engine.reply(gate.product, mail, _answer(fleet, gate), marker=gate.marker, plan=approved)
     except EngineError as error:
         if error.code in AGAIN:
             raise
@@ -208,7 +210,7 @@ async def _see_to_it(fleet: Fleet, gate: Gate) -> None:
         again = Suggestion("Start it again with the decision", f"/fleet approve-plan {gate.id} --again")
         _undelivered(fleet, now, EngineError("its session ended before it read it."), again)
     elif uptake is Receipt.WAITING and age >= WAKE_AFTER and not paused(fleet, gate.product):
-        await fleet.engine.nudge(gate.product, "coordinator", "The operator has answered. Check your mail.")
+        await fleet.engine.nudge(gate.product, LEAD, "The operator has answered. Check your mail.")
 
 
 def _over(fleet: Fleet, gate: Gate) -> bool:
@@ -231,16 +233,18 @@ def _gone(fleet: Fleet, gate: Gate) -> bool:
     return seen.at - gate.sent_at > GONE_AFTER and not seen.coordinator and not seen.active
 
 
-def _reply(fleet: Fleet, gate: Gate) -> str:
-    """The answer; where it goes to a coordinator that does not know the question, with all that it has to know."""
-    text = lifecycle.reply(gate) + (SENT_BEFORE if gate.sendings > 1 else "")
+def _answer(fleet: Fleet, gate: Gate) -> Answer:
+    """Return the answer, with the question and the objective for a coordinator that does not know them."""
+    decision = gate.decision
+    assert decision is not None  # noqa: S101  only decided gates are delivered
+    answer = Answer(decision.choice, decision.note, SENT_BEFORE if gate.sendings > 1 else "")
     snapshot = fleet.snapshots.get(gate.product)
     asked = fleet.store.mail.get(gate.product, gate.mail or "")
     knowing = {gate.sender} | ({asked.recipient} if asked else set())
     active = {session.agent for session in snapshot.active} if snapshot else knowing
-    if knowing & (active | ({"coordinator"} if snapshot and snapshot.coordinator else set())):
-        return text
-    return briefs.late_answer(gate, text, fleet.store.work.get(gate.work) if gate.work else None)
+    if knowing & (active | ({LEAD} if snapshot and snapshot.coordinator else set())):
+        return answer
+    return briefs.late_answer(gate, answer, fleet.store.work.get(gate.work) if gate.work else None)
 
 
 def _delivered(fleet: Fleet, gate: Gate, reason: str) -> None:

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from bot.domain import Card, Gate, GateKind, GateState, Mail, Suggestion, Work, WorkState
+from bot.domain import LEAD, Author, Card, Gate, GateKind, GateState, Mail, MailKind, Suggestion, Work, WorkState
+from bot.engine import decisions
 from bot.engine.base import MailArrived
 from bot.fleet import BOARD, Fleet
 from bot.gates import lifecycle, notify
@@ -11,11 +12,13 @@ from bot.gates.withdraw import sent, withdraw
 from bot.jobs import classify
 from bot.jobs.attribution import About, about
 from bot.jobs.classify import Use
-from bot.text.wording import clean, headline, map_strings, shortened
+from bot.text.wording import clean, headline, shortened
 from bot.work import capacity
 
 LONGEST_REPORT = 12_000
-"""Characters of one mail that are shown in a conversation; the mail itself is kept whole."""
+"""Characters of one mail that are shown in a conversation. The stored mail is complete."""
+VERBS = {MailKind.FAILED: "failed", MailKind.DIED: "died", MailKind.PROGRESS: "says", MailKind.QUESTION: "answers"}
+"""Verb that introduces a report, by kind. A question that is reported is an answer to one of ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,7 @@ def take(fleet: Fleet, arrived: MailArrived) -> None:
             if fleet.store.mail.add(mail):
                 if _forged(fleet, mail):
                     _warn(fleet, mail)
-                if mail.sender == "coordinator":
+                if mail.author is Author.LEAD:
                     capacity.answered(fleet, mail.product)
                 reports += _take_one(fleet, mail)
         _say_reports(fleet, arrived.product, reports)
@@ -63,19 +66,22 @@ def _readable(fleet: Fleet, mail: Mail) -> Mail:
         sender=clean(mail.sender),
         subject=change(mail.subject),
         body=change(mail.body),
-        payload=map_strings(mail.payload, change),
+        options=tuple(map(change, mail.options)),
+        task=change(mail.task),
+        plan=change(mail.plan),
     )
 
 
 def _forged(fleet: Fleet, mail: Mail) -> bool:
     """Whether a mail decides in the operator's name what was not decided here: ours has the mark of its gate, and its words.
     What was in the mailbox before we first read it is not ours to judge."""
-    if mail.sender != "operator" or not lifecycle.decides(mail) or mail.product not in fleet.store.cursors.all():
+    if not mail.ours or not lifecycle.decides(mail) or mail.product not in fleet.store.cursors.all():
         return False
     gate = fleet.store.gates.get(lifecycle.answered_by(mail) or "")
     if gate is None or gate.product != mail.product or gate.decision is None:
         return True
-    return fleet.redact(clean(lifecycle.reply(gate))) not in mail.body
+    texts = decisions.written(gate.decision.choice, gate.decision.note)
+    return not any(fleet.redact(clean(text)) in mail.body for text in texts)
 
 
 def _warn(fleet: Fleet, mail: Mail) -> None:
@@ -111,7 +117,7 @@ def _take_one(fleet: Fleet, mail: Mail) -> list[Report]:
 def _waits_for_us(fleet: Fleet, mail: Mail, work: Work | None) -> bool:
     """Whether an agent is called dead that only waits for an answer: every worker's session ends with the turn in which it
     asks, and its coordinator takes the answer on."""
-    if mail.type != "worker_died" or work is None:
+    if mail.kind is not MailKind.DIED or work is None:
         return False
     asked = [gate for gate in fleet.store.gates.of_work(work.id) if gate.sender == mail.sender]
     return any(gate.state in {GateState.OPEN, GateState.DECIDED, GateState.DELIVERED} for gate in asked)
@@ -166,7 +172,7 @@ def _before(fleet: Fleet, mail: Mail, kind: GateKind, work: Work | None) -> Gate
 def _end(fleet: Fleet, work: Work, *, well: bool, result: str) -> Work:
     state = WorkState.DONE if well else WorkState.FAILED
     withdraw(fleet, work.product, f"{work.id} ended", work=work.id, unsent=True)
-    fleet.record("work", work.agent or "coordinator", work.product, work.id, {"ended": state.value})
+    fleet.record("work", work.agent or LEAD, work.product, work.id, {"ended": state.value})
     return fleet.save_work(work, state=state, result=result, reason=headline(result, 160))
 
 
@@ -184,5 +190,5 @@ def _report_text(report: Report) -> str:
     body = lifecycle.without_markers(mail.body)
     if len(body) > LONGEST_REPORT:
         body = f"{body[:LONGEST_REPORT]} …\n\nThat is not all: `/fleet mail {mail.product} {mail.id}` shows the whole."
-    verb = {"error": "failed", "worker_died": "died", "status": "says", "question": "answers"}.get(mail.type, "reports")
+    verb = VERBS.get(mail.kind, "reports")
     return f"**{mail.product}** · {mail.sender} {verb}{of}: {lifecycle.plain_title(mail.subject)}\n\n{body}".rstrip()

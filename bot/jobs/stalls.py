@@ -3,7 +3,7 @@ sessions keep their memory."""
 
 from datetime import datetime, timedelta
 
-from bot.domain import Session, Snapshot, Suggestion, Work, WorkState
+from bot.domain import LEAD, Session, Snapshot, Suggestion, Work, WorkState
 from bot.fleet import Fleet
 from bot.text.wording import span
 from bot.work import capacity
@@ -43,7 +43,7 @@ def _said_by_engine(work: Work, snapshot: Snapshot) -> bool:
 def _tell(fleet: Fleet, work: Work, quiet: timedelta) -> None:
     if fleet.store.work.stall_reported(work.id) == work.tag:
         return
-    agent = work.agent or "coordinator"
+    agent = work.agent or LEAD
     how = f"{agent} has shown no sign of life for {span(quiet)}" if quiet else f"the engine says that {agent} has stalled"
     text = f"**{work.product}** · `{work.id}` seems to have stalled: {how}. It keeps its place; nothing was stopped."
     buttons = (

@@ -4,7 +4,7 @@ import json
 import sqlite3
 from datetime import datetime
 
-from bot.domain import Mail
+from bot.domain import Author, Mail, MailKind
 from bot.store.database import Database, dump, to_text
 
 
@@ -15,7 +15,7 @@ class MailTable:
         self._db = database
 
     def add(self, mail: Mail) -> bool:
-        """Keep a mail; False when it was there."""
+        """Store a mail. Returns False if it was there."""
         return (
             self._db.insert(
                 "mail",
@@ -23,35 +23,42 @@ class MailTable:
                 id=mail.id,
                 sender=mail.sender,
                 recipient=mail.recipient,
-                type=mail.type,
+                kind=mail.kind.value,
+                author=mail.author.value,
                 subject=mail.subject,
                 body=mail.body,
                 created_at=to_text(mail.created_at),
                 thread=mail.thread,
                 priority=mail.priority,
-                payload=dump(mail.payload),
+                to_people=int(mail.to_people),
+                inherited=int(mail.inherited),
+                options=dump(mail.options),
+                revision=mail.revision,
+                task=mail.task,
+                plan=mail.plan,
+                label=mail.label,
             )
             is not None
         )
 
     def get(self, product: str, id: str) -> Mail | None:
-        """One mail."""
+        """Return one mail, or None."""
         row = self._db.row("SELECT * FROM mail WHERE product = ? AND id = ?", product, id)
         return _to_mail(row) if row else None
 
     def newest(self, product: str, limit: int = 50) -> list[Mail]:
-        """A product's newest mail, newest first."""
+        """Return a product's newest mail, newest first."""
         rows = self._db.rows("SELECT * FROM mail WHERE product = ? ORDER BY n DESC LIMIT ?", product, limit)
         return [_to_mail(row) for row in rows]
 
     def sent_with(self, product: str, marker: str) -> bool:
-        """Whether a mail of ours with this marker has come back to us in the product's mailbox; of the newest 200."""
-        newest = "SELECT subject FROM mail WHERE product = ? AND sender = 'operator' ORDER BY n DESC LIMIT 200"
+        """Return True if one of our newest 200 mails in the product's mailbox has this marker."""
+        newest = "SELECT subject FROM mail WHERE product = ? AND author = 'operator' ORDER BY n DESC LIMIT 200"
         return any(row["subject"].endswith(marker) for row in self._db.rows(newest, product))
 
     def answered_with(self, product: str, marker: str) -> str | None:
-        """The id of a reply of ours with this marker that has come back to us in the product's mailbox; of the newest 200."""
-        newest = "SELECT id, body FROM mail WHERE product = ? AND sender = 'operator' ORDER BY n DESC LIMIT 200"
+        """Return the id of the one of our newest 200 mails in the product's mailbox that has this marker, or None."""
+        newest = "SELECT id, body FROM mail WHERE product = ? AND author = 'operator' ORDER BY n DESC LIMIT 200"
         return next((row["id"] for row in self._db.rows(newest, product) if row["body"].endswith(marker)), None)
 
 
@@ -61,11 +68,18 @@ def _to_mail(row: sqlite3.Row) -> Mail:
         product=row["product"],
         sender=row["sender"],
         recipient=row["recipient"],
-        type=row["type"],
+        kind=MailKind(row["kind"]),
+        author=Author(row["author"]),
         subject=row["subject"],
         body=row["body"],
         created_at=datetime.fromisoformat(row["created_at"]),
         thread=row["thread"],
         priority=row["priority"],
-        payload=json.loads(row["payload"]),
+        to_people=bool(row["to_people"]),
+        inherited=bool(row["inherited"]),
+        options=tuple(json.loads(row["options"])),
+        revision=row["revision"],
+        task=row["task"],
+        plan=row["plan"],
+        label=row["label"],
     )

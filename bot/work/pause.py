@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from bot.domain import Person, Work, WorkState
+from bot.domain import LEAD, Person, Work, WorkState
 from bot.domain.errors import Conflict, EngineError
 from bot.fleet import Change, Fleet
 from bot.gates.withdraw import withdraw
@@ -168,4 +168,4 @@ async def stop(fleet: "Fleet", product: str, person: Person, agent: str | None =
 
 def _does(work: Work, agent: str) -> bool:
     """Whether an agent does this work."""
-    return work.agent == agent or (work.capability is None and agent == "coordinator")
+    return work.agent == agent or (work.capability is None and agent == LEAD)

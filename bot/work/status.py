@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
-from bot.domain import Gate, GateState, Person, Product, Role, Session, Snapshot, Trouble, Work, WorkState, access
+from bot.domain import LEAD, Gate, GateState, Person, Product, Role, Session, Snapshot, Trouble, Work, WorkState, access
 from bot.fleet import Fleet
 from bot.gates import inbox
 from bot.gates.lifecycle import named
@@ -111,9 +111,7 @@ def product_status(
     sessions = snapshot.active if snapshot else ()
     running = tuple(each for each in work if each.state in {WorkState.STARTING, WorkState.RUNNING, WorkState.WAITING})
     queued = tuple(each for each in work if each.state is WorkState.QUEUED)
-    busy = any(
-        session.state in {"working", "in_turn", "booting"} for session in sessions if session.capability != "coordinator"
-    )
+    busy = any(session.state in {"working", "in_turn", "booting"} for session in sessions if not session.lead)
     trouble = trouble or (snapshot.trouble if snapshot else None)
     since_then: datetime | None
     if trouble is not None:
@@ -124,8 +122,8 @@ def product_status(
         state, doing, since_then = "waiting", named(gates[0], 60), gates[0].created_at
         doing += f", revision {gates[0].revision}" if gates[0].revision > 1 else ""
     elif running or busy:
-        names = Counter(session.capability for session in sessions if session.capability != "coordinator")
-        who = " + ".join(f"{number} {name}s" if number > 1 else name for name, number in sorted(names.items())) or "coordinator"
+        names = Counter(session.capability for session in sessions if not session.lead)
+        who = " + ".join(f"{number} {name}s" if number > 1 else name for name, number in sorted(names.items())) or LEAD
         what = f" on “{shortened(running[0].objective, 60)}”" if running else ""
         state, doing = "working", who + what
         since_then = running[0].started_at if running else min((s.started_at for s in sessions if s.started_at), default=None)

@@ -13,7 +13,7 @@ from typing import Any
 from bot import registry
 from bot.domain import Snapshot
 from bot.engine.docker import DockerTransport, client_for
-from bot.engine.supervised import OverstoryEngine
+from bot.engine.supervised import SupervisedEngine
 from tests.bench import machine
 from tests.bench.bench import Bench
 from tests.bench.figures import Figure, Goal, Section, amount
@@ -42,7 +42,7 @@ class Cost:
 async def measure(bench: Bench) -> Section:
     """Every way, for every count, in one run."""
     runtime, _ = await bench.working()
-    engine = OverstoryEngine(DockerTransport(runtime.container, name="bench"))
+    engine = SupervisedEngine(DockerTransport(runtime.container, name="bench"))
     products = registry.load(runtime.registry(bench.folder / "status.yaml")).products
     await engine.open(lambda event: None)
     try:
@@ -55,7 +55,7 @@ async def measure(bench: Bench) -> Section:
     return _section(costs)
 
 
-def through(engine: OverstoryEngine) -> Sweep:
+def through(engine: SupervisedEngine) -> Sweep:
     """One request over the stream that is open."""
 
     async def sweep(names: Sequence[str]) -> dict[str, int]:

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
+from bot.domain import MailKind
 from bot.gates.decide import decide
 from tests.bed import Bed
 
 PRODUCT, OTHER = "product-a", "product-b"
-PLAN = {"options": ["approve", "revise", "reject"], "taskId": "t-1", "revision": 1}
+PLAN: dict[str, Any] = {"task": "t-1", "revision": 1}
 
 
 @dataclass(slots=True)
@@ -70,7 +71,7 @@ class Day(ABC):
     def plan(self, product: str = PRODUCT, revision: int = 1, body: str = "1. Split the parser\n2. Test it") -> None:
         """The product's coordinator sends a plan."""
         payload = {**PLAN, "revision": revision}
-        self.bed.engine.push_mail(product, type="decision_gate", subject="Plan ready", body=body, payload=payload)
+        self.bed.engine.push_mail(product, kind=MailKind.PLAN, subject="Plan ready", body=body, **payload)
 
     async def card(self, channel: str = PRODUCT, *words: str) -> Seen:
         """The newest card in a channel that shows these words."""
@@ -100,9 +101,7 @@ class ChatContract(ABC):
             return "Approved by ben" in shown.text and not shown.buttons
 
         await day.until(outcome, "the card says who approved it")
-        assert [mail.body.split("\n")[0] for mail in day.bed.engine.box(PRODUCT).mail if mail.sender == "operator"] == [
-            "DECISION: approve"
-        ]
+        assert [mail.body.split("\n")[0] for mail in day.bed.engine.box(PRODUCT).mail if mail.ours] == ["DECISION: approve"]
 
     async def test_a_click_of_somebody_who_may_not_decide_is_answered_in_private_with_who_may(self, day: Day) -> None:
         day.plan()
@@ -226,13 +225,15 @@ class ChatContract(ABC):
         await day.until(lambda: day.bed.fleet.gate("g1").decision, "it is decided")
 
         def sent() -> bool:
-            return any("not this year" in mail.body for mail in day.bed.engine.box(PRODUCT).mail if mail.sender == "operator")
+            return any("not this year" in mail.body for mail in day.bed.engine.box(PRODUCT).mail if mail.ours)
 
         await day.until(sent, "its product's coordinator reads why")
 
     async def test_a_burst_of_reports_is_one_message(self, day: Day) -> None:
         for number in range(5):
-            day.bed.engine.push_mail(PRODUCT, sender=f"builder-{number}", type="worker_done", body=f"part {number} done")
+            day.bed.engine.push_mail(
+                PRODUCT, sender=f"builder-{number}", kind=MailKind.WORKER_FINISHED, body=f"part {number} done"
+            )
         await day.bed.settled()
         day.bed.clock.forward(seconds=10)
         await day.bed.settled()

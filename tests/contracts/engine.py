@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from bot.domain import Product
+from bot.domain import LEAD, Author, MailKind, Product
 from bot.domain.errors import EngineError, RuntimeUnreachable
-from bot.engine.base import Engine, Receipt, RuntimeDown, RuntimeUp, SnapshotChanged
+from bot.engine.base import Answer, Engine, Receipt, RuntimeDown, RuntimeUp, SnapshotChanged
 from tests.yard import Ear, until
 
 
@@ -24,7 +24,7 @@ class World(ABC):
         """A new client (as after a restart of the bot) that watches all three products from these cursors."""
 
     @abstractmethod
-    async def agent_mails(self, product: Product, subject: str, **fields: str) -> None:
+    async def agent_mails(self, product: Product, subject: str, kind: MailKind = MailKind.PROGRESS) -> None:
         """Let the coordinator of a product mail the operator, while the runtime is up or down."""
 
     @abstractmethod
@@ -50,25 +50,25 @@ class WorkContract(ABC):
         again, _ = await world.client()
         assert await again.send("one", "Dark mode", "Please.", marker="[w1]") == id
         sent = await ear.letter("one", id=id)
-        assert (sent.sender, sent.recipient, sent.type) == ("operator", "coordinator", "dispatch")
+        assert (sent.author, sent.recipient, sent.kind, sent.to_people) == (Author.OPERATOR, LEAD, MailKind.MESSAGE, False)
         assert sent.subject.endswith(" [w1]")
         await ear.state("one", lambda snapshot: snapshot.coordinator)
         assert len([mail for mail in await engine.mail("one", limit=100) if mail.subject == sent.subject]) == 1
 
     async def test_replying_goes_to_the_sender_in_the_thread_once_for_its_marker(self, world: World) -> None:
-        await world.agent_mails(world.one, "Which colour?", type="question")
+        await world.agent_mails(world.one, "Which colour?", MailKind.QUESTION)
         engine, ear = await world.client()
         question = await ear.letter("one", subject="Which colour?")
-        id = await engine.reply("one", question.id, "Blue.", marker="[g1 r1]")
-        assert await engine.reply("one", question.id, "Blue.", marker="[g1 r1]") == id
-        other = await engine.reply("one", question.id, "Blue.", marker="[g1 r2]")
+        id = await engine.reply("one", question.id, Answer("answer", "Blue."), marker="[g1 r1]")
+        assert await engine.reply("one", question.id, Answer("answer", "Blue."), marker="[g1 r1]") == id
+        other = await engine.reply("one", question.id, Answer("answer", "Blue."), marker="[g1 r2]")
         assert other != id
         answer = await ear.letter("one", id=id)
-        assert (answer.sender, answer.recipient, answer.thread) == ("operator", "coordinator", question.id)
+        assert (answer.author, answer.recipient, answer.thread) == (Author.OPERATOR, LEAD, question.id)
         assert answer.body.startswith("Blue.")
         assert answer.body.endswith("[g1 r1]")
 
-    async def test_what_the_recipient_answered_was_consumed(self, world: World) -> None:
+    async def test_answered_mail_has_the_receipt_taken(self, world: World) -> None:
         engine, ear = await world.client()
         id = await engine.send("one", "Dark mode", "Please.", marker="[w1]")
         await world.agent_mails(world.one, "On it")
@@ -79,15 +79,17 @@ class WorkContract(ABC):
             assert found in {Receipt.WAITING, Receipt.READ}
         assert found is Receipt.TAKEN
 
-    async def test_slinging_starts_a_worker_once(self, world: World) -> None:
+    async def test_start_worker_is_idempotent_by_marker(self, world: World) -> None:
         engine, ear = await world.client()
-        first = await engine.sling("two", agent="scout-w2", capability="scout", task="w2", brief="Look.", marker="[w2]")
+        first = await engine.start_worker("two", agent="scout-w2", capability="scout", task="w2", brief="Look.", marker="[w2]")
         assert (first.agent, first.already) == ("scout-w2", False)
         assert "scout-w2" in first.branch
         await ear.state("two", lambda snapshot: any(session.agent == "scout-w2" for session in snapshot.sessions))
         again, _ = await world.client()
         for client in (engine, again):
-            second = await client.sling("two", agent="scout-w2", capability="scout", task="w2", brief="Look.", marker="[w2]")
+            second = await client.start_worker(
+                "two", agent="scout-w2", capability="scout", task="w2", brief="Look.", marker="[w2]"
+            )
             assert (second.agent, second.branch, second.already) == (first.agent, first.branch, True)
 
     async def test_stopping_ends_the_coordinator(self, world: World) -> None:
@@ -111,7 +113,7 @@ class WorkContract(ABC):
         for refused in (
             engine.start("one"),
             engine.send("one", "Dark mode", "Please.", marker="[w1]"),
-            engine.sling("one", agent="a-1", capability="scout", task="t-1", brief="Look.", marker="[w2]"),
+            engine.start_worker("one", agent="a-1", capability="scout", task="t-1", brief="Look.", marker="[w2]"),
         ):
             with pytest.raises(EngineError) as caught:
                 await refused
@@ -195,7 +197,7 @@ class EngineContract(WorkContract):
     async def test_replying_to_a_mail_that_is_not_there_says_so(self, world: World) -> None:
         engine, _ = await world.client()
         with pytest.raises(EngineError) as caught:
-            await engine.reply("one", "msg-none", "Blue.", marker="[g1 r1]")
+            await engine.reply("one", "msg-none", Answer("answer", "Blue."), marker="[g1 r1]")
         assert caught.value.code == "not_found"
         with pytest.raises(EngineError):
             await engine.receipt("one", "msg-none")

@@ -8,7 +8,7 @@ import pytest
 
 from bot.agent.live import Delta, Doing
 from bot.commands.skill import Skill
-from bot.domain import Person, Press, Role
+from bot.domain import MailKind, Person, Press, Role
 from bot.domain.access import stranger
 from bot.domain.errors import NotAllowed
 from tests.bed import Bed
@@ -96,7 +96,7 @@ async def test_what_is_refused_is_in_the_journal_without_secrets(tmp_path: Path)
         await bed.say("/fleet spawn product-a use s3cret")
         bed.person = Person("ana", Role.ADMIN)
         await bed.say("/fleet spawn product-a use s3cret")
-        bed.engine.push_mail("product-a", type="question", subject="s3cret?", body="s3cret", payload={"options": [["s3cret"]]})
+        bed.engine.push_mail("product-a", kind=MailKind.QUESTION, subject="s3cret?", body="s3cret", options=["s3cret"])
         await bed.settled()
         rows = bed.store.audit.newest()
         assert {row["kind"] for row in rows} >= {"refused", "skill", "work", "gate"}
@@ -118,7 +118,7 @@ async def test_what_is_acknowledged_at_once_is_acknowledged_before_the_answer_is
 
 async def test_a_press_decides_and_a_second_one_hears_who_was_first(tmp_path: Path) -> None:
     async with Bed(tmp_path) as bed:
-        bed.engine.push_mail("product-a", type="decision_gate", subject="Plan", body="1. Do it")
+        bed.engine.push_mail("product-a", kind=MailKind.PLAN, subject="Plan", body="1. Do it")
         gate = bed.open_gate()
         press = Press(gate.id, "approve", revision=1, digest=gate.digest)
         (first,) = await bed.router.handle(bed.inbound("", press=press))
@@ -141,7 +141,7 @@ async def test_a_turn_streams_runs_its_skill_and_answers(tmp_path: Path) -> None
 
 async def test_the_model_may_not_decide_gates(tmp_path: Path) -> None:
     async with Talk(tmp_path, [call("approve_plan", gate="g1", choice="approve"), say("I cannot.")]) as bed:
-        bed.engine.push_mail("product-a", type="decision_gate", subject="Plan", body="1. Do it")
+        bed.engine.push_mail("product-a", kind=MailKind.PLAN, subject="Plan", body="1. Do it")
         await bed.say("approve the plan, everybody agreed")
         assert bed.open_gate().id == "g1"
         assert all(tool["name"] != "approve_plan" for tool in bed.model.requests[0].tools)

@@ -15,7 +15,7 @@ import pytest
 
 from bot.domain import Gate, GateState, Mail, Press, WorkState
 from bot.domain.errors import EngineError
-from bot.engine.supervised import OverstoryEngine
+from bot.engine.supervised import SupervisedEngine
 from bot.engine.unix import UnixTransport, connected
 from tests.bed import Bed, Clock
 from tests.yard import Yard, until
@@ -103,7 +103,7 @@ class Now(Clock):
 class CutBed(Bed):
     """A fleet over a real engine."""
 
-    def __init__(self, folder: Path, product: str, engine: OverstoryEngine) -> None:
+    def __init__(self, folder: Path, product: str, engine: SupervisedEngine) -> None:
         super().__init__(folder, f"products: [{{name: one, path: {product}}}]")
         self.clock, self.engine = Now(), engine  # type: ignore[assignment]
 
@@ -143,7 +143,7 @@ async def _asked(bed: Bed) -> tuple[Mail, ...]:
 
 
 async def test_the_channel_is_cut_at_every_kind_of_message(tmp_path: Path, yard: Yard, cutter: Cutter) -> None:
-    product, engine = yard.product("one"), OverstoryEngine(UnixTransport(cutter.path))
+    product, engine = yard.product("one"), SupervisedEngine(UnixTransport(cutter.path))
     (tmp_path / "bot").mkdir()
     bed = CutBed(tmp_path / "bot", product.path, engine)
     await bed.start()

@@ -7,15 +7,18 @@ from typing import Any
 
 import pytest
 
-from bot.domain import Product, Trouble
+from bot.domain import MailKind, Product, Trouble
 from bot.engine.base import Engine
-from bot.engine.supervised import OverstoryEngine
+from bot.engine.supervised import SupervisedEngine
 from bot.engine.unix import UnixTransport
 from tests.contracts.engine import EngineContract, WorkContract, World
 from tests.ending import end_everything_in
 from tests.fakes.engine import FakeEngine
 from tests.yard import Ear, Supervisor, Yard, mailed
 from tests.yard_fixtures import NEW, OLD
+
+TYPES = {MailKind.PROGRESS: "status", MailKind.QUESTION: "question"}
+"""The engine\'s mail types for the kinds that the contract sends."""
 
 
 class FakeWorld(World):
@@ -33,8 +36,8 @@ class FakeWorld(World):
         await engine.watch([self.one, self.two, self.lost], cursors or {})
         return engine, ear
 
-    async def agent_mails(self, product: Product, subject: str, **fields: str) -> None:
-        self.engine.push_mail(product.name, subject=subject, body=subject, type=fields.get("type", "status"))
+    async def agent_mails(self, product: Product, subject: str, kind: MailKind = MailKind.PROGRESS) -> None:
+        self.engine.push_mail(product.name, subject=subject, body=subject, kind=kind)
 
     async def go_down(self) -> None:
         self.engine.go_down()
@@ -59,8 +62,8 @@ class RealWorld(World):
     async def client(self, cursors: Mapping[str, str] | None = None) -> tuple[Engine, Ear]:
         return await self.yard.engine(self.supervisor, self.one, self.two, self.lost, cursors=cursors)
 
-    async def agent_mails(self, product: Product, subject: str, **fields: str) -> None:
-        mailed(product, subject=subject, dialect=self.dialect, **fields)
+    async def agent_mails(self, product: Product, subject: str, kind: MailKind = MailKind.PROGRESS) -> None:
+        mailed(product, subject=subject, dialect=self.dialect, type=TYPES[kind])
 
     async def go_down(self) -> None:
         self.supervisor.end()
@@ -85,7 +88,7 @@ async def real_world(yard: Yard, supervisor: Supervisor, dialect: str) -> AsyncI
         supervisor.start()
     world = RealWorld(yard, supervisor, dialect)
     yield world
-    engine = OverstoryEngine(UnixTransport(supervisor.socket))
+    engine = SupervisedEngine(UnixTransport(supervisor.socket))
     await engine.open(lambda event: None)
     await engine.watch([world.one, world.two], {})
     for product in ("one", "two"):

@@ -20,7 +20,7 @@ from bot.engine import docker, local, ssh
 from bot.engine.base import RuntimeDown, RuntimeUp, SnapshotChanged
 from bot.engine.docker import Demux, DockerTransport
 from bot.engine.local import LocalTransport
-from bot.engine.supervised import OverstoryEngine
+from bot.engine.supervised import SupervisedEngine
 from bot.engine.transport import Line, Transport
 from bot.engine.unix import UnixTransport
 from bot.supervisor.protocol import PROTOCOL, ChannelError, Decoder, Event, Hello, Request, Response, encode
@@ -169,11 +169,11 @@ class Puppet:
 
 
 @asynccontextmanager
-async def puppet(folder: Path) -> AsyncIterator[tuple[Puppet, OverstoryEngine, Ear]]:
+async def puppet(folder: Path) -> AsyncIterator[tuple[Puppet, SupervisedEngine, Ear]]:
     """A puppet on a socket, and an engine that talks to it about product one."""
     said = Puppet()
     server = await asyncio.start_unix_server(said.attend, str(folder / "s"))
-    engine, ear = OverstoryEngine(UnixTransport(folder / "s", "far")), Ear()
+    engine, ear = SupervisedEngine(UnixTransport(folder / "s", "far")), Ear()
     try:
         yield said, engine, ear
     finally:
@@ -292,7 +292,7 @@ async def test_products_are_on_the_runtime_they_name(tmp_path: Path) -> None:
             UnixTransport(tmp_path / "b" / "s", "b"),
             UnixTransport(tmp_path / "c", "c"),
         )
-        engine, ear = OverstoryEngine(*ways), Ear()
+        engine, ear = SupervisedEngine(*ways), Ear()
         now = "2026-11-23T00:00:00+00:00"
         first.answers["snapshot"] = [{"product": "one", "at": now}]
         second.answers["snapshot"] = [{"product": "two", "at": now}]
@@ -382,7 +382,7 @@ async def test_docker_exec_carries_the_channel(wrap: Callable[[socket.socket], A
     hello = threading.Thread(target=greeting, args=(far,), daemon=True)
     hello.start()
     client = FakeDocker({"Status": "running", "Running": True, "Health": {"Status": "healthy"}}, wrap(near))
-    engine, ear = OverstoryEngine(DockerTransport(client=lambda host: client)), Ear()
+    engine, ear = SupervisedEngine(DockerTransport(client=lambda host: client)), Ear()
     await engine.open(ear)
     await engine.watch([ONE], {})
     await ear.up(1)
@@ -451,7 +451,7 @@ async def test_an_exec_that_ends_with_words_is_quoted() -> None:
     far.sendall(framed(2, b"No supervisor answers on /run/fleet/supervisor.sock: Connection refused.\n"))
     far.shutdown(socket.SHUT_WR)
     client = FakeDocker({"Status": "running", "Running": True}, near)
-    engine, ear = OverstoryEngine(DockerTransport(client=lambda host: client)), Ear()
+    engine, ear = SupervisedEngine(DockerTransport(client=lambda host: client)), Ear()
     await engine.open(ear)
     await until(lambda: ear.of(RuntimeDown))
     assert "No supervisor answers" in ear.of(RuntimeDown)[0].reason

@@ -3,7 +3,7 @@
 engine = FakeEngine()
 await engine.open(events.append)
 await engine.watch([product], {})
-mail = engine.push_mail("product-a", type="decision_gate", body="The plan")   # as if an agent had sent it
+mail = engine.push_mail("product-a", kind=MailKind.PLAN, body="The plan")   # as if an agent had sent it
 engine.set_sessions("product-a", session)                                      # pushes a SnapshotChanged
 engine.fail("send", EngineError("No.", code="locked"), times=1)                # the next send fails
 engine.lose_answer("reply")                                                    # happens, but its answer is lost
@@ -17,22 +17,28 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from bot.domain import Mail, Product, Session, Snapshot, Trouble
+from bot.domain import LEAD, Author, Mail, MailKind, Product, Session, Snapshot, Trouble
 from bot.domain.errors import EngineError, RuntimeUnreachable
 from bot.engine.base import (
     Adoption,
+    Answer,
     Engine,
     EngineEvent,
     FileChange,
     Listener,
     MailArrived,
     Receipt,
+    Reporting,
     RuntimeDown,
     RuntimeInfo,
     RuntimeUp,
     SnapshotChanged,
     Started,
 )
+from bot.supervisor.drivers import conventions
+
+PERSON = "operator"
+"""Sender of what the fleet sends, and recipient of what is for people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +63,12 @@ class Box:
     mail: list[Mail] = field(default_factory=list)
     snapshot: Snapshot = field(default_factory=lambda: Snapshot(product="", at=datetime.now(UTC)))
     specs: dict[str, str] = field(default_factory=dict)
-    """Briefs by agent name, as handed to `sling`."""
+    """Briefs by agent name, as passed to `start_worker`."""
     started: dict[str, str] = field(default_factory=dict)
     """Agent names by marker."""
     nudges: list[tuple[str, str]] = field(default_factory=list)
-    uptake: dict[str, Receipt] = field(default_factory=dict)
-    """What `consumed` answers by mail id; `taken` for those not named."""
+    receipts: dict[str, Receipt] = field(default_factory=dict)
+    """Receipts by mail id, `taken` for mail without an entry."""
     adopted: bool = False
     dirty: tuple[str, ...] = ()
     """Files with changes that nobody has committed."""
@@ -81,7 +87,7 @@ class Failure:
 
 
 class FakeEngine(Engine):
-    """The Engine port in memory; every product that is watched exists, is initialised and in good health."""
+    """The Engine port in memory. Every watched product exists, is initialised and works."""
 
     def __init__(
         self,
@@ -101,8 +107,8 @@ class FakeEngine(Engine):
         self._watched: dict[str, Product] = {}
         self._replayed: dict[str, int] = {}
         self._failures: list[Failure] = []
-        self.next_uptake = Receipt.TAKEN
-        """How far the next answers get."""
+        self.next_receipt = Receipt.TAKEN
+        """Receipt of the next answers."""
         self._numbers: Counter[str] = sharing._numbers if sharing else Counter()
 
     # What a test steers
@@ -111,30 +117,43 @@ class FakeEngine(Engine):
         self,
         product: str,
         *,
-        sender: str = "coordinator",
-        recipient: str = "operator",
-        type: str = "status",
+        sender: str = LEAD,
+        recipient: str = PERSON,
+        kind: MailKind = MailKind.PROGRESS,
         subject: str = "News",
         body: str = "",
         thread: str | None = None,
-        payload: Mapping[str, Any] | None = None,
+        inherited: bool | None = None,
+        options: Sequence[str] = (),
+        revision: int = 0,
+        task: str = "",
+        plan: str = "",
         priority: str = "normal",
         id: str | None = None,
     ) -> Mail:
-        """Let an agent send a mail; the listener hears of it unless the runtime is down or the product not watched."""
+        """Let an agent send a mail. The listener gets it unless the runtime is down or the product not watched.
+
+        A reply that says no more than its words has its kind only from the message it answers."""
         box = self.box(product)
         mail = Mail(
             id=id or self._number("msg-"),
             product=product,
             sender=sender,
             recipient=recipient,
-            type=type,
+            kind=kind,
+            author={LEAD: Author.LEAD, PERSON: Author.OPERATOR}.get(sender, Author.WORKER),
             subject=subject,
             body=body,
             created_at=self.now(),
+            to_people=recipient == PERSON,
             thread=thread,
+            inherited=thread is not None and not (options or revision or task or plan) if inherited is None else inherited,
+            options=tuple(options),
+            revision=revision,
+            task=task,
+            plan=plan,
+            label=kind.value,
             priority=priority,
-            payload=dict(payload or {}),
             cursor=str(len(box.mail) + 1),
         )
         box.mail.append(mail)
@@ -155,7 +174,7 @@ class FakeEngine(Engine):
 
     def set_sessions(self, product: str, *sessions: Session) -> Snapshot:
         """Let exactly these sessions exist."""
-        running = any(session.agent == "coordinator" and session.active for session in sessions)
+        running = any(session.lead and session.active for session in sessions)
         return self.set_snapshot(product, sessions=sessions, coordinator=running)
 
     def set_trouble(self, product: str, trouble: Trouble | None) -> Snapshot:
@@ -231,61 +250,67 @@ class FakeEngine(Engine):
         finish()
 
     async def send(
-        self, product: str, subject: str, body: str, *, marker: str, to: str = "coordinator", kind: str = "dispatch"
+        self,
+        product: str,
+        subject: str,
+        body: str,
+        *,
+        marker: str,
+        to: str = LEAD,
+        question: bool = False,
+        reporting: Reporting | None = None,
     ) -> str:
-        args = {"subject": subject, "body": body, "marker": marker, "to": to, "kind": kind}
+        args = {"subject": subject, "body": body, "marker": marker, "to": to, "question": question, "reporting": reporting}
         finish = self._begin("send", product, args)
-        if to == "coordinator":
+        if to == LEAD:
             self._start(product)
         text = f"{subject} {marker}"
-        found = next((m for m in self.box(product).mail if m.sender == "operator" and m.subject.endswith(marker)), None)
-        mail = found or self.push_mail(product, sender="operator", recipient=to, type=kind, subject=text, body=body)
+        found = next((m for m in self.box(product).mail if m.ours and m.subject.endswith(marker)), None)
+        kind = MailKind.QUESTION if question else MailKind.MESSAGE
+        mail = found or self.push_mail(product, sender=PERSON, recipient=to, kind=kind, subject=text, body=body)
         finish()
         return mail.id
 
-    async def reply(self, product: str, mail: str, body: str, *, marker: str, plan: str | None = None) -> str:
-        finish = self._begin("reply", product, {"mail": mail, "body": body, "marker": marker, "plan": plan})
+    async def reply(self, product: str, mail: str, answer: Answer, *, marker: str, plan: str | None = None) -> str:
+        finish = self._begin("reply", product, {"mail": mail, "answer": answer, "marker": marker, "plan": plan})
         original = next((m for m in self.box(product).mail if m.id == mail), None)
         if original is None:
             raise EngineError(f"There is no mail {mail} in {product}.", "", code="not_found", product=product)
         thread = original.thread or original.id
-        text = f"{body}\n\n{marker}"
-        found = next((m for m in self.box(product).mail if m.sender == "operator" and m.body.endswith(marker)), None)
+        text = f"{conventions.answer(answer.choice, answer.note, answer.context)}\n\n{marker}"
+        found = next((m for m in self.box(product).mail if m.ours and m.body.endswith(marker)), None)
         active = {session.agent for session in self.box(product).snapshot.active}
         if not self.box(product).snapshot.paused and original.sender not in active:
             self._start(product)
         new = found is None
-        answer = found or self.push_mail(
+        sent = found or self.push_mail(
             product,
-            sender="operator",
-            recipient=original.sender if original.sender in active else "coordinator",
-            type=original.type,
+            sender=PERSON,
+            recipient=original.sender if original.sender in active else LEAD,
             subject=f"Re: {original.subject}",
             body=text,
             thread=thread,
         )
         if new:
-            self.box(product).uptake[answer.id] = self.next_uptake
+            self.box(product).receipts[sent.id] = self.next_receipt
         finish()
-        return answer.id
+        return sent.id
 
     async def receipt(self, product: str, mail: str) -> Receipt:
-        self._begin("consumed", product, {"mail": mail})
+        self._begin("receipt", product, {"mail": mail})
         if all(known.id != mail for known in self.box(product).mail):
             raise EngineError(f"There is no mail {mail} in {product}.", "", code="not_found", product=product)
-        return self.box(product).uptake.get(mail, Receipt.TAKEN)
+        return self.box(product).receipts.get(mail, Receipt.TAKEN)
 
-    async def sling(self, product: str, *, agent: str, capability: str, task: str, brief: str, marker: str) -> Started:
+    async def start_worker(self, product: str, *, agent: str, capability: str, task: str, brief: str, marker: str) -> Started:
         args = {"agent": agent, "capability": capability, "task": task, "brief": brief, "marker": marker}
-        finish = self._begin("sling", product, args)
+        finish = self._begin("start_worker", product, args)
         box, branch = self.box(product), f"overstory/{agent}/{task}"
         already = marker in box.started or any(s.agent == agent for s in box.snapshot.sessions)
         if not already:
             box.started[marker] = agent
             box.specs[agent] = brief
-            session = Session(
-                agent, capability, "working", task=task, branch=branch, parent="coordinator", started_at=self.now()
-            )
+            session = Session(agent, capability, "working", task=task, branch=branch, parent=LEAD, started_at=self.now())
             self.set_sessions(product, *box.snapshot.sessions, session)
         finish()
         return Started(agent, branch, already)
@@ -388,7 +413,7 @@ class FakeEngine(Engine):
         if snapshot.trouble is not None:
             trouble = snapshot.trouble
             raise EngineError(trouble.message, trouble.hint, code=trouble.code, product=product)
-        if snapshot.paused and op in {"start", "send", "sling"}:
+        if snapshot.paused and op in {"start", "send", "start_worker"}:
             raise EngineError(f"{product} is paused.", "Resume it first.", code="paused", product=product)
 
     def _take_failure(self, op: str, product: str) -> Failure | None:
@@ -401,8 +426,8 @@ class FakeEngine(Engine):
     def _start(self, product: str) -> None:
         sessions = self.box(product).snapshot.sessions
         if not self.box(product).snapshot.coordinator:
-            others = [s for s in sessions if s.agent != "coordinator"]
-            running = Session("coordinator", "coordinator", "working", started_at=self.now())
+            others = [s for s in sessions if not s.lead]
+            running = Session(LEAD, LEAD, "working", started_at=self.now())
             self.set_sessions(product, running, *others)
 
     def _replay(self, product: str) -> None:

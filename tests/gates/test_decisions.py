@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from bot.domain import GateState, Inbound, Person, Post, Press, Role
+from bot.domain import GateState, Inbound, MailKind, Person, Post, Press, Role
 from bot.domain.access import stranger
 from bot.gates.decide import decide
 from tests.bed import REGISTRY, Bed
 from tests.chat.web.webbed import WebBed
 from tests.fakes.chat import FakeChat
 
-PLAN = {"options": ["approve", "revise", "reject"], "taskId": "t-1"}
+PLAN: dict[str, Any] = {"task": "t-1"}
 CROWD = [Person(f"p{n}", Role.APPROVER, ids={"slack": f"U01P{n:04}"} if n % 2 else {"discord": str(n)}) for n in range(50)]
 
 
@@ -50,7 +50,7 @@ async def test_two_hundred_clicks_of_fifty_people_on_two_platforms(
 ) -> None:
     chats = {"slack": FakeChat("slack"), "discord": FakeChat("discord")}
     async with Bed(tmp_path, crowd(required), chats=chats) as bed:
-        bed.engine.push_mail("product-a", type="decision_gate", subject="Plan", body="1. Do it", payload=PLAN)
+        bed.engine.push_mail("product-a", kind=MailKind.PLAN, subject="Plan", body="1. Do it", **PLAN)
         await bed.settled()
         clicks = [click(bed, number, choices[number % 50 % len(choices)]) for number in range(200)]
         answers = await asyncio.gather(*clicks)
@@ -58,9 +58,7 @@ async def test_two_hundred_clicks_of_fifty_people_on_two_platforms(
         gate = bed.fleet.gate("g1")
         assert gate.decision is not None
         assert (gate.state, gate.decision.choice, len(gate.answers)) == (GateState.DELIVERED, "approve", required)
-        assert [mail.body[:17] for mail in bed.engine.box("product-a").mail if mail.sender == "operator"] == [
-            "DECISION: approve"
-        ]
+        assert [mail.body[:17] for mail in bed.engine.box("product-a").mail if mail.ours] == ["DECISION: approve"]
         assert [len(posts) for posts in answers] == [1] * 200
         taken = [posts[0].kind == "reply" for posts in answers]
         made = {each.by for each in gate.answers}
@@ -108,7 +106,7 @@ async def bed(tmp_path: Path) -> AsyncIterator[WebBed]:
         bed.plan()
         bed.plan("product-b")
         for body in ("one", "two"):
-            bed.plan("product-c", body, payload=PLAN)
+            bed.plan("product-c", body, **PLAN)
         await bed.settled()
         decide(bed.fleet, "g2", "approve", Person("zoe", Role.ADMIN))
         await bed.settled()

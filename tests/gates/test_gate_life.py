@@ -13,7 +13,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
 
-from bot.domain import Decision, Gate, GateState, Mail, Person, Role
+from bot.domain import Decision, Gate, GateState, Mail, MailKind, Person, Role
 from bot.domain.errors import FleetError, NotAllowed
 from bot.engine.base import EngineEvent, MailArrived, Receipt
 from bot.fleet import Fleet
@@ -61,7 +61,7 @@ class GateLife(RuleBasedStateMachine):
         self.loop = asyncio.new_event_loop()
         self.clock = Clock()
         self.engine = FakeEngine(now=self.clock)
-        self.engine.next_uptake = Receipt.WAITING
+        self.engine.next_receipt = Receipt.WAITING
         self.store = Store(":memory:")
         self.given: dict[str, Decision] = {}
         self.shown: dict[str, Shown] = {}
@@ -97,8 +97,8 @@ class GateLife(RuleBasedStateMachine):
     def revise(self, counts: bool) -> Any:
         """The agent asks, anew or again; some do not count their revisions."""
         self.number += 1
-        payload = {"options": ["approve", "revise", "reject"], "taskId": "t-1", **({"revision": self.number} if counts else {})}
-        self.engine.push_mail("product-a", type="decision_gate", body=f"plan {self.number}", payload=payload)
+        revision = self.number if counts else 0
+        self.engine.push_mail("product-a", kind=MailKind.PLAN, body=f"plan {self.number}", task="t-1", revision=revision)
         newest = self.gates()[-1]
         card = Shown(newest.id, newest.revision, newest.digest, (newest.title, newest.body))
         known = self.shown.setdefault(newest.id, card) is not card
@@ -158,14 +158,14 @@ class GateLife(RuleBasedStateMachine):
             assert lost
         self.engine._failures.clear()
 
-    @rule(data=st.data(), uptake=st.sampled_from(list(Receipt)))
-    def read(self, data: st.DataObject, uptake: Receipt) -> None:
+    @rule(data=st.data(), receipt=st.sampled_from(list(Receipt)))
+    def read(self, data: st.DataObject, receipt: Receipt) -> None:
         """Its reader meets what was sent to it last, or a hook swallows it."""
-        waiting = [mail for mail in self.sent() if self.uptake(mail) in (Receipt.WAITING, Receipt.READ)]
+        waiting = [mail for mail in self.sent() if self.receipt_of(mail) in (Receipt.WAITING, Receipt.READ)]
         if waiting:
             mail = data.draw(st.sampled_from(waiting))
-            if self.uptake(mail) is Receipt.WAITING or uptake is Receipt.TAKEN:
-                self.engine.box("product-a").uptake[mail.id] = uptake
+            if self.receipt_of(mail) is Receipt.WAITING or receipt is Receipt.TAKEN:
+                self.engine.box("product-a").receipts[mail.id] = receipt
 
     @rule(hours=st.floats(0.01, 200))
     def wait(self, hours: float) -> None:
@@ -196,10 +196,10 @@ class GateLife(RuleBasedStateMachine):
         return self.store.gates.in_states()
 
     def sent(self) -> list[Mail]:
-        return [mail for mail in self.engine.box("product-a").mail if mail.sender == "operator"]
+        return [mail for mail in self.engine.box("product-a").mail if mail.ours]
 
-    def uptake(self, mail: Mail) -> Receipt:
-        return self.engine.box("product-a").uptake[mail.id]
+    def receipt_of(self, mail: Mail) -> Receipt:
+        return self.engine.box("product-a").receipts[mail.id]
 
     @invariant()
     def a_person_gave_every_decision_for_what_was_shown(self) -> None:
@@ -221,7 +221,7 @@ class GateLife(RuleBasedStateMachine):
         assert len(set(texts)) == len(texts)
         for gate in self.gates():
             mine = [mail for mail in self.sent() if f"[{gate.id}." in mail.body]
-            assert len([mail for mail in mine if self.uptake(mail) in MET]) <= 1
+            assert len([mail for mail in mine if self.receipt_of(mail) in MET]) <= 1
             assert gate.decision is not None or not mine
             assert all(mail.body.startswith(f"DECISION: {WORD[gate.decision.choice]}") for mail in mine if gate.decision)
             assert mine or gate.state is not GateState.DELIVERED

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain import Approvals, Gate, GateKind, GateState, Person, Press, Role
+from bot.domain import Approvals, Gate, GateKind, GateState, MailKind, Person, Press, Role
 from bot.domain.access import stranger
 from bot.gates import reminders
 from bot.registry.schema import QuietHours
@@ -95,8 +95,7 @@ async def bed(tmp_path: Path) -> AsyncIterator[Bed]:
     bed = Bed(tmp_path, REGISTRY, chats={"slack": FakeChat("slack")})
     bed.clock.at = NOW
     async with bed:
-        payload = {"options": ["approve", "revise", "reject"], "taskId": "t-1"}
-        bed.engine.push_mail("product-a", type="decision_gate", subject="Plan", body="1. Do it", payload=payload)
+        bed.engine.push_mail("product-a", kind=MailKind.PLAN, subject="Plan", body="1. Do it", task="t-1")
         await bed.settled()
         yield bed
 
@@ -157,7 +156,7 @@ async def test_nobody_is_reminded_at_night(tmp_path: Path) -> None:
     quiet = "quiet_hours: {from: 10:00, to: 15:00}\n"
     async with Bed(tmp_path, REGISTRY + quiet, chats={"slack": FakeChat("slack")}) as bed:
         bed.clock.at = NOW
-        bed.engine.push_mail("product-a", type="question", subject="Which?", body="Which one?")
+        bed.engine.push_mail("product-a", kind=MailKind.QUESTION, subject="Which?", body="Which one?")
         await bed.settled()
         await later(bed, hours=2, minutes=59)
         assert shown(bed, "slack:#a") == ["gate"]

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from bot.domain import GateState, Session, WorkState
+from bot.domain import GateState, MailKind, Session, WorkState
 from bot.gates.decide import decide
 from tests.bed import Bed
 
-PLAN: dict[str, Any] = {"options": ["approve", "revise", "reject"], "taskId": "t-1", "revision": 1}
+PLAN: dict[str, Any] = {"task": "t-1", "revision": 1}
 SCOUT = "/fleet spawn product-a --capability scout "
 
 
@@ -29,7 +29,7 @@ async def states(bed: Bed) -> list[WorkState]:
 async def test_a_mark_of_another_product_s_work_ends_nothing_there(bed: Bed) -> None:
     await bed.say("/fleet spawn product-a mend it")
     await bed.say("/fleet spawn product-b write it")
-    bed.engine.push_mail("product-b", type="result", subject=f"Done {bed.work('w1').marker}", body="forged")
+    bed.engine.push_mail("product-b", kind=MailKind.FINISHED, subject=f"Done {bed.work('w1').marker}", body="forged")
     assert await states(bed) == [WorkState.RUNNING, WorkState.RUNNING]
     assert bed.expect("forged", kind="report").product == "product-b"
 
@@ -38,68 +38,70 @@ async def test_a_worker_ends_its_own_work_whatever_it_writes_in_its_subject(bed:
     await bed.say("/fleet spawn product-a mend it")
     await bed.say(SCOUT + "look")
     agent = bed.work("w2").agent or ""
-    bed.engine.push_mail("product-a", sender=agent, type="result", subject=f"Done {bed.work('w1').marker}", body="seen")
+    bed.engine.push_mail(
+        "product-a", sender=agent, kind=MailKind.FINISHED, subject=f"Done {bed.work('w1').marker}", body="seen"
+    )
     assert await states(bed) == [WorkState.RUNNING, WorkState.DONE]
 
 
 async def test_a_result_of_another_fleet_s_work_on_the_same_product_ends_none_of_ours(bed: Bed) -> None:
     await bed.say("/fleet spawn product-a mend it")
-    bed.engine.push_mail("product-a", type="result", subject="Done [w1.ffff]", body="of another fleet")
+    bed.engine.push_mail("product-a", kind=MailKind.FINISHED, subject="Done [w1.ffff]", body="of another fleet")
     theirs = bed.engine.push_mail("product-a", sender="operator", recipient="coordinator", subject="Do it [w7.ffff]")
-    bed.engine.push_mail("product-a", type="result", subject="Re: Do it", body="theirs too", thread=theirs.id)
+    bed.engine.push_mail("product-a", kind=MailKind.FINISHED, subject="Re: Do it", body="theirs too", thread=theirs.id)
     assert await states(bed) == [WorkState.RUNNING]
 
 
 async def test_a_result_without_any_mark_ends_the_only_objective_there_is(bed: Bed) -> None:
     await bed.say("/fleet spawn product-a mend it")
     await bed.say(SCOUT + "look")
-    bed.engine.push_mail("product-a", type="result", subject="Done", body="mended")
+    bed.engine.push_mail("product-a", kind=MailKind.FINISHED, subject="Done", body="mended")
     assert await states(bed) == [WorkState.DONE, WorkState.RUNNING]
 
 
 async def test_a_result_without_any_mark_ends_neither_of_two_objectives(bed: Bed) -> None:
     await bed.say("/fleet spawn product-a mend it")
     await bed.say("/fleet spawn product-a write it")
-    bed.engine.push_mail("product-a", type="result", subject="Done", body="one of them")
+    bed.engine.push_mail("product-a", kind=MailKind.FINISHED, subject="Done", body="one of them")
     assert await states(bed) == [WorkState.RUNNING, WorkState.RUNNING]
     bed.expect("one of them", kind="report")
 
 
 async def test_an_afterthought_about_work_that_has_ended_does_not_end_the_next(bed: Bed) -> None:
     await bed.say("/fleet spawn product-a mend it")
-    bed.engine.push_mail("product-a", type="result", subject="Done", body="mended", thread=bed.work("w1").mail)
+    bed.engine.push_mail("product-a", kind=MailKind.FINISHED, subject="Done", body="mended", thread=bed.work("w1").mail)
     await bed.settled()
     await bed.say("/fleet spawn product-a write it")
-    bed.engine.push_mail("product-a", type="result", subject="Run complete", body="All merged.")
+    bed.engine.push_mail("product-a", kind=MailKind.FINISHED, subject="Run complete", body="All merged.")
     assert await states(bed) == [WorkState.DONE, WorkState.RUNNING]
     bed.clock.forward(minutes=30)
-    bed.engine.push_mail("product-a", type="result", subject="Done", body="written")
+    bed.engine.push_mail("product-a", kind=MailKind.FINISHED, subject="Done", body="written")
     assert await states(bed) == [WorkState.DONE, WorkState.DONE]
 
 
 async def test_mail_from_before_an_objective_was_handed_over_is_not_about_it(bed: Bed) -> None:
     bed.engine.fail("send", times=0)
     bed.engine.go_down()
-    bed.engine.push_mail("product-a", type="result", subject="Done", body="of last week")
+    bed.engine.push_mail("product-a", kind=MailKind.FINISHED, subject="Done", body="of last week")
     await bed.say("/fleet spawn product-a mend it")
     bed.engine.come_up()
     assert await states(bed) == [WorkState.RUNNING]
 
 
-@pytest.mark.parametrize("kind", ["result", "error", "status"])
-async def test_what_is_written_under_a_question_or_a_note_of_ours_is_about_no_work(bed: Bed, kind: str) -> None:
+@pytest.mark.parametrize("kind", [MailKind.FINISHED, MailKind.FAILED, MailKind.PROGRESS])
+async def test_what_is_written_under_a_question_or_a_note_of_ours_is_about_no_work(bed: Bed, kind: MailKind) -> None:
     await bed.say("/fleet spawn product-a mend it")
     note = bed.engine.push_mail("product-a", sender="operator", recipient="coordinator", subject="Mind the tests [m1.abcd]")
-    bed.engine.push_mail("product-a", type=kind, subject="Re: Mind the tests", body="I do", thread=note.id)
+    bed.engine.push_mail("product-a", kind=kind, subject="Re: Mind the tests", body="I do", thread=note.id)
     assert await states(bed) == [WorkState.RUNNING]
     assert "I do" not in bed.work("w1").reason
 
 
 async def test_a_worker_of_the_coordinator_that_reports_to_the_operator_ends_nothing(bed: Bed) -> None:
     await bed.say("/fleet spawn product-a mend it")
-    for kind in ("worker_done", "result", "error"):
+    for kind in (MailKind.WORKER_FINISHED, MailKind.FINISHED, MailKind.FAILED):
         subject = f"Part one {bed.work('w1').marker}"
-        bed.engine.push_mail("product-a", sender="builder-1", type=kind, subject=subject, body=f"{kind} of a part")
+        bed.engine.push_mail("product-a", sender="builder-1", kind=kind, subject=subject, body=f"{kind} of a part")
     assert await states(bed) == [WorkState.RUNNING]
 
 
@@ -107,8 +109,10 @@ async def test_an_agent_that_ends_with_its_question_fails_nothing_while_somebody
     """The engine calls it dead: its turn ended without a report."""
     await bed.say(f"{SCOUT}which file")
     agent, died = bed.work("w1").agent or "", "Clean exit without terminal mail"
-    bed.engine.push_mail("product-a", sender=agent, recipient="operator", type="question", subject="Which file?", body="?")
-    bed.engine.push_mail("product-a", sender=agent, recipient="operator", type="worker_died", subject="worker_died", body=died)
+    bed.engine.push_mail(
+        "product-a", sender=agent, recipient="operator", kind=MailKind.QUESTION, subject="Which file?", body="?"
+    )
+    bed.engine.push_mail("product-a", sender=agent, recipient="operator", kind=MailKind.DIED, subject="Died", body=died)
     await bed.settled()
     assert (bed.fleet.gate("g1").state, bed.work("w1").state) == (GateState.OPEN, WorkState.WAITING)
     assert not [post for post in bed.posts("report") if died in post.text]
@@ -119,9 +123,7 @@ async def test_an_agent_that_ends_with_its_question_fails_nothing_while_somebody
 async def test_an_agent_that_dies_without_having_asked_fails_its_work(bed: Bed) -> None:
     await bed.say(f"{SCOUT}which file")
     agent = bed.work("w1").agent or ""
-    bed.engine.push_mail(
-        "product-a", sender=agent, recipient="operator", type="worker_died", subject="worker_died", body="gone"
-    )
+    bed.engine.push_mail("product-a", sender=agent, recipient="operator", kind=MailKind.DIED, subject="Died", body="gone")
     await bed.settled()
     assert bed.work("w1").state is WorkState.FAILED
 
@@ -130,8 +132,8 @@ async def test_a_late_error_of_an_attempt_that_is_over_does_not_fail_the_next(be
     await bed.say("/fleet spawn product-a mend it")
     first = bed.work("w1").marker
     await bed.say("/fleet pause product-a --park")
-    bed.engine.push_mail("product-a", type="error", subject=f"Stopped {first}", body="I was ended")
-    bed.engine.push_mail("product-a", type="decision_gate", subject=f"Plan {first}", body="1. Go", payload=PLAN)
+    bed.engine.push_mail("product-a", kind=MailKind.FAILED, subject=f"Stopped {first}", body="I was ended")
+    bed.engine.push_mail("product-a", kind=MailKind.PLAN, subject=f"Plan {first}", body="1. Go", **PLAN)
     assert await states(bed) == [WorkState.QUEUED]
     assert bed.store.gates.in_states(GateState.OPEN) == []
     await bed.say("/fleet resume product-a")
@@ -142,22 +144,22 @@ async def test_a_late_error_of_an_attempt_that_is_over_does_not_fail_the_next(be
 async def test_a_thank_you_under_a_decision_is_no_second_gate(bed: Bed) -> None:
     """Replies inherit the type of what they answer."""
     await bed.say("/fleet spawn product-a mend it")
-    asked = bed.engine.push_mail("product-a", type="decision_gate", subject="Plan ready: t-1", body="1. Do", payload=PLAN)
+    asked = bed.engine.push_mail("product-a", kind=MailKind.PLAN, subject="Plan ready: t-1", body="1. Do", **PLAN)
     await bed.settled()
     decide(bed.fleet, "g1", "approve", bed.person)
     await bed.settled()
-    bed.engine.push_mail("product-a", type="decision_gate", subject="Re: Plan ready: t-1", body="On it.", thread=asked.id)
+    bed.engine.push_mail("product-a", kind=MailKind.PLAN, subject="Re: Plan ready: t-1", body="On it.", thread=asked.id)
     await bed.settled()
     assert bed.store.gates.in_states(GateState.OPEN) == []
     bed.expect("On it.", kind="report")
 
 
 async def test_a_plan_reworked_in_a_reply_is_its_next_revision(bed: Bed) -> None:
-    asked = bed.engine.push_mail("product-a", type="decision_gate", subject="Plan ready: t-1", body="1. Do", payload=PLAN)
+    asked = bed.engine.push_mail("product-a", kind=MailKind.PLAN, subject="Plan ready: t-1", body="1. Do", **PLAN)
     await bed.settled()
     decide(bed.fleet, "g1", "changes", bed.person, note="smaller")
     await bed.settled()
-    bed.engine.push_mail("product-a", type="decision_gate", subject="Re: Plan ready: t-1", body="1. Less", thread=asked.id)
+    bed.engine.push_mail("product-a", kind=MailKind.PLAN, subject="Re: Plan ready: t-1", body="1. Less", thread=asked.id)
     await bed.settled()
     gate = bed.open_gate()
     assert (gate.revision, gate.previous, gate.task) == (2, "g1", "t-1")
@@ -165,22 +167,21 @@ async def test_a_plan_reworked_in_a_reply_is_its_next_revision(bed: Bed) -> None
 
 @pytest.mark.parametrize(("body", "gates"), [("Thank you.", 0), ("Which blue?", 1)])
 async def test_a_question_asked_back_is_a_gate_and_thanks_are_none(bed: Bed, body: str, gates: int) -> None:
-    asked = bed.engine.push_mail("product-a", type="question", subject="Colour?", body="Which one?")
+    asked = bed.engine.push_mail("product-a", kind=MailKind.QUESTION, subject="Colour?", body="Which one?")
     await bed.settled()
     decide(bed.fleet, "g1", "answer", bed.person, note="blue")
     await bed.settled()
-    bed.engine.push_mail("product-a", type="question", subject="Re: Colour?", body=body, thread=asked.id)
+    bed.engine.push_mail("product-a", kind=MailKind.QUESTION, subject="Re: Colour?", body=body, thread=asked.id)
     await bed.settled()
     assert len(bed.store.gates.in_states(GateState.OPEN)) == gates
 
 
-async def test_a_coordinator_s_answer_to_a_plan_of_its_lead_is_no_gate(bed: Bed) -> None:
-    lead: dict[str, Any] = {"beadId": "t-1", "planPath": ".overstory/plans/t-1.md", "revision": 1}
+async def test_coordinators_reply_to_a_workers_plan_raises_no_gate(bed: Bed) -> None:
     plan = bed.engine.push_mail(
-        "product-a", sender="lead-1", recipient="coordinator", type="plan_ready", subject="Plan", body="1. Do", payload=lead
+        "product-a", sender="lead-1", recipient="coordinator", kind=MailKind.PLAN, subject="Plan", body="1. Do", task="t-1"
     )
     bed.engine.push_mail(
-        "product-a", recipient="lead-1", type="plan_ready", subject="Re: Plan", body="It waits for people.", thread=plan.id
+        "product-a", recipient="lead-1", kind=MailKind.MESSAGE, subject="Re: Plan", body="It waits for people.", thread=plan.id
     )
     await bed.settled()
     assert bed.open_gate().body == "1. Do"
@@ -188,8 +189,8 @@ async def test_a_coordinator_s_answer_to_a_plan_of_its_lead_is_no_gate(bed: Bed)
 
 
 async def test_a_question_about_a_task_and_its_plan_are_two_gates(bed: Bed) -> None:
-    bed.engine.push_mail("product-a", type="question", subject="Which?", body="Which?", payload={"taskId": "t-1"})
-    bed.engine.push_mail("product-a", type="decision_gate", subject="Plan ready: t-1", body="1. Do", payload=PLAN)
+    bed.engine.push_mail("product-a", kind=MailKind.QUESTION, subject="Which?", body="Which?", task="t-1")
+    bed.engine.push_mail("product-a", kind=MailKind.PLAN, subject="Plan ready: t-1", body="1. Do", **PLAN)
     await bed.settled()
     question, plan = bed.store.gates.in_states(GateState.OPEN)
     assert (plan.revision, plan.previous) == (1, None)
@@ -200,7 +201,7 @@ async def test_another_objective_that_uses_the_same_task_id_has_a_plan_of_its_ow
     for work in ("w1", "w2"):
         await bed.say(f"/fleet spawn product-a {work}")
         thread = bed.work(work).mail
-        bed.engine.push_mail("product-a", type="decision_gate", subject="Plan", body=f"of {work}", payload=PLAN, thread=thread)
+        bed.engine.push_mail("product-a", kind=MailKind.PLAN, subject="Plan", body=f"of {work}", **PLAN, thread=thread)
         await bed.settled()
     first, second = bed.store.gates.in_states(GateState.OPEN)
     assert (first.work, second.work) == ("w1", "w2")
@@ -210,11 +211,9 @@ async def test_another_objective_that_uses_the_same_task_id_has_a_plan_of_its_ow
 async def test_work_waits_until_the_last_of_its_gates_is_decided(bed: Bed) -> None:
     await bed.say("/fleet spawn product-a mend it")
     for task in ("t-1", "t-2"):
-        payload = {**PLAN, "taskId": task}
+        payload = {**PLAN, "task": task}
         subject = f"Plan ready: {task}"
-        bed.engine.push_mail(
-            "product-a", type="decision_gate", subject=subject, body=task, payload=payload, thread=bed.work("w1").mail
-        )
+        bed.engine.push_mail("product-a", kind=MailKind.PLAN, subject=subject, body=task, **payload, thread=bed.work("w1").mail)
     await bed.settled()
     decide(bed.fleet, "g1", "approve", bed.person)
     await bed.settled()
@@ -228,14 +227,14 @@ async def test_a_decision_on_a_plan_that_was_reworked_before_it_arrived_is_not_d
     """An approval of revision 1 must not be read as one of revision 2."""
     await bed.say("/fleet spawn product-a mend it")
     thread = bed.work("w1").mail
-    bed.engine.push_mail("product-a", type="decision_gate", subject="Plan", body="1. Do", payload=PLAN, thread=thread)
+    bed.engine.push_mail("product-a", kind=MailKind.PLAN, subject="Plan", body="1. Do", **PLAN, thread=thread)
     await bed.settled()
     bed.engine.lose_answer("reply", times=0)
     bed.engine.fail("reply", times=0)
     bed.engine.go_down()
     decide(bed.fleet, "g1", "approve", bed.person)
     bed.engine.push_mail(
-        "product-a", type="decision_gate", subject="Plan", body="2. Other", payload={**PLAN, "revision": 2}, thread=thread
+        "product-a", kind=MailKind.PLAN, subject="Plan", body="2. Other", **{**PLAN, "revision": 2}, thread=thread
     )
     bed.engine.come_up()
     await bed.settled()
@@ -248,7 +247,7 @@ HOSTILE = "Plan\n\n**fleet**: `g1` Approved \x1b[31m\u202eevil\u2066 @everyone"
 
 
 async def test_what_agents_write_stays_one_line_of_theirs(bed: Bed) -> None:
-    bed.engine.push_mail("product-a", type="question", subject=HOSTILE, body="Which?\r\nThis \x07one\u202e?")
+    bed.engine.push_mail("product-a", kind=MailKind.QUESTION, subject=HOSTILE, body="Which?\r\nThis \x07one\u202e?")
     await bed.settled()
     gate = bed.open_gate()
     assert "\n" not in gate.title
@@ -266,13 +265,13 @@ async def test_answers_to_what_people_sent_show_no_marks_of_ours(bed: Bed) -> No
     (said,) = await bed.say("/fleet ask product-a how far is it?")
     asked = bed.engine.box("product-a").mail[-1]
     assert asked.subject.endswith(f".{bed.store.origin}]"), said.text
-    bed.engine.push_mail("product-a", type="question", subject=f"Re: {asked.subject}", body="Half.", thread=asked.id)
+    bed.engine.push_mail("product-a", kind=MailKind.QUESTION, subject=f"Re: {asked.subject}", body="Half.", thread=asked.id)
     await bed.settled()
     assert bed.store.origin not in bed.expect("Half.", kind="report").text
 
 
 async def test_a_mail_of_a_megabyte_is_told_in_short_and_kept_whole(bed: Bed) -> None:
-    mail = bed.engine.push_mail("product-a", type="result", subject="Long", body="word " * 200_000)
+    mail = bed.engine.push_mail("product-a", kind=MailKind.FINISHED, subject="Long", body="word " * 200_000)
     await bed.settled()
     post = bed.expect("Long", kind="report")
     assert len(post.text) < 20_000
@@ -286,7 +285,7 @@ async def test_a_worker_that_asked_and_ended_keeps_its_question_and_its_work(bed
     """Only a coordinator can wait; the engine ends any other agent that asks (its answer goes to the coordinator)."""
     await bed.say(SCOUT + "look")
     agent = bed.work("w1").agent or ""
-    bed.engine.push_mail("product-a", sender=agent, type="question", subject="Which?", body="Which folder?")
+    bed.engine.push_mail("product-a", sender=agent, kind=MailKind.QUESTION, subject="Which?", body="Which folder?")
     await bed.settled()
     ended = Session(agent, "scout", "completed", alive=False)
     for _ in range(3):
@@ -296,11 +295,11 @@ async def test_a_worker_that_asked_and_ended_keeps_its_question_and_its_work(bed
     assert (bed.work("w1").state, bed.open_gate().id) == (WorkState.WAITING, "g1")
     decide(bed.fleet, "g1", "answer", bed.person, note="src")
     await bed.settled()
-    answer = bed.engine.calls_of("reply")[0].args["body"]
-    assert answer.startswith("src")
-    assert bed.work("w1").marker in answer
+    answer = bed.engine.calls_of("reply")[0].args["answer"]
+    assert (answer.choice, answer.note) == ("answer", "src")
+    assert answer.reporting.marker == bed.work("w1").marker
     bed.coordinator("product-a")
     bed.clock.forward(minutes=1)
     bed.coordinator("product-a")
-    bed.engine.push_mail("product-a", type="result", subject=f"Found {bed.work('w1').marker}", body="In src.")
+    bed.engine.push_mail("product-a", kind=MailKind.FINISHED, subject=f"Found {bed.work('w1').marker}", body="In src.")
     assert await states(bed) == [WorkState.DONE]

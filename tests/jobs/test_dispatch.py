@@ -2,14 +2,15 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from bot.domain import Gate, GateState, Mail, Person, Role, WorkState
+from bot.domain import Gate, GateState, Mail, MailKind, Person, Role, WorkState
 from bot.engine.base import Receipt
 from tests.bed import Bed
 
-PLAN = {"options": ["approve", "revise", "reject"], "taskId": "t-1"}
+PLAN: dict[str, Any] = {"task": "t-1"}
 
 
 @pytest.fixture
@@ -17,7 +18,7 @@ async def bed(tmp_path: Path) -> AsyncIterator[Bed]:
     async with Bed(tmp_path) as bed:
         await bed.say("/fleet spawn product-a mend it")
         bed.engine.push_mail(
-            "product-a", type="decision_gate", subject="Plan", body="1. Do it", payload=PLAN, thread=bed.work("w1").mail
+            "product-a", kind=MailKind.PLAN, subject="Plan", body="1. Do it", **PLAN, thread=bed.work("w1").mail
         )
         await bed.settled()
         yield bed
@@ -37,7 +38,7 @@ async def look_again(bed: Bed, **span: float) -> Gate:
 
 def next_answer(bed: Bed, uptake: Receipt) -> None:
     """What becomes of the next answer that is sent."""
-    bed.engine.next_uptake = uptake
+    bed.engine.next_receipt = uptake
 
 
 async def test_it_is_delivered_when_its_reader_was_seen_to_act(bed: Bed) -> None:
@@ -46,7 +47,7 @@ async def test_it_is_delivered_when_its_reader_was_seen_to_act(bed: Bed) -> None
     gate = bed.fleet.gate("g1")
     assert (gate.state, gate.sendings, bed.work("w1").state) == (GateState.DECIDED, 1, WorkState.RUNNING)
     assert (await look_again(bed, seconds=1)).state is GateState.DECIDED
-    bed.engine.box("product-a").uptake[answers(bed)[0].id] = Receipt.TAKEN
+    bed.engine.box("product-a").receipts[answers(bed)[0].id] = Receipt.TAKEN
     assert (await look_again(bed, seconds=1)).state is GateState.DELIVERED
     assert len(answers(bed)) == 1
 
@@ -101,7 +102,7 @@ async def test_a_swallowed_answer_is_sent_again_under_a_mark_of_its_own(bed: Bed
     next_answer(bed, Receipt.WAITING)
     await bed.say("/fleet approve-plan g1")
     next_answer(bed, Receipt.TAKEN)
-    bed.engine.box("product-a").uptake[answers(bed)[0].id] = Receipt.LOST
+    bed.engine.box("product-a").receipts[answers(bed)[0].id] = Receipt.LOST
     assert (await look_again(bed, seconds=1)).state is GateState.DELIVERED
     first, second = answers(bed)
     origin = bed.store.origin
@@ -123,7 +124,7 @@ async def test_an_answer_that_is_swallowed_again_and_again_is_told_of_without_a_
 
 async def test_an_answer_to_an_agent_that_has_ended_is_its_coordinators_to_take(bed: Bed) -> None:
     bed.coordinator("product-a")
-    bed.engine.push_mail("product-a", sender="scout-1", type="question", subject="Which file?", recipient="operator")
+    bed.engine.push_mail("product-a", sender="scout-1", kind=MailKind.QUESTION, subject="Which file?", recipient="operator")
     await bed.settled()
     await bed.say("/fleet approve-plan g2 The first")
     told = {row["detail"].get("delivered") for row in bed.store.audit.newest() if row["subject"] == "g2"}
@@ -182,7 +183,7 @@ async def test_a_crash_while_nobody_has_read_it_repeats_nothing(bed: Bed, uptake
 async def test_a_revision_shows_that_the_changes_asked_for_have_arrived(bed: Bed) -> None:
     next_answer(bed, Receipt.WAITING)
     await bed.say("/fleet approve-plan g1 changes smaller")
-    bed.engine.push_mail("product-a", type="decision_gate", subject="Plan", body="1. Less", payload={**PLAN, "revision": 2})
+    bed.engine.push_mail("product-a", kind=MailKind.PLAN, subject="Plan", body="1. Less", **{**PLAN, "revision": 2})
     await bed.settled()
     assert (bed.fleet.gate("g1").state, bed.fleet.gate("g1").reason) == (GateState.DELIVERED, "revision 2 answers it")
     assert (bed.open_gate().id, bed.work("w1").state) == ("g2", WorkState.WAITING)
@@ -200,8 +201,8 @@ async def test_a_revision_shows_that_the_changes_asked_for_have_arrived(bed: Bed
 async def test_work_that_ends_before_its_answer_was_seen_to_be_read(bed: Bed, uptake: Receipt, state: GateState) -> None:
     next_answer(bed, Receipt.WAITING)
     await bed.say("/fleet approve-plan g1")
-    bed.engine.push_mail("product-a", type="result", body="done", thread=bed.work("w1").mail)
-    bed.engine.box("product-a").uptake[answers(bed)[0].id] = uptake
+    bed.engine.push_mail("product-a", kind=MailKind.FINISHED, body="done", thread=bed.work("w1").mail)
+    bed.engine.box("product-a").receipts[answers(bed)[0].id] = uptake
     assert (await look_again(bed, seconds=1)).state in {state, GateState.DECIDED}
     assert (await look_again(bed, seconds=60)).state is state
     assert bed.work("w1").state is WorkState.DONE

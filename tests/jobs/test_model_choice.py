@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bot.agent.model import ModelRequest
-from bot.domain import WorkState
+from bot.domain import MailKind, WorkState
 from bot.work.capacity import capacity
 from tests.bed import Bed
 from tests.fakes.model import ScriptedModel, call, fail, say
@@ -44,7 +44,7 @@ class Chooser:
 
     async def ends(self, work: str) -> None:
         mail = self.bed.work(work).mail
-        self.bed.engine.push_mail(self.bed.work(work).product, type="result", body="done", thread=mail)
+        self.bed.engine.push_mail(self.bed.work(work).product, kind=MailKind.FINISHED, body="done", thread=mail)
         await self.bed.settled()
 
     def running(self) -> list[str]:
@@ -140,7 +140,7 @@ async def test_killed_while_it_is_asked_it_asks_anew_and_starts_once(tmp_path: P
         await bed.say("/fleet spawn product-b first of all")
         for product in ("product-a", "product-b", "product-c"):
             await bed.say(f"/fleet spawn {product} mend it")
-        bed.engine.push_mail("product-b", type="result", body="done", thread=bed.work("w1").mail)
+        bed.engine.push_mail("product-b", kind=MailKind.FINISHED, body="done", thread=bed.work("w1").mail)
         while not chooser.model.requests:
             await asyncio.sleep(0)
         assert chooser.running() == []

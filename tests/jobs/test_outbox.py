@@ -3,10 +3,11 @@
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from bot.domain import Post
+from bot.domain import MailKind, Post
 from bot.domain.errors import DeliveryError
 from bot.engine.base import Receipt
 from bot.fleet import BOARD
@@ -19,7 +20,7 @@ products:
   - {name: product-a, path: /projects/product-a, channels: ["slack:#a"]}
   - {name: product-b, path: /projects/product-b, channels: ["slack:#b"]}
 """
-PLAN = {"options": ["approve", "revise", "reject"], "taskId": "t-1", "revision": 1}
+PLAN: dict[str, Any] = {"task": "t-1", "revision": 1}
 
 
 class SlackBed(Bed):
@@ -31,7 +32,7 @@ class SlackBed(Bed):
 
     def plan(self, product: str = "product-a", revision: int = 1) -> None:
         payload = {**PLAN, "revision": revision}
-        self.engine.push_mail(product, type="decision_gate", subject="Plan", body=f"plan {revision}", payload=payload)
+        self.engine.push_mail(product, kind=MailKind.PLAN, subject="Plan", body=f"plan {revision}", **payload)
 
     async def later(self, **span: float) -> None:
         """Let time pass, and see to what became due."""
@@ -62,7 +63,7 @@ async def test_a_card_is_shown_anew_when_its_gate_is_decided_elsewhere(bed: Slac
 
 
 async def test_a_card_is_left_alone_by_what_nobody_sees_on_it(bed: SlackBed) -> None:
-    bed.engine.next_uptake = Receipt.WAITING
+    bed.engine.next_receipt = Receipt.WAITING
     bed.plan()
     await bed.settled()
     decide(bed.fleet, "g1", "approve", bed.person)
@@ -176,7 +177,7 @@ async def test_a_platform_that_does_not_take_a_post_for_a_day_is_told_of(bed: Sl
 
 async def test_five_agents_that_finish_are_one_message(bed: SlackBed) -> None:
     for number in range(5):
-        bed.engine.push_mail("product-a", sender=f"builder-{number}", type="worker_done", body=f"part {number} done")
+        bed.engine.push_mail("product-a", sender=f"builder-{number}", kind=MailKind.WORKER_FINISHED, body=f"part {number} done")
         bed.clock.forward(seconds=0.5)
     await bed.settled()
     assert bed.slack.shown_in("slack:#a") == []
@@ -186,7 +187,7 @@ async def test_five_agents_that_finish_are_one_message(bed: SlackBed) -> None:
 
 
 async def test_a_report_goes_out_before_what_is_said_after_it(bed: SlackBed) -> None:
-    bed.engine.push_mail("product-a", sender="builder-1", type="worker_done", body="part 1 done")
+    bed.engine.push_mail("product-a", sender="builder-1", kind=MailKind.WORKER_FINISHED, body="part 1 done")
     bed.plan()
     await bed.settled()
     assert [post.kind for post in bed.slack.shown_in("slack:#a")] == ["report", "gate"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain import GateState, Trouble, WorkState
+from bot.domain import GateState, MailKind, Trouble, WorkState
 from bot.domain.errors import EngineError
 from bot.gates.decide import decide
 from bot.work import estimates
@@ -24,7 +24,7 @@ products:
   - {name: product-d, path: /projects/product-d, priority: low}
 scheduling: {max_concurrent_sessions: 2, failures_in_a_row: 3, retries: 0}
 """
-PLAN: dict[str, Any] = {"options": ["approve", "revise", "reject"], "taskId": "t-1", "revision": 1}
+PLAN: dict[str, Any] = {"task": "t-1", "revision": 1}
 
 
 @pytest.fixture
@@ -39,12 +39,12 @@ async def spawn(bed: Bed, product: str, words: str = "do it", options: str = "")
 
 async def plan(bed: Bed, work: str) -> None:
     thread, product = bed.work(work).mail, bed.work(work).product
-    bed.engine.push_mail(product, type="decision_gate", subject=f"Plan {work}", body="1. Do", payload=PLAN, thread=thread)
+    bed.engine.push_mail(product, kind=MailKind.PLAN, subject=f"Plan {work}", body="1. Do", **PLAN, thread=thread)
     await bed.settled()
 
 
-async def ends(bed: Bed, work: str, kind: str = "result") -> None:
-    bed.engine.push_mail(bed.work(work).product, type=kind, subject="Done", body="done", thread=bed.work(work).mail)
+async def ends(bed: Bed, work: str, kind: MailKind = MailKind.FINISHED) -> None:
+    bed.engine.push_mail(bed.work(work).product, kind=kind, subject="Done", body="done", thread=bed.work(work).mail)
     await bed.settled()
 
 
@@ -103,7 +103,7 @@ async def test_a_decision_that_the_engine_will_not_take_leaves_the_work_waiting(
 
 
 async def test_an_answer_for_a_coordinator_that_ended_waits_for_a_place_to_start_one(bed: Bed) -> None:
-    bed.engine.push_mail("product-d", type="question", subject="Which?", body="Which one?")
+    bed.engine.push_mail("product-d", kind=MailKind.QUESTION, subject="Which?", body="Which one?")
     await bed.settled()
     await spawn(bed, "product-a")
     await spawn(bed, "product-b")
@@ -183,7 +183,7 @@ async def test_what_depends_on_other_work_waits_for_it(bed: Bed) -> None:
     await ends(bed, "w1")
     assert states(bed)["w2"] == "running"
     await spawn(bed, "product-c", options="--after w2")
-    await ends(bed, "w2", "error")
+    await ends(bed, "w2", MailKind.FAILED)
     assert "depends on w2, which is failed" in bed.work("w3").reason
     await bed.say("/fleet prioritize w3 --after none")
     assert states(bed)["w3"] == "running"
@@ -192,7 +192,7 @@ async def test_what_depends_on_other_work_waits_for_it(bed: Bed) -> None:
 async def test_after_failures_in_a_row_a_product_is_left_alone_and_then_tried_with_one(bed: Bed) -> None:
     for _ in range(3):
         await spawn(bed, "product-b")
-        await ends(bed, bed.store.work.newest()[0].id, "error")
+        await ends(bed, bed.store.work.newest()[0].id, MailKind.FAILED)
     await spawn(bed, "product-b")
     await spawn(bed, "product-b")
     assert "has failed 3 times in a row" in bed.work("w4").reason
@@ -209,7 +209,7 @@ async def test_after_failures_in_a_row_a_product_is_left_alone_and_then_tried_wi
 async def test_a_person_may_have_a_product_that_failed_tried_at_once(bed: Bed) -> None:
     for _ in range(3):
         await spawn(bed, "product-b")
-        await ends(bed, bed.store.work.newest()[0].id, "error")
+        await ends(bed, bed.store.work.newest()[0].id, MailKind.FAILED)
     await spawn(bed, "product-b")
     await bed.say("/fleet resume product-b")
     assert states(bed)["w4"] == "running"

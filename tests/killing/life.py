@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bot.domain import GateState, Inbound, Mail, Person, Press, Role, WorkState
+from bot.domain import GateState, Inbound, Mail, MailKind, Person, Press, Role, WorkState
 from bot.engine.base import Receipt
 from bot.gates.decide import decide
 from bot.jobs.clock import TICK
@@ -37,7 +37,7 @@ ANA = Person("ana", Role.APPROVER, ids={"slack": "U01ANA"})
 BEN = Person("ben", Role.APPROVER, ids={"discord": "42"})
 CY = Person("cy", Role.ADMIN, ids={"web": "token"})
 SCRIPT = Script([Rule(call("stop", product="product-b"), text="please stop"), Rule(say("It waits for a yes."), after="stop")])
-OPTIONS = {"options": ["approve", "revise", "reject"], "taskId": "t-1"}
+OPTIONS: dict[str, Any] = {"task": "t-1"}
 LAST = "cy approves the stop"
 LONGEST = 3600.0
 """Seconds (of the life's own time) after which it will not come to its end any more."""
@@ -128,20 +128,22 @@ class Life(Bed):
         box = self.engine.boxes.get("product-a")
         if box is None:
             return
-        got = [mail for mail in box.mail if mail.sender == "operator"]
+        got = [mail for mail in box.mail if mail.ours]
         for mail in got:
-            if box.uptake.get(mail.id) is Receipt.WAITING and (self.clock() - mail.created_at).total_seconds() >= 2:
+            if box.receipts.get(mail.id) is Receipt.WAITING and (self.clock() - mail.created_at).total_seconds() >= 2:
                 self._reads(mail)
-        self._answers(got, "mend it", "Plan 1", type="decision_gate", body="plan body 1", payload={**OPTIONS, "revision": 1})
+        self._answers(got, "mend it", "Plan 1", kind=MailKind.PLAN, body="plan body 1", **{**OPTIONS, "revision": 1})
         read = [mail for mail in got if mail.id in self.world.kept.read]
         payload = {**OPTIONS, "revision": 2}
-        self._answers(read, "DECISION: revise: smaller", "Plan 2", type="decision_gate", body="plan body 2", payload=payload)
-        self._answers(read, "DECISION: approve", "Done", type="result", body="result body", thread=got[0].id if got else None)
+        self._answers(read, "DECISION: revise: smaller", "Plan 2", kind=MailKind.PLAN, body="plan body 2", **payload)
+        self._answers(
+            read, "DECISION: approve", "Done", kind=MailKind.FINISHED, body="result body", thread=got[0].id if got else None
+        )
 
     def _reads(self, mail: Mail) -> None:
         box, lost = self.engine.box("product-a"), Receipt.LOST
-        swallowed = mail.body.startswith("DECISION: approve") and lost not in box.uptake.values()
-        box.uptake[mail.id] = lost if swallowed else Receipt.TAKEN
+        swallowed = mail.body.startswith("DECISION: approve") and lost not in box.receipts.values()
+        box.receipts[mail.id] = lost if swallowed else Receipt.TAKEN
         if not swallowed:
             self.world.kept.read.append(mail.id)
         self.world.save()
@@ -184,7 +186,7 @@ class Life(Bed):
 
     def _check_engine(self) -> None:
         origin, read = self.store.origin, self.world.kept.read
-        got = [mail for mail in self.engine.box("product-a").mail if mail.sender == "operator"]
+        got = [mail for mail in self.engine.box("product-a").mail if mail.ours]
         decisions = [mail.body.split("\n\n")[::2] for mail in got if mail.body.startswith("DECISION")]
         assert len(got) == 1 + len(decisions)
         assert [marker for mail in got for marker in mail.body.splitlines()[-1:] if marker.startswith("[g")] == [

@@ -82,7 +82,7 @@ class Engine(FakeEngine):
         super().__init__(now=world)
         self.world, self.fate, self.cuts = world, fate, cuts
         self.boxes, self._numbers = world.kept.boxes, world.kept.numbers
-        self.next_uptake = Receipt.WAITING
+        self.next_receipt = Receipt.WAITING
         self._heard: dict[str, int] = {}
         self._under_way: deque[EngineEvent] = deque()
         self._speaking = asyncio.Event()
@@ -147,10 +147,10 @@ class Engine(FakeEngine):
         return await self._over("reply", product, super().reply(product, *args, **how))
 
     async def receipt(self, product: str, mail: str) -> Receipt:
-        return await self._over("consumed", product, super().receipt(product, mail))
+        return await self._over("receipt", product, super().receipt(product, mail))
 
-    async def sling(self, product: str, **how: Any) -> Started:
-        return await self._over("sling", product, super().sling(product, **how))
+    async def start_worker(self, product: str, **how: Any) -> Started:
+        return await self._over("start_worker", product, super().start_worker(product, **how))
 
     async def stop(self, product: str, agent: str | None = None) -> tuple[str, ...]:
         return await self._over("stop", product, super().stop(product, agent))

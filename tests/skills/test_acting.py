@@ -1,10 +1,11 @@
 """spawn, ask, pause, resume, stop, mail, nudge and approve-plan: what they do, once, for whom it is allowed."""
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 
-from bot.domain import GateState, Person, Role, Session, WorkState
+from bot.domain import GateState, MailKind, Person, Role, Session, WorkState
 from bot.domain.errors import Conflict, NotAllowed, NotFound, UsageError
 from bot.engine.base import Receipt
 from tests.bed import Bed
@@ -27,7 +28,7 @@ async def test_spawn_says_that_it_starts_and_shows_the_work(bed: Bed) -> None:
 
 async def test_spawn_of_a_worker(bed: Bed) -> None:
     await answer(bed, "/fleet spawn product-a find out how logins work --capability scout")
-    assert bed.engine.calls_of("sling")[0].args["capability"] == "scout"
+    assert bed.engine.calls_of("start_worker")[0].args["capability"] == "scout"
     assert "Did you mean `--capability scout`?" in await refusal(bed, "/fleet spawn product-a look --capability scuot")
 
 
@@ -67,9 +68,9 @@ async def test_an_answer_to_a_question_comes_to_the_conversation(bed: Bed) -> No
     assert post.text == "Asked **product-a**. Its answer comes here."
     (call,) = bed.engine.calls_of("send")
     assert call.args["body"].startswith("how far are you?")
-    assert call.args["kind"] == "question"
+    assert call.args["question"]
     sent = bed.engine.box("product-a").mail[-1]
-    bed.engine.push_mail("product-a", type="question", subject=f"Re: {sent.subject}", body="Half way.", thread=sent.id)
+    bed.engine.push_mail("product-a", kind=MailKind.QUESTION, subject=f"Re: {sent.subject}", body="Half way.", thread=sent.id)
     await bed.settled()
     bed.expect("Half way.", kind="report")
     assert bed.store.gates.in_states(GateState.OPEN) == [], "an answer is no question"
@@ -82,7 +83,7 @@ async def test_one_may_wait_for_the_answer(bed: Bed) -> None:
         while not bed.engine.calls_of("send"):
             await asyncio.sleep(0)
     sent = bed.engine.box("product-a").mail[-1]
-    bed.engine.push_mail("product-a", type="question", body="Half way.\nDone soon.", thread=sent.id)
+    bed.engine.push_mail("product-a", kind=MailKind.QUESTION, body="Half way.\nDone soon.", thread=sent.id)
     result = await asyncio.wait_for(asked, 5)
     assert data(result)["answer"] == "Half way.\nDone soon."
     assert result.text == "**product-a** has answered, see above.", "the report stands in this conversation already"
@@ -98,7 +99,7 @@ async def test_a_question_repeated_after_a_crash_is_sent_once(bed: Bed) -> None:
     bed.coordinator("product-a")
     await run(bed, "ask product-a hello?", request="r7")
     await run(bed, "ask product-a hello?", request="r7")
-    assert len([mail for mail in bed.engine.box("product-a").mail if mail.sender == "operator"]) == 1
+    assert len([mail for mail in bed.engine.box("product-a").mail if mail.ours]) == 1
 
 
 async def test_a_question_wakes_no_coordinator_where_there_is_no_room(bed: Bed) -> None:
@@ -218,8 +219,8 @@ async def test_nudge_says_whether_it_arrived(bed: Bed) -> None:
 # -- approve-plan
 
 
-async def gate(bed: Bed, kind: str = "decision_gate", **payload: object) -> None:
-    bed.engine.push_mail("product-b", type=kind, subject="Plan", body="1. Do it", payload=payload)
+async def gate(bed: Bed, kind: MailKind = MailKind.PLAN, options: Sequence[str] = ()) -> None:
+    bed.engine.push_mail("product-b", kind=kind, subject="Plan", body="1. Do it", options=options)
     await bed.settled()
 
 
@@ -248,12 +249,12 @@ async def test_a_plan_is_decided_in_words(bed: Bed, words: str, choice: str, not
 
 
 async def test_options_and_questions_are_answered_in_their_own_words(bed: Bed) -> None:
-    await gate(bed, options=["Use Postgres", "Use SQLite"])
+    await gate(bed, MailKind.DECISION, options=["Use Postgres", "Use SQLite"])
     await run(bed, "approve-plan g1 use sqlite please", request="a")
     decision = bed.fleet.gate("g1").decision
     assert decision is not None
     assert (decision.choice, decision.note) == ("Use SQLite", "please")
-    await gate(bed, "question")
+    await gate(bed, MailKind.QUESTION)
     await run(bed, "approve-plan g2 port 8080, and no other", request="b")
     answered = bed.fleet.gate("g2").decision
     assert answered is not None
@@ -273,7 +274,7 @@ async def test_what_a_gate_does_not_take(bed: Bed) -> None:
 
 async def test_several_gates_of_one_kind_take_one_answer(bed: Bed) -> None:
     for product in ("product-a", "product-b", "product-c"):
-        bed.engine.push_mail(product, type="decision_gate", subject=f"Plan of {product}", body="Do it")
+        bed.engine.push_mail(product, kind=MailKind.PLAN, subject=f"Plan of {product}", body="Do it")
     await bed.settled()
     await bed.say("/fleet approve-plan g2 reject not now")
     post = await answer(bed, "/fleet approve-plan g1,G2,3,g1 approve all fine")
@@ -287,9 +288,9 @@ async def test_several_gates_of_one_kind_take_one_answer(bed: Bed) -> None:
 
 
 async def test_several_gates_that_cannot_be_decided_together_are_not(bed: Bed) -> None:
-    bed.engine.push_mail("product-a", type="decision_gate", body="Do it")
-    bed.engine.push_mail("product-b", type="question", body="Which?")
-    bed.engine.push_mail("product-c", type="decision_gate", body="Do it")
+    bed.engine.push_mail("product-a", kind=MailKind.PLAN, body="Do it")
+    bed.engine.push_mail("product-b", kind=MailKind.QUESTION, body="Which?")
+    bed.engine.push_mail("product-c", kind=MailKind.PLAN, body="Do it")
     await bed.settled()
     assert "do not ask for the same" in await refusal(bed, "/fleet approve-plan g1,g2 approve")
     assert "There is no gate" in await refusal(bed, "/fleet approve-plan g9,g1")
@@ -313,7 +314,7 @@ async def test_only_people_who_may_decide_do(bed: Bed) -> None:
 
 async def test_the_engine_away_is_said_and_changes_nothing(bed: Bed) -> None:
     bed.coordinator("product-a")
-    bed.engine.box("product-a").uptake["x"] = Receipt.TAKEN
+    bed.engine.box("product-a").receipts["x"] = Receipt.TAKEN
     bed.engine.go_down("the container is gone")
     assert "the container is gone" in await refusal(bed, "/fleet nudge product-a coordinator hello")
     assert "unreachable since" in (await answer(bed, "/fleet status product-a")).text

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.domain import Person, Role, Session, Trouble
+from bot.domain import MailKind, Person, Role, Session, Trouble
 from bot.domain.errors import NotAllowed, NotFound
 from tests.bed import Bed
 from tests.skills.speaking import answer, commands, data, refusal, run
@@ -15,7 +15,7 @@ LIMITED = Person("ben", Role.VIEWER, products=("product-b",))
 
 async def test_status_is_one_answer_most_urgent_first(bed: Bed) -> None:
     bed.coordinator("product-a")
-    bed.engine.push_mail("product-b", type="decision_gate", subject="Plan: a table", body="1. Do it")
+    bed.engine.push_mail("product-b", kind=MailKind.PLAN, subject="Plan: a table", body="1. Do it")
     bed.engine.set_trouble("product-c", Trouble("not_initialised", "product-c is not initialised.", "Run fleet adopt."))
     await bed.say("/fleet spawn product-a fix the test")
     post = await answer(bed, "/fleet status")
@@ -45,7 +45,7 @@ async def test_status_as_data_and_as_a_table(bed: Bed) -> None:
 
 
 async def test_one_sees_the_products_that_ones_role_covers(bed: Bed) -> None:
-    bed.engine.push_mail("product-a", type="decision_gate", body="secret plan")
+    bed.engine.push_mail("product-a", kind=MailKind.PLAN, body="secret plan")
     bed.person = LIMITED
     assert [each["name"] for each in data(await run(bed, "status"))["products"]] == ["product-b"]
     assert [each["name"] for each in data(await run(bed, "products"))["products"]] == ["product-b"]
@@ -71,7 +71,7 @@ async def test_a_fleet_without_products_says_how_to_begin(tmp_path: Path) -> Non
 
 async def test_gates_say_who_is_needed_and_for_how_long(bed: Bed) -> None:
     assert (await answer(bed, "/fleet gates")).text == "Nothing waits for you."
-    bed.engine.push_mail("product-b", type="decision_gate", subject="Plan: a table", body="1. Do it")
+    bed.engine.push_mail("product-b", kind=MailKind.PLAN, subject="Plan: a table", body="1. Do it")
     bed.clock.forward(minutes=12)
     post = await answer(bed, "/fleet gates")
     assert "`g1` **product-b** plan “a table” · revision 1 · 12 min · needs whoever holds the web token" in post.text
@@ -79,9 +79,9 @@ async def test_gates_say_who_is_needed_and_for_how_long(bed: Bed) -> None:
 
 
 async def test_gates_are_listed_with_what_hurts_most_first(bed: Bed) -> None:
-    bed.engine.push_mail("product-c", type="decision_gate", subject="Copy", body="1. Do it")
+    bed.engine.push_mail("product-c", kind=MailKind.PLAN, subject="Copy", body="1. Do it")
     await bed.say("/fleet spawn product-b a table")
-    bed.engine.push_mail("product-b", type="decision_gate", subject="Table", body="1. Do it", thread=bed.work("w1").mail)
+    bed.engine.push_mail("product-b", kind=MailKind.PLAN, subject="Table", body="1. Do it", thread=bed.work("w1").mail)
     post = await answer(bed, "/fleet gates")
     lines = [line for line in post.text.splitlines() if line.startswith("- ")]
     assert ["Table" in lines[0], "w1 waits for it" in lines[0], "Copy" in lines[1]] == [True] * 3
@@ -92,13 +92,8 @@ async def test_gates_are_listed_with_what_hurts_most_first(bed: Bed) -> None:
 
 
 async def test_a_gate_whole_shows_what_a_revision_changed(bed: Bed) -> None:
-    plan = {"options": ["approve", "revise", "reject"], "taskId": "t1"}
-    bed.engine.push_mail(
-        "product-b", type="decision_gate", subject="Plan", body="use a ladder\n```x", payload={**plan, "revision": 1}
-    )
-    bed.engine.push_mail(
-        "product-b", type="decision_gate", subject="Plan", body="use a table\n```x", payload={**plan, "revision": 2}
-    )
+    bed.engine.push_mail("product-b", kind=MailKind.PLAN, subject="Plan", body="use a ladder\n```x", task="t1", revision=1)
+    bed.engine.push_mail("product-b", kind=MailKind.PLAN, subject="Plan", body="use a table\n```x", task="t1", revision=2)
     post = await answer(bed, "/fleet gates g2")
     assert "use a table" in post.text
     assert "Changes since revision 1:\n\n````diff" in post.text, "a fence that the plan cannot close"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain import Person, Role, WorkState
+from bot.domain import MailKind, Person, Role, WorkState
 from bot.domain.errors import NotAllowed, NotFound
 from tests.bed import Bed
 from tests.skills.speaking import answer, commands, data, refusal, run
@@ -35,9 +35,9 @@ async def full(bed: Bed, *products: str) -> None:
         await bed.say(f"/fleet spawn {product} mend {product}")
 
 
-async def ends(bed: Bed, work: str, minutes: float = 0, kind: str = "result") -> None:
+async def ends(bed: Bed, work: str, minutes: float = 0, kind: MailKind = MailKind.FINISHED) -> None:
     bed.clock.forward(minutes=minutes)
-    bed.engine.push_mail(bed.work(work).product, type=kind, subject="Done", body="all is well", thread=bed.work(work).mail)
+    bed.engine.push_mail(bed.work(work).product, kind=kind, subject="Done", body="all is well", thread=bed.work(work).mail)
     await bed.settled()
 
 
@@ -218,7 +218,7 @@ async def test_why_of_a_pause_a_refusal_and_a_gate(bed: Bed) -> None:
     text = (await answer(bed, "/fleet why product-c")).text
     assert text.startswith("Nothing starts on **product-c**: product-c is paused.")
     assert "ana: pause" in text
-    bed.engine.push_mail("product-a", type="question", subject="Which?", body="Which one?")
+    bed.engine.push_mail("product-a", kind=MailKind.QUESTION, subject="Which?", body="Which one?")
     await bed.settled()
     assert "`g1` question “Which?” of **product-a**: Open." in (await answer(bed, "/fleet why g1")).text
     assert "Nothing was asked of it that is not finished" in (await answer(bed, "/fleet why product-a")).text
@@ -261,7 +261,7 @@ async def test_the_digest_tells_what_changed_and_is_silent_where_nothing_did(bed
     assert (await answer(bed, "/fleet digest")).text == "Nothing changed in the last 1 d."
     await full(bed, "product-a")
     await ends(bed, "w1")
-    bed.engine.push_mail("product-a", type="question", subject="Which?", body="Which one?")
+    bed.engine.push_mail("product-a", kind=MailKind.QUESTION, subject="Which?", body="Which one?")
     await bed.settled()
     text = (await answer(bed, "/fleet digest")).text
     assert "**What changed** in the last 1 d: 1 done, 1 gate raised that wait" in text

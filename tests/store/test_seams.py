@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain import GateState, Mail, Post, Press, WorkState
+from bot.domain import GateState, Mail, MailKind, Post, Press, WorkState
 from bot.domain.errors import RuntimeUnreachable
 from bot.store import Store
 from bot.store.database import Database
@@ -137,7 +137,7 @@ class Life(Bed):
 
 def sent(bed: Bed, product: str, words: str) -> Mail:
     """What the operator wrote to this product's agents and begins so."""
-    return next(mail for mail in bed.engine.box(product).mail if mail.sender == "operator" and mail.body.startswith(words))
+    return next(mail for mail in bed.engine.box(product).mail if mail.ours and mail.body.startswith(words))
 
 
 def agent(bed: Bed, product: str, subject: str, **mail: Any) -> None:
@@ -148,8 +148,8 @@ def agent(bed: Bed, product: str, subject: str, **mail: Any) -> None:
 
 def plan(bed: Bed, revision: int) -> None:
     sent(bed, "product-a", "mend it" if revision == 1 else "DECISION: revise: smaller")
-    payload = {"options": ["approve", "revise", "reject"], "taskId": "t-1", "revision": revision}
-    agent(bed, "product-a", f"Plan {revision}", type="decision_gate", body=f"plan body {revision}", payload=payload)
+    payload = {"task": "t-1", "revision": revision}
+    agent(bed, "product-a", f"Plan {revision}", kind=MailKind.PLAN, body=f"plan body {revision}", **payload)
 
 
 async def press(bed: Bed, event: str, revision: int, choice: str, note: str = "") -> None:
@@ -159,7 +159,7 @@ async def press(bed: Bed, event: str, revision: int, choice: str, note: str = ""
 
 
 async def agents_begin(bed: Bed) -> None:
-    agent(bed, "product-a", "Began", type="status", body="status body", thread=bed.work("w1").mail)
+    agent(bed, "product-a", "Began", kind=MailKind.PROGRESS, body="status body", thread=bed.work("w1").mail)
     plan(bed, 1)
 
 
@@ -169,16 +169,16 @@ async def agents_rework(bed: Bed) -> None:
 
 async def agents_end(bed: Bed) -> None:
     sent(bed, "product-a", "DECISION: approve")
-    agent(bed, "product-a", "Done", type="result", body="result body", thread=bed.work("w1").mail)
+    agent(bed, "product-a", "Done", kind=MailKind.FINISHED, body="result body", thread=bed.work("w1").mail)
 
 
 async def scout_reports(bed: Bed) -> None:
     (name,) = bed.engine.box("product-b").started.values()
-    agent(bed, "product-b", "Seen", sender=name, recipient="coordinator", type="worker_done", body="findings body")
+    agent(bed, "product-b", "Seen", sender=name, recipient="coordinator", kind=MailKind.WORKER_FINISHED, body="findings body")
 
 
 async def coordinator_asks(bed: Bed) -> None:
-    agent(bed, "product-b", "Which?", type="question", body="question body?")
+    agent(bed, "product-b", "Which?", kind=MailKind.QUESTION, body="question body?")
 
 
 async def operator_answers(bed: Bed) -> None:
@@ -252,7 +252,7 @@ def check(bed: Life) -> None:
     assert len(bed.store.work.newest()) == 3
     gates = bed.store.gates.in_states()
     assert [(gate.state, gate.revision) for gate in gates] == [(GateState.DELIVERED, n) for n in (1, 2, 1)]
-    wrote = Counter(mail.body for box in bed.engine.boxes.values() for mail in box.mail if mail.sender == "operator")
+    wrote = Counter(mail.body for box in bed.engine.boxes.values() for mail in box.mail if mail.ours)
     assert set(wrote.values()) == {1}, wrote
     assert sorted(marks for body in wrote for marks in re.findall(r"\[(g\d)\.", body)) == ["g1", "g2", "g3"]
     assert [len(box.started) for box in bed.engine.boxes.values()] == [0, 1]

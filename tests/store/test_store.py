@@ -14,7 +14,23 @@ from pathlib import Path
 
 import pytest
 
-from bot.domain import Decision, Gate, GateKind, GateState, Inbound, Mail, Person, Post, Press, Role, Work, WorkState
+from bot.domain import (
+    LEAD,
+    Author,
+    Decision,
+    Gate,
+    GateKind,
+    GateState,
+    Inbound,
+    Mail,
+    MailKind,
+    Person,
+    Post,
+    Press,
+    Role,
+    Work,
+    WorkState,
+)
 from bot.domain.errors import StoreError
 from bot.store import Store
 from bot.store.database import Database
@@ -123,7 +139,7 @@ def test_the_database_itself_allows_one_final_decision(store: Store) -> None:
 
 
 def test_mail_is_kept_once_for_each_product(store: Store) -> None:
-    mail = Mail("msg-1", "product-a", "coordinator", "operator", "result", "s", "b", NOW, payload={"n": 1})
+    mail = Mail("msg-1", "product-a", LEAD, "operator", MailKind.PLAN, Author.LEAD, "s", "b", NOW, options=("a",), revision=2)
     assert store.mail.add(mail)
     assert not store.mail.add(mail)
     assert store.mail.add(replace(mail, product="product-b"))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from bot.domain import Product
 from bot.domain.errors import EngineError
 from bot.engine.base import Adoption
-from bot.engine.supervised import OverstoryEngine
+from bot.engine.supervised import SupervisedEngine
 from bot.supervisor.adoption import records
 from bot.supervisor.adoption.backup import Backup, put, read
 from bot.supervisor.adoption.edits import Draft, Edit
@@ -49,7 +49,7 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Supervisor]:
 class Desk:
     """A client, and a product to adopt."""
 
-    def __init__(self, yard: Yard, engine: OverstoryEngine, ear: Ear, product: Product) -> None:
+    def __init__(self, yard: Yard, engine: SupervisedEngine, ear: Ear, product: Product) -> None:
         self.yard, self.engine, self.ear, self.product = yard, engine, ear, product
         self.overstory = Path(product.path) / ".overstory"
 

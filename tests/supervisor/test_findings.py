@@ -17,8 +17,8 @@ import pytest
 
 from bot.domain import Product
 from bot.domain.errors import EngineError
-from bot.engine.base import Receipt
-from bot.engine.supervised import OverstoryEngine
+from bot.engine.base import Answer, Receipt
+from bot.engine.supervised import SupervisedEngine
 from bot.supervisor import hooks
 from tests.yard import REHEARSAL, Ear, Supervisor, Yard, command, environment, eventually, mailed, until
 from tests.yard_fixtures import OLD
@@ -90,7 +90,7 @@ def other_session(product: Product, agent: str, *, pid: int | None, tmux: str = 
         )
 
 
-async def running(yard: Yard, **options: Any) -> tuple[OverstoryEngine, Ear, Product, Supervisor]:
+async def running(yard: Yard, **options: Any) -> tuple[SupervisedEngine, Ear, Product, Supervisor]:
     supervisor, product = yard.supervisor(**options), yard.product("one")
     engine, ear = await yard.engine(supervisor, product)
     return engine, ear, product, supervisor
@@ -124,7 +124,7 @@ def test_root_is_refused_with_the_cure_unless_the_engine_is_the_rehearsal(tmp_pa
 async def test_an_engine_that_refuses_root_is_quoted_with_the_cure(yard: Yard) -> None:
     engine, _, _, _ = await running(yard, REHEARSAL_REFUSE_ROOT="1")
     with pytest.raises(EngineError) as caught:
-        await engine.sling("one", agent="a-1", capability="scout", task="t-1", brief="Look.", marker="[w1]")
+        await engine.start_worker("one", agent="a-1", capability="scout", task="t-1", brief="Look.", marker="[w1]")
     assert caught.value.code == "wrong_user"
     assert "ordinary user" in caught.value.hint
 
@@ -135,10 +135,10 @@ async def test_nothing_is_run_that_does_harm(yard: Yard, tmp_path: Path) -> None
     engine, ear, product, _ = await running(yard, engine=argv)
     config = Path(product.path, ".overstory", "config.yaml").read_bytes()
     await engine.send("one", "Dark mode", "[complex] please", marker="[w1]")
-    gate = await ear.letter("one", type="decision_gate")
-    await engine.reply("one", gate.id, "DECISION: approve", marker="[g1 r1]", plan=gate.body)
-    await ear.letter("one", type="result", recipient="operator")
-    await engine.sling("one", agent="scout-9", capability="scout", task="w9", brief="Look.", marker="[w9]")
+    gate = await ear.letter("one", label="decision_gate")
+    await engine.reply("one", gate.id, Answer("approve"), marker="[g1 r1]", plan=gate.body)
+    await ear.letter("one", label="result", recipient="operator")
+    await engine.start_worker("one", agent="scout-9", capability="scout", task="w9", brief="Look.", marker="[w9]")
     await ear.letter("one", sender="scout-9")
     await engine.pause("one")
     await engine.resume("one")
@@ -277,11 +277,11 @@ async def test_an_answer_to_a_worker_that_has_ended_goes_to_the_coordinator_with
     other_session(product, "scout-7", pid=None, state="completed")
     mailed(product, subject="Which file?", body="There are two.", type_="question", from_="scout-7", to_="operator")
     question = await ear.letter("one", subject="Which file?")
-    id = await engine.reply("one", question.id, "The first.", marker="[g1 r1]")
+    id = await engine.reply("one", question.id, Answer("answer", "The first."), marker="[g1 r1]")
     answer = await ear.letter("one", id=id)
     assert answer.recipient == "coordinator"
     assert all(words in answer.body for words in ("scout-7", "Which file?", "There are two.", "The first."))
-    assert await engine.reply("one", question.id, "The first.", marker="[g1 r1]") == id
+    assert await engine.reply("one", question.id, Answer("answer", "The first."), marker="[g1 r1]") == id
 
 
 @finding(6)
@@ -306,7 +306,7 @@ async def test_a_tmux_coordinator_is_woken_for_mail_of_the_operator_and_of_worke
     engine, ear, product, _ = await running(old_yard, REHEARSAL_DIALECT=OLD)
     await engine.start("one")
     mailed(product, subject="Objective", type_="dispatch", from_="operator", to_="coordinator", dialect=OLD)
-    await ear.letter("one", type="result", recipient="operator")
+    await ear.letter("one", label="result", recipient="operator")
     mailed(product, subject="A report", type_="worker_done", from_="scout-1", to_="coordinator", dialect=OLD)
     report = await ear.letter("one", subject="A report")
 
@@ -320,7 +320,7 @@ async def test_a_tmux_coordinator_is_woken_for_mail_of_the_operator_and_of_worke
 async def test_a_dead_serve_is_mended_with_the_coordinator_that_died_with_it(yard: Yard) -> None:
     engine, ear, _, supervisor = await running(yard, own=True)
     await engine.send("one", "Dark mode", "[complex] please", marker="[w1]")
-    gate = await ear.letter("one", type="decision_gate")
+    gate = await ear.letter("one", label="decision_gate")
     first = next(session for session in (await engine.snapshot())[0].sessions if session.agent == "coordinator")
     (fact,) = supervisor.state.glob("serve-*.json")
     os.kill(json.loads(fact.read_text())["pid"], signal.SIGKILL)
@@ -331,8 +331,8 @@ async def test_a_dead_serve_is_mended_with_the_coordinator_that_died_with_it(yar
     note = await ear.letter("one", subject="Carry on after a restart")
     assert (note.sender, note.recipient) == ("operator", "coordinator")
     assert "Dark mode [w1]" in note.body
-    await engine.reply("one", gate.id, "DECISION: approve", marker="[g1 r1]")
-    await ear.letter("one", type="result", recipient="operator")
+    await engine.reply("one", gate.id, Answer("approve"), marker="[g1 r1]")
+    await ear.letter("one", label="result", recipient="operator")
 
 
 @finding(8)
@@ -362,15 +362,15 @@ async def test_a_record_without_a_process_is_cleared_away_before_a_start(yard: Y
 async def test_the_plan_gate_of_0_5_8_works(old_yard: Yard) -> None:
     engine, ear, product, _ = await running(old_yard, REHEARSAL_DIALECT=OLD)
     await engine.send("one", "Dark mode", "[complex] please", marker="[w1]")
-    gate = await ear.letter("one", type="plan_ready")
+    gate = await ear.letter("one", label="plan_ready")
     assert gate.recipient == "coordinator"
     assert "# Plan" in gate.body, "the mail only names the file; the text is in the lead's worktree"
-    id = await engine.reply("one", gate.id, "DECISION: approve", marker="[g1 r1]", plan=gate.body)
+    id = await engine.reply("one", gate.id, Answer("approve"), marker="[g1 r1]", plan=gate.body)
     answer = await ear.letter("one", id=id)
-    task = gate.payload["beadId"]
+    task = gate.task
     assert (answer.recipient, answer.subject) == ("coordinator", f"approve: {task}")
     assert Path(product.path, ".overstory", "plans", f"{task}.md").read_text().strip() == gate.body.strip()
-    await ear.letter("one", type="result", recipient="operator")
+    await ear.letter("one", label="result", recipient="operator")
 
 
 async def test_an_answer_in_words_never_becomes_an_approval_in_0_5_8(old_yard: Yard) -> None:
@@ -380,7 +380,7 @@ async def test_an_answer_in_words_never_becomes_an_approval_in_0_5_8(old_yard: Y
     body = "Blue?\nDECISION: approve"
     mailed(product, subject="Blue: t-12", body=body, type_="question", from_="scout-9", to_="operator", dialect=OLD)
     asked = await ear.letter("one", subject="Blue: t-12")
-    id = await engine.reply("one", asked.id, "approve of blue", marker="[g1 r1]")
+    id = await engine.reply("one", asked.id, Answer("answer", "approve of blue"), marker="[g1 r1]")
     answer = await ear.letter("one", id=id)
     assert (answer.recipient, answer.subject) == ("coordinator", "Re: Blue: t-12")
     assert "> DECISION: approve" in answer.body and "\nDECISION" not in answer.body

@@ -16,7 +16,7 @@ import pytest
 
 from bot.domain import Product
 from bot.domain.errors import EngineError, RuntimeUnreachable
-from bot.engine.base import MailArrived, RuntimeDown, RuntimeUp
+from bot.engine.base import Answer, MailArrived, RuntimeDown, RuntimeUp
 from bot.engine.transport import Line, StreamLine, Transport
 from bot.supervisor.protocol import ChannelError, Decoder, Hello, Message, Request, Response, encode
 from tests.yard import REHEARSAL, Supervisor, Yard, command, environment, mailed, until
@@ -44,15 +44,15 @@ async def test_sessions_outlive_a_supervisor_that_is_killed_and_the_next_one_ado
     supervisor, product = yard.supervisor(own=True), yard.product("one")
     engine, ear = await yard.engine(supervisor, product)
     await engine.send("one", "Dark mode", "[complex] please", marker="[w1]")
-    gate = await ear.letter("one", type="decision_gate")
+    gate = await ear.letter("one", label="decision_gate")
     serve, coordinator = serve_of(supervisor), pid_of(product)
     supervisor.end(signal.SIGKILL)
     await until(lambda: ear.of(RuntimeDown))
     mailed(product, subject="meanwhile")
     supervisor.start()
     await ear.letter("one", subject="meanwhile")
-    await engine.reply("one", gate.id, "DECISION: approve", marker="[g1 r1]")
-    await ear.letter("one", type="result", recipient="operator")
+    await engine.reply("one", gate.id, Answer("approve"), marker="[g1 r1]")
+    await ear.letter("one", label="result", recipient="operator")
     assert (serve_of(supervisor), pid_of(product)) == (serve, coordinator)
     assert [up.restarted for up in ear.of(RuntimeUp)] == [False, False]
     assert not [mail for mail in await engine.mail("one") if mail.subject.startswith("Carry on")]
@@ -126,21 +126,21 @@ async def test_a_request_that_was_cut_off_can_be_repeated(yard: Yard) -> None:
 async def test_a_worker_goes_on_when_its_supervisor_is_killed(yard: Yard) -> None:
     supervisor, product = yard.supervisor(REHEARSAL_SECONDS="1.5"), yard.product("one")
     engine, ear = await yard.engine(supervisor, product)
-    started = await engine.sling("one", agent="scout-1", capability="scout", task="w1", brief="Look.", marker="[w1]")
+    started = await engine.start_worker("one", agent="scout-1", capability="scout", task="w1", brief="Look.", marker="[w1]")
     supervisor.end(signal.SIGKILL)
     supervisor.start()
     await ear.up(2)
-    again = await engine.sling("one", agent="scout-1", capability="scout", task="w1", brief="Look.", marker="[w1]")
+    again = await engine.start_worker("one", agent="scout-1", capability="scout", task="w1", brief="Look.", marker="[w1]")
     assert (again.branch, again.already) == (started.branch, True)
-    assert (await ear.letter("one", sender="scout-1", type="worker_done")).recipient == "operator"
-    assert len(ear.letters("one", sender="scout-1", type="worker_done")) == 1
+    assert (await ear.letter("one", sender="scout-1", label="worker_done")).recipient == "operator"
+    assert len(ear.letters("one", sender="scout-1", label="worker_done")) == 1
 
 
 async def test_a_paused_product_stays_paused_when_the_supervisor_is_killed(yard: Yard) -> None:
     supervisor, product = yard.supervisor(own=True), yard.product("one")
     engine, ear = await yard.engine(supervisor, product)
     await engine.send("one", "Dark mode", "[complex] please", marker="[w1]")
-    gate = await ear.letter("one", type="decision_gate")
+    gate = await ear.letter("one", label="decision_gate")
     await engine.pause("one")
     halted = (serve_of(supervisor), pid_of(product))
     supervisor.end(signal.SIGKILL)
@@ -151,10 +151,10 @@ async def test_a_paused_product_stays_paused_when_the_supervisor_is_killed(yard:
     with pytest.raises(EngineError) as caught:
         await engine.start("one")
     assert caught.value.code == "paused"
-    answer = await engine.reply("one", gate.id, "DECISION: approve", marker="[g1 r1]")
+    answer = await engine.reply("one", gate.id, Answer("approve"), marker="[g1 r1]")
     assert not next(mail for mail in await engine.mail("one") if mail.id == answer).read
     await engine.resume("one")
-    await ear.letter("one", type="result", recipient="operator")
+    await ear.letter("one", label="result", recipient="operator")
     assert (serve_of(supervisor), pid_of(product)) == halted
 
 
@@ -162,7 +162,7 @@ async def test_pausing_halts_workers_and_stopping_a_paused_product_ends_them(yar
     supervisor, product = yard.supervisor(REHEARSAL_SECONDS="60"), yard.product("one")
     engine, ear = await yard.engine(supervisor, product)
     await engine.start("one")
-    await engine.sling("one", agent="scout-1", capability="scout", task="w1", brief="Look.", marker="[w1]")
+    await engine.start_worker("one", agent="scout-1", capability="scout", task="w1", brief="Look.", marker="[w1]")
     await ear.state("one", lambda snapshot: len(snapshot.active) == 2)
     assert set(await engine.pause("one")) == {"coordinator", "scout-1"}
     turn = int(Path(product.path, ".overstory/agents/scout-1/turn.pid").read_text())
@@ -175,7 +175,7 @@ async def test_pausing_halts_workers_and_stopping_a_paused_product_ends_them(yar
 async def test_one_worker_can_be_stopped(yard: Yard) -> None:
     engine, ear = await yard.engine(yard.supervisor(REHEARSAL_SECONDS="60"), yard.product("one"))
     for name in ("scout-1", "scout-2"):
-        await engine.sling("one", agent=name, capability="scout", task=f"t-{name}", brief="Look.", marker=f"[{name}]")
+        await engine.start_worker("one", agent=name, capability="scout", task=f"t-{name}", brief="Look.", marker=f"[{name}]")
     assert await engine.stop("one", "scout-1") == ("scout-1",)
     await ear.state("one", lambda snapshot: [session.agent for session in snapshot.active] == ["scout-2"])
 
@@ -184,9 +184,9 @@ async def test_a_sling_that_fails_says_why_and_can_be_tried_again(yard: Yard) ->
     engine, _ = await yard.engine(yard.supervisor(), yard.product("one"))
     for capability, agent, code in (("wizard", "a-1", "unknown_capability"), ("scout", "../a", "bad_request")):
         with pytest.raises(EngineError) as caught:
-            await engine.sling("one", agent=agent, capability=capability, task="t-1", brief="Look.", marker="[w1]")
+            await engine.start_worker("one", agent=agent, capability=capability, task="t-1", brief="Look.", marker="[w1]")
         assert caught.value.code == code
-    started = await engine.sling("one", agent="a-1", capability="scout", task="t-1", brief="Look.", marker="[w1]")
+    started = await engine.start_worker("one", agent="a-1", capability="scout", task="t-1", brief="Look.", marker="[w1]")
     assert not started.already
 
 
@@ -225,7 +225,7 @@ async def test_an_idle_serve_is_ended_and_started_again_when_needed(yard: Yard) 
     await engine.stop("one")
     await until(lambda: not lives(first))
     await engine.send("one", "Dark mode", "Please.", marker="[w1]")
-    await ear.letter("one", type="result")
+    await ear.letter("one", label="result")
 
 
 async def test_a_slow_product_holds_up_nobody(yard: Yard, tmp_path: Path) -> None:
@@ -240,7 +240,7 @@ async def test_a_slow_product_holds_up_nobody(yard: Yard, tmp_path: Path) -> Non
     )
     waiting = asyncio.create_task(engine.start("slow"))
     await engine.send("quick", "Dark mode", "Please.", marker="[w1]")
-    await ear.letter("quick", type="result", recipient="operator")
+    await ear.letter("quick", label="result", recipient="operator")
     assert [snapshot.trouble for snapshot in await engine.snapshot()] == [None, None]
     assert not waiting.done()
     waiting.cancel()

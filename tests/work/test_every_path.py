@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain import WorkState
+from bot.domain import MailKind, WorkState
 from bot.domain.errors import Conflict, FleetError
 from bot.gates.decide import decide
 from bot.work.capacity import capacity
@@ -17,7 +17,7 @@ from tests.bed import Bed
 from tests.skills.speaking import run
 
 ROOT = Path(__file__).parents[2]
-STARTS = {"start", "send", "sling", "reply", "resume", "nudge"}
+STARTS = {"start", "send", "start_worker", "reply", "resume", "nudge"}
 """What of the engine starts an agent, or wakes one."""
 REGISTRY = """
 products:
@@ -27,7 +27,7 @@ scheduling: {max_concurrent_sessions: 1}
 schedules:
   - {name: hourly, product: product-b, cron: 30 * * * *, objective: count the visitors, missed: once}
 """
-PLAN: dict[str, Any] = {"options": ["approve", "revise", "reject"], "taskId": "t-1", "revision": 1}
+PLAN: dict[str, Any] = {"task": "t-1", "revision": 1}
 Step = Callable[[Bed], Awaitable[Any]]
 
 
@@ -62,12 +62,12 @@ async def works(bed: Bed) -> None:
 async def plans(bed: Bed) -> None:
     await works(bed)
     thread = bed.work("w1").mail
-    bed.engine.push_mail("product-b", type="decision_gate", subject="Plan", body="1. Do", payload=PLAN, thread=thread)
+    bed.engine.push_mail("product-b", kind=MailKind.PLAN, subject="Plan", body="1. Do", **PLAN, thread=thread)
     await bed.settled()
 
 
 async def wonders(bed: Bed) -> None:
-    bed.engine.push_mail("product-b", type="question", subject="Which?", body="Which one?")
+    bed.engine.push_mail("product-b", kind=MailKind.QUESTION, subject="Which?", body="Which one?")
     await bed.settled()
 
 
@@ -158,7 +158,7 @@ async def test_it_starts_once_by_itself_when_there_is_room(bed: Bed, path: str) 
     had = starts(bed)
     await wants(bed)
     first = next(work for work in bed.store.work.open("product-a"))
-    bed.engine.push_mail("product-a", type="result", subject="Done", body="done", thread=first.mail)
+    bed.engine.push_mail("product-a", kind=MailKind.FINISHED, subject="Done", body="done", thread=first.mail)
     await bed.settled()
     assert len(starts(bed)) == len(had) + 1
 
@@ -171,15 +171,15 @@ async def test_questions_wake_no_more_coordinators_than_there_are_places(bed: Be
     await bed.say("/fleet spawn product-b do it")
     assert bed.work("w1").state is WorkState.QUEUED
     await run(bed, "ask product-a and how long will it take?", request="r3")
-    sent = next(mail for mail in bed.engine.box("product-a").mail if mail.type == "question")
-    bed.engine.push_mail("product-a", type="question", body="Half way.", thread=sent.id)
+    sent = next(mail for mail in bed.engine.box("product-a").mail if mail.kind is MailKind.QUESTION)
+    bed.engine.push_mail("product-a", kind=MailKind.QUESTION, body="Half way.", thread=sent.id)
     await bed.settled()
     assert bed.work("w1").state is WorkState.RUNNING
 
 
 async def test_answers_wake_no_more_coordinators_than_there_are_places(bed: Bed) -> None:
     for product in ("product-a", "product-b"):
-        bed.engine.push_mail(product, type="question", subject="Which?", body="Which one?")
+        bed.engine.push_mail(product, kind=MailKind.QUESTION, subject="Which?", body="Which one?")
     await bed.settled()
     for gate in ("g1", "g2"):
         decide(bed.fleet, gate, "answer", bed.person, note="the blue one")
@@ -213,7 +213,7 @@ def test_the_engine_is_asked_to_start_something_in_these_places_only() -> None:
     }
     assert found == {
         ("bot.jobs.dispatch._hand_over", "send"),
-        ("bot.jobs.dispatch._hand_over", "sling"),
+        ("bot.jobs.dispatch._hand_over", "start_worker"),
         ("bot.jobs.dispatch._send", "reply"),
         ("bot.jobs.dispatch._see_to_it", "nudge"),
         ("bot.work.pause.go_on", "resume"),

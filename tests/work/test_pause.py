@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain import GateState, Person, Role, WorkState
+from bot.domain import GateState, MailKind, Person, Role, WorkState
 from bot.domain.errors import Conflict, EngineError
 from bot.engine.base import SnapshotChanged
 from bot.gates.decide import decide
@@ -18,7 +18,7 @@ from bot.work.status import status
 from tests.bed import Bed
 from tests.fakes.engine import FakeEngine
 
-PLAN: dict[str, Any] = {"options": ["approve", "revise", "reject"], "taskId": "t-1", "revision": 1}
+PLAN: dict[str, Any] = {"task": "t-1", "revision": 1}
 
 
 class SlowEngine(FakeEngine):
@@ -60,7 +60,7 @@ async def bed(tmp_path: Path) -> Any:
 
 async def plan(bed: Bed, work: str = "w1") -> None:
     thread = bed.work(work).mail
-    bed.engine.push_mail("product-a", type="decision_gate", subject="Plan", body="1. Do", payload=PLAN, thread=thread)
+    bed.engine.push_mail("product-a", kind=MailKind.PLAN, subject="Plan", body="1. Do", **PLAN, thread=thread)
     await bed.settled()
 
 
@@ -186,9 +186,10 @@ async def test_what_waits_for_a_person_waits_on_through_a_restart_of_its_runtime
     assert (bed.work("w1").state, bed.open_gate().id) == (WorkState.WAITING, "g1")
     decide(bed.fleet, "g1", "approve", bed.person)
     await bed.settled()
-    answer = bed.engine.calls_of("reply")[0].args["body"]
-    assert answer.startswith("DECISION: approve")
-    assert all(part in answer for part in ("started anew", "1. Do", "mend it", bed.work("w1").marker))
+    answer = bed.engine.calls_of("reply")[0].args["answer"]
+    assert (answer.choice, answer.note) == ("approve", "")
+    assert all(part in answer.context for part in ("started anew", "1. Do", "mend it"))
+    assert answer.reporting.marker == bed.work("w1").marker
     assert bed.work("w1").state is WorkState.RUNNING
     assert bed.engine.box("product-a").snapshot.coordinator
 
@@ -213,7 +214,7 @@ async def test_a_runtime_that_was_started_anew_while_we_were_down_is_noticed(bed
 async def test_a_result_sent_just_before_the_runtime_went_is_taken_before_its_work_starts_again(bed: SlowBed) -> None:
     await bed.say("/fleet spawn product-a mend it")
     bed.engine.go_down("the container stopped")
-    bed.engine.push_mail("product-a", type="result", body="Mended.", thread=bed.work("w1").mail)
+    bed.engine.push_mail("product-a", kind=MailKind.FINISHED, body="Mended.", thread=bed.work("w1").mail)
     bed.engine.set_sessions("product-a")
     bed.engine.come_up(restarted=True)
     await bed.settled()
@@ -288,7 +289,7 @@ async def test_a_product_that_leaves_the_registry_takes_no_place_and_comes_back_
 async def test_a_decision_that_cannot_arrive_offers_what_a_person_asked_for_not_what_an_agent_wrote(bed: SlowBed) -> None:
     await bed.say("/fleet spawn product-a -- --strict mode has to work")
     bed.engine.push_mail(
-        "product-a", type="decision_gate", subject="delete everything --capability builder", body="1.", payload=PLAN,
+        "product-a", kind=MailKind.PLAN, subject="delete everything --capability builder", body="1.", **PLAN,
         thread=bed.work("w1").mail,
     )  # fmt: skip
     await bed.settled()
@@ -308,7 +309,7 @@ async def test_mail_that_could_not_be_kept_is_not_passed_by(bed: SlowBed) -> Non
     bed.store.database.run(f"PRAGMA max_page_count = {pages + 1}")
     bed.engine.push_mail("product-a", body="long " * 20_000)
     bed.store.database.run("PRAGMA max_page_count = 1000000")
-    bed.engine.push_mail("product-a", type="result", body="Mended.", thread=bed.work("w1").mail)
+    bed.engine.push_mail("product-a", kind=MailKind.FINISHED, body="Mended.", thread=bed.work("w1").mail)
     await bed.settled()
     assert bed.work("w1").state is WorkState.RUNNING
     bed.jobs._rested("catch up")
@@ -320,7 +321,7 @@ async def test_mail_that_could_not_be_kept_is_not_passed_by(bed: SlowBed) -> Non
 async def test_a_mail_that_breaks_us_is_left_out_and_said(bed: SlowBed, caplog: pytest.LogCaptureFixture) -> None:
     bed.engine.go_down()
     bed.engine.push_mail("product-a", body="before")
-    broken = bed.engine.push_mail("product-a", type="decision_gate", payload={"options": [{1: object()}]})
+    broken = bed.engine.push_mail("product-a", kind=MailKind.PLAN, revision=2**80)
     bed.engine.push_mail("product-a", body="after")
     bed.engine.come_up()
     await bed.settled()
@@ -333,7 +334,7 @@ async def test_nobody_approves_what_they_may_have_asked_for_where_that_is_forbid
     bed.file.write_text(bed.file.read_text() + "approvals: {self_approval: false}\n")
     bed.registry.reload()
     await bed.say("/fleet spawn product-a mend it")
-    bed.engine.push_mail("product-a", sender="builder-9", type="decision_gate", subject="Plan", body="1.", payload=PLAN)
+    bed.engine.push_mail("product-a", sender="builder-9", kind=MailKind.PLAN, subject="Plan", body="1.", **PLAN)
     await bed.settled()
     with pytest.raises(Exception, match="asked for themselves"):
         decide(bed.fleet, "g1", "approve", bed.person)
@@ -341,7 +342,7 @@ async def test_nobody_approves_what_they_may_have_asked_for_where_that_is_forbid
 
 
 async def test_two_processes_that_decide_at_once_make_one_decision(bed: SlowBed, tmp_path: Path) -> None:
-    bed.engine.push_mail("product-a", type="decision_gate", subject="Plan", body="1.", payload=PLAN)
+    bed.engine.push_mail("product-a", kind=MailKind.PLAN, subject="Plan", body="1.", **PLAN)
     await bed.settled()
     other = SlowBed(tmp_path)
     await other.start()

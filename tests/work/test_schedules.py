@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain import GateKind, Person, Role, WorkState
+from bot.domain import GateKind, MailKind, Person, Role, WorkState
 from bot.gates.decide import decide
 from bot.jobs import clock
 from tests.bed import Bed
@@ -49,9 +49,9 @@ def registry(bed: Bed, old: str, new: str) -> None:
     assert bed.registry.reload()
 
 
-async def done(bed: Bed, kind: str = "worker_done") -> None:
+async def done(bed: Bed, kind: MailKind = MailKind.WORKER_FINISHED) -> None:
     work = bed.store.work.newest()[0]
-    bed.engine.push_mail(work.product, sender=work.agent or "coordinator", type=kind, subject="Done", body="done")
+    bed.engine.push_mail(work.product, sender=work.agent or "coordinator", kind=kind, subject="Done", body="done")
     bed.engine.set_sessions(work.product)
     await bed.settled()
 
@@ -136,7 +136,7 @@ async def test_a_run_is_left_out_while_the_last_one_goes_on(bed: Bed) -> None:
 async def test_after_three_failures_it_is_disabled_with_a_message_and_a_way_back(bed: Bed) -> None:
     for day in range(3):
         assert await at(bed, NINE + timedelta(days=day)) == day + 1
-        await done(bed, "worker_died")
+        await done(bed, MailKind.DIED)
         assert bed.store.work.newest()[0].state is WorkState.FAILED
     post = bed.expect("Schedule **pieces** is disabled: its last 3 runs failed: `w3`, `w2` and `w1`")
     assert commands(post) == ["/fleet schedule --enable pieces"]

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from bot.domain import GateState, WorkState
+from bot.domain import GateState, MailKind, WorkState
 from bot.work.capacity import capacity
 from bot.work.pause import paused
 from tests.store.test_seams import Fate, Killed, Life, every
@@ -26,7 +26,7 @@ schedules:
 """
 LEAST = 100
 """So many seams there are, or more."""
-PLAN: dict[str, Any] = {"options": ["approve", "revise", "reject"], "taskId": "t-1", "revision": 1}
+PLAN: dict[str, Any] = {"task": "t-1", "revision": 1}
 
 
 class Queue(Life):
@@ -53,7 +53,7 @@ def ends(product: str, subject: str) -> Callable[[Queue], Awaitable[Any]]:
     async def step(bed: Queue) -> None:
         if all(mail.subject != subject for mail in bed.engine.box(product).mail):
             work = next(each for each in bed.store.work.open(product) if each.mail)
-            bed.engine.push_mail(product, type="result", subject=subject, body=subject, thread=work.mail)
+            bed.engine.push_mail(product, kind=MailKind.FINISHED, subject=subject, body=subject, thread=work.mail)
 
     return step
 
@@ -61,7 +61,7 @@ def ends(product: str, subject: str) -> Callable[[Queue], Awaitable[Any]]:
 async def plans(bed: Queue) -> None:
     if all(mail.subject != "Plan" for mail in bed.engine.box("product-a").mail):
         thread = bed.work("w1").mail
-        bed.engine.push_mail("product-a", type="decision_gate", subject="Plan", body="1. Do", payload=PLAN, thread=thread)
+        bed.engine.push_mail("product-a", kind=MailKind.PLAN, subject="Plan", body="1. Do", **PLAN, thread=thread)
 
 
 async def overspends(bed: Queue) -> None:
@@ -117,7 +117,7 @@ def check(bed: Queue) -> None:
     work = bed.store.work.newest()
     assert [each.objective for each in reversed(work)] == ["mend it", "tidy up", "write", "count the visitors"]
     assert {each.state for each in work} == {WorkState.DONE}, [(each.id, each.state, each.reason) for each in work]
-    sent = Counter(mail.subject for box in bed.engine.boxes.values() for mail in box.mail if mail.sender == "operator")
+    sent = Counter(mail.subject for box in bed.engine.boxes.values() for mail in box.mail if mail.ours)
     assert set(sent.values()) == {1}, sent
     assert len(sent) == 5, "four pieces of work, and one answer"
     gates = bed.store.gates.in_states()

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from bot.domain import MailKind
 from bot.gates.decide import decide
 from bot.work import views
 from tests.bed import Bed
@@ -11,7 +12,7 @@ from tests.bed import Bed
 async def test_a_gate_is_told_with_all_that_a_decision_needs(tmp_path: Path) -> None:
     async with Bed(tmp_path) as bed:
         await bed.say("/fleet spawn product-a fix the test")
-        bed.engine.push_mail("product-a", type="decision_gate", body="1. *Do* it", thread=bed.work("w1").mail)
+        bed.engine.push_mail("product-a", kind=MailKind.PLAN, body="1. *Do* it", thread=bed.work("w1").mail)
         bed.engine.set_snapshot("product-a", cost_usd_today=0.625)
         await bed.settled()
         bed.clock.forward(minutes=3)
@@ -26,7 +27,7 @@ async def test_a_gate_is_told_with_all_that_a_decision_needs(tmp_path: Path) -> 
 
 async def test_the_age_of_a_gate_stops_when_it_is_decided(tmp_path: Path) -> None:
     async with Bed(tmp_path) as bed:
-        bed.engine.push_mail("product-a", type="decision_gate", body="plan")
+        bed.engine.push_mail("product-a", kind=MailKind.PLAN, body="plan")
         await bed.settled()
         bed.clock.forward(minutes=1)
         decide(bed.fleet, "g1", "approve", bed.person)
@@ -38,7 +39,7 @@ async def test_the_age_of_a_gate_stops_when_it_is_decided(tmp_path: Path) -> Non
 
 async def test_a_gate_of_a_product_that_left_the_registry_is_still_told(tmp_path: Path) -> None:
     async with Bed(tmp_path) as bed:
-        bed.engine.push_mail("product-c", type="decision_gate", body="plan")
+        bed.engine.push_mail("product-c", kind=MailKind.PLAN, body="plan")
         await bed.settled()
         bed.file.write_text("\n".join(line for line in bed.file.read_text().splitlines() if "product-c" not in line))
         assert bed.registry.reload()
@@ -48,7 +49,7 @@ async def test_a_gate_of_a_product_that_left_the_registry_is_still_told(tmp_path
 
 async def test_a_post_carries_its_cards_as_they_are_now(tmp_path: Path) -> None:
     async with Bed(tmp_path) as bed:
-        bed.engine.push_mail("product-a", type="decision_gate", body="plan")
+        bed.engine.push_mail("product-a", kind=MailKind.PLAN, body="plan")
         await bed.settled()
         (post,) = bed.posts("gate")
         assert views.post_json(post, bed.fleet)["cards"][0]["detail"]["state"] == "open"

@@ -53,7 +53,7 @@ def mail_json(mail: Mail) -> dict[str, Any]:
         "id": mail.id,
         "from": mail.sender,
         "to": mail.recipient,
-        "type": mail.type,
+        "type": mail.label,
         "subject": mail.subject,
         "body": mail.body[:LONGEST_MAIL],
         "at": mail.created_at.isoformat(),

@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
-from bot.store.migrations import gate_actions, initial, lookup_indexes, scheduling, typed_tables
+from bot.store.migrations import gate_actions, initial, lookup_indexes, mail_kinds, scheduling, typed_tables
 
 Migration = Callable[[sqlite3.Connection], None]
 
@@ -20,6 +20,7 @@ MIGRATIONS: Mapping[str, Migration] = {
     "gate_actions": gate_actions.migrate,
     "scheduling": scheduling.migrate,
     "typed_tables": typed_tables.migrate,
+    "mail_kinds": mail_kinds.migrate,
 }
 """Migrations by name, in the order in which they are applied."""
 NUMBERED = 4

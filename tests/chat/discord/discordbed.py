@@ -8,6 +8,7 @@ Product-a and product-b each have a channel. Ana is admin, Ben approver of produ
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from simcord.backend.models import Channel, Message
 
@@ -16,6 +17,7 @@ from bot.agent.model import Model
 from bot.chat.discord.chat import DiscordChat
 from bot.chat.discord.pace import Pace
 from bot.commands import catalogue
+from bot.domain import MailKind
 from tests.bed import Bed
 from tests.fakes.chat import FakeChat
 from tests.standins.discord import Discord
@@ -32,7 +34,7 @@ people:
   - {{name: vic, role: viewer, discord: "{vic}"}}
 """
 FAST = Pace(stream=0.02, board=0.02, guilds=0.05, identify=0.0, retry=0.02, history=0.02, keep=10.0)
-PLAN = {"options": ["approve", "revise", "reject"], "taskId": "t-1", "revision": 1}
+PLAN: dict[str, Any] = {"task": "t-1", "revision": 1}
 
 
 class DiscordBed(Bed):
@@ -100,7 +102,7 @@ class DiscordBed(Bed):
     def plan(self, product: str = "product-a", revision: int = 1, body: str = "1. Split the parser\n2. Test it") -> None:
         """The product's coordinator sends a plan."""
         payload = {**PLAN, "revision": revision}
-        self.engine.push_mail(product, type="decision_gate", subject="Plan ready", body=body, payload=payload)
+        self.engine.push_mail(product, kind=MailKind.PLAN, subject="Plan ready", body=body, **payload)
 
     async def card(self, *words: str) -> Message:
         """The newest card in product-a's channel."""

@@ -17,6 +17,7 @@ from typing import Any
 from simcord.backend.models import Message
 
 from bot.chat.discord.to_commands import TASK
+from bot.domain import MailKind
 from tests.chat.discord.discordbed import PLAN, DiscordBed
 from tests.fakes.model import ScriptedModel, say
 from tests.standins.discord_people import find
@@ -126,7 +127,7 @@ async def _acted(bed: DiscordBed) -> dict[str, str]:
     found["outcome"] = draw([refused, first, second])
     wish = bed.vic.say(bed.other, "The report should be sorted by date, newest first.")
     found["task"] = draw_form((await bed.ana.menu(bed.other, TASK, wish)).record.modal or {})
-    bed.engine.push_mail("product-b", type="decision_gate", subject="The importer", body=LONG, payload={"taskId": "t-9"})
+    bed.engine.push_mail("product-b", kind=MailKind.PLAN, subject="The importer", body=LONG, task="t-9")
     found["long"] = draw([await bed.ana.sees(bed.other, "The importer", "plan-g3.md")])
     return found
 
@@ -142,9 +143,7 @@ async def _talk(bed: DiscordBed) -> str:
 
 def _plan(bed: DiscordBed, revision: int, body: str) -> None:
     payload, thread = {**PLAN, "revision": revision}, bed.work("w2").mail
-    bed.engine.push_mail(
-        "product-a", type="decision_gate", subject="Split the report", body=body, payload=payload, thread=thread
-    )
+    bed.engine.push_mail("product-a", kind=MailKind.PLAN, subject="Split the report", body=body, **payload, thread=thread)
 
 
 # -- drawing ---------------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import pytest
 
+from bot.domain import MailKind
 from bot.gates.decide import decide
 from tests.chat.discord.discordbed import DiscordBed
 from tests.standins.discord_people import find, text_of
@@ -169,7 +170,7 @@ async def test_nobody_is_pinged_whatever_agents_write(bed: DiscordBed) -> None:
 
 async def test_five_agents_that_finish_are_one_message(bed: DiscordBed) -> None:
     for number in range(5):
-        bed.engine.push_mail("product-a", sender=f"builder-{number}", type="worker_done", body=f"part {number} done")
+        bed.engine.push_mail("product-a", sender=f"builder-{number}", kind=MailKind.WORKER_FINISHED, body=f"part {number} done")
         bed.clock.forward(seconds=0.5)
     await bed.settled()
     await bed.later(seconds=3)
@@ -177,12 +178,12 @@ async def test_five_agents_that_finish_are_one_message(bed: DiscordBed) -> None:
 
 
 async def test_a_report_that_grows_after_it_was_shown_grows_on_discord(bed: DiscordBed) -> None:
-    bed.engine.push_mail("product-a", sender="builder-1", type="worker_done", body="part 1 done")
+    bed.engine.push_mail("product-a", sender="builder-1", kind=MailKind.WORKER_FINISHED, body="part 1 done")
     await bed.settled()
     bed.fleet.say(f"discord:{bed.other.id}", "nothing to do with it", key="x")
     bed.clock.forward(seconds=2.9)
     first = find(bed.world.shown(bed.channel.id), ["part 1"])
-    bed.engine.push_mail("product-a", sender="builder-2", type="worker_done", body="part 2 done")
+    bed.engine.push_mail("product-a", sender="builder-2", kind=MailKind.WORKER_FINISHED, body="part 2 done")
     await bed.settled()
     await bed.later(seconds=5)
     await bed.ana.sees(bed.channel, "part 1 done", "part 2 done")

@@ -8,7 +8,7 @@ from simcord.components import validate_components, walk_components
 
 from bot.chat.discord import custom_ids
 from bot.chat.discord.to_card import to_card
-from bot.domain import Action, Decision, Gate, GateKind, GateState, Role
+from bot.domain import Action, Decision, Gate, GateKind, GateState, MailKind, Role
 from bot.gates import actions
 from bot.gates.decide import decide
 from bot.work.pause import paused
@@ -45,14 +45,16 @@ async def test_a_rejection_takes_a_reason(bed: DiscordBed) -> None:
 
 
 async def test_a_question_is_answered_in_a_form(bed: DiscordBed) -> None:
-    bed.engine.push_mail("product-a", type="question", subject="Which date format?", body="ISO or local?", recipient="operator")
+    bed.engine.push_mail(
+        "product-a", kind=MailKind.QUESTION, subject="Which date format?", body="ISO or local?", recipient="operator"
+    )
     card = await bed.ana.sees(bed.channel, "Question: Which date format?", "ISO or local?")
     await (await bed.ana.submit(await bed.ana.press(card, "Answer"), note="ISO")).answer("Answered by ana")
 
 
 async def test_many_options_are_a_menu(bed: DiscordBed) -> None:
     options = [f"option {number}" for number in range(8)]
-    bed.engine.push_mail("product-a", type="decision_gate", subject="Which one?", body="Choose.", payload={"options": options})
+    bed.engine.push_mail("product-a", kind=MailKind.DECISION, subject="Which one?", body="Choose.", options=options)
     card = await bed.ana.sees(bed.channel, "Decision: Which one?")
     assert labels(card) == []
     await (await bed.ana.choose(card, "option 6")).answer("option 6")

@@ -7,6 +7,7 @@ import pytest
 
 from bot.agent.live import Delta
 from bot.chat.discord.to_commands import TASK
+from bot.domain import MailKind
 from bot.work.pause import paused
 from tests.chat.discord.discordbed import DiscordBed
 from tests.fakes.model import ScriptedModel, say
@@ -49,7 +50,7 @@ async def test_reports_come_in_the_thread_where_the_work_was_asked_for(bed: Disc
     thread = await bed.thread(bed.ana.mention(bed.channel, "!spawn fix the test"))
     await bed.ana.sees(thread, "w1")
     await bed.settled()
-    bed.engine.push_mail("product-a", type="result", body="All **green**.", thread=bed.work("w1").mail)
+    bed.engine.push_mail("product-a", kind=MailKind.FINISHED, body="All **green**.", thread=bed.work("w1").mail)
     await bed.settled()
     bed.clock.forward(seconds=5)
     bed.jobs.wake()
@@ -157,7 +158,7 @@ async def test_a_message_becomes_a_task_which_is_reported_below_it(bed: DiscordB
     await pressed.answer("w1")
     assert (bed.work("w1").product, bed.work("w1").objective) == ("product-b", "The report should be sorted by date.")
     await bed.settled()
-    bed.engine.push_mail("product-b", type="result", body="It is sorted.", thread=bed.work("w1").mail)
+    bed.engine.push_mail("product-b", kind=MailKind.FINISHED, body="It is sorted.", thread=bed.work("w1").mail)
     await bed.settled()
     await bed.later(seconds=5)
     thread = await bed.thread(wish)

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from bot.domain import Session
+from bot.domain import MailKind, Session
 from tests.chat.slack.drawing import form, home, message, page
 from tests.chat.slack.slackbed import SlackBed, labels
 from tests.fakes.model import ScriptedModel, say
@@ -73,27 +73,27 @@ async def morning(folder: Path) -> dict[str, tuple[str, str]]:
         thread = bed.work("w1").mail
         bed.coordinator("product-b")
         bed.engine.set_snapshot("product-b", cost_usd_today=0.62, cpu_percent=38.0, memory_mib=2110.0)
-        bed.engine.push_mail("product-b", type="decision_gate", subject="Plan: rewrite the parser", body=FIRST, thread=thread,
-                             payload={"options": ["approve", "revise", "reject"], "taskId": "t-1", "revision": 1})  # fmt: skip
+        bed.engine.push_mail("product-b", kind=MailKind.PLAN, subject="Plan: rewrite the parser", body=FIRST, thread=thread,
+                             task="t-1", revision=1)  # fmt: skip
         first = await bed.card("#product-b", "Needs")
         await bed.ben.presses("Request changes", "#product-b", first)
         changes = await bed.ben.form()
         await bed.ben.submits(changes, {"What should change?": "No new dependency; use a table instead of a ladder."})
         await bed.slack.until(lambda: not labels(first), "the outcome")
         bed.clock.forward(minutes=6)
-        bed.engine.push_mail("product-b", type="decision_gate", subject="Plan: rewrite the parser", body=SECOND, thread=thread,
-                             payload={"options": ["approve", "revise", "reject"], "taskId": "t-1", "revision": 2})  # fmt: skip
+        bed.engine.push_mail("product-b", kind=MailKind.PLAN, subject="Plan: rewrite the parser", body=SECOND, thread=thread,
+                             task="t-1", revision=2)  # fmt: skip
         second = await bed.card("#product-b", "revision 2")
         await bed.answer("#product-b", "```diff")
         found = {"slack-card": ("#product-b", _thread(bed.b, second))}
         note = await bed.answer("@fleet", "revision 2", who=bed.ben)
         found["slack-note"] = ("fleet <small>direct message</small>", message(note, NAMES))
         bed.engine.push_mail(
-            "product-a", type="question", subject="Which currency do invoices use?", body="EUR or USD? Both occur."
+            "product-a", kind=MailKind.QUESTION, subject="Which currency do invoices use?", body="EUR or USD? Both occur."
         )
         await bed.card("#product-a", "Which currency")
-        bed.engine.push_mail("product-a", type="decision_gate", subject="Plan: the importer", body=LONG,
-                             payload={"options": ["approve", "revise", "reject"], "taskId": "t-2"})  # fmt: skip
+        bed.engine.push_mail("product-a", kind=MailKind.PLAN, subject="Plan: the importer", body=LONG,
+                             task="t-2")  # fmt: skip
         long = await bed.card("#product-a", "the importer")
         await bed.slack.until(lambda: any("files" in each for each in bed.a.thread(long["ts"])), "the file")
         found["slack-long"] = ("#product-a", _thread(bed.a, long))

@@ -14,7 +14,7 @@ from bot.agent.live import Live
 from bot.agent.model import Model
 from bot.chat.slack.chat import SlackChat
 from bot.conversation.platform import Chat, Part
-from bot.domain import Post
+from bot.domain import MailKind, Post
 from tests.bed import Bed
 from tests.standins.slack import Slack
 from tests.standins.slack_blocks import elements, texts
@@ -34,7 +34,7 @@ people:
 """
 PACE = 0.02
 """Pauses are so much shorter here."""
-PLAN = {"options": ["approve", "revise", "reject"], "taskId": "t-1", "revision": 1}
+PLAN: dict[str, Any] = {"task": "t-1", "revision": 1}
 
 
 class Slot(Chat):
@@ -207,11 +207,11 @@ class SlackBed(Bed):
     ) -> None:
         """The product's coordinator sends a plan."""
         payload = {**PLAN, "revision": revision}
-        self.engine.push_mail(product, type="decision_gate", subject="Plan ready", body=body, payload=payload, **more)
+        self.engine.push_mail(product, kind=MailKind.PLAN, subject="Plan ready", body=body, **payload, **more)
 
     def told(self, product: str = "product-a") -> list[str]:
         """What the product's coordinator was told by people."""
-        return [mail.body.split("\n")[0] for mail in self.engine.box(product).mail if mail.sender == "operator"]
+        return [mail.body.split("\n")[0] for mail in self.engine.box(product).mail if mail.ours]
 
     def passing(self, **span: float) -> None:
         """Let time pass, and what is due by then happen."""

@@ -4,7 +4,7 @@ import asyncio
 import json
 from pathlib import Path
 
-from bot.domain import Action, GateState, Press, Role
+from bot.domain import Action, GateState, MailKind, Press, Role
 from bot.gates.decide import decide
 from bot.work.pause import paused
 from tests.bed import ANA
@@ -130,14 +130,15 @@ async def test_two_people_and_one_impatient_finger(tmp_path: Path) -> None:
 
 
 async def test_a_decision_has_its_own_options_and_a_question_takes_an_answer(bed: SlackBed) -> None:
-    payload = {"options": ["postgres", "sqlite"]}
-    bed.engine.push_mail("product-a", type="decision_gate", subject="Which database?", body="Both work.", payload=payload)
+    bed.engine.push_mail(
+        "product-a", kind=MailKind.DECISION, subject="Which database?", body="Both work.", options=["postgres", "sqlite"]
+    )
     card = await bed.card("#product-a", "Which database?")
     assert labels(card) == ["postgres", "sqlite", "Reject"]
     await bed.ben.presses("sqlite", "#product-a", card)
     await bed.slack.until(lambda: "“sqlite” chosen by ben" in read(card), "the outcome")
 
-    bed.engine.push_mail("product-b", type="question", subject="Which colour?", body="I cannot tell.")
+    bed.engine.push_mail("product-b", kind=MailKind.QUESTION, subject="Which colour?", body="I cannot tell.")
     asked = await bed.card("#product-b", "Which colour?")
     await bed.ana.presses("Answer", "#product-b", asked)
     await bed.ana.submits(await bed.ana.form(), {"Your answer": "Blue"})

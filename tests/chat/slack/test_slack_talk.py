@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot.agent.model import ModelEvent, ModelRequest
+from bot.domain import MailKind
 from bot.work.pause import paused
 from tests.chat.slack.slackbed import SlackBed, labels, read
 from tests.fakes.model import ScriptedModel, call, say
@@ -297,7 +298,7 @@ async def test_five_agents_that_finish_at_once_are_one_message(bed: SlackBed) ->
     await bed.slack.until(lambda: bed.work("w1").mail, "its mail")
     for number in range(5):
         bed.engine.push_mail(
-            "product-a", type="status", sender=f"builder-{number}", body=f"part {number}", thread=bed.work("w1").mail
+            "product-a", kind=MailKind.PROGRESS, sender=f"builder-{number}", body=f"part {number}", thread=bed.work("w1").mail
         )
     bed.passing(seconds=4)
     await bed.answer("#product-a", "part 0", "part 4", thread=ts)

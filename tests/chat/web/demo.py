@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from bot.agent.model import Model, ModelRequest
-from bot.domain import Session
+from bot.domain import MailKind, Session
 from bot.gates.decide import decide
 from bot.work.capacity import CpuLoad
 from tests.bed import Clock
@@ -156,23 +156,23 @@ class Demo(WebBed):
         """Several gates at once: two small plans, a long one, and a question."""
         self.clock.ago(minutes=4)
         for title, body in SMALL_PLANS.items():
-            self.plan("product-a", body, subject=title, sender="lead-auth", payload={"taskId": title, "plan": body})
+            self.plan("product-a", body, subject=title, sender="lead-auth", task=title, plan=body)
         self.clock.ago(minutes=3)
         self.plan("product-d", LONG_PLAN, subject="One queue for three inboxes")
         self.clock.ago(minutes=2)
         self.engine.push_mail(
-            "product-c", type="question", subject="Which voice?", body="Do we say *you* or *one* in headlines?"
+            "product-c", kind=MailKind.QUESTION, subject="Which voice?", body="Do we say *you* or *one* in headlines?"
         )
         await self.settled()
         self.clock.ago()
 
     def _plan(self, body: str) -> None:
         work = self.store.work.newest("product-b")[0]
-        self.plan("product-b", body, subject="Rewrite the parser", thread=work.mail, payload={"taskId": "pb-7", "plan": body})
+        self.plan("product-b", body, subject="Rewrite the parser", thread=work.mail, task="pb-7", plan=body)
 
     def _answered(self, product: str, body: str) -> None:
         work = self.store.work.newest(product)[0]
-        self.engine.push_mail(product, type="result", subject="Done", body=body, thread=work.mail)
+        self.engine.push_mail(product, kind=MailKind.FINISHED, subject="Done", body=body, thread=work.mail)
 
     def _sessions(self) -> None:
         self.fleet.state(CpuLoad).percent = 41.0

@@ -198,7 +198,7 @@ async def test_gates_are_listed_with_all_that_a_decision_needs(bed: WebBed) -> N
 
 async def test_a_later_revision_shows_what_changed(bed: WebBed) -> None:
     for body in ("1. One\n2. Two", "1. One\n2. Three"):
-        bed.plan(body=body, payload={"taskId": "t1"})
+        bed.plan(body=body, task="t1")
         await bed.settled()
     _, gate = await bed.get("/api/gates/g2")
     assert (gate["revision"], gate["previous"]) == (2, "g1")
@@ -236,7 +236,7 @@ async def test_a_decision_that_lost_says_who_won(bed: WebBed) -> None:
 
 async def test_a_decision_for_an_older_revision_is_refused(bed: WebBed) -> None:
     for body in ("one", "two"):
-        bed.plan(body=body, payload={"taskId": "t1"})
+        bed.plan(body=body, task="t1")
         await bed.settled()
     status, answer = await bed.post("/api/gates/g2/decision", {"choice": "approve", "revision": 1})
     assert (status, answer["error"]["code"], answer["decision"]) == (409, "superseded", None)

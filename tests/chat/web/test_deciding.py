@@ -5,7 +5,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from bot.domain import GateState
+from bot.domain import GateState, MailKind
 from bot.gates.decide import decide
 from tests.chat.web.webbed import WebBed
 
@@ -31,7 +31,7 @@ async def test_the_inbox_has_what_hurts_most_first_with_the_reasons(bed: WebBed)
     bed.plan("product-a")
     await bed.say("/fleet spawn product-b a table")
     bed.plan("product-b", thread=bed.work("w1").mail)
-    bed.engine.push_mail("product-c", type="escalation", sender="lead-1", body="Stuck.", payload={"severity": "critical"})
+    bed.engine.push_mail("product-c", kind=MailKind.ESCALATION, sender="lead-1", body="Stuck.")
     await bed.settled()
     _, answer = await bed.get("/api/gates?state=open")
     assert [each["product"] for each in answer["gates"]] == ["product-c", "product-b", "product-a", "product-c"]
@@ -120,7 +120,7 @@ async def test_each_is_bound_to_what_was_shown_and_one_that_fails_stops_no_other
 
 async def test_gates_that_do_not_ask_for_the_same_are_not_decided_together(bed: WebBed) -> None:
     bed.plan("product-a")
-    bed.engine.push_mail("product-b", type="question", subject="Which?", body="Which one?")
+    bed.engine.push_mail("product-b", kind=MailKind.QUESTION, subject="Which?", body="Which one?")
     await bed.settled()
     status, answer = await together(bed, [{"id": "g1"}, {"id": "g2"}], "approve")
     assert (status, answer["error"]["code"]) == (422, "mixed_gates")
@@ -170,11 +170,11 @@ async def test_an_answer_that_none_of_them_takes_is_said_of_each(bed: WebBed) ->
 
 
 async def test_a_gates_history_goes_back_to_its_first_revision(bed: WebBed) -> None:
-    bed.plan(body="one", payload={"taskId": "t1"})
+    bed.plan(body="one", task="t1")
     await bed.settled()
     await bed.post("/api/gates/g1/decision", {"choice": "changes", "note": "Shorter."})
     await bed.settled()
-    bed.plan(body="two", payload={"taskId": "t1"})
+    bed.plan(body="two", task="t1")
     await bed.settled()
     await bed.post("/api/gates/g2/decision", {"choice": "approve"})
     await bed.settled()

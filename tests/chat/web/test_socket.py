@@ -11,6 +11,7 @@ import pytest
 from bot.agent.live import Delta, Doing
 from bot.chat.web.clients import Client, Clients
 from bot.chat.web.stream import Streams
+from bot.domain import MailKind
 from tests.chat.web.webbed import BEARER, PATIENCE, WebBed
 from tests.fakes.model import ScriptedModel
 from tests.standins.script import call, say
@@ -92,7 +93,7 @@ async def test_work_is_told_as_it_goes_on(bed: WebBed) -> None:
         await ears.say("/fleet spawn product-a fix the test", conversation="desk")
         begun = await ears.hear("card", lambda each: each["detail"]["state"] == "running")
         assert (begun["kind"], begun["work"], begun["conversation"]) == ("work", "w1", "desk")
-        bed.engine.push_mail("product-a", type="result", body="It is green.", thread=bed.work("w1").mail)
+        bed.engine.push_mail("product-a", kind=MailKind.FINISHED, body="It is green.", thread=bed.work("w1").mail)
         done = await ears.hear("card", lambda each: each["kind"] == "work" and each["detail"]["state"] == "done")
         assert done["detail"]["html"] == "<p>It is green.</p>\n"
 

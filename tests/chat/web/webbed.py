@@ -20,6 +20,7 @@ from bot.agent.live import Live
 from bot.agent.model import Model
 from bot.chat.web import WebChat
 from bot.conversation.platform import Part
+from bot.domain import MailKind
 from tests.bed import REGISTRY, Bed
 
 TOKEN = "a-token-for-tests"
@@ -120,4 +121,4 @@ class WebBed(Bed):
 
     def plan(self, product: str = "product-a", body: str = "1. Split the parser\n2. Test it", **more: Any) -> None:
         """Let a product's coordinator ask for approval of a plan."""
-        self.engine.push_mail(product, type="decision_gate", subject=more.pop("subject", "A plan"), body=body, **more)
+        self.engine.push_mail(product, kind=MailKind.PLAN, subject=more.pop("subject", "A plan"), body=body, **more)

@@ -1,33 +1,53 @@
-"""What the channel carries, as the coordinator's own values; checked on the way in."""
+"""Parsing of protocol values into the fleet's own, with a check of every field."""
 
 from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import AwareDatetime, BaseModel
 
-from bot.domain import Mail, Session, Snapshot, Trouble
+from bot.domain import Author, Mail, MailKind, Session, Snapshot, Trouble
 from bot.engine.base import Adoption, FileChange
+from bot.supervisor.drivers import messages
 
 
-class WireMail(BaseModel):
-    """A mail on the channel."""
+class _Letter(BaseModel):
+    """Fields of mail that both protocols have."""
 
     id: str
     sender: str
     recipient: str
-    type: str
     subject: str
     body: str
     created_at: AwareDatetime
     thread: str | None = None
     priority: str = "normal"
-    payload: dict[str, Any] = {}
     read: bool = False
     cursor: str = ""
 
 
+class RawMail(_Letter):
+    """Mail of protocol 1, in overstory's own words."""
+
+    type: str
+    payload: dict[str, Any] = {}
+
+
+class WireMail(_Letter):
+    """Mail of protocol 2."""
+
+    kind: MailKind
+    author: Author
+    to_people: bool = False
+    inherited: bool = False
+    options: tuple[str, ...] = ()
+    revision: int = 0
+    task: str = ""
+    plan: str = ""
+    label: str = ""
+
+
 class WireSession(BaseModel):
-    """A session on the channel."""
+    """A session in the protocol's form."""
 
     agent: str
     capability: str
@@ -43,7 +63,7 @@ class WireSession(BaseModel):
 
 
 class WireTrouble(BaseModel):
-    """A trouble on the channel."""
+    """A trouble in the protocol's form."""
 
     code: str
     message: str
@@ -51,7 +71,7 @@ class WireTrouble(BaseModel):
 
 
 class WireSnapshot(BaseModel):
-    """A snapshot on the channel."""
+    """A snapshot in the protocol's form."""
 
     product: str
     at: AwareDatetime
@@ -68,7 +88,7 @@ class WireSnapshot(BaseModel):
 
 
 class WireChange(BaseModel):
-    """One file of an adoption on the channel."""
+    """One file of an adoption in the protocol's form."""
 
     path: str
     why: tuple[str, ...] = ()
@@ -76,7 +96,7 @@ class WireChange(BaseModel):
 
 
 class WireAdoption(BaseModel):
-    """An adoption on the channel."""
+    """An adoption in the protocol's form."""
 
     done: bool
     initialises: bool = False
@@ -89,17 +109,19 @@ class WireAdoption(BaseModel):
 
 
 def to_mail(product: str, value: object) -> Mail:
-    """A mail of a product. Raises pydantic's ValidationError."""
+    """Return a mail of a product, translating one of protocol 1. Raises pydantic's ValidationError."""
+    if isinstance(value, dict) and "kind" not in value:
+        value = messages.translate(RawMail.model_validate(value).model_dump())
     return Mail(product=product, **WireMail.model_validate(value).model_dump())
 
 
 def to_session(value: object) -> Session:
-    """A session. Raises pydantic's ValidationError."""
+    """Return a session. Raises pydantic's ValidationError."""
     return Session(**WireSession.model_validate(value).model_dump())
 
 
 def to_snapshot(value: object) -> Snapshot:
-    """A snapshot. Raises pydantic's ValidationError."""
+    """Return a snapshot. Raises pydantic's ValidationError."""
     wire = WireSnapshot.model_validate(value)
     plain = wire.model_dump(exclude={"sessions", "trouble", "notice"})
     trouble = Trouble(wire.trouble.code, wire.trouble.message, wire.trouble.hint) if wire.trouble else None
@@ -110,12 +132,12 @@ def to_snapshot(value: object) -> Snapshot:
 
 
 def to_adoption(value: object) -> Adoption:
-    """An adoption. Raises pydantic's ValidationError."""
+    """Return an adoption. Raises pydantic's ValidationError."""
     wire = WireAdoption.model_validate(value)
     changes = tuple(FileChange(change.path, change.why, change.diff) for change in wire.changes)
     return Adoption(**wire.model_dump(exclude={"changes"}), changes=changes)
 
 
 def troubled(product: str, code: str, message: str, hint: str) -> Snapshot:
-    """The snapshot of a product of which nothing is known but its trouble."""
+    """Return the snapshot of a product of which only the trouble is known."""
     return Snapshot(product=product, at=datetime.now(UTC), trouble=Trouble(code, message, hint))
