@@ -22,7 +22,7 @@ from bot.commands import catalogue
 from bot.conversation.platform import Chat
 from bot.conversation.router import Router
 from bot.conversation.turns import Turns
-from bot.domain import MailKind, Gate, GateState, Inbound, Person, Post, Press, Role, Session, Work
+from bot.domain import Gate, GateState, Inbound, Person, Post, Press, Role, Session, Work
 from bot.fleet import Change, Fleet
 from bot.jobs.loop import Jobs
 from bot.jobs.model_choice import Judgement
