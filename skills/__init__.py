@@ -1,1 +1,1 @@
-"""What the coordinator can do: one module for each skill, found by `bot.commands.catalogue.load`."""
+"""Skills of the fleet, one module each, found by `bot.commands.catalogue.load`."""

@@ -1,7 +1,8 @@
-"""Decides a gate, or several at once, with the rights of the person who says so: approve, ask for changes, reject, or answer.
+"""Decide one gate, or several at once: approve, request changes, reject, or answer.
 
-For people only: it is never offered to the model, and a decision binds to the revision that was shown. Without an answer it
-approves. A gate of kind question or escalation takes the words as the answer itself.
+The decision is made with the rights of the person who runs the command. The skill is never offered to the model, and a
+decision is bound to the revision that was shown. Without an answer it approves. For a question or an escalation, the words
+are the answer.
 """
 
 import difflib
@@ -19,27 +20,29 @@ from bot.work.views import gate_json, gates_json
 
 
 class Args(SkillArgs):
-    """Which gate, and the answer."""
+    """Arguments of `approve-plan`."""
 
     gate: str = words(
         pattern=r"^[Gg]?[0-9]{1,12}(,[Gg]?[0-9]{1,12})*$",
         max_length=2000,
-        description="Id of the gate, such as g7; several of one kind as g7,g8,g9.",
+        description="Id of the gate, such as g7, or several of the same kind: g7,g8,g9.",
     )
     answer: str = words(
-        "", rest=True, description="approve (when left out), changes, reject or one of its options, then a note; or the answer."
+        "",
+        rest=True,
+        description="approve (the default), changes, reject or an option of the gate, then a note; or the answer.",
     )
     note: str = option(
-        "", json_schema_extra={"value": "TEXT"}, description="A note to go with the answer: what to change, or why not."
+        "", json_schema_extra={"value": "TEXT"}, description="A note with the answer: what to change, or why you reject."
     )
-    again: bool = option(False, description="Hand a decision that did not arrive to the product once more.")
+    again: bool = option(False, description="Send a decision that did not arrive again.")
     revision: int | None = option(None, ge=1, description="Decide only if the plan is still at this revision.")
 
 
 @skill(
     role=Role.VIEWER,
     model=False,
-    summary="Decide a gate: approve, changes, reject, or an answer.",
+    summary="Decide a gate: approve, request changes, reject or answer.",
     examples=[
         "approve-plan g7",
         "approve-plan g7 changes use a table instead",
@@ -49,9 +52,9 @@ class Args(SkillArgs):
     synonyms="approve reject decide answer",
 )
 async def approve_plan(args: Args, context: SkillContext) -> SkillResult:
-    """One person's answer to one gate. Who may give it is checked where it is decided."""
+    """Record one person's answer to a gate. Deciding checks the person's rights."""
     if context.by_model:
-        raise NotAllowed("The model does not decide gates; a person has to.")
+        raise NotAllowed("The model may not decide gates. A person has to.")
     fleet = context.fleet
     ids = list(dict.fromkeys(f"g{id.lstrip('Gg')}" for id in args.gate.split(",")))
     if len(ids) > 1:
@@ -59,7 +62,7 @@ async def approve_plan(args: Args, context: SkillContext) -> SkillResult:
     gate = fleet.gate(ids[0])
     if args.again:
         gate = deliver_again(fleet, gate.id, context.person)
-        text = f"**{gate.product}** “{gate.title}” (`{gate.id}`): {lifecycle.outcome(gate)}; it is handed over again."
+        text = f"**{gate.product}** “{gate.title}” (`{gate.id}`): {lifecycle.outcome(gate)}. Sending it again."
         return SkillResult(text, data={"gates": [gate_json(gate, fleet)]}, cards=(Card("gate", gate=gate.id),))
     choice, note = read(gate, args.answer)
     gate = decide(
@@ -76,10 +79,10 @@ async def approve_plan(args: Args, context: SkillContext) -> SkillResult:
 
 
 async def _several(ids: Sequence[str], args: Args, context: SkillContext) -> SkillResult:
-    """The same answer to several gates of one kind. Raises UsageError when none of them took it."""
+    """Give several gates of one kind the same answer. Raises UsageError if none of them accepts it."""
     fleet = context.fleet
     if args.revision is not None:
-        raise UsageError("A revision is that of one gate.", "Leave --revision out, or decide them one by one.")
+        raise UsageError("--revision applies to one gate only.", "Omit --revision, or decide the gates one by one.")
     choice, note = read(fleet.gate(ids[0]), args.answer)
     outcomes = await decide_each(
         fleet,
@@ -92,7 +95,7 @@ async def _several(ids: Sequence[str], args: Args, context: SkillContext) -> Ski
     after = [outcome for _, outcome in outcomes if isinstance(outcome, Gate)]
     lines = [f"- {_outcome(id, outcome)}" for id, outcome in outcomes]
     if not after:
-        raise UsageError("\n".join(["None of them was decided.", "", *lines]), code="none_decided")
+        raise UsageError("\n".join(["None of the gates was decided.", "", *lines]), code="none_decided")
     text = "\n".join([f"**{len(after)} of {count(len(outcomes), 'gate')} decided.**", "", *lines])
     data = {
         "gates": gates_json(assess(fleet, after), fleet),
@@ -116,7 +119,7 @@ def _joined(*parts: str) -> str:
 
 
 def read(gate: Gate, answer: str) -> tuple[str, str]:
-    """Choice and note in what was typed after the gate's id."""
+    """Return the choice and the note in the words typed after the gate's id."""
     said = answer.strip()
     if not said and lifecycle.APPROVE in gate.options:
         return lifecycle.APPROVE, ""
@@ -130,7 +133,9 @@ def read(gate: Gate, answer: str) -> tuple[str, str]:
     near = difflib.get_close_matches(said.lower().split()[0] if said else "", choices, n=1, cutoff=0.6)
     hint = f"Did you mean `/fleet approve-plan {gate.id} {choices[near[0]]}`?" if near else ""
     raise UsageError(
-        f"{gate.id} takes: {', '.join(gate.options)}; not “{said[:60]}”." if said else f"{gate.id} needs an answer.",
-        hint or f"Say `/fleet approve-plan {gate.id}` and one of: {', '.join(gate.options)}.",
+        f"{gate.id} does not accept “{said[:60]}”. Its options are {', '.join(gate.options)}."
+        if said
+        else f"{gate.id} needs an answer.",
+        hint or f"Run `/fleet approve-plan {gate.id}` with one of: {', '.join(gate.options)}.",
         code="unknown_choice",
     )

@@ -1,8 +1,8 @@
-"""Asks a product's coordinator a question, in its own mailbox, without starting any work.
+"""Ask a product's coordinator a question without starting any work.
 
-Use it for what only the agents of a product can know: why they chose something, how far they are, what they need. For facts
-about code read the product; for what runs use status. The answer comes back here as a report when the coordinator has
-answered; `wait` (seconds) waits that long for it and returns it. The question has to stand on its own.
+Use it for what only a product's agents know: why they chose something, how far they are, what they need. For facts about
+code, read the product; for running work, use status. The answer is posted here as a report when the coordinator replies.
+With `wait` (seconds), the skill waits that long and returns the answer. The question has to be understandable on its own.
 """
 
 import asyncio
@@ -20,18 +20,19 @@ if TYPE_CHECKING:
     from bot.fleet import Change, Fleet
 
 RULES = (
-    "\n\n---\n{name} asks this through the fleet. Answer by replying to this mail, in a few sentences. Start no work for it."
+    "\n\n---\n{name} asks this through the fleet. "
+    "Answer by replying to this mail, in a few sentences. Do not start any work for it."
 )
 LOOK = 0.25
-"""Seconds between two looks at the mailbox while waiting; a mail that is heard of ends the pause at once."""
+"""Seconds between two checks of the mailbox while waiting. A mail event ends the pause early."""
 
 
 class Args(SkillArgs):
-    """Whom, what, and how long to wait."""
+    """Arguments of `ask`."""
 
-    product: str = words(description="Name of the product whose coordinator is asked.")
+    product: str = words(description="Name of the product.")
     question: str = words(rest=True, min_length=1, max_length=8000, description="The question, in full sentences.")
-    wait: float = option(0, ge=0, le=120, description="Seconds to wait for the answer; 0: it is posted here when it comes.")
+    wait: float = option(0, ge=0, le=120, description="Seconds to wait for the answer; with 0 it is posted here later.")
 
 
 @skill(
@@ -41,7 +42,7 @@ class Args(SkillArgs):
     synonyms="question",
 )
 async def ask(args: Args, context: SkillContext) -> SkillResult:
-    """Mail the question, tie its thread to this conversation, and wait as long as was asked for."""
+    """Mail the question, link its thread to this conversation, and wait if requested."""
     fleet, product = context.fleet, context.fleet.product(args.product).name
     decides_nothing(args.question)
     room_to_wake(fleet, product)
@@ -63,13 +64,13 @@ async def ask(args: Args, context: SkillContext) -> SkillResult:
     }
     if answer is None:
         late = f" No answer within {args.wait:g} s." if args.wait else ""
-        return SkillResult(f"Asked **{product}**.{late} Its answer comes here.", data=data)
+        return SkillResult(f"Asked **{product}**.{late} I'll post the answer here.", data=data)
     said = "has answered, see above." if shown else f"answers:\n\n{quoted(answer.body)}"
     return SkillResult(f"**{product}** {said}", data=data)
 
 
 async def _answer(context: SkillContext, product: str, mail: str, seconds: float) -> tuple[Mail | None, bool]:
-    """The first reply in the question's thread, and whether this conversation has shown it."""
+    """Return the first reply in the question's thread, and True if this conversation has shown it."""
     heard, fleet, shown = asyncio.Event(), context.fleet, False
     here = ("report", product, context.conversation)
     elsewhere = context.conversation == TERMINAL

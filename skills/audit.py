@@ -1,7 +1,7 @@
-"""The journal of what happened and who did it: events, decisions, commands, work, and what was refused, newest first.
+"""Show the audit journal, newest first: events, decisions, commands, work and refusals.
 
-Use it to answer who approved, started, stopped or asked for something, when, and where. `--verify` checks that nothing in it
-was changed or taken out.
+Use it to find out who approved, started, stopped or requested something, when and where. `--verify` checks that no row was
+changed or removed.
 """
 
 from datetime import datetime
@@ -12,25 +12,25 @@ from bot.text.wording import count, shortened, since
 
 
 class Args(SkillArgs):
-    """Which rows."""
+    """Arguments of `audit`."""
 
-    about: str | None = words(None, description="Id of a gate or of work (g7, w12), or a product's name, for what concerns it.")
-    person: str | None = option(None, description="Only what this person did.")
+    about: str | None = words(None, description="Id of a gate or of work (g7, w12), or name of a product.")
+    person: str | None = option(None, description="Only rows of this person.")
     kind: str | None = option(
-        None, description="Only this: event, skill, decision, gate, work, refused, engine, pause, adopt …"
+        None, description="Only rows of this kind: event, skill, decision, gate, work, refused, engine, pause, adopt …"
     )
-    limit: int = option(20, ge=1, le=500, description="At most so many rows.")
+    limit: int = option(20, ge=1, le=500, description="Maximum number of rows.")
     verify: bool = option(False, description="Check the whole journal for changes instead.")
 
 
 @skill(
     reads=True,
     role=Role.ADMIN,
-    summary="Who did what, when; and whether the journal is whole.",
+    summary="Show who did what and when, or verify the journal.",
     examples=["audit", "audit g7", "audit product-a --kind decision", "audit --verify"],
 )
 async def audit(args: Args, context: SkillContext) -> SkillResult:
-    """Rows of the journal, or its verdict."""
+    """Return rows of the journal, or the result of verifying it."""
     if args.verify:
         return _verified(context)
     fleet, about = context.fleet, args.about
@@ -51,10 +51,10 @@ def _verified(context: SkillContext) -> SkillResult:
     data = {"rows": verdict.rows, "broken": verdict.broken, "why": verdict.why, "head": verdict.head}
     rows = count(verdict.rows, "row")
     if verdict.broken is None:
-        text = f"The journal is whole: {rows}, each follows from the one before it. The newest is `{verdict.head}`."
+        text = f"The journal is intact: {rows}, each linked to the previous one. The newest hash is `{verdict.head}`."
         return SkillResult(text, data=data)
-    text = f"**The journal was changed at row {verdict.broken}:** {verdict.why}. Before it, {rows} are whole."
-    return SkillResult(f"{text} Compare it with a copy of the state folder made earlier.", data=data)
+    text = f"**The journal was changed at row {verdict.broken}:** {verdict.why}. The {rows} before it are intact."
+    return SkillResult(f"{text} Compare it with an earlier backup of the state folder.", data=data)
 
 
 def _at(row: dict[str, Any]) -> datetime:

@@ -1,7 +1,7 @@
-"""What was spent: today and in the days before, by product, by piece of work, and by the coordinator itself; and the budgets.
+"""Show what was spent, by product, by piece of work and by the fleet's own agent, and the budgets.
 
-Use it for questions about money. Figures of agents are the engine's and those of their transcripts, in US dollars, by day in
-UTC; those of the coordinator are of its own turns.
+Use it for questions about money. The figures for agents come from the engine's records and the agents' transcripts, in US
+dollars and by day in UTC. The figure for the fleet comes from its own turns.
 """
 
 from datetime import timedelta
@@ -18,22 +18,22 @@ if TYPE_CHECKING:
 
 
 class Args(SkillArgs):
-    """Of what, and how far back."""
+    """Arguments of `costs`."""
 
-    product: str | None = words(None, description="Only this product, with its dearest work.")
-    days: int = option(1, ge=1, le=90, description="How many days back, today included; from 1 to 90.")
+    product: str | None = words(None, description="Only this product, with its most expensive work.")
+    days: int = option(1, ge=1, le=90, description="Number of days, including today; from 1 to 90.")
 
 
 @skill(
     reads=True,
     role=Role.VIEWER,
-    summary="What was spent, and the budgets.",
+    summary="Show what was spent, and the budgets.",
     examples=["costs", "costs product-a --days 7"],
     synonyms="cost spend spending budget money",
     hints="cost spent money price dollars",
 )
 async def costs(args: Args, context: SkillContext) -> SkillResult:
-    """Money by product, and what is left of each budget."""
+    """Return the spending by product and the budgets."""
     fleet = context.fleet
     name = fleet.product(args.product).name if args.product else None
     if name and (reason := access.may(context.person, Role.VIEWER, name)):

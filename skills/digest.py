@@ -1,7 +1,7 @@
-"""What changed across the products in the last hours: what was done, failed, asked, decided, and what waits since.
+"""Summarize what changed across the products in the last hours.
 
-Use it to catch up after a while away. It is made of records, costs no tokens, and says nothing of products in which nothing
-happened. products.yaml (`digest`) has it said once a day by itself.
+It lists finished, failed, requested and decided items, and open gates. Use it to catch up after some time away. It is
+compiled from records, costs no tokens, and omits products without changes. `digest` in products.yaml posts it once a day.
 """
 
 from datetime import timedelta
@@ -13,21 +13,21 @@ from bot.work.views import work_json
 
 
 class Args(SkillArgs):
-    """How far back."""
+    """Arguments of `digest`."""
 
-    hours: float = option(24, gt=0, le=24 * 31, description="How many hours back; at most 744.")
+    hours: float = option(24, gt=0, le=24 * 31, description="Number of hours; at most 744.")
 
 
 @skill(
     reads=True,
     role=Role.VIEWER,
-    summary="What changed across the products lately.",
+    summary="Summarize recent changes across the products.",
     examples=["digest", "digest --hours 72"],
     synonyms="changes news summary",
     hints="changed overnight yesterday",
 )
 async def digest(args: Args, context: SkillContext) -> SkillResult:
-    """The changes, as far as the person may see them."""
+    """Return the changes the person may see."""
     fleet, length = context.fleet, timedelta(hours=args.hours)
     now = fleet.now()
     found = digests.changes(fleet, now - length, context.person)

@@ -1,7 +1,8 @@
-"""What waits for a person: plans, decisions, questions and escalations of the products' agents.
+"""List the gates that need a decision, or show one of them in full.
 
-Use it to see what is open, to read one plan whole with what changed since its last revision, or to look up who decided what.
-It only shows: people decide, with the buttons on the card or with approve-plan. Name a gate (`g7`) for the whole of it.
+Gates are plans, decisions, questions and escalations by the products' agents. Use it to see what is open, to read a plan
+with what changed since its last revision, or to look up who decided what. It only shows: people decide with the buttons on
+the card or with approve-plan. Name a gate (`g7`) to see it in full.
 """
 
 from collections.abc import Sequence
@@ -22,31 +23,31 @@ if TYPE_CHECKING:
     from bot.fleet import Fleet
 
 MOST = 50
-"""Gates in one message; the table has `ROWS`, the data all of them."""
+"""Maximum number of gates in one message. The table has up to `ROWS`, the data all of them."""
 ROWS = 200
 
 
 class Args(SkillArgs):
-    """Which gates."""
+    """Arguments of `gates`."""
 
-    gate: str | None = words(None, pattern=r"^[Gg]?\d{1,12}$", description="Id of one gate (g7), to read the whole of it.")
-    product: str | None = option(None, description="Only those of this product.")
+    gate: str | None = words(None, pattern=r"^[Gg]?\d{1,12}$", description="Id of one gate (g7), to read it in full.")
+    product: str | None = option(None, description="Only gates of this product.")
     state: Literal["open", "decided", "delivered", "superseded", "withdrawn"] | None = option(
-        None, description="Only those in this state; open when left out."
+        None, description="Only gates in this state; open by default."
     )
-    all: bool = option(False, description="In every state, the newest 50.")
+    all: bool = option(False, description="Gates in every state, the newest 50.")
 
 
 @skill(
     reads=True,
     role=Role.VIEWER,
-    summary="What waits for a person, or one plan whole.",
+    summary="List the gates that need a decision, or show one in full.",
     examples=["gates", "gates g7", "gates --product product-a --all"],
     synonyms="inbox plans approvals waiting",
     hints="approve approval reject decide decision answer wait waits pending",
 )
 async def gates(args: Args, context: SkillContext) -> SkillResult:
-    """One gate whole, or a list: those that are open with what hurts most first, others oldest first."""
+    """Return one gate in full, or a list with open gates by urgency and others oldest first."""
     if args.gate:
         return _one(context.fleet.gate(f"g{args.gate.lstrip('Gg')}"), context)
     fleet, person = context.fleet, context.person
@@ -67,11 +68,11 @@ def _list(shown: Sequence[Waiting], args: Args, fleet: "Fleet", where: str) -> S
     needs, now = Deciders(fleet), fleet.now()
     what = count(len(shown), "gate" if args.all else f"{args.state or 'open'} gate")
     lines = [f"- {_line(each, needs, now)}" for each in shown[:MOST]]
-    more = [f"\n{len(shown) - MOST} more: `/fleet gates --product …` shows those of one product."] if len(shown) > MOST else []
+    more = [f"\n{len(shown) - MOST} more; `/fleet gates --product …` lists those of one product."] if len(shown) > MOST else []
     text = "\n".join([f"**{what}**{where}", "", *lines, *more])
     waiting = [each.gate for each in shown if each.gate.state is GateState.OPEN]
     if not shown:
-        text = f"No such gate{where}." if args.all or args.state else f"Nothing waits for you{where}."
+        text = f"No such gate{where}." if args.all or args.state else f"Nothing needs your decision{where}."
     return SkillResult(
         text,
         data={"gates": gates_json(shown, fleet)},
@@ -89,13 +90,13 @@ def _one(gate: Gate, context: SkillContext) -> SkillResult:
     (waiting,) = assess(fleet, [gate])
     lines = [f"**{kind}{gate.title}** (`{gate.id}`)", "", _line(waiting, Deciders(fleet), fleet.now(), titled=False)]
     if data["objective"]:
-        lines += ["", f"Asked by {data['asked_by'] or 'nobody in particular'}: “{shortened(data['objective'], 200)}”"]
+        lines += ["", f"Requested by {data['asked_by'] or 'an agent'}: “{shortened(data['objective'], 200)}”"]
     lines += ["", gate.body]
     if data["diff"]:
         lines += ["", f"Changes since revision {gate.revision - 1}:", "", fenced(data["diff"], "diff")]
     if gate.state is GateState.OPEN:
         options = listed(["your answer" if each == ANSWER else f"`{each}`" for each in gate.options], "or")
-        lines += ["", f"Decide on the card, or say `/fleet approve-plan {gate.id}` with {options}."]
+        lines += ["", f"Decide on the card, or run `/fleet approve-plan {gate.id}` with {options}."]
     return SkillResult("\n".join(lines), data={"gates": [data]}, cards=(Card("gate", gate=gate.id),))
 
 

@@ -1,6 +1,6 @@
-"""What I can do and how to say it: every command on one line, or one of them with its arguments and examples.
+"""List every command on one line, or show one of them with its arguments and examples.
 
-Use it when somebody asks what is possible or how a command goes.
+Use it when a person asks what is possible or how a command is used.
 """
 
 import difflib
@@ -13,7 +13,7 @@ from bot.domain.errors import NotFound
 
 
 class Args(SkillArgs):
-    """Which command."""
+    """Arguments of `help`."""
 
     command: str | None = words(None, description="Name of a command, to see its arguments and examples.")
 
@@ -21,28 +21,28 @@ class Args(SkillArgs):
 @skill(
     reads=True,
     role=Role.VIEWER,
-    summary="The commands, or how one of them goes.",
+    summary="List the commands, or explain one of them.",
     examples=["help", "help spawn"],
     synonyms="commands usage",
 )
 async def help(args: Args, context: SkillContext) -> SkillResult:
-    """Made from the skills' own declarations."""
+    """Return the help text, generated from the skills' declarations."""
     if args.command is None:
         return _all(context)
     found = named(args.command.removeprefix("/fleet").strip(), context.skills)
     if found is None:
         near = difflib.get_close_matches(args.command.lower(), [each.name for each in context.skills], n=1, cutoff=0.5)
-        hint = f"Did you mean `/fleet help {near[0]}`?" if near else "Say `/fleet help` for all of them."
+        hint = f"Did you mean `/fleet help {near[0]}`?" if near else "Run `/fleet help` to list all commands."
         raise NotFound(f"There is no command “{args.command[:60]}”.", hint)
     return _one(found)
 
 
 def _all(context: SkillContext) -> SkillResult:
-    lines = ["Ask in plain words, or say a command: `/fleet …` anywhere, `!…` where a slash will not do."]
-    for title, reads in (("To look", True), ("To act", False)):
+    lines = ["Ask in plain words or use a command: `/fleet …` anywhere, or `!…` where slash commands are not available."]
+    for title, reads in (("View", True), ("Act", False)):
         lines += ["", f"**{title}**"]
         lines += [f"- `/fleet {each.name}` {each.summary}" for each in context.skills if each.reads is reads]
-    lines += ["", "`/fleet help <command>` shows how one goes."]
+    lines += ["", "`/fleet help <command>` explains a command."]
     rows = tuple((each.name, each.summary) for each in context.skills)
     return SkillResult(
         "\n".join(lines),
@@ -55,10 +55,10 @@ def _all(context: SkillContext) -> SkillResult:
 def _one(skill: Skill) -> SkillResult:
     lines = [f"`{usage(skill)}`", "", skill.description]
     if arguments := fields(skill):
-        lines += ["", "**Words**", *(f"- `{field.shown}` {field.description}" for field in arguments)]
+        lines += ["", "**Arguments**", *(f"- `{field.shown}` {field.description}" for field in arguments)]
     lines += ["", "**Examples**", *(f"- `/fleet {example}`" for example in skill.examples)]
-    who = "people only" if not skill.model else "people, and the model for them"
-    lines += ["", f"Takes the role {skill.role}; for {who}."]
+    who = "people only" if not skill.model else "people, and the model on their behalf"
+    lines += ["", f"Requires the role {skill.role}. Available to {who}."]
     return SkillResult("\n".join(lines), data=_json(skill))
 
 

@@ -1,7 +1,7 @@
-"""What the agents of a product are doing, closely: every session, or one agent's recent tool calls and output.
+"""Show a product's sessions, or one agent's recent tool calls and output.
 
-Use it when status is not enough: an agent seems stuck, slow or lost, or somebody wants to watch. Name an agent to see its
-last actions; leave it out for all sessions of the product.
+Use it when status is not enough: an agent seems stuck, slow or lost, or a person wants to watch. Name an agent to see its
+last actions; without one, all sessions of the product are listed.
 """
 
 from dataclasses import asdict
@@ -18,25 +18,25 @@ if TYPE_CHECKING:
     from bot.fleet import Fleet
 
 EVENTS, LINES = 12, 40
-"""How many actions, and how many lines of output, people are shown; `data` has all."""
+"""Maximum number of actions and of output lines shown to people. `data` has all of them."""
 
 
 class Args(SkillArgs):
-    """Which product, which agent."""
+    """Arguments of `inspect`."""
 
     product: str = words(description="Name of the product.")
-    agent: str | None = words(None, description="Name of one agent, as status shows it; all sessions when left out.")
+    agent: str | None = words(None, description="Name of one agent, as status shows it; all sessions by default.")
 
 
 @skill(
     reads=True,
     role=Role.VIEWER,
-    summary="What a product's agents are doing, closely.",
+    summary="Show what a product's agents are doing, in detail.",
     examples=["inspect product-a", "inspect product-a coordinator"],
     synonyms="look show logs log",
 )
 async def inspect(args: Args, context: SkillContext) -> SkillResult:
-    """All sessions from the last snapshot, or one agent asked afresh."""
+    """Return all sessions from the last snapshot, or the current state of one agent."""
     fleet, name = context.fleet, context.fleet.product(args.product).name
     if args.agent is None:
         return _sessions(fleet, name)
@@ -56,7 +56,7 @@ def _sessions(fleet: "Fleet", product: str) -> SkillResult:
     found = sorted(sessions_of(fleet, product), key=lambda each: not each.active)
     data = {"product": product, "sessions": [_json(each) for each in found]}
     if not found:
-        return SkillResult(f"Nothing has run in **{product}** yet.", data=data)
+        return SkillResult(f"No agent has run in **{product}** yet.", data=data)
     running = sum(each.active for each in found)
     head = f"**{product}**: {count(running, 'session')} running, {len(found) - running} ended"
     lines = [head, "", *(f"- {_line(each, fleet)}" for each in found)]
@@ -84,7 +84,7 @@ def _line(session: Session, fleet: "Fleet") -> str:
 
 
 def _state(session: Session) -> str:
-    """The engine's word, unless its process says otherwise."""
+    """Return the engine's state, or note that the process is gone."""
     ended = session.state in {"completed", "zombie"}
     return session.state if session.alive or ended else f"gone (recorded as {session.state})"
 

@@ -1,7 +1,8 @@
-"""A product's mail: what its agents wrote to each other and to people. Also sends a mail to one agent.
+"""Show the mail that a product's agents wrote to each other and to people, or send a mail to one agent.
 
-Use it to find out what happened and why: the newest first, one agent's with `agent`, one mail whole by its id. With `to` and a
-text it sends that text to an agent (operators only). To hand over work use spawn, to ask a question use ask.
+Use it to find out what happened and why: the newest mail first, one agent's mail with `agent`, or one mail in full by its
+id. With `to` and a text it sends that text to an agent (operators only). To request work use spawn; to ask a question use
+ask.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -18,30 +19,30 @@ if TYPE_CHECKING:
     from bot.fleet import Fleet
 
 FAR = 2000
-"""How many mails back one mail or one agent's are looked for."""
+"""Number of recent mails searched for one mail or one agent."""
 
 
 class Args(SkillArgs):
-    """Which mail, or whom to write what."""
+    """Arguments of `mail`."""
 
     product: str = words(description="Name of the product.")
     text: str | None = words(
         None, rest=True, max_length=20_000, description="Id of one mail to read; with --to, the text to send."
     )
-    agent: str | None = option(None, description="Only what this agent sent or got.")
+    agent: str | None = option(None, description="Only mail this agent sent or received.")
     to: str | None = option(None, description="Send the text to this agent: coordinator, or a name that status shows.")
-    limit: int = option(20, ge=1, le=200, description="How many, the newest; from 1 to 200.")
+    limit: int = option(20, ge=1, le=200, description="Number of mails, newest first; from 1 to 200.")
 
 
 @skill(
     role=Role.VIEWER,
-    summary="A product's mail; with --to, send one.",
+    summary="Show a product's mail, or send one with --to.",
     examples=["mail product-a", "mail product-a --agent scout-w3", "mail product-a --to coordinator keep the old API"],
     synonyms="send messages",
     hints="inbox wrote write said",
 )
 async def mail(args: Args, context: SkillContext) -> SkillResult:
-    """Read the mailbox, or write to it."""
+    """Read the product's mail, or send one."""
     fleet, name = context.fleet, context.fleet.product(args.product).name
     if args.to:
         return await _send(args, name, context)
@@ -63,10 +64,11 @@ def _one(fleet: "Fleet", product: str, id: str) -> SkillResult:
     found = next((each for each in fleet.store.mail.newest(product, FAR) if each.id == id), None)
     if found is None and len(id.split()) > 1:
         raise UsageError(
-            "To whom? A text needs `--to`.", f"Say `/fleet mail {product} --to coordinator {shortened(id, 80)}` to send it."
+            "The recipient is missing: a text needs `--to`.",
+            f"To send it, run `/fleet mail {product} --to coordinator {shortened(id, 80)}`.",
         )
     if found is None:
-        raise NotFound(f"{product} has no mail “{id[:60]}”.", f"Say `/fleet mail {product}` for the newest.")
+        raise NotFound(f"{product} has no mail “{id[:60]}”.", f"Run `/fleet mail {product}` to list the newest.")
     text = f"{_line(found, fleet)}\n\n{quoted(found.body)}"
     return SkillResult(text, data={"product": product, "mail": [_json(found)]})
 
@@ -76,7 +78,7 @@ async def _send(args: Args, product: str, context: SkillContext) -> SkillResult:
     if reason := access.may(context.person, Role.OPERATOR, product):
         raise NotAllowed(reason)
     if not args.text or not args.to:
-        raise UsageError("What is to be sent?", f"Say `/fleet mail {product} --to {args.to} …` and the text.")
+        raise UsageError("The text to send is missing.", f"Run `/fleet mail {product} --to {args.to} …` with the text.")
     decides_nothing(args.text)
     if args.to == LEAD:
         room_to_wake(fleet, product)

@@ -1,7 +1,7 @@
-"""Prods one agent of a product with a short message that it sees at once, for instance when it seems stuck.
+"""Nudge one agent with a short message that it sees at once, for example when it seems stuck.
 
-Use it to wake an agent that idles or to point it at its mail. An agent that is thinking may not take it; what it must not
-miss is sent as mail.
+Use it to wake an idle agent or to make it check its mail. A busy agent may not accept the nudge; send mail if the message
+must not be missed.
 """
 
 from bot.commands.skill import Role, SkillArgs, SkillContext, SkillResult, skill, words
@@ -13,7 +13,7 @@ from bot.work.sessions import session
 
 
 class Args(SkillArgs):
-    """Whom, and with what words."""
+    """Arguments of `nudge`."""
 
     product: str = words(description="Name of the product.")
     agent: str = words(description="Name of the agent, as status and inspect show it.")
@@ -22,27 +22,29 @@ class Args(SkillArgs):
 
 @skill(
     role=Role.OPERATOR,
-    summary="Prod an agent that seems stuck.",
+    summary="Nudge an agent that seems stuck.",
     examples=["nudge product-a coordinator check your mail"],
     synonyms="poke",
 )
 async def nudge(args: Args, context: SkillContext) -> SkillResult:
-    """Nudge, and say whether it arrived."""
+    """Nudge the agent and report whether it accepted the message."""
     fleet, name = context.fleet, context.fleet.product(args.product).name
     found = session(fleet, name, args.agent)
     if not found.active:
-        ended = f" It was last heard of {since(found.last_activity, fleet.now())} ago." if found.last_activity else ""
+        ended = f" Its last activity was {since(found.last_activity, fleet.now())} ago." if found.last_activity else ""
         raise Conflict(
-            f"{args.agent} does not run: it is {found.state}.{ended}", f"See `/fleet inspect {name}`.", code="not_running"
+            f"{args.agent} is not running; its state is {found.state}.{ended}",
+            f"See `/fleet inspect {name}`.",
+            code="not_running",
         )
     delivered = await fleet.engine.nudge(name, args.agent, decides_nothing(args.text))
     fleet.record("engine", context.person.name, name, args.agent, {"nudge": args.text, "delivered": delivered})
     data = {"product": name, "agent": args.agent, "delivered": delivered}
     if delivered:
-        return SkillResult(f"**{name}**: {args.agent} has it.", data=data)
+        return SkillResult(f"**{name}**: {args.agent} received the message.", data=data)
     mail = f"/fleet mail {name} --to {args.agent} {args.text}"
     return SkillResult(
-        f"**{name}**: {args.agent} did not take it, it is thinking. Try again in a minute, or mail it.",
+        f"**{name}**: {args.agent} is busy and did not accept the message. Try again in a minute, or send it as mail.",
         data=data,
-        suggestions=(Suggestion("Mail it instead", mail),),
+        suggestions=(Suggestion("Send as mail", mail),),
     )

@@ -1,9 +1,9 @@
-"""Changes what comes first: a product's priority, one queued piece of work's, or its place in line.
+"""Change the priority of a product or of queued work, or move work in the queue.
 
-Use it when somebody says that a product or a piece of work is more, or less, urgent than the rest: `critical`, `high`,
-`medium`, `low`; `default` goes back to what products.yaml says, which is never changed. With `before` a piece of work is put
-right before another, `first` and `last` put it at an end. `after` names work that has to be done first (`none`: nothing any
-more), `deadline` a moment by which it should be done. To hold a product and put another first, use pause with `focus`.
+Use it when a person says that a product or a piece of work is more or less urgent: `critical`, `high`, `medium`, `low`.
+`default` reverts to products.yaml, which is never changed. `before` moves work right before another piece, `first` and
+`last` move it to an end of the queue. `after` names work that has to be done first (`none` removes dependencies), and
+`deadline` sets a time by which it should be done. To pause a product and prioritize another, use pause with `focus`.
 """
 
 from typing import Literal
@@ -21,13 +21,13 @@ Level = Literal["critical", "high", "medium", "low", "default"]
 
 
 class Args(SkillArgs):
-    """What, and where to."""
+    """Arguments of `prioritize`."""
 
     what: str = words(description="Name of a product, or id of queued work (w12).")
-    level: Level | None = words(None, description="Its new priority; default: as products.yaml has it.")
-    before: str | None = option(None, pattern=r"^[Ww]\d{1,12}$", description="Put the work right before this one.")
-    first: bool = option(False, description="Put the work at the head of the queue.")
-    last: bool = option(False, description="Put the work at the end of the queue.")
+    level: Level | None = words(None, description="The new priority; default reverts to products.yaml.")
+    before: str | None = option(None, pattern=r"^[Ww]\d{1,12}$", description="Move the work right before this one.")
+    first: bool = option(False, description="Move the work to the head of the queue.")
+    last: bool = option(False, description="Move the work to the end of the queue.")
     after: str | None = option(
         None, pattern=r"^(none|[Ww]\d{1,12}(,[Ww]\d{1,12})*)$", description="Ids of work to be done first (w3,w4), or none."
     )
@@ -38,7 +38,7 @@ class Args(SkillArgs):
 
 @skill(
     role=Role.OPERATOR,
-    summary="Change what comes first: a product, or work in line.",
+    summary="Change the priority of a product or of queued work.",
     examples=[
         "prioritize product-a high",
         "prioritize w12 critical",
@@ -49,7 +49,7 @@ class Args(SkillArgs):
     hints="urgent important",
 )
 async def prioritize(args: Args, context: SkillContext) -> SkillResult:
-    """Change it, and say what comes of it."""
+    """Apply the change and report the expected start."""
     fleet, what = context.fleet, args.what
     if not (what[:1] in "wW" and what[1:].isdigit()):
         return _product(args, context)
@@ -57,7 +57,10 @@ async def prioritize(args: Args, context: SkillContext) -> SkillResult:
     if reason := access.may(context.person, Role.OPERATOR, work.product):
         raise NotAllowed(reason)
     if not (args.level or args.before or args.first or args.last or args.after or args.deadline):
-        raise UsageError("To what?", f"Say `/fleet prioritize {work.id} high`, or `--first`, `--before w9`, `--after w9`.")
+        raise UsageError(
+            "The new priority or position is missing.",
+            f"Run `/fleet prioritize {work.id} high`, or use `--first`, `--before w9` or `--after w9`.",
+        )
     with fleet.transaction():
         work = _changed(args, context, work)
         work = _moved(args, context, work)
@@ -70,20 +73,24 @@ def _product(args: Args, context: SkillContext) -> SkillResult:
     if reason := access.may(context.person, Role.OPERATOR, name):
         raise NotAllowed(reason)
     if args.before or args.first or args.last or args.after or args.deadline:
-        raise UsageError("Only work has a place in line, what it waits for, and a deadline.", "Name its id, such as w12.")
+        raise UsageError(
+            "Positions, dependencies and deadlines apply to work, not to products.", "Name the id of the work, such as w12."
+        )
     if args.level is None:
-        raise UsageError("To what?", f"Say `/fleet prioritize {name} high`: critical, high, medium, low or default.")
+        raise UsageError(
+            "The new priority is missing.", f"Run `/fleet prioritize {name} high`, or use critical, medium, low or default."
+        )
     written = fleet.product(name).priority
     queue.set_priority(fleet, name, None if args.level == "default" else args.level, context.person)
     now = written if args.level == "default" else args.level
-    text = f"**{name}** has {now} priority now" + (
-        ", as in products.yaml." if now == written else f"; products.yaml says {written}, and stays as it is."
+    text = f"**{name}** now has {now} priority" + (
+        ", as in products.yaml." if now == written else f". products.yaml says {written} and was not changed."
     )
     return SkillResult(text, data={"product": name, "priority": now})
 
 
 def _changed(args: Args, context: SkillContext, work: Work) -> Work:
-    """With its new priority, dependencies and deadline, those that were named."""
+    """Return the work with the priority, dependencies and deadline that were given."""
     if not (args.level or args.after or args.deadline):
         return work
     fleet = context.fleet

@@ -1,7 +1,7 @@
-"""The products of the registry and how each is set up: type, path, priority, weight, channels, budget, approvers.
+"""List the products of the registry with their configuration: type, path, priority, weight, channels, budget, approvers.
 
-Use it to learn which products there are, where a product's files are, or how it is configured. What they are doing right now
-is `status`, not this.
+Use it to learn which products exist, where their files are, or how they are configured. For what they are doing now, use
+`status`.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
 
 
 class Args(SkillArgs):
-    """One product, or all."""
+    """Arguments of `products`."""
 
-    product: str | None = words(None, description="Name of one product, for all that the registry says of it.")
+    product: str | None = words(None, description="Name of one product, to see its whole configuration.")
 
 
 @skill(
     reads=True,
     role=Role.VIEWER,
-    summary="The products and how each is set up.",
+    summary="List the products and their configuration.",
     examples=["products", "products product-a"],
     synonyms="list ls registry",
 )
 async def products(args: Args, context: SkillContext) -> SkillResult:
-    """The registry, as far as the person may see it."""
+    """Return the products the person may see."""
     fleet = context.fleet
     if args.product:
         one = fleet.product(args.product)
@@ -39,7 +39,7 @@ async def products(args: Args, context: SkillContext) -> SkillResult:
     shown = [each for each in fleet.registry.products if access.may(context.person, Role.VIEWER, each.name) is None]
     lines = [f"**{count(len(shown), 'product')}** in {fleet.registry.file}", "", *(f"- {_line(each)}" for each in shown)]
     if not shown:
-        lines = ["No product yet: add one to products.yaml, or run `fleet init`."]
+        lines = ["No products yet. Add one to products.yaml, or run `fleet init`."]
     lines += [f"- ⚠ {problem}" for problem in fleet.registry_problems]
     data = {"products": [_json(each, fleet) for each in shown], "problems": list(fleet.registry_problems)}
     return SkillResult("\n".join(lines), data=data, table=_table(shown))
@@ -59,14 +59,15 @@ def _line(product: Product) -> str:
 def _whole(product: Product, fleet: "Fleet") -> str:
     rules = product.approvals
     names = access.deciders(product, fleet.registry.people)
-    who = ", ".join(names) if names else "whoever holds the web token"
+    who = ", ".join(names) if names else "anyone with the admin token"
+    budget = f"{money(product.budget.per_day_usd)} a day" if product.budget.per_day_usd else "the budget of the fleet"
     lines = [
         _line(product),
         "",
         f"- registry: {fleet.registry.file}, line {product.line}",
-        f"- runtime: {product.runtime or fleet.registry.default_runtime or 'found by itself'}",
-        f"- gates: {rules.required} of {who}; they are reminded after {rules.remind_after:g} min",
-        f"- budget: {money(product.budget.per_day_usd) + ' a day' if product.budget.per_day_usd else 'that of the fleet'}",
+        f"- runtime: {product.runtime or fleet.registry.default_runtime or 'detected automatically'}",
+        f"- gates: {rules.required} of {who}; first reminder after {rules.remind_after:g} min",
+        f"- budget: {budget}",
     ]
     return "\n".join(lines)
 

@@ -1,7 +1,7 @@
-"""What waits to start, in its order: for what each piece of work waits, about how long, and what has a place now.
+"""Show the queue in order: what each piece of work waits for and about how long, and which work uses a slot.
 
-Use it for questions about the order of work or why something has not begun. To change the order use prioritize, to take work
-out use cancel; `why` says more about one piece of work or one product.
+Use it for questions about the order of work or why something has not started. To change the order use prioritize, to remove
+work use cancel. `why` gives more detail about one piece of work or one product.
 """
 
 from typing import TYPE_CHECKING
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
 
 
 class Args(SkillArgs):
-    """Of which product."""
+    """Arguments of `queue`."""
 
-    product: str | None = words(None, description="Only what waits for this product.")
+    product: str | None = words(None, description="Only work of this product.")
 
 
 @skill(
     reads=True,
     role=Role.VIEWER,
-    summary="What waits to start, and for what.",
+    summary="Show queued work and what it waits for.",
     examples=["queue", "queue product-a"],
     synonyms="line backlog waiting-list",
     hints="queued order next",
 )
 async def queue(args: Args, context: SkillContext) -> SkillResult:
-    """The queue as the guard sees it now."""
+    """Return the queue as the guard sees it now."""
     fleet = context.fleet
     name = fleet.product(args.product).name if args.product else None
     if name and (reason := access.may(context.person, Role.VIEWER, name)):
@@ -43,7 +43,7 @@ async def queue(args: Args, context: SkillContext) -> SkillResult:
     head = queue_view.headline(picture)
     lines = [f"{ordinal(each.place)} {_line(each, fleet)}" for each in shown]
     if not shown:
-        lines = [f"Nothing waits{f' for {name}' if name else ''}."]
+        lines = [f"No queued work{f' for {name}' if name else ''}."]
     rows = tuple(
         (str(each.place), each.work.id, each.work.product, shortened(each.work.objective, 60), each.reason, each.wait)
         for each in shown
@@ -59,6 +59,6 @@ async def queue(args: Args, context: SkillContext) -> SkillResult:
 
 def _line(each: "Queued", fleet: "Fleet") -> str:
     work = each.work
-    asked = f"asked {since(work.created_at, fleet.now())} ago by {work.asked_by or 'somebody'}"
+    asked = f"requested {since(work.created_at, fleet.now())} ago by {work.asked_by or 'an unknown person'}"
     about = f"; {each.wait}" if each.wait else ""
     return f"`{work.id}` **{work.product}** “{shortened(work.objective, 80)}”: {each.reason}{about} ({asked})"

@@ -1,7 +1,7 @@
-"""What the machine and its limits have left: sessions, weight, CPU, memory and money, by product and by runtime.
+"""Show how much of each limit is used: slots, weight, CPU, memory and money, by product and by runtime.
 
-Use it for questions about capacity: whether there is room, what takes the memory, how much a session of a product usually
-needs, whether the machine itself is full. What waits for it is `queue`.
+Use it for questions about capacity: whether more work fits, what uses the memory, how much a product's work usually needs,
+whether the machine itself is full. For what waits for capacity, use `queue`.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 
 
 class Args(SkillArgs):
-    """Nothing to name."""
+    """No arguments."""
 
 
 @skill(
     reads=True,
     role=Role.VIEWER,
-    summary="What is in use of sessions, CPU, memory and money.",
+    summary="Show the use of slots, CPU, memory and money.",
     examples=["resources"],
     synonyms="capacity memory cpu room machine",
     hints="full load",
 )
 async def resources(args: Args, context: SkillContext) -> SkillResult:
-    """Limits, runtimes, this machine, and each product that takes something."""
+    """Return the limits, the runtimes, this machine, and each product that uses anything."""
     fleet = context.fleet
     picture = queue_view.picture(fleet, context.person)
     machine, runtimes = _machine(), [_runtime(each) for each in fleet.engine.runtimes()]
@@ -37,7 +37,7 @@ async def resources(args: Args, context: SkillContext) -> SkillResult:
     busy = [each for each in products if each["memory_gb"] or each["places"] or each["cost_usd_today"]]
     lines = [queue_view.headline(picture).replace("**Queue**", "**Capacity**"), "", _machine_line(machine)]
     lines += [_runtime_line(each) for each in runtimes]
-    lines += [f"- {_line(each)}" for each in busy] or ["- nothing runs"]
+    lines += [f"- {_line(each)}" for each in busy] or ["- nothing is running"]
     rows = tuple(
         (
             each["name"],
@@ -49,14 +49,14 @@ async def resources(args: Args, context: SkillContext) -> SkillResult:
         )
         for each in busy
     )
-    table = Table(("product", "places", "CPU %", "GB", "GB a session", "today"), rows) if rows else None
+    table = Table(("product", "places", "CPU %", "GB", "GB per work", "today"), rows) if rows else None
     capacity = queue_view.capacity_json(picture.capacity)
     data = {"capacity": capacity, "machine": machine, "runtimes": runtimes, "products": products}
     return SkillResult("\n".join(lines), data=data, table=table)
 
 
 def _machine() -> dict[str, Any]:
-    """The machine that the coordinator runs on."""
+    """Return the load of the machine that the fleet runs on."""
     import psutil
 
     memory = psutil.virtual_memory()
@@ -108,8 +108,8 @@ def _product(name: str, fleet: "Fleet") -> dict[str, Any]:
 
 
 def _line(each: dict[str, Any]) -> str:
-    learned = f"learned from {count(each['learned_from'], 'run')}" if each["learned_from"] else "nothing learned yet"
+    learned = f"learned from {count(each['learned_from'], 'run')}" if each["learned_from"] else "no runs yet"
     return (
         f"**{each['name']}** {count(each['places'], 'place')} · CPU {each['cpu_percent']:.0f} % of a core · "
-        f"{each['memory_gb']:.1f} GB · a session is expected to take {each['expected_gb']:.1f} GB ({learned})"
+        f"{each['memory_gb']:.1f} GB · a piece of work is expected to use {each['expected_gb']:.1f} GB ({learned})"
     )

@@ -1,8 +1,9 @@
-"""Work that comes back by the clock: shows the schedules, makes one, removes one, enables or disables one.
+"""List, create, remove, enable or disable recurring work.
 
-Use it when somebody wants something done regularly: `when` takes words such as "every weekday at 9" or cron's five parts, and
-`timezone` an IANA name. It says the time zone and the next run back, and saves nothing until a person confirms: a call raises
-a gate that waits for a yes. Schedules of products.yaml are shown, and changed there. Without arguments it lists them.
+Use it when a person wants work done regularly. `when` takes words such as "every weekday at 9" or a cron expression with
+five fields, and `timezone` an IANA name. It repeats the time zone and the next run, and saves nothing until a person
+confirms: a call by the model raises a gate. Schedules defined in products.yaml are listed here and changed there. Without
+arguments it lists all schedules.
 """
 
 from dataclasses import replace
@@ -21,30 +22,30 @@ if TYPE_CHECKING:
 
 
 class Args(SkillArgs):
-    """What, where and when."""
+    """Arguments of `schedule`."""
 
-    product: str | None = words(None, description="Name of the product to work on; left out: the list.")
-    objective: str = words("", rest=True, max_length=20_000, description="What is wanted each time, in full sentences.")
+    product: str | None = words(None, description="Name of the product; without it, all schedules are listed.")
+    objective: str = words("", rest=True, max_length=20_000, description="What each run should do, in full sentences.")
     when: str | None = option(
         None, max_length=80, json_schema_extra={"value": "WHEN"}, description="every weekday at 9, or cron: 0 9 * * mon-fri."
     )
     timezone: str | None = option(None, description="Time zone of when; default that of quiet_hours, else UTC.")
-    name: str | None = option(None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description="What it is called.")
+    name: str | None = option(None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description="Name of the schedule.")
     capability: str | None = option(
-        None, pattern=r"^[a-z][a-z0-9_-]{0,40}$", description="Kind of worker; default the coordinator."
+        None, pattern=r"^[a-z][a-z0-9_-]{0,40}$", description="Kind of worker; the coordinator by default."
     )
-    missed: Literal["skip", "once"] = option("skip", description="What to do about runs missed while the fleet was down.")
+    missed: Literal["skip", "once"] = option("skip", description="How to treat runs missed while the fleet was down.")
     yes: bool = option(False, description="Save it without asking again.")
     remove: str | None = option(None, description="Name of a schedule to remove.")
-    enable: str | None = option(None, description="Name of a schedule to run again.")
-    disable: str | None = option(None, description="Name of a schedule to run no more.")
+    enable: str | None = option(None, description="Name of a schedule to enable.")
+    disable: str | None = option(None, description="Name of a schedule to disable.")
 
 
 def _consent(args: Args, context: SkillContext) -> str:
-    """What would be saved or changed, said back. Raises UsageError where it cannot be."""
+    """Describe what would be saved or changed. Raises UsageError if it is not valid."""
     for name, what in ((args.remove, "removed"), (args.enable, "enabled"), (args.disable, "disabled")):
         if name:
-            return f"Schedule **{_known(context, name).name}** is {what}."
+            return f"Schedule **{_known(context, name).name}** will be {what}."
     if not (args.objective and args.when and args.product):
         return ""
     return _said(_timed(args, context, context.fleet.product(args.product).name), args)
@@ -52,7 +53,7 @@ def _consent(args: Args, context: SkillContext) -> str:
 
 @skill(
     role=Role.VIEWER,
-    summary="Work that comes back by the clock.",
+    summary="List or change recurring work.",
     examples=[
         "schedule",
         'schedule product-c write the social pieces --when "every weekday at 9" --timezone Europe/Vienna',
@@ -62,7 +63,7 @@ def _consent(args: Args, context: SkillContext) -> str:
     synonyms="schedules cron every timer",
 )
 async def schedule(args: Args, context: SkillContext) -> SkillResult:
-    """List, or change one."""
+    """List the schedules, or change one."""
     for name, change in ((args.remove, _remove), (args.enable, _enable), (args.disable, _disable)):
         if name:
             return change(_known(context, name), context)
@@ -70,8 +71,8 @@ async def schedule(args: Args, context: SkillContext) -> SkillResult:
         return _list(context, context.fleet.product(args.product).name if args.product else None)
     if not (args.product and args.objective and args.when):
         raise UsageError(
-            "A schedule needs a product, what is wanted, and when.",
-            'Say `/fleet schedule product-c write the social pieces --when "every weekday at 9"`.',
+            "A schedule needs a product, an objective and a time.",
+            'Run `/fleet schedule product-c write the social pieces --when "every weekday at 9"`.',
         )
     return _make(args, context)
 
@@ -87,8 +88,8 @@ def _make(args: Args, context: SkillContext) -> SkillResult:
     data = {**_json(timed), "saved": args.yes or context.approved}
     if not (args.yes or context.approved):
         command = _command(timed)
-        text = f"{said} Nothing is saved yet. To save it, say `{command}`."
-        return SkillResult(text, data={**data, "confirm": command}, suggestions=(Suggestion("Save it", command),))
+        text = f"{said} Nothing is saved yet. To save it, run `{command}`."
+        return SkillResult(text, data={**data, "confirm": command}, suggestions=(Suggestion("Save schedule", command),))
     with fleet.transaction():
         fleet.store.schedules.save(timed)
         fleet.record("schedule", context.person.name, timed.product, timed.name, {"saved": timed.cron, "timezone": zone})
@@ -96,9 +97,9 @@ def _make(args: Args, context: SkillContext) -> SkillResult:
 
 
 def _said(timed: Timed, args: Args) -> str:
-    """A schedule said back, with its zone and its next run."""
+    """Describe a schedule with its time zone and its next run."""
     if timed.next_at is None:
-        raise UsageError(f"“{args.when}” never comes.", f"Say for instance {recurrence.EXAMPLES}.")
+        raise UsageError(f"“{args.when}” never occurs.", f"Use for example {recurrence.EXAMPLES}.")
     what = f"“{shortened(timed.objective, 160)}” on **{timed.product}**"
     return (
         f"**{recurrence.words(timed.cron)}**, {timed.timezone}: {what}; next {recurrence.zoned(timed.next_at, timed.timezone)}."
@@ -106,7 +107,7 @@ def _said(timed: Timed, args: Args) -> str:
 
 
 def _timed(args: Args, context: SkillContext, product: str) -> Timed:
-    """The schedule that is meant. Raises UsageError for what is no time, no zone, or a name that is taken."""
+    """Return the schedule the arguments describe. Raises UsageError for an invalid time, zone or name."""
     fleet, now = context.fleet, context.fleet.now()
     zone = args.timezone or fleet.registry.timezone
     try:
@@ -115,11 +116,11 @@ def _timed(args: Args, context: SkillContext, product: str) -> Timed:
     except ValueError as error:
         raise UsageError(str(error)) from None
     except (KeyError, OSError):
-        raise UsageError(f"{zone[:40]} is not a time zone.", "Write one such as Europe/Vienna.") from None
+        raise UsageError(f"{zone[:40]} is not a time zone.", "Use a name such as Europe/Vienna.") from None
     name = args.name or _free_name(fleet, product)
     known = fleet.store.schedules.get(name)
     if known is not None and known.from_file:
-        raise Conflict(f"{name} is a schedule of products.yaml.", "Change it there, or choose another --name.")
+        raise Conflict(f"{name} is defined in products.yaml.", "Change it there, or choose another --name.")
     timed = Timed(
         name=known.name if known else name,
         product=product,
@@ -151,11 +152,13 @@ def _command(timed: Timed) -> str:
 
 
 def _known(context: SkillContext, name: str) -> Timed:
-    """The schedule of this name, which the person may change."""
+    """Return the schedule of this name, if the person may change it."""
     every = context.fleet.store.schedules.every()
     found = next((each for each in every if each.name.casefold() == name.casefold()), None)
     if found is None:
-        listed = f"There are: {', '.join(each.name for each in every[:12])}." if every else "There is none yet."
+        listed = (
+            f"Existing schedules: {', '.join(each.name for each in every[:12])}." if every else "There are no schedules yet."
+        )
         raise NotFound(f"There is no schedule “{name[:64]}”.", listed)
     if reason := access.may(context.person, Role.OPERATOR, found.product):
         raise NotAllowed(reason)
@@ -165,13 +168,13 @@ def _known(context: SkillContext, name: str) -> Timed:
 def _remove(timed: Timed, context: SkillContext) -> SkillResult:
     if timed.from_file:
         raise Conflict(
-            f"{timed.name} is a schedule of products.yaml.",
-            f"Remove it there, or say `/fleet schedule --disable {timed.name}`.",
+            f"{timed.name} is defined in products.yaml.",
+            f"Remove it there, or run `/fleet schedule --disable {timed.name}`.",
         )
     with context.fleet.transaction():
         context.fleet.store.schedules.remove(timed.name)
         context.fleet.record("schedule", context.person.name, timed.product, timed.name, {"removed": timed.cron})
-    return SkillResult(f"Schedule **{timed.name}** is removed. What it has started goes on.", data={"removed": timed.name})
+    return SkillResult(f"Schedule **{timed.name}** is removed. Work it has started continues.", data={"removed": timed.name})
 
 
 def _enable(timed: Timed, context: SkillContext) -> SkillResult:
@@ -187,8 +190,8 @@ def _disable(timed: Timed, context: SkillContext) -> SkillResult:
     with context.fleet.transaction():
         context.fleet.store.schedules.save(off)
         context.fleet.record("schedule", context.person.name, timed.product, timed.name, {"disabled": off.why_off})
-    again = Suggestion("Enable it", f"/fleet schedule --enable {timed.name}")
-    return SkillResult(f"Schedule **{timed.name}** is disabled; it is kept.", data=_json(off), suggestions=(again,))
+    again = Suggestion("Enable schedule", f"/fleet schedule --enable {timed.name}")
+    return SkillResult(f"Schedule **{timed.name}** is disabled. It stays in the list.", data=_json(off), suggestions=(again,))
 
 
 def _list(context: SkillContext, product: str | None) -> SkillResult:
@@ -200,9 +203,7 @@ def _list(context: SkillContext, product: str | None) -> SkillResult:
     ]
     lines = [f"**{count(len(shown), 'schedule')}**", "", *(f"- {_line(each)}" for each in shown)]
     if not shown:
-        lines = [
-            'There is no schedule yet. Say `/fleet schedule product-c write the social pieces --when "every weekday at 9"`.'
-        ]
+        lines = ['No schedules yet. Run `/fleet schedule product-c write the social pieces --when "every weekday at 9"`.']
     rows = tuple((each.name, each.product, recurrence.words(each.cron), each.timezone, _state(each)) for each in shown)
     table = Table(("schedule", "product", "when", "zone", "state"), rows) if rows else None
     return SkillResult("\n".join(lines), data={"schedules": [_json(each) for each in shown]}, table=table)
@@ -217,11 +218,11 @@ def _line(timed: Timed) -> str:
 def _state(timed: Timed) -> str:
     if not timed.enabled:
         return f"disabled{f': {timed.why_off}' if timed.why_off else ''}"
-    return f"next {recurrence.zoned(timed.next_at, timed.timezone)}" if timed.next_at else "never comes"
+    return f"next {recurrence.zoned(timed.next_at, timed.timezone)}" if timed.next_at else "never runs"
 
 
 def _buttons(timed: Timed) -> tuple[Suggestion, ...]:
-    return (Suggestion("Remove it", f"/fleet schedule --remove {timed.name}"),)
+    return (Suggestion("Remove schedule", f"/fleet schedule --remove {timed.name}"),)
 
 
 def _json(timed: Timed) -> dict[str, object]:

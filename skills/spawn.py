@@ -1,10 +1,11 @@
-"""Starts work on a product: an objective for its coordinator, or, with a capability, a task for one worker.
+"""Start work on a product: an objective for its coordinator, or a task for one worker of a given capability.
 
-Use it whenever something is to be built, changed, found out, written or answered in a product. Without `capability` the
-product's coordinator plans and spreads the work; large or risky objectives come back as a plan that a person approves. With
-`capability` one worker does one task: `scout` reads and reports and changes nothing, `builder` writes code, `reviewer`
-reviews, `marketing` and `support` write copy and answers. The objective has to stand on its own: say what is wanted, where,
-and how one sees that it is done. It returns at once; the work is queued, starts as soon as there is room, and reports here.
+Use it whenever something should be built, changed, investigated, written or answered in a product. Without `capability`,
+the product's coordinator plans and distributes the work; large or risky objectives return as a plan for a person to
+approve. With `capability`, one worker does one task: `scout` reads and reports and changes nothing, `builder` writes code,
+`reviewer` reviews, `marketing` and `support` write copy and answers. The objective has to be understandable on its own: say
+what is wanted, where, and how to tell that it is done. The skill returns at once. The work is queued, starts as soon as
+there is capacity, and reports here.
 """
 
 import difflib
@@ -20,11 +21,11 @@ from bot.work.queue import Terms, submit
 from bot.work.views import work_json
 
 CAPABILITIES = ("scout", "builder", "reviewer", "lead", "merger", "marketing", "support")
-"""What products can do out of the box; a product's manifest may know more."""
+"""Built-in capabilities. A product's manifest may define more."""
 
 
 class Args(SkillArgs):
-    """What is to be done, where, by whom."""
+    """Arguments of `spawn`."""
 
     product: str = words(description="Name of the product.")
     objective: str = words(rest=True, min_length=1, max_length=20_000, description="What is wanted, in full sentences.")
@@ -32,10 +33,10 @@ class Args(SkillArgs):
         None,
         pattern=r"^[a-z][a-z0-9_-]{0,40}$",
         json_schema_extra={"known": list(CAPABILITIES)},
-        description="Kind of worker for one task: scout, builder, reviewer, marketing, support. Left out: the coordinator.",
+        description="Kind of worker for one task: scout, builder, reviewer, marketing, support. The coordinator by default.",
     )
     priority: Literal["critical", "high", "medium", "low"] | None = option(
-        None, description="How urgent it is; default as its product."
+        None, description="Priority of the work; its product's by default."
     )
     after: str | None = option(
         None, pattern=r"^[Ww]\d{1,12}(,[Ww]\d{1,12})*$", description="Ids of work that has to be done first: w3 or w3,w4."
@@ -46,8 +47,10 @@ class Args(SkillArgs):
         json_schema_extra={"value": "WHEN"},
         description="When it should be done: 18:00, friday 17:00, in 3h.",
     )
-    estimate: float | None = option(None, gt=0, le=100_000, description="What it may cost, US dollars; default learned.")
-    weight: float | None = option(None, gt=0, le=1000, description="How heavy it is; default its product's resource_weight.")
+    estimate: float | None = option(
+        None, gt=0, le=100_000, description="Expected cost in US dollars; learned from past runs by default."
+    )
+    weight: float | None = option(None, gt=0, le=1000, description="Resource weight; its product's resource_weight by default.")
 
 
 @skill(
@@ -62,7 +65,7 @@ class Args(SkillArgs):
     hints="fix implement write add create launch send finish refactor test improve update change make need want",
 )
 async def spawn(args: Args, context: SkillContext) -> SkillResult:
-    """Queue the work, and say whether it starts now."""
+    """Queue the work and report when it is expected to start."""
     fleet = context.fleet
     _capability_known(args.capability)
     work, new = submit(
@@ -80,9 +83,9 @@ async def spawn(args: Args, context: SkillContext) -> SkillResult:
         text = f"`{work.id}` for **{work.product}**: {what} “{shortened(work.objective, 160)}”. {expected(fleet, work)}"
     else:
         ago = since(work.created_at, fleet.now())
-        text = f"You asked for that {ago} ago: it is `{work.id}` for **{work.product}**. {expected(fleet, work)}"
+        text = f"You requested this {ago} ago; it is `{work.id}` for **{work.product}**. {expected(fleet, work)}"
     if work.state.open:
-        text += " I report here when there is news."
+        text += " I'll post updates here."
     return SkillResult(
         text,
         data={"work": work_json(work), "new": new, "outlook": expected(fleet, work)},
@@ -104,7 +107,7 @@ def _terms(args: Args, context: SkillContext) -> Terms:
 
 
 def _capability_known(name: str | None) -> None:
-    """Refuses what looks like a slip of the pen; other names may be a product's own."""
+    """Raise UsageError for a likely typo. Other names may be a product's own capabilities."""
     near = difflib.get_close_matches(name or "", CAPABILITIES, n=1, cutoff=0.75)
     if name and name not in CAPABILITIES and near:
         raise UsageError(f"There is no capability “{name}”.", f"Did you mean `--capability {near[0]}`?")

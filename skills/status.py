@@ -1,7 +1,7 @@
-"""What every product is doing now, in one answer: state, sessions, work, open gates, queue, cost, trouble; most urgent first.
+"""Show what every product is doing: state, sessions, work, open gates, queue, cost and problems, most urgent first.
 
-Use it for any question about what runs, waits, is queued, went wrong or costs money, for one product or for all. It reads
-what is known already and asks nobody, so it is instant and free. Leave `products` out for the whole fleet.
+Use it for any question about what is running, waiting, queued, failing or costing money, for one product or for all. It
+uses data that is already known, so it is instant and free. Omit `products` for the whole fleet.
 """
 
 from bot.commands.skill import Role, SkillArgs, SkillContext, SkillResult, Table, skill, words
@@ -14,21 +14,21 @@ from bot.work.status import status as fleet_status
 
 
 class Args(SkillArgs):
-    """Which products."""
+    """Arguments of `status`."""
 
-    products: list[str] = words([], rest=True, description="Names of products; all of them when left out.")
+    products: list[str] = words([], rest=True, description="Names of products; all of them by default.")
 
 
 @skill(
     reads=True,
     role=Role.VIEWER,
-    summary="What every product is doing, most urgent first.",
+    summary="Show what every product is doing, most urgent first.",
     examples=["status", "status product-a"],
     synonyms="ps top overview fleet",
     hints="doing going happening progress working state everything all across",
 )
 async def status(args: Args, context: SkillContext) -> SkillResult:
-    """One aggregated answer from what the fleet knows."""
+    """Return one aggregated answer from what the fleet knows."""
     fleet = fleet_status(context.fleet, _names(args, context), context.person)
     text = as_text(fleet)
     if len(args.products) == 1:
@@ -43,7 +43,7 @@ async def status(args: Args, context: SkillContext) -> SkillResult:
 
 
 def _names(args: Args, context: SkillContext) -> list[str]:
-    """The products asked for; none stands for all that the person may see."""
+    """Return the requested products. An empty list stands for all that the person may see."""
     names = [context.fleet.product(name).name for name in args.products]
     if refusals := [reason for name in names if (reason := access.may(context.person, Role.VIEWER, name))]:
         raise NotAllowed(refusals[0])
@@ -67,12 +67,12 @@ def _table(fleet: FleetStatus) -> Table:
 
 
 def _details(product: ProductStatus, fleet: FleetStatus) -> str:
-    """Sessions, work and gates of one product, for who asks about one."""
+    """Return the sessions, work and gates of one product."""
     lines = [
         f"{each.agent} ({each.capability}) {each.state}" + (f", {since(each.started_at, fleet.at)}" if each.started_at else "")
         for each in product.sessions
     ]
-    lines += [f"`{gate.id}` {named(gate, 80)} waits for you" for gate in product.gates[1:]]
+    lines += [f"`{gate.id}` {named(gate, 80)} needs your decision" for gate in product.gates[1:]]
     lines += [_work(each) for each in (*product.running, *product.queued)]
     if not lines:
         return ""

@@ -1,8 +1,7 @@
-"""Ends what runs in a product: its coordinator and workers, or one agent, with the work they do.
+"""Stop what is running in a product, or one of its agents, and cancel the work it does.
 
-What was committed stays on its branches; the conversations of the agents, and the work under way, are gone. Only a person
-ends what runs: a call raises a gate that shows what would be lost and waits for a yes. To hold a product and go on later, use
-pause.
+Commits stay on their branches. The agents' conversations and their uncommitted work are lost. Only a person stops running
+work: a call by the model raises a gate that shows what would be lost. To resume later, use pause instead.
 """
 
 from collections.abc import Sequence
@@ -19,18 +18,18 @@ if TYPE_CHECKING:
 
 
 class Args(SkillArgs):
-    """What is to end."""
+    """Arguments of `stop`."""
 
     product: str = words(description="Name of the product.")
-    agent: str | None = words(None, description="Name of one agent; the coordinator and every worker when left out.")
-    yes: bool = option(False, description="End what runs without asking again.")
+    agent: str | None = words(None, description="Name of one agent; the coordinator and every worker by default.")
+    yes: bool = option(False, description="Stop without asking again.")
 
 
 def _consent(args: Args, context: SkillContext) -> str:
-    """What would end, if anything would."""
+    """Describe what would be stopped, or return nothing if nothing runs."""
     fleet, name = context.fleet, context.fleet.product(args.product).name
     if fleet.seen(name) is None:
-        return f"That ends {args.agent or 'whatever runs'} in **{name}**, for good; what runs there is not known now."
+        return f"This permanently stops {args.agent or 'all agents'} in **{name}**. Which agents are running is not known now."
     sessions = [session(fleet, name, args.agent)] if args.agent else _running(fleet, name)
     work = _ending(fleet, name, args.agent)
     return _what_ends(name, sessions, work) if sessions or work else ""
@@ -38,7 +37,7 @@ def _consent(args: Args, context: SkillContext) -> str:
 
 @skill(
     role=Role.OPERATOR,
-    summary="End what runs in a product, or one of its agents.",
+    summary="Stop what is running in a product, or one of its agents.",
     examples=["stop product-a", "stop product-a scout-w3 --yes"],
     consent=_consent,
     synonyms="kill end terminate",
@@ -46,7 +45,7 @@ def _consent(args: Args, context: SkillContext) -> str:
     irreversible=True,
 )
 async def stop(args: Args, context: SkillContext) -> SkillResult:
-    """Stop, once a person has seen what that ends."""
+    """Stop the agents, once a person has seen what that ends."""
     fleet, name = context.fleet, context.fleet.product(args.product).name
     sessions = [session(fleet, name, args.agent)] if args.agent else _running(fleet, name)
     work = _ending(fleet, name, args.agent)
@@ -57,7 +56,7 @@ async def stop(args: Args, context: SkillContext) -> SkillResult:
     what = f"{listed(agents)} stopped" if agents else "nothing was running"
     ended = f"; {listed([f'`{each.id}`' for each in work])} cancelled" if work else ""
     queued = len(fleet.store.work.open(name, states=(WorkState.QUEUED,)))
-    more = f" {count(queued, 'piece')} of work still queued: `/fleet pause {name}` holds it." if queued else ""
+    more = f" {count(queued, 'piece')} of work still queued; `/fleet pause {name}` keeps it from starting." if queued else ""
     data = {"product": name, "stopped": list(agents), "cancelled": [each.id for each in work]}
     return SkillResult(f"**{name}**: {what}{ended}.{more}", data=data)
 
@@ -73,14 +72,14 @@ def _ending(fleet: "Fleet", product: str, agent: str | None) -> list[Work]:
 
 
 def _what_ends(product: str, sessions: Sequence[Session], work: Sequence[Work]) -> str:
-    lines = [f"That ends in **{product}**, for good:", ""]
+    lines = [f"This permanently stops in **{product}**:", ""]
     lines += [f"- {each.agent} ({each.capability}, {each.state})" for each in sessions]
     lines += [f"- `{each.id}` “{shortened(each.objective, 100)}”" for each in work]
-    return "\n".join([*lines, "", "What was committed stays on its branches."])
+    return "\n".join([*lines, "", "Commits stay on their branches."])
 
 
 def _unless_sure(product: str, agent: str | None, sessions: Sequence[Session], work: Sequence[Work]) -> SkillResult:
     command = " ".join(["/fleet stop", product, *([agent] if agent else []), "--yes"])
-    text = f"{_what_ends(product, sessions, work)} Nothing was stopped. To do it, say `{command}`."
+    text = f"{_what_ends(product, sessions, work)} Nothing was stopped. To stop it, run `{command}`."
     data = {"product": product, "stopped": [], "confirm": command, "would_end": [each.agent for each in sessions]}
     return SkillResult(text, data=data, suggestions=(Suggestion(f"Stop {agent or product}", command),))

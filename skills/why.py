@@ -1,7 +1,8 @@
-"""Why something waits, runs, was paused, refused or decided: answered from the records of the guard and the journal.
+"""Explain from records why something waits, runs, was paused, was refused or was decided.
 
-Use it for every question that begins with why: why a product does nothing, why a piece of work waits or was let start, what
-became of a gate. It costs nothing and guesses nothing. Without a name it goes through all that waits.
+Use it for every question that begins with why: why a product does nothing, why a piece of work waits or was started, what
+happened to a gate. It uses the guard's records and the journal, costs nothing and does not guess. Without a name it
+explains everything that waits.
 """
 
 from dataclasses import asdict
@@ -13,22 +14,22 @@ from bot.work import explain as reasons
 
 
 class Args(SkillArgs):
-    """About what."""
+    """Arguments of `why`."""
 
     about: str | None = words(
-        None, description="Name of a product, or id of work (w12) or of a gate (g7); all that waits when left out."
+        None, description="Name of a product, or id of work (w12) or a gate (g7); everything that waits by default."
     )
 
 
 @skill(
     reads=True,
     role=Role.VIEWER,
-    summary="Why something waits, runs or was refused.",
+    summary="Explain why something waits, runs or was refused.",
     examples=["why product-b", "why w12", "why g7"],
     synonyms="explain reason",
 )
 async def why(args: Args, context: SkillContext) -> SkillResult:
-    """The reasons, from records."""
+    """Return the reasons from the records."""
     product, found = _reasons(args.about or "", context)
     if product is not None and (refusal := access.may(context.person, Role.VIEWER, product)):
         raise NotAllowed(refusal)
@@ -38,7 +39,7 @@ async def why(args: Args, context: SkillContext) -> SkillResult:
 
 
 def _rulings(about: str, context: SkillContext) -> list[dict[str, object]]:
-    """What the guard said of a piece of work, newest first, for programs."""
+    """Return the guard's rulings on a piece of work, newest first, for programs."""
     if not (about[:1] in "wW" and about[1:].isdigit()):
         return []
     found = context.fleet.store.admissions.of(about.lower())
@@ -46,7 +47,7 @@ def _rulings(about: str, context: SkillContext) -> list[dict[str, object]]:
 
 
 def _reasons(about: str, context: SkillContext) -> tuple[str | None, list[str]]:
-    """The product that it is about, and the reasons, a line each."""
+    """Return the product concerned and the reasons, one line each."""
     fleet = context.fleet
     if about[:1] in "wW" and about[1:].isdigit():
         work = fleet.work(about.lower())

@@ -200,7 +200,7 @@ def test_stop_needs_a_yes(running: Process) -> None:
     running.until(lambda: as_json(running, "inspect", "product-d")["sessions"], "it runs")
     done = ask(running, "stop", "product-d")
     assert done.returncode == 1
-    assert "say fleet stop product-d --yes" in done.stdout
+    assert "run fleet stop product-d --yes" in done.stdout
     assert ask(running, "stop", "product-d", "--yes").returncode == 0
 
 
@@ -386,7 +386,7 @@ def test_init_in_an_empty_folder_can_be_started_at_once(tmp_path: Path) -> None:
     done = alone("products", cwd=tmp_path, env={"FLEET_ENGINE": "rehearsal"})
     with Process(tmp_path / "for its supervisor") as process:
         process.state = tmp_path / ".fleet"
-    assert "No product yet" in done.stdout
+    assert "No products yet" in done.stdout
 
 
 def test_the_demo_begins_with_four_products(tmp_path: Path) -> None:

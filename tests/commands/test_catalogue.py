@@ -201,7 +201,7 @@ def test_a_command_line_is_words_already() -> None:
         ("mail product-a --limit 900", "`--limit`: should be less than or equal to 200, not “900”."),
         ("mail product-a --limit", "`--limit` needs a value."),
         ("mail product-a --limit --agent x", "`--limit` needs a value."),
-        ("gates seven", "`gate` cannot be “seven”. Id of one gate (g7), to read the whole of it."),
+        ("gates seven", "`gate` cannot be “seven”. Id of one gate (g7), to read it in full."),
         ("gates --state opne", "`--state` takes one of open, decided, delivered, superseded, withdrawn, not “opne”."),
         ("spawn product-a fix it --capabilty scout", "Did you mean `/fleet spawn product-a fix it --capability scout`?"),
         ("status --verbose", "`status` has no option `--verbose`."),

@@ -16,7 +16,7 @@ def test_a_shell_halts_what_runs_while_no_coordinator_does(tmp_path: Path) -> No
         fleet.kill()
         shown = shell(fleet, "brake")
         assert "product-a" in shown
-        assert "Lost would be" in shown
+        assert "in-flight response is lost" in shown
         assert "Nothing was changed." in shown
         assert "The brake is on for the fleet: product-a halted, and nothing starts." in shell(fleet, "brake", "--yes")
         fleet.start()

@@ -18,7 +18,7 @@ OPERATOR = Person("olga", Role.OPERATOR)
 # -- spawn
 
 
-async def test_spawn_says_that_it_starts_and_shows_the_work(bed: Bed) -> None:
+async def test_spawn_reports_the_start_and_shows_the_work(bed: Bed) -> None:
     post = await answer(bed, "/fleet spawn product-a fix the failing test")
     assert post.text.startswith("`w1` for **product-a**: objective “fix the failing test”. It starts now.")
     assert [card.work for card in post.cards] == ["w1"]
@@ -26,13 +26,13 @@ async def test_spawn_says_that_it_starts_and_shows_the_work(bed: Bed) -> None:
     assert bed.engine.calls_of("send")[0].args["body"].startswith("fix the failing test")
 
 
-async def test_spawn_of_a_worker(bed: Bed) -> None:
+async def test_spawn_with_capability_starts_a_worker(bed: Bed) -> None:
     await answer(bed, "/fleet spawn product-a find out how logins work --capability scout")
     assert bed.engine.calls_of("start_worker")[0].args["capability"] == "scout"
     assert "Did you mean `--capability scout`?" in await refusal(bed, "/fleet spawn product-a look --capability scuot")
 
 
-async def test_spawn_says_why_it_waits_and_where_in_line(bed: Bed) -> None:
+async def test_spawn_reports_reason_and_position_of_queued_work(bed: Bed) -> None:
     await bed.say("/fleet spawn product-a one")
     await bed.say("/fleet spawn product-b two")
     post = await answer(bed, "/fleet spawn product-c three")
@@ -41,16 +41,16 @@ async def test_spawn_says_why_it_waits_and_where_in_line(bed: Bed) -> None:
     assert "2nd in line: product-c is paused" in (await answer(bed, "/fleet spawn product-c four")).text
 
 
-async def test_the_same_request_starts_nothing_twice(bed: Bed) -> None:
+async def test_repeated_request_starts_work_once(bed: Bed) -> None:
     first = data(await run(bed, "spawn product-a one", request="r1"))
     bed.clock.forward(minutes=3)
     again = await run(bed, "spawn product-a one", request="r1")
     assert (first["new"], data(again)["new"]) == (True, False)
-    assert again.text.startswith("You asked for that 3 min ago: it is `w1`")
+    assert again.text.startswith("You requested this 3 min ago; it is `w1`")
     assert len(bed.store.work.newest()) == 1
 
 
-async def test_a_viewer_starts_nothing(bed: Bed) -> None:
+async def test_viewer_cannot_start_work(bed: Bed) -> None:
     bed.person = VIEWER
     for line in ("spawn product-a x", "ask product-a x", "pause product-a", "stop product-a", "nudge product-a coordinator x"):
         assert "takes the role operator" in await refusal(bed, f"/fleet {line}")
@@ -62,10 +62,10 @@ async def test_a_viewer_starts_nothing(bed: Bed) -> None:
 # -- ask
 
 
-async def test_an_answer_to_a_question_comes_to_the_conversation(bed: Bed) -> None:
+async def test_ask_posts_the_answer_in_the_conversation(bed: Bed) -> None:
     bed.coordinator("product-a")
     post = await answer(bed, "/fleet ask product-a how far are you?")
-    assert post.text == "Asked **product-a**. Its answer comes here."
+    assert post.text == "Asked **product-a**. I'll post the answer here."
     (call,) = bed.engine.calls_of("send")
     assert call.args["body"].startswith("how far are you?")
     assert call.args["question"]
@@ -76,7 +76,7 @@ async def test_an_answer_to_a_question_comes_to_the_conversation(bed: Bed) -> No
     assert bed.store.gates.in_states(GateState.OPEN) == [], "an answer is no question"
 
 
-async def test_one_may_wait_for_the_answer(bed: Bed) -> None:
+async def test_ask_waits_for_the_answer(bed: Bed) -> None:
     bed.coordinator("product-a")
     asked = asyncio.create_task(run(bed, "ask product-a how far are you? --wait 20"))
     async with asyncio.timeout(5):
@@ -89,20 +89,20 @@ async def test_one_may_wait_for_the_answer(bed: Bed) -> None:
     assert result.text == "**product-a** has answered, see above.", "the report stands in this conversation already"
 
 
-async def test_no_answer_in_time_is_said(bed: Bed) -> None:
+async def test_ask_reports_a_timeout(bed: Bed) -> None:
     bed.coordinator("product-a")
     result = await run(bed, "ask product-a hello? --wait 0.01")
-    assert result.text == "Asked **product-a**. No answer within 0.01 s. Its answer comes here."
+    assert result.text == "Asked **product-a**. No answer within 0.01 s. I'll post the answer here."
 
 
-async def test_a_question_repeated_after_a_crash_is_sent_once(bed: Bed) -> None:
+async def test_ask_repeated_after_a_crash_is_sent_once(bed: Bed) -> None:
     bed.coordinator("product-a")
     await run(bed, "ask product-a hello?", request="r7")
     await run(bed, "ask product-a hello?", request="r7")
     assert len([mail for mail in bed.engine.box("product-a").mail if mail.ours]) == 1
 
 
-async def test_a_question_wakes_no_coordinator_where_there_is_no_room(bed: Bed) -> None:
+async def test_ask_wakes_no_coordinator_without_capacity(bed: Bed) -> None:
     await bed.say("/fleet spawn product-a one")
     await bed.say("/fleet spawn product-b two")
     with pytest.raises(Conflict, match="cannot be started now: waits for a session"):
@@ -117,29 +117,29 @@ async def test_a_question_wakes_no_coordinator_where_there_is_no_room(bed: Bed) 
 async def test_pause_and_resume(bed: Bed) -> None:
     bed.coordinator("product-a")
     post = await answer(bed, "/fleet pause product-a")
-    assert post.text == "**product-a** is paused; 1 agent stopped where it was."
+    assert post.text == "**product-a** is paused; 1 agent halted."
     assert commands(post) == ["/fleet resume product-a"]
     await bed.say("/fleet spawn product-a one")
     assert bed.work("w1").state is WorkState.QUEUED
     assert (
-        "1 agent runs on, 1 piece of work starts as soon as there is room"
+        "**product-a** is resumed: 1 agent running, 1 piece of work queued"
         in (await answer(bed, "/fleet resume product-a")).text
     )
     assert bed.work("w1").state is WorkState.RUNNING
     assert "is not paused" in await refusal(bed, "/fleet resume product-a")
 
 
-async def test_park_ends_sessions_and_starts_them_again(bed: Bed) -> None:
+async def test_park_ends_sessions_and_resume_restarts_them(bed: Bed) -> None:
     await bed.say("/fleet spawn product-a one")
     assert "parked; 1 session ended" in (await answer(bed, "/fleet pause product-a --park")).text
     await bed.say("/fleet resume product-a")
     assert bed.work("w1").attempt == 2
 
 
-async def test_stop_asks_before_it_ends_what_runs(bed: Bed) -> None:
+async def test_stop_asks_for_confirmation(bed: Bed) -> None:
     await bed.say("/fleet spawn product-a fix it")
     post = await answer(bed, "/fleet stop product-a")
-    assert "That ends in **product-a**, for good:" in post.text
+    assert "This permanently stops in **product-a**:" in post.text
     assert "`w1` “fix it”" in post.text
     assert commands(post) == ["/fleet stop product-a --yes"]
     assert bed.work("w1").state is WorkState.RUNNING
@@ -149,7 +149,7 @@ async def test_stop_asks_before_it_ends_what_runs(bed: Bed) -> None:
     assert (await answer(bed, "/fleet stop product-a")).text == "**product-a**: nothing was running."
 
 
-async def test_the_model_ends_nothing_by_itself(bed: Bed) -> None:
+async def test_model_cannot_stop_agents_by_itself(bed: Bed) -> None:
     await bed.say("/fleet spawn product-a fix it")
     result = await run(bed, "stop product-a --yes", by_model=True)
     assert "`g1` asks for it. Nothing was done yet." in result.text
@@ -168,7 +168,7 @@ async def test_stop_of_one_agent(bed: Bed) -> None:
 # -- mail and nudge
 
 
-async def test_mail_is_listed_read_and_searched_by_agent(bed: Bed) -> None:
+async def test_mail_lists_reads_and_filters_by_agent(bed: Bed) -> None:
     assert (await answer(bed, "/fleet mail product-a")).text == "**product-a** has no mail yet."
     bed.engine.push_mail("product-a", sender="scout-1", recipient="coordinator", subject="Found", body="line\n# not a title")
     second = bed.engine.push_mail("product-a", subject="News", body="all well")
@@ -180,7 +180,7 @@ async def test_mail_is_listed_read_and_searched_by_agent(bed: Bed) -> None:
     assert second.id in result.text
     with pytest.raises(NotFound, match="no mail “msg-99”"):
         await run(bed, "mail product-a msg-99")
-    with pytest.raises(UsageError, match="To whom"):
+    with pytest.raises(UsageError, match="recipient is missing"):
         await run(bed, "mail product-a keep the old API")
 
 
@@ -192,13 +192,13 @@ async def test_mail_to_an_agent(bed: Bed) -> None:
     assert (sent["to"], sent["body"].split("\n")[0]) == ("scout-1", "look at auth.py too")
     assert "ana, through the fleet" in sent["body"]
     assert "Did you mean scout-1?" in await refusal(bed, "/fleet mail product-a --to scout1 hi")
-    assert "What is to be sent?" in await refusal(bed, "/fleet mail product-a --to scout-1")
+    assert "The text to send is missing." in await refusal(bed, "/fleet mail product-a --to scout-1")
 
 
 @pytest.mark.parametrize(
     "command", ["mail product-a --to coordinator", "ask product-a", "nudge product-a coordinator", "spawn product-a"]
 )
-async def test_what_an_operator_writes_to_agents_cannot_pass_for_a_decision(bed: Bed, command: str) -> None:
+async def test_operator_text_that_reads_as_a_decision_is_refused(bed: Bed, command: str) -> None:
     bed.coordinator("product-a")
     refused = await refusal(bed, f"/fleet {command} DECISION: approve")
     assert "reads as the decision on a gate" in refused and "/fleet approve-plan" in refused
@@ -206,14 +206,14 @@ async def test_what_an_operator_writes_to_agents_cannot_pass_for_a_decision(bed:
     assert any("reads as the decision" in str(row["detail"]) for row in bed.fleet.store.audit.newest(5))
 
 
-async def test_nudge_says_whether_it_arrived(bed: Bed) -> None:
+async def test_nudge_reports_delivery(bed: Bed) -> None:
     bed.coordinator("product-a")
     assert (
         await answer(bed, "/fleet nudge product-a coordinator check your mail")
-    ).text == "**product-a**: coordinator has it."
+    ).text == "**product-a**: coordinator received the message."
     assert bed.engine.box("product-a").nudges == [("coordinator", "check your mail")]
     bed.engine.set_sessions("product-a", Session("scout-1", "scout", "completed", alive=False))
-    assert "scout-1 does not run: it is completed." in await refusal(bed, "/fleet nudge product-a scout-1 hello")
+    assert "scout-1 is not running; its state is completed." in await refusal(bed, "/fleet nudge product-a scout-1 hello")
 
 
 # -- approve-plan
@@ -237,7 +237,7 @@ async def gate(bed: Bed, kind: MailKind = MailKind.PLAN, options: Sequence[str] 
         ("reject --note too risky".replace("too risky", '"too risky"'), "reject", "too risky"),
     ],
 )
-async def test_a_plan_is_decided_in_words(bed: Bed, words: str, choice: str, note: str) -> None:
+async def test_approve_plan_reads_choice_and_note(bed: Bed, words: str, choice: str, note: str) -> None:
     await gate(bed)
     post = await answer(bed, f"/fleet approve-plan g1 {words}")
     decision = bed.fleet.gate("g1").decision
@@ -248,7 +248,7 @@ async def test_a_plan_is_decided_in_words(bed: Bed, words: str, choice: str, not
     assert len(bed.engine.calls_of("reply")) == 1
 
 
-async def test_options_and_questions_are_answered_in_their_own_words(bed: Bed) -> None:
+async def test_approve_plan_accepts_options_and_free_answers(bed: Bed) -> None:
     await gate(bed, MailKind.DECISION, options=["Use Postgres", "Use SQLite"])
     await run(bed, "approve-plan g1 use sqlite please", request="a")
     decision = bed.fleet.gate("g1").decision
@@ -261,10 +261,11 @@ async def test_options_and_questions_are_answered_in_their_own_words(bed: Bed) -
     assert (answered.choice, answered.note) == ("answer", "port 8080, and no other")
 
 
-async def test_what_a_gate_does_not_take(bed: Bed) -> None:
+async def test_approve_plan_refuses_unknown_choices(bed: Bed) -> None:
     await gate(bed)
     assert "Did you mean `/fleet approve-plan g1 approve`?" in await refusal(bed, "/fleet approve-plan g1 aprove")
-    assert "g1 takes: approve, changes, reject; not “maybe”" in await refusal(bed, "/fleet approve-plan g1 maybe")
+    said = await refusal(bed, "/fleet approve-plan g1 maybe")
+    assert "g1 does not accept “maybe”. Its options are approve, changes, reject." in said
     assert "needs a note" in await refusal(bed, "/fleet approve-plan g1 changes")
     assert "You decided on revision 2" in await refusal(bed, "/fleet approve-plan g1 --revision 2")
     assert bed.open_gate().id == "g1"
@@ -272,7 +273,7 @@ async def test_what_a_gate_does_not_take(bed: Bed) -> None:
     assert "ana was first" in await refusal(bed, "/fleet approve-plan g1 reject")
 
 
-async def test_several_gates_of_one_kind_take_one_answer(bed: Bed) -> None:
+async def test_approve_plan_decides_several_gates(bed: Bed) -> None:
     for product in ("product-a", "product-b", "product-c"):
         bed.engine.push_mail(product, kind=MailKind.PLAN, subject=f"Plan of {product}", body="Do it")
     await bed.settled()
@@ -287,22 +288,22 @@ async def test_several_gates_of_one_kind_take_one_answer(bed: Bed) -> None:
     assert [each["id"] for each in data(result)["gates"]] == ["g1", "g3"], "the same again is no error"
 
 
-async def test_several_gates_that_cannot_be_decided_together_are_not(bed: Bed) -> None:
+async def test_approve_plan_refuses_mixed_gates(bed: Bed) -> None:
     bed.engine.push_mail("product-a", kind=MailKind.PLAN, body="Do it")
     bed.engine.push_mail("product-b", kind=MailKind.QUESTION, body="Which?")
     bed.engine.push_mail("product-c", kind=MailKind.PLAN, body="Do it")
     await bed.settled()
     assert "do not ask for the same" in await refusal(bed, "/fleet approve-plan g1,g2 approve")
     assert "There is no gate" in await refusal(bed, "/fleet approve-plan g9,g1")
-    assert "A revision is that of one gate" in await refusal(bed, "/fleet approve-plan g1,g3 --revision 1")
+    assert "--revision applies to one gate only" in await refusal(bed, "/fleet approve-plan g1,g3 --revision 1")
     bed.person = Person("cyd", Role.VIEWER)
     said = await refusal(bed, "/fleet approve-plan g1,g3")
-    assert said.startswith("None of them was decided.")
+    assert said.startswith("None of the gates was decided.")
     assert said.count("takes the role approver") == 2
     assert len(bed.store.gates.in_states(GateState.OPEN)) == 3
 
 
-async def test_only_people_who_may_decide_do(bed: Bed) -> None:
+async def test_approve_plan_checks_who_may_decide(bed: Bed) -> None:
     await gate(bed)
     bed.person = OPERATOR
     assert "takes the role approver" in await refusal(bed, "/fleet approve-plan g1")
@@ -312,7 +313,7 @@ async def test_only_people_who_may_decide_do(bed: Bed) -> None:
     assert bed.open_gate().state is GateState.OPEN
 
 
-async def test_the_engine_away_is_said_and_changes_nothing(bed: Bed) -> None:
+async def test_unreachable_engine_is_reported_and_changes_nothing(bed: Bed) -> None:
     bed.coordinator("product-a")
     bed.engine.box("product-a").receipts["x"] = Receipt.TAKEN
     bed.engine.go_down("the container is gone")

@@ -26,7 +26,7 @@ async def test_status_is_one_answer_most_urgent_first(bed: Bed) -> None:
     assert commands(post) == ["/fleet gates g1"]
 
 
-async def test_status_of_one_product_goes_deeper(bed: Bed) -> None:
+async def test_status_of_one_product_shows_details(bed: Bed) -> None:
     bed.coordinator("product-a")
     await bed.say("/fleet spawn product-a fix the test")
     post = await answer(bed, "!status Product A")
@@ -44,7 +44,7 @@ async def test_status_as_data_and_as_a_table(bed: Bed) -> None:
     json.dumps(result.data)
 
 
-async def test_one_sees_the_products_that_ones_role_covers(bed: Bed) -> None:
+async def test_status_shows_only_products_a_person_may_see(bed: Bed) -> None:
     bed.engine.push_mail("product-a", kind=MailKind.PLAN, body="secret plan")
     bed.person = LIMITED
     assert [each["name"] for each in data(await run(bed, "status"))["products"]] == ["product-b"]
@@ -55,21 +55,21 @@ async def test_one_sees_the_products_that_ones_role_covers(bed: Bed) -> None:
             await run(bed, line)
 
 
-async def test_products_as_the_registry_has_them(bed: Bed) -> None:
+async def test_products_shows_the_registry(bed: Bed) -> None:
     post = await answer(bed, "/fleet products")
     assert "**product-a** code, high priority · weight 3" in post.text
     one = await answer(bed, "/fleet products product-a")
     assert "line 3" in one.text
-    assert "whoever holds the web token" in one.text
+    assert "anyone with the admin token" in one.text
 
 
-async def test_a_fleet_without_products_says_how_to_begin(tmp_path: Path) -> None:
+async def test_empty_fleet_explains_how_to_start(tmp_path: Path) -> None:
     async with Bed(tmp_path, registry="products: []\n") as empty:
         assert "fleet init" in (await answer(empty, "/fleet products")).text
         assert "fleet init" in (await answer(empty, "/fleet status")).text
 
 
-async def test_gates_say_who_is_needed_and_for_how_long(bed: Bed) -> None:
+async def test_gates_show_deciders_and_age(bed: Bed) -> None:
     assert (await answer(bed, "/fleet gates")).text == "Nothing waits for you."
     bed.engine.push_mail("product-b", kind=MailKind.PLAN, subject="Plan: a table", body="1. Do it")
     bed.clock.forward(minutes=12)
@@ -78,7 +78,7 @@ async def test_gates_say_who_is_needed_and_for_how_long(bed: Bed) -> None:
     assert commands(post) == ["/fleet gates g1"]
 
 
-async def test_gates_are_listed_with_what_hurts_most_first(bed: Bed) -> None:
+async def test_gates_are_listed_by_urgency(bed: Bed) -> None:
     bed.engine.push_mail("product-c", kind=MailKind.PLAN, subject="Copy", body="1. Do it")
     await bed.say("/fleet spawn product-b a table")
     bed.engine.push_mail("product-b", kind=MailKind.PLAN, subject="Table", body="1. Do it", thread=bed.work("w1").mail)
@@ -91,7 +91,7 @@ async def test_gates_are_listed_with_what_hurts_most_first(bed: Bed) -> None:
     assert [row[-1] for row in result.table.rows] == ["w1 waits for it", ""]
 
 
-async def test_a_gate_whole_shows_what_a_revision_changed(bed: Bed) -> None:
+async def test_gate_details_show_what_a_revision_changed(bed: Bed) -> None:
     bed.engine.push_mail("product-b", kind=MailKind.PLAN, subject="Plan", body="use a ladder\n```x", task="t1", revision=1)
     bed.engine.push_mail("product-b", kind=MailKind.PLAN, subject="Plan", body="use a table\n```x", task="t1", revision=2)
     post = await answer(bed, "/fleet gates g2")
@@ -105,8 +105,8 @@ async def test_a_gate_whole_shows_what_a_revision_changed(bed: Bed) -> None:
     assert "There is no gate “g9”" in await refusal(bed, "/fleet gates 9")
 
 
-async def test_inspect_lists_sessions_and_one_agents_actions(bed: Bed) -> None:
-    assert (await answer(bed, "/fleet inspect product-a")).text == "Nothing has run in **product-a** yet."
+async def test_inspect_lists_sessions_and_actions(bed: Bed) -> None:
+    assert (await answer(bed, "/fleet inspect product-a")).text == "No agent has run in **product-a** yet."
     gone = Session("scout-1", "scout", "working", started_at=bed.clock(), alive=False)
     bed.engine.set_sessions("product-a", gone, bed.coordinator("product-a"))
     text = (await answer(bed, "/fleet inspect product-a")).text
@@ -118,14 +118,14 @@ async def test_inspect_lists_sessions_and_one_agents_actions(bed: Bed) -> None:
     json.dumps((await run(bed, "inspect product-a scout-1")).data)
 
 
-async def test_a_command_that_cannot_work_offers_the_one_that_can(bed: Bed) -> None:
+async def test_invalid_command_suggests_a_valid_one(bed: Bed) -> None:
     (post,) = [post for post in await bed.say("/fleet statsu product-a") if post.kind == "error"]
     assert commands(post) == ["/fleet status product-a"]
     (post,) = [post for post in await bed.say("/fleet approve g7") if post.kind == "error"]
     assert commands(post) == []
 
 
-async def test_help_is_made_from_the_declarations(bed: Bed) -> None:
+async def test_help_is_generated_from_declarations(bed: Bed) -> None:
     post = await answer(bed, "/fleet help")
     for skill in bed.router.skills:
         assert f"`/fleet {skill.name}` {skill.summary}" in post.text
@@ -138,7 +138,7 @@ async def test_help_is_made_from_the_declarations(bed: Bed) -> None:
 # -- the journal
 
 
-async def test_the_journal_says_who_did_what(bed: Bed) -> None:
+async def test_audit_shows_who_did_what(bed: Bed) -> None:
     await bed.say("/fleet spawn product-a fix it")
     post = await answer(bed, "/fleet audit w1")
     assert "ana · **work** · `w1` · asked: fix it" in post.text
@@ -146,14 +146,14 @@ async def test_the_journal_says_who_did_what(bed: Bed) -> None:
     assert "no such row" in (await answer(bed, "/fleet audit g99")).text
 
 
-async def test_the_journal_is_verified_and_a_change_is_found_in_its_place(bed: Bed) -> None:
+async def test_audit_verify_locates_a_change(bed: Bed) -> None:
     await bed.say("/fleet spawn product-a fix it")
-    assert "The journal is whole" in (await answer(bed, "/fleet audit --verify")).text
+    assert "The journal is intact" in (await answer(bed, "/fleet audit --verify")).text
     bed.store.database.run("UPDATE audit SET person = 'eve' WHERE subject = 'w1'")
     row = bed.store.audit.about("w1")[0]["n"]
     assert f"changed at row {row}:** what it says was changed" in (await answer(bed, "/fleet audit --verify")).text
 
 
-async def test_the_journal_is_for_admins(bed: Bed) -> None:
+async def test_audit_requires_an_admin(bed: Bed) -> None:
     bed.person = Person("oli", Role.OPERATOR)
     assert "takes the role admin" in await refusal(bed, "/fleet audit")

@@ -48,8 +48,8 @@ def line(result: Any) -> list[str]:
 # -- queue
 
 
-async def test_the_queue_says_who_waits_for_what_and_about_how_long(bed: Bed) -> None:
-    assert "Nothing waits." in (await answer(bed, "/fleet queue")).text
+async def test_queue_shows_reasons_and_expected_waits(bed: Bed) -> None:
+    assert "No queued work." in (await answer(bed, "/fleet queue")).text
     for _ in range(3):
         await bed.say("/fleet spawn product-b do it")
         await ends(bed, bed.store.work.newest()[0].id, minutes=14)
@@ -68,7 +68,7 @@ async def test_the_queue_says_who_waits_for_what_and_about_how_long(bed: Bed) ->
     assert line(await run(bed, "queue product-c")) == ["w5"]
 
 
-async def test_one_sees_the_queue_of_ones_own_products(bed: Bed) -> None:
+async def test_queue_shows_only_products_a_person_may_see(bed: Bed) -> None:
     await full(bed, "product-c", "product-a")
     bed.person = Person("ben", Role.VIEWER, products=("product-c",))
     result = await run(bed, "queue")
@@ -84,12 +84,12 @@ async def test_one_sees_the_queue_of_ones_own_products(bed: Bed) -> None:
 # -- cancel
 
 
-async def test_cancel_takes_it_out_and_says_what_depended_on_it(bed: Bed) -> None:
+async def test_cancel_removes_work_and_names_dependents(bed: Bed) -> None:
     await full(bed, "product-a")
     await bed.say("/fleet spawn product-c --after w2 then this")
     post = await answer(bed, "/fleet cancel W2")
     assert "`w2` for **product-a** is cancelled" in post.text
-    assert "`w3` depended on it: `/fleet prioritize w3 --after none` frees it." in post.text
+    assert "`w3` depended on it; `/fleet prioritize w3 --after none` removes the dependency." in post.text
     assert bed.work("w2").state is WorkState.CANCELLED
     assert "Say `/fleet stop product-b`" in await refusal(bed, "/fleet cancel w1")
     assert "There is no work" in await refusal(bed, "/fleet cancel w99")
@@ -102,19 +102,19 @@ async def test_cancel_takes_it_out_and_says_what_depended_on_it(bed: Bed) -> Non
 # -- prioritize
 
 
-async def test_a_product_gets_another_priority_that_the_file_does_not_say(bed: Bed) -> None:
+async def test_prioritize_overrides_the_registry(bed: Bed) -> None:
     await full(bed, "product-a", "product-c")
     post = await answer(bed, "/fleet prioritize product-c critical")
-    assert "critical priority now; products.yaml says low, and stays as it is" in post.text
+    assert "critical priority. products.yaml says low and was not changed" in post.text
     assert line(await run(bed, "queue")) == ["w3", "w2"]
     await bed.crash()
     assert line(await run(bed, "queue")) == ["w3", "w2"]
-    assert "low priority now, as in products.yaml" in (await answer(bed, "/fleet prioritize product-c default")).text
+    assert "low priority, as in products.yaml" in (await answer(bed, "/fleet prioritize product-c default")).text
     assert line(await run(bed, "queue")) == ["w2", "w3"]
     assert "priority: low" in bed.file.read_text()
 
 
-async def test_work_is_moved_by_hand_and_stays_where_it_was_put(bed: Bed) -> None:
+async def test_work_moved_by_hand_stays_in_position(bed: Bed) -> None:
     await full(bed, "product-a", "product-a", "product-c", "product-b")
     assert line(await run(bed, "queue")) == ["w2", "w3", "w4", "w5"], "product-b has a place already, and stands back"
     await bed.say("/fleet prioritize w4 --before w3")
@@ -128,7 +128,7 @@ async def test_work_is_moved_by_hand_and_stays_where_it_was_put(bed: Bed) -> Non
     assert "moved in line by" in (await run(bed, "why w4")).text
 
 
-async def test_work_has_a_priority_a_deadline_and_what_it_waits_for_of_its_own(bed: Bed) -> None:
+async def test_work_has_its_own_priority_deadline_and_dependencies(bed: Bed) -> None:
     await full(bed, "product-a", "product-c")
     post = await answer(bed, "/fleet prioritize w3 critical --deadline 18:00")
     assert "`w3` for **product-c**: priority critical, by 2026-03-01 18:00 UTC. It waits, 1st in line" in post.text
@@ -141,9 +141,9 @@ async def test_work_has_a_priority_a_deadline_and_what_it_waits_for_of_its_own(b
 @pytest.mark.parametrize(
     ("line", "why"),
     [
-        ("prioritize w2", "To what?"),
-        ("prioritize product-a", "To what?"),
-        ("prioritize product-a --first", "Only work has a place in line"),
+        ("prioritize w2", "new priority or position is missing"),
+        ("prioritize product-a", "new priority is missing"),
+        ("prioritize product-a --first", "apply to work, not to products"),
         ("prioritize w1 high", "is not in the queue: it is running"),
         ("prioritize w2 --before w1", "w1 is not in the queue"),
         ("prioritize w2 --after w77", "There is no work"),
@@ -157,7 +157,7 @@ async def test_work_has_a_priority_a_deadline_and_what_it_waits_for_of_its_own(b
         ("spawn product-a --priority highest do it", "critical, high, medium, low"),
     ],
 )
-async def test_nonsense_is_refused_and_changes_nothing(bed: Bed, line: str, why: str) -> None:
+async def test_invalid_commands_are_refused_and_change_nothing(bed: Bed, line: str, why: str) -> None:
     await full(bed, "product-a")
     before = bed.work("w2")
     assert why in await refusal(bed, f"/fleet {line}")
@@ -165,7 +165,7 @@ async def test_nonsense_is_refused_and_changes_nothing(bed: Bed, line: str, why:
     assert len(bed.store.work.newest()) == 2
 
 
-async def test_who_asks_and_how_stands_in_the_row(bed: Bed) -> None:
+async def test_work_row_records_requester_and_source(bed: Bed) -> None:
     await run(bed, "spawn product-a --priority critical --estimate 2.5 --weight 3 --deadline tomorrow do it", by_model=True)
     work = bed.work("w1")
     assert (work.source, work.priority, work.estimate_usd, work.weight) == ("agent", "critical", 2.5, 3.0)
@@ -175,7 +175,7 @@ async def test_who_asks_and_how_stands_in_the_row(bed: Bed) -> None:
 # -- why
 
 
-async def test_why_answers_from_the_guards_records(bed: Bed) -> None:
+async def test_why_answers_from_admission_records(bed: Bed) -> None:
     await full(bed, "product-c", "product-a")
     text = (await answer(bed, "/fleet why product-c")).text
     assert "`w2` of **product-c** waits: for a session (1 of 1 in use); 2nd in line by priority, age and weight." in text
@@ -192,7 +192,7 @@ async def test_why_answers_from_the_guards_records(bed: Bed) -> None:
         await run(bed, "why product-zz")
 
 
-async def test_why_says_what_is_short_by_how_much_which_place_and_about_how_long(tmp_path: Path) -> None:
+async def test_why_names_shortage_position_and_expected_wait(tmp_path: Path) -> None:
     registry = REGISTRY.replace("max_concurrent_sessions: 1", "max_concurrent_sessions: 9")
     async with Bed(tmp_path, registry) as bed:
         for product, minutes, gb in 3 * (("product-b", 14, 1.2), ("product-c", 18, 3.0)):
@@ -212,7 +212,7 @@ async def test_why_says_what_is_short_by_how_much_which_place_and_about_how_long
         assert short.format("w9") + "2nd" + end.format("28 min") in text
 
 
-async def test_why_of_a_pause_a_refusal_and_a_gate(bed: Bed) -> None:
+async def test_why_explains_pauses_refusals_and_gates(bed: Bed) -> None:
     await bed.say("/fleet pause product-c")
     await bed.say("/fleet spawn product-c do it")
     text = (await answer(bed, "/fleet why product-c")).text
@@ -230,7 +230,7 @@ async def test_why_of_a_pause_a_refusal_and_a_gate(bed: Bed) -> None:
 # -- resources and costs
 
 
-async def test_resources_shows_limits_the_machine_and_what_each_product_takes(bed: Bed) -> None:
+async def test_resources_shows_limits_machine_and_products(bed: Bed) -> None:
     await full(bed)
     bed.engine.set_snapshot("product-b", memory_mib=512.0, cpu_percent=20.0)
     result = await run(bed, "resources")
@@ -241,7 +241,7 @@ async def test_resources_shows_limits_the_machine_and_what_each_product_takes(be
     assert data(result)["machine"]["memory_total_gb"] > 0
 
 
-async def test_costs_by_product_by_day_and_by_work(bed: Bed) -> None:
+async def test_costs_by_product_day_and_work(bed: Bed) -> None:
     await full(bed)
     bed.engine.set_snapshot("product-b", cost_usd_today=3.0, cost_usd_total=3.0)
     await bed.settled()
@@ -257,7 +257,7 @@ async def test_costs_by_product_by_day_and_by_work(bed: Bed) -> None:
 # -- digest
 
 
-async def test_the_digest_tells_what_changed_and_is_silent_where_nothing_did(bed: Bed) -> None:
+async def test_digest_lists_changes_and_omits_unchanged_products(bed: Bed) -> None:
     assert (await answer(bed, "/fleet digest")).text == "Nothing changed in the last 1 d."
     await full(bed, "product-a")
     await ends(bed, "w1")
@@ -272,7 +272,7 @@ async def test_the_digest_tells_what_changed_and_is_silent_where_nothing_did(bed
     assert (await answer(bed, "/fleet digest")).text == "Nothing changed in the last 1 d."
 
 
-async def test_the_days_digest_is_said_once_where_it_is_wanted_and_not_when_nothing_changed(tmp_path: Path) -> None:
+async def test_daily_digest_is_posted_once_and_only_after_changes(tmp_path: Path) -> None:
     wanted = 'digest: {time: "8:30", timezone: Europe/Vienna, weekends: true}\n'
     async with Bed(tmp_path, REGISTRY + wanted) as bed:
         await full(bed)

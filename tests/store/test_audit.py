@@ -1,4 +1,4 @@
-"""The journal is whole or says where it is not: whatever single thing somebody does to its rows."""
+"""The journal is intact or says where it is not: whatever single thing somebody does to its rows."""
 
 from collections.abc import Iterator
 from contextlib import closing

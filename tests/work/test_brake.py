@@ -34,7 +34,7 @@ async def test_it_shows_first_what_is_in_flight_and_what_would_be_lost(bed: Bed)
     (post,) = await bed.say("/fleet brake")
     assert "**product-a**: coordinator (coordinator, working)" in post.text
     assert "`w1` of **product-a** “mend it”" in post.text
-    assert "Lost would be the answer that each agent is just being given" in post.text
+    assert "Each agent's in-flight response is lost and retried" in post.text
     assert "Nothing was changed." in post.text
     assert commands(post) == ["/fleet brake --yes"]
     assert paused(bed) == []
@@ -44,7 +44,7 @@ async def test_on_nothing_moves_and_nothing_starts_and_off_all_goes_on(bed: Bed)
     await bed.say("/fleet spawn product-a one")
     await bed.say("/fleet spawn product-b two")
     (post,) = await bed.say("/fleet brake --yes")
-    assert "product-a and product-b halted, and nothing starts" in post.text
+    assert "product-a and product-b halted. No work starts" in post.text
     assert paused(bed) == ["product-a", "product-b"]
     await bed.say("/fleet spawn product-c three")
     assert bed.work("w3").state is WorkState.QUEUED
@@ -54,7 +54,7 @@ async def test_on_nothing_moves_and_nothing_starts_and_off_all_goes_on(bed: Bed)
     await bed.crash()
     assert paused(bed) == ["product-a", "product-b"]
     (post,) = await bed.say("/fleet brake --release")
-    assert "product-a and product-b go on as soon as there is room" in post.text
+    assert "product-a and product-b resume as capacity permits" in post.text
     assert paused(bed) == []
     assert {work.state for work in bed.store.work.newest()} == {WorkState.RUNNING}
 
@@ -89,7 +89,7 @@ async def test_a_runtime_away_is_halted_when_it_is_back(bed: Bed) -> None:
     await bed.say("/fleet spawn product-a one")
     bed.engine.go_down("the container is gone")
     (post,) = await bed.say("/fleet brake --yes")
-    assert "Not reached yet, and halted as soon as that is possible: product-a." in post.text
+    assert "Not reached yet: product-a." in post.text
     bed.engine.come_up()
     await bed.settled()
     assert paused(bed) == ["product-a"]
@@ -112,7 +112,7 @@ async def test_what_was_let_start_and_had_not_begun_does_not_begin(bed: Bed) -> 
 async def test_only_who_may_act_on_all_may_halt_all(bed: Bed) -> None:
     bed.person = Person("ben", Role.OPERATOR, products=("product-a",))
     (post,) = await bed.say("/fleet brake --yes")
-    assert "takes somebody who may act on all of it" in post.text
+    assert "requires access to all products" in post.text
     (post,) = await bed.say("/fleet brake product-a --yes")
     assert "The brake is on for **product-a**" in post.text
     bed.person = Person("vic", Role.VIEWER)
