@@ -104,7 +104,7 @@ async def test_who_may_do_it_may_say_yes_and_nobody_less(tmp_path: Path) -> None
         await run(bed, "stop product-a", by_model=True)
         bed.person = Person("vic", Role.VIEWER, ids={"slack": "U01VIC"})
         (post,) = await bed.say("/fleet approve-plan g1")
-        assert "takes the role operator" in post.text
+        assert "needs the role operator" in post.text
         bed.person = Person("oli", Role.OPERATOR, ids={"slack": "U01OLI"})
         await bed.say("/fleet approve-plan g1")
         assert bed.work("w1").state is WorkState.CANCELLED

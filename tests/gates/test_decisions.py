@@ -84,7 +84,7 @@ people:
 MEGABYTE = "x" * 1_000_000
 
 WRONG: dict[str, tuple[str, dict[str, Any], str, str]] = {
-    "unauthorised": ("vic", {}, "takes the role approver", "not_allowed"),
+    "unauthorised": ("vic", {}, "needs the role approver", "not_allowed"),
     "of another product's approver": ("bea", {}, "may act on product-b, not on product-a", "not_allowed"),
     "late": ("ana", {"gate": "g2", "choice": "reject", "note": "no"}, "zoe was first: Approved by zoe", "conflict"),
     "for a revision that was replaced": ("ana", {"gate": "g3"}, "superseded: revision 2 took its place", "conflict"),

@@ -53,8 +53,8 @@ async def test_repeated_request_starts_work_once(bed: Bed) -> None:
 async def test_viewer_cannot_start_work(bed: Bed) -> None:
     bed.person = VIEWER
     for line in ("spawn product-a x", "ask product-a x", "pause product-a", "stop product-a", "nudge product-a coordinator x"):
-        assert "takes the role operator" in await refusal(bed, f"/fleet {line}")
-    with pytest.raises(NotAllowed, match="takes the role operator"):
+        assert "needs the role operator" in await refusal(bed, f"/fleet {line}")
+    with pytest.raises(NotAllowed, match="needs the role operator"):
         await run(bed, "mail product-a --to coordinator x")
     assert bed.engine.calls_of("send") == []
 
@@ -299,14 +299,14 @@ async def test_approve_plan_refuses_mixed_gates(bed: Bed) -> None:
     bed.person = Person("cyd", Role.VIEWER)
     said = await refusal(bed, "/fleet approve-plan g1,g3")
     assert said.startswith("None of the gates was decided.")
-    assert said.count("takes the role approver") == 2
+    assert said.count("needs the role approver") == 2
     assert len(bed.store.gates.in_states(GateState.OPEN)) == 3
 
 
 async def test_approve_plan_checks_who_may_decide(bed: Bed) -> None:
     await gate(bed)
     bed.person = OPERATOR
-    assert "takes the role approver" in await refusal(bed, "/fleet approve-plan g1")
+    assert "needs the role approver" in await refusal(bed, "/fleet approve-plan g1")
     bed.person = Person("ana", Role.ADMIN)
     with pytest.raises(NotAllowed, match="not for the model"):
         await run(bed, "approve-plan g1", by_model=True)

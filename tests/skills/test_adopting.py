@@ -57,7 +57,7 @@ async def test_model_only_gets_a_preview(bed: Bed) -> None:
 
 async def test_adopt_requires_an_admin(bed: Bed) -> None:
     bed.person = Person("olga", Role.OPERATOR)
-    assert "takes the role admin" in await refusal(bed, "/fleet adopt product-a")
+    assert "needs the role admin" in await refusal(bed, "/fleet adopt product-a")
     bed.person = Person("ben", Role.ADMIN, products=("product-a",))
     with pytest.raises(NotAllowed):
         await run(bed, "/fleet adopt /projects/product-b")

@@ -70,7 +70,7 @@ async def test_empty_fleet_explains_how_to_start(tmp_path: Path) -> None:
 
 
 async def test_gates_show_deciders_and_age(bed: Bed) -> None:
-    assert (await answer(bed, "/fleet gates")).text == "Nothing waits for you."
+    assert (await answer(bed, "/fleet gates")).text == "Nothing needs your decision."
     bed.engine.push_mail("product-b", kind=MailKind.PLAN, subject="Plan: a table", body="1. Do it")
     bed.clock.forward(minutes=12)
     post = await answer(bed, "/fleet gates")
@@ -156,4 +156,4 @@ async def test_audit_verify_locates_a_change(bed: Bed) -> None:
 
 async def test_audit_requires_an_admin(bed: Bed) -> None:
     bed.person = Person("oli", Role.OPERATOR)
-    assert "takes the role admin" in await refusal(bed, "/fleet audit")
+    assert "needs the role admin" in await refusal(bed, "/fleet audit")

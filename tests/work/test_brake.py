@@ -117,7 +117,7 @@ async def test_only_who_may_act_on_all_may_halt_all(bed: Bed) -> None:
     assert "The brake is on for **product-a**" in post.text
     bed.person = Person("vic", Role.VIEWER)
     (post,) = await bed.say("/fleet brake product-a --release")
-    assert "takes the role operator" in post.text
+    assert "needs the role operator" in post.text
 
 
 async def test_the_model_asks_for_a_yes(bed: Bed) -> None:

@@ -166,7 +166,7 @@ async def test_spending_more_takes_an_approver_and_resuming_alone_is_not_enough(
     assert "--spend 5" in post.text
     bed.person = Person("olga", Role.OPERATOR)
     (post,) = await bed.say("/fleet resume product-a --spend 5")
-    assert "takes the role approver" in post.text
+    assert "needs the role approver" in post.text
     assert paused(bed.fleet, "product-a")
 
 

@@ -217,4 +217,4 @@ async def test_a_viewer_sees_and_changes_nothing(bed: Bed) -> None:
     bed.person = Person("vic", Role.VIEWER)
     assert "pieces" in (await run(bed, "schedule")).text
     for line in (f"{SAID} --yes", "schedule --disable pieces"):
-        assert "takes the role operator" in await refusal(bed, f"/fleet {line}")
+        assert "needs the role operator" in await refusal(bed, f"/fleet {line}")

@@ -136,9 +136,9 @@ async def test_products_gates_and_work_are_offered_while_one_types(bed: DiscordB
 
 async def test_a_refused_command_is_told_to_its_person_alone(bed: DiscordBed) -> None:
     pressed = await bed.slash(bed.vic, bed.channel, "spawn product-a fix the test")
-    told = await pressed.answer("takes the role operator")
+    told = await pressed.answer("needs the role operator")
     assert told.is_ephemeral
-    assert find(bed.world.shown(bed.channel.id), ["takes the role"]) is None
+    assert find(bed.world.shown(bed.channel.id), ["needs the role"]) is None
 
 
 async def test_a_suggestion_runs_its_command(bed: DiscordBed) -> None:
@@ -171,7 +171,7 @@ async def test_who_may_start_nothing_is_told_so_instead_of_being_shown_a_form(be
     wish = bed.ana.say(bed.channel, "do it")
     await (await bed.eve.menu(bed.channel, TASK, wish)).answer("I do not know you")
     shown = await bed.vic.menu(bed.channel, TASK, wish)
-    await shown.answer("takes the role operator")
+    await shown.answer("needs the role operator")
     assert shown.record.modal is None
 
 

@@ -117,7 +117,7 @@ async def test_a_message_is_made_into_a_task_with_its_place_in_it_and_reported_b
 async def test_who_may_start_nothing_is_told_so_instead_of_being_shown_a_form(bed: SlackBed) -> None:
     ts = await bed.ana.says("#product-a", "Something is wrong")
     await bed.vic.shortcuts("make_task", "#product-a", ts)
-    await bed.whispered(bed.vic, "takes the role operator")
+    await bed.whispered(bed.vic, "needs the role operator")
     assert not bed.slack.world.views
 
 
