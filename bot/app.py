@@ -34,8 +34,8 @@ from bot.engine.base import Engine
 from bot.engine.locate import Place, find
 from bot.fleet import Change, Fleet
 from bot.jobs import clock as schedule
-from bot.jobs.loop import Jobs
-from bot.jobs.model_choice import Judgement
+from bot.jobs.model_choice import ModelChoice
+from bot.jobs.table import Jobs
 from bot.registry import RegistryFile
 from bot.settings import Settings
 from bot.store import Store
@@ -96,7 +96,7 @@ async def open_core(settings: Settings, live: Callable[[str, Live], None] = lamb
     model = _model(settings, registry)
     if model is not None:
         router.turns = Turns(fleet, router.skills, model, router.invoke, live)
-        jobs.scheduler.judgement = Judgement(fleet, model)
+        jobs.scheduler.choice = ModelChoice(fleet, model)
     try:
         await engine.open(jobs.hear)
         await jobs.watch()

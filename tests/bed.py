@@ -24,8 +24,8 @@ from bot.conversation.router import Router
 from bot.conversation.turns import Turns
 from bot.domain import Gate, GateState, Inbound, Person, Post, Press, Role, Session, Work
 from bot.fleet import Change, Fleet
-from bot.jobs.loop import Jobs
-from bot.jobs.model_choice import Judgement
+from bot.jobs.model_choice import ModelChoice
+from bot.jobs.table import Jobs
 from bot.registry import RegistryFile
 from bot.store import Store
 from tests.fakes.engine import FakeEngine
@@ -96,7 +96,7 @@ class Bed:
             self.router.turns = Turns(self.fleet, skills, self.make_model(), self.router.invoke, self.router.live)
         self.jobs = Jobs(self.fleet, self.chats, self.router.act)
         if self.router.turns:
-            self.jobs.scheduler.judgement = Judgement(self.fleet, self.router.turns.model)
+            self.jobs.scheduler.choice = ModelChoice(self.fleet, self.router.turns.model)
         self.fleet.subscribe(self._hear)
         await self.engine.open(self.jobs.hear)
         await self.jobs.watch()

@@ -233,7 +233,7 @@ async def test_a_restarted_runtime_is_said_and_its_work_starts_again_with_a_reca
     bed.engine.set_sessions("product-a")
     bed.engine.come_up(restarted=True)
     await bed.settled()
-    bed.expect("was started anew", "w1", kind="report")
+    bed.expect("was restarted", "w1", kind="report")
     again = bed.engine.calls_of("send")[-1]
     assert again.marker == bed.work("w1").marker != bed.engine.calls_of("send")[0].marker
     assert "Looking at tests." in again.args["body"]
@@ -301,4 +301,4 @@ async def test_an_engine_event_that_cannot_be_kept_is_logged_and_stops_nothing(
 ) -> None:
     bed.store.close()
     bed.engine.push_mail("product-a", body="x")
-    assert "could not be taken in" in caplog.text
+    assert "could not be handled" in caplog.text

@@ -10,7 +10,7 @@ from bot.domain.errors import EngineError, FleetError
 from bot.engine.base import Answer, Receipt
 from bot.fleet import Fleet
 from bot.gates import lifecycle, notify
-from bot.jobs.scheduler import GOES_ON
+from bot.jobs.scheduler import RESUMES
 from bot.text.wording import shortened
 from bot.work import briefs
 from bot.work.pause import paused
@@ -263,7 +263,7 @@ def _goes_on(fleet: Fleet, gate: Gate) -> None:
     others = [each for each in fleet.store.gates.of_work(work.id) if each.state is GateState.OPEN]
     if others:
         fleet.save_work(work, state=WorkState.WAITING, reason=notify.waits_for(others[0]))
-    elif work.state is WorkState.WAITING or work.reason == GOES_ON:
+    elif work.state is WorkState.WAITING or work.reason == RESUMES:
         fleet.save_work(work, state=WorkState.RUNNING, reason=lifecycle.outcome(gate))
 
 
@@ -276,7 +276,7 @@ def _undelivered(fleet: Fleet, gate: Gate, error: EngineError, offer: Suggestion
         work = fleet.store.work.get(gate.work) if gate.work else None
         # What agents write is no command: the button asks for what a person asked for.
         offer = offer or (Suggestion("Ask for it anew", work.spawn_command) if work else None)
-        if work and (work.state is WorkState.WAITING or work.reason == GOES_ON):
+        if work and (work.state is WorkState.WAITING or work.reason == RESUMES):
             fleet.save_work(work, state=WorkState.WAITING, reason=f"the decision on {gate.id} did not arrive: {error.message}")
         for place in fleet.targets(gate.product, gate.conversation):
             key = f"undelivered:{gate.id}:{place}"

@@ -1,7 +1,7 @@
-"""Work whose session is gone: noticed from the engine's snapshots, given up, and people told.
+"""Detects work whose session has ended without a report, from the engine's snapshots, then retries or fails it.
 
-A snapshot may be older than the start that it does not show yet, and its clock is another machine's. So only our own clock
-counts, and one snapshot is enough only where the one before it showed the session; else it has to be missed twice.
+A snapshot may predate a start that it does not show yet, and its clock is another machine's. So ages are measured on our own
+clock, and a session counts as lost when the snapshot before showed it, or when two snapshots miss it.
 """
 
 from datetime import datetime, timedelta
@@ -13,19 +13,19 @@ from bot.work import retry
 from bot.work.queue import requeue
 
 GRACE = timedelta(seconds=10)
-"""How long a session may be missing before its work is given up: what a start and its mail need to become visible."""
+"""Time for which a session may be missing, because a start and its mail take a while to become visible."""
 
 
-class Sightings:
-    """Since when which session is missed."""
+class LostSessions:
+    """Remembers since when each session has been missing."""
 
     def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet
         self._missed: dict[str, dict[str, datetime]] = {}
-        """By product: tags of work, and when its session was first missed."""
+        """Time at which each session was first missing, by product and the work's tag."""
 
-    def look(self, before: Snapshot | None, snapshot: Snapshot) -> None:
-        """Give up work of a product whose session is gone; `before` is the snapshot heard before this one."""
+    def check(self, before: Snapshot | None, snapshot: Snapshot) -> None:
+        """Give up a product's work whose session is lost; `before` is the previous snapshot."""
         fleet = self._fleet
         if snapshot.trouble or snapshot.paused or fleet.store.product_states.pause(snapshot.product) is not None:
             self._missed.pop(snapshot.product, None)
@@ -43,29 +43,29 @@ class Sightings:
 
 
 def _long(span: timedelta) -> bool:
-    """Whether it is longer than the grace; a clock that was set back counts as long."""
+    """Return True beyond the grace time. A clock that was set back counts as beyond it."""
     return not timedelta() <= span < GRACE
 
 
 def _lost(work: Work, snapshot: Snapshot, gates: list[Gate]) -> str:
     if any(_waits(gate) for gate in gates):
-        return ""  # its answer starts the coordinator again, with what it has to know
+        return ""  # the answer starts the coordinator again, with the context it needs
     if work.capability is None:
-        return "" if snapshot.coordinator else f"the coordinator of {work.product} is gone, and sent no result"
+        return "" if snapshot.coordinator else f"the coordinator of {work.product} ended without a result"
     if any(session.active for session in snapshot.sessions if session.agent == work.agent):
         return ""
     if snapshot.coordinator and any(gate.state is GateState.DELIVERED and gate.sender == work.agent for gate in gates):
-        return ""  # an agent that asks has ended by the time it is answered; its coordinator has the answer, and goes on
+        return ""  # an agent that asks has ended by the time it is answered; its coordinator continues with the answer
     return f"{work.agent} ended without a report"
 
 
 def _waits(gate: Gate) -> bool:
-    """Whether an answer is still to come, on its way, or waits for a person to send it again (it was sent, and not read)."""
+    """Return True while an answer is awaited, on its way, or to be sent again by a person because nobody read it."""
     return gate.state is GateState.OPEN or (gate.state is GateState.DECIDED and (not gate.reason or gate.reply is not None))
 
 
 def _give_up(fleet: Fleet, work: Work, why: str) -> None:
-    """Start it again by itself where that is safe, so often and no oftener; else it has failed, and a person is asked."""
+    """Retry the work where that is safe and retries are left. Otherwise fail it and offer a person to start it again."""
     most = fleet.registry.scheduling.retries
     with fleet.transaction():
         withdraw(fleet, work.product, why, work=work.id)
@@ -74,11 +74,9 @@ def _give_up(fleet: Fleet, work: Work, why: str) -> None:
             return
         fleet.record("work", "fleet", work.product, work.id, {"ended": "failed", "why": why})
         fleet.save_work(work, state=WorkState.FAILED, reason=why)
-        again = Suggestion("Start it again", work.spawn_command)
-        tried = f" It had been started {work.lost + 1} times." if work.lost else ""
-        text = (
-            f"**{work.product}** · `{work.id}` failed: {why}.{tried} What its agents had committed is still on their branches."
-        )
+        again = Suggestion("Start again", work.spawn_command)
+        tried = f" It was started {work.lost + 1} times." if work.lost else ""
+        text = f"**{work.product}** · `{work.id}` failed: {why}.{tried} Its agents' commits are still on their branches."
         _tell(fleet, work, text, again)
 
 
@@ -87,12 +85,12 @@ def _again(fleet: Fleet, work: Work, why: str, most: int) -> None:
     at = fleet.now() + retry.pause_before(number)
     fleet.record("work", "fleet", work.product, work.id, {"again": number, "why": why, "at": at.isoformat()})
     fleet.save_work(work, lost=number, not_before=at)
-    requeue(fleet, [fleet.work(work.id)], f"{why}; tried again at {at:%H:%M} UTC")
-    text = f"**{work.product}** · `{work.id}`: {why}. I start it again at {at:%H:%M} UTC (retry {number} of {most})."
-    _tell(fleet, work, text, Suggestion("Leave it", f"/fleet cancel {work.id}"))
+    requeue(fleet, [fleet.work(work.id)], f"{why}; retried at {at:%H:%M} UTC")
+    text = f"**{work.product}** · `{work.id}`: {why}. I'll start it again at {at:%H:%M} UTC (retry {number} of {most})."
+    _tell(fleet, work, text, Suggestion("Cancel", f"/fleet cancel {work.id}"))
 
 
 def _tell(fleet: Fleet, work: Work, text: str, button: Suggestion) -> None:
-    for place in fleet.targets(work.product, work.conversation):
-        key = f"lost:{work.tag}:{place}"
-        fleet.say(place, text, key=key, kind="report", product=work.product, suggestions=(button,))
+    for target in fleet.targets(work.product, work.conversation):
+        key = f"lost:{work.tag}:{target}"
+        fleet.say(target, text, key=key, kind="report", product=work.product, suggestions=(button,))

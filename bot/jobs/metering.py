@@ -1,6 +1,6 @@
-"""What running work takes, from its product's snapshots: its share of the cost, and the most memory it was seen with.
+"""Meters running work from its product's snapshots: its share of the cost, and its peak memory.
 
-A product's figures are for all its sessions together; what runs in it at the same time is given equal parts.
+A snapshot's figures cover all sessions of the product, so work that runs at the same time gets equal shares.
 """
 
 from dataclasses import replace
@@ -9,11 +9,11 @@ from bot.domain import Snapshot, Work, WorkState
 from bot.fleet import Fleet
 
 NOTICEABLE = 1.05
-"""A peak of memory counts as new when it is this many times the last."""
+"""Factor by which memory must exceed the stored peak to count as a new one."""
 
 
-def take(fleet: Fleet, snapshot: Snapshot, before: Snapshot | None) -> None:
-    """Keep what a snapshot says of a product's money and memory."""
+def record(fleet: Fleet, snapshot: Snapshot, before: Snapshot | None) -> None:
+    """Store a product's cost and memory from a snapshot; `before` is the snapshot that preceded it."""
     if snapshot.trouble is not None:
         return
     if before is None or (before.cost_usd_today, before.at.date()) != (snapshot.cost_usd_today, snapshot.at.date()):
@@ -25,10 +25,10 @@ def take(fleet: Fleet, snapshot: Snapshot, before: Snapshot | None) -> None:
     paying = running or fleet.store.work.open(snapshot.product, states=(WorkState.WAITING,))
     for work in paying:
         peak = snapshot.memory_mib / len(running) if running else 0.0
-        _keep(fleet, work, cost / len(paying), peak)
+        _save(fleet, work, cost / len(paying), peak)
 
 
-def _keep(fleet: Fleet, work: Work, cost: float, peak: float) -> None:
+def _save(fleet: Fleet, work: Work, cost: float, peak: float) -> None:
     higher = peak > work.peak_mib * NOTICEABLE
     if cost or higher:
         changed = replace(work, cost_usd=work.cost_usd + cost, peak_mib=peak if higher else work.peak_mib)
@@ -36,7 +36,7 @@ def _keep(fleet: Fleet, work: Work, cost: float, peak: float) -> None:
 
 
 def _cost_since_last(fleet: Fleet, snapshot: Snapshot) -> float:
-    """What the product has cost since it was last looked at, which may have been by a coordinator before this one."""
+    """Return the product's cost since it was last metered, which may have been by an earlier run of the fleet."""
     states, total = fleet.store.product_states, snapshot.cost_usd_total or snapshot.cost_usd_today
     last = states.metered_usd(snapshot.product)
     if last == total:

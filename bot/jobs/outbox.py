@@ -1,4 +1,4 @@
-"""From the outbox to a chat platform: each post is shown once, in order, and shown anew when a gate on it has changed."""
+"""Sends posts from the outbox to a chat platform: each once, in order, and again when a gate on it has changed."""
 
 import logging
 from datetime import timedelta
@@ -13,16 +13,16 @@ log = logging.getLogger(__name__)
 
 RETRIES = Backoff(1.0, longest=300.0, jitter=0.25)
 GIVEN_UP = timedelta(hours=24)
-"""A post that a platform has not taken for so long is given up: nobody waits for it there any more."""
+"""Age at which a post that the platform keeps refusing is given up."""
 WAITS = frozenset({"auth", "limited"})
-"""Refusals that say nothing about the post: it waits until they have passed, however long that takes."""
+"""Error codes that say nothing about the post itself, so that it is never given up for them."""
 
 
 async def send(fleet: Fleet, chat: Chat, row: Outgoing) -> None:
-    """Show a post on its platform. A row that was left in the middle of an attempt is looked for first."""
+    """Send a post to its platform. A row that was left in the middle of an attempt is looked for first."""
     outbox, post = fleet.store.outbox, fleet.store.posts.get(row.post)
     if post is None:
-        outbox.failed(row.number, "its post is gone", fleet.now())
+        outbox.failed(row.number, "its post no longer exists", fleet.now())
         return
     outbox.attempting(row.number, fleet.now())
     await fleet.store.durable()
@@ -30,13 +30,13 @@ async def send(fleet: Fleet, chat: Chat, row: Outgoing) -> None:
     try:
         message = await chat.post(post, key, again=row.state == "attempting", plain=row.plain)
     except DeliveryError as error:
-        _not_taken(fleet, row, error)
+        _rejected(fleet, row, error)
         return
     outbox.delivered(row.number, message, fleet.now())
 
 
-async def show_anew(fleet: Fleet, chat: Chat, row: Outgoing) -> None:
-    """Show a message as it is now. Raises DeliveryError to be called again."""
+async def refresh(fleet: Fleet, chat: Chat, row: Outgoing) -> None:
+    """Update a message to show its post as it is now. Raises DeliveryError to be called again."""
     post = fleet.store.posts.get(row.post)
     try:
         if post is not None and row.message is not None:
@@ -44,13 +44,13 @@ async def show_anew(fleet: Fleet, chat: Chat, row: Outgoing) -> None:
     except DeliveryError as error:
         if not _final(error) or error.code in WAITS:
             raise
-        log.warning("message %s on %s stays as it was: %s", row.message, row.platform, error.message)
+        log.warning("Message %s on %s cannot be updated: %s", row.message, row.platform, error.message)
     fleet.store.outbox.fresh(row)
 
 
-def _not_taken(fleet: Fleet, row: Outgoing, error: DeliveryError) -> None:
+def _rejected(fleet: Fleet, row: Outgoing, error: DeliveryError) -> None:
     outbox, now = fleet.store.outbox, fleet.now()
-    log.warning("%s did not take message %s (%s): %s", row.platform, row.number, error.code, error.message)
+    log.warning("%s rejected message %s (%s): %s", row.platform, row.number, error.code, error.message)
     if error.code == "gone":
         fleet.mark_unreachable(row.conversation, error.message)
     elif error.code == "malformed" and not row.plain:
@@ -64,12 +64,12 @@ def _not_taken(fleet: Fleet, row: Outgoing, error: DeliveryError) -> None:
 
 
 def _final(error: DeliveryError) -> bool:
-    """Whether trying again is useless."""
+    """Return True if a retry is useless."""
     return error.retry_after is None and error.code != "unknown"
 
 
 def _give_up(fleet: Fleet, row: Outgoing, error: DeliveryError) -> None:
     with fleet.transaction():
         fleet.store.outbox.failed(row.number, error.message, fleet.now())
-        said = f"A message could not be shown in `{row.conversation}`: {error.message} {error.hint}".rstrip()
-        fleet.say(BOARD, f"{said} It stands in the page.", key=f"unshown:{row.number}", kind="error")
+        said = f"I couldn't post a message in `{row.conversation}`: {error.message} {error.hint}".rstrip()
+        fleet.say(BOARD, f"{said} You can read it on the page.", key=f"unshown:{row.number}", kind="error")

@@ -1,7 +1,6 @@
-"""Asks the guard for everything that wants a place, and gives the places out: work that starts, decisions that let work go on,
-products that are resumed. What it decided is in the store before anything happens, with the reason.
+"""Assigns slots: to queued work, and to waiting work whose decision has been made.
 
-It is called whenever something has changed (see `bot.jobs`), and is safe to repeat.
+Every ruling and its reason are stored before anything is started. Calls are safe to repeat.
 """
 
 from collections.abc import Sequence
@@ -14,45 +13,45 @@ from bot.work import capacity, forecast
 from bot.work.admission import Admission
 
 if TYPE_CHECKING:
-    from bot.jobs.model_choice import Judgement
+    from bot.jobs.model_choice import ModelChoice
 
 BY_WEIGHTS = "by priority, age and weight"
-GOES_ON = "goes on: it was decided"
-CHOOSING = "the agent chooses what starts next"
+RESUMES = "resumed after the decision"
+CHOOSING = "the agent is choosing what starts next"
 SHOWN = 20
-"""Of so many at the head of the queue every change of the reason is kept; of those behind only another kind of reason."""
+"""Positions at the head of the queue whose every new reason is stored. Further back, only a reason of another kind is."""
 
 
 class Scheduler:
-    """Gives places out. With a `judgement` (strategy `reasoned`) the agent is asked where there is something to choose."""
+    """Assigns slots by weight, or by the model's choice where there is a `choice` and the strategy is `reasoned`."""
 
-    def __init__(self, fleet: Fleet, judgement: "Judgement | None" = None) -> None:
+    def __init__(self, fleet: Fleet, choice: "ModelChoice | None" = None) -> None:
         self._fleet = fleet
-        self.judgement = judgement
+        self.choice = choice
 
     def admit(self) -> None:
-        """Let start what may start, and say of the rest why it waits."""
+        """Admit queued work that may start, and store the reason why the rest waits."""
         fleet = self._fleet
         queue = fleet.store.work.open(states=(WorkState.QUEUED,))
         if not queue:
             return
-        made, why = self._judged(queue, capacity.decisions(fleet, queue))
+        made, why = self._chosen(queue, capacity.decisions(fleet, queue))
         with fleet.transaction():
             for decision in made:
                 self._act(decision, why)
 
-    def asks(self) -> bool:
-        """Whether the agent has to be asked before what could start does."""
-        return self.judgement is not None and self.judgement.wanted
+    def undecided(self) -> list["ModelChoice"]:
+        """Return the model's choice while it must be asked before work can start."""
+        return [self.choice] if self.choice is not None and self.choice.wanted else []
 
-    def _judged(self, queue: Sequence[Work], made: list[Admission]) -> tuple[list[Admission], str]:
-        """The decisions with the agent's choice in them, and what it was chosen by."""
-        if self.judgement is None or self._fleet.registry.scheduling.strategy != "reasoned":
+    def _chosen(self, queue: Sequence[Work], made: list[Admission]) -> tuple[list[Admission], str]:
+        """Return the admissions with the model's choice applied, and what they were chosen by."""
+        if self.choice is None or self._fleet.registry.scheduling.strategy != "reasoned":
             return made, BY_WEIGHTS
-        choice = self.judgement.consider(made)
-        if choice is not None:
-            return capacity.decisions(self._fleet, queue, first=choice.order), choice.why
-        if not self.judgement.wanted:
+        order = self.choice.consider(made)
+        if order is not None:
+            return capacity.decisions(self._fleet, queue, first=order.ids), order.why
+        if not self.choice.wanted:
             return made, BY_WEIGHTS
         held = [each._replace(start=False, reason=CHOOSING, code="choosing") if each.start else each for each in made]
         return held, ""
@@ -76,14 +75,15 @@ class Scheduler:
         ruling = Ruling(self._fleet.now(), work.product, work.id, verdict, decision.code, decision.reason, numbers, chosen)
         self._fleet.store.admissions.add(ruling)
 
-    # -- what was under way, and goes on ------------------------------------------------------------------------------
+    # -- work that resumes ---------------------------------------------------------------------------------------------
 
-    def may_deliver(self, gates: Sequence[Gate]) -> list[Gate]:
-        """Decisions that may go to the engine now. What waited for one has given its place away: it needs one again, and
-        gets it here; so does a coordinator that the answer would start."""
+    def admit_decisions(self, gates: Sequence[Gate]) -> list[Gate]:
+        """Return the decisions that may go to the engine now, and give their work its slot back.
+
+        Waiting work has given its slot away. So has a coordinator that ended, which the answer starts again."""
         fleet, found, taken = self._fleet, [], list[Work]()
         for gate in gates:
-            if (work := self._wants_place(gate)) is None:
+            if (work := self._needs_slot(gate)) is None:
                 found.append(gate)
             elif work.state is WorkState.WAITING:
                 taken.append(work)
@@ -92,11 +92,11 @@ class Scheduler:
             elif forecast.outlook(fleet, work).start:
                 capacity.woken(fleet, gate.product)
                 found.append(gate)
-        goes_on = self._return(taken) if taken else set()
-        return [gate for gate in gates if gate in found or gate.work in goes_on]
+        resumed = self._resume(taken) if taken else set()
+        return [gate for gate in gates if gate in found or gate.work in resumed]
 
-    def _wants_place(self, gate: Gate) -> Work | None:
-        """The work that an answer lets go on, or one that stands for a coordinator without any; None: it needs no place."""
+    def _needs_slot(self, gate: Gate) -> Work | None:
+        """Return the work that an answer resumes, or a stand-in for a coordinator without any; None if no slot is needed."""
         fleet = self._fleet
         if (
             gate.action is not None
@@ -113,8 +113,8 @@ class Scheduler:
             return None
         return Work("w0", gate.product, "", WorkState.QUEUED, fleet.now(), fleet.now())
 
-    def _return(self, waiting: Sequence[Work]) -> set[str]:
-        """Give waiting work its place back, where there is one. Returns the ids of those that go on."""
+    def _resume(self, waiting: Sequence[Work]) -> set[str]:
+        """Give waiting work its slot back where one is free. Return the ids of the work that resumes."""
         fleet, back = self._fleet, set[str]()
         unique = list({work.id: work for work in waiting}.values())
         with fleet.transaction():
@@ -122,14 +122,14 @@ class Scheduler:
                 work = decision.work
                 if decision.start:
                     back.add(work.id)
-                    fleet.save_work(work, state=WorkState.RUNNING, reason=GOES_ON)
-                    self._rule(decision, "resume", "what a person has decided goes before what is new")
-                elif work.reason != (said := f"decided, and goes on when there is room: {decision.reason}"):
+                    fleet.save_work(work, state=WorkState.RUNNING, reason=RESUMES)
+                    self._rule(decision, "resume", "approved work has priority over new work")
+                elif work.reason != (said := f"decided, resumes when a slot is free: {decision.reason}"):
                     fleet.save_work(work, reason=said)
                     self._rule(decision, "wait", "")
         return back
 
 
 def _kind(reason: str) -> str:
-    """What two reasons of one kind have in common, whatever their figures are."""
+    """Return what reasons of one kind have in common: the text without its figures."""
     return "".join(sign for sign in reason if not sign.isdigit())

@@ -10,7 +10,7 @@ from statistics import median
 
 from bot.domain import Gate, GateKind, GateState, Product, Work, WorkState
 from bot.fleet import Fleet
-from bot.jobs.loop import Jobs
+from bot.jobs.table import Jobs
 from bot.registry import PRIORITIES, RegistryFile
 from bot.store import Store
 from bot.work import admission
@@ -93,8 +93,8 @@ async def _step(place: Path) -> Figure:
                 store.work.add(_queued(number, name), f"request-{number}")
             store.work.add(replace(_queued(0, "product-000"), state=WorkState.RUNNING), "runs already")
         jobs = Jobs(Fleet(registry, store, FakeEngine()))
-        jobs.step()
-        times = [_timed(jobs.step) for _ in range(TIMES)]
+        jobs.loop.step()
+        times = [_timed(jobs.loop.step) for _ in range(TIMES)]
     finally:
         store.close()
     return middle(f"the whole step of the jobs: {WAITING:,} waiting, {PRODUCTS} products", times, goal=30.0)

@@ -28,5 +28,5 @@ async def test_changes_of_the_registry_are_taken_up_or_said(tmp_path: Path, capl
         assert len(status(bed.fleet).products) == 3
         bed.file.write_text("products:\n  - {name: product-z, path: /z}\n")
         await look()
-        assert "was taken up: 1 product" in caplog.text
+        assert "with 1 product" in caplog.text
         assert [each.name for each in status(bed.fleet).products] == ["product-z"]

@@ -31,7 +31,7 @@ def answers(bed: Bed) -> list[Mail]:
 async def look_again(bed: Bed, **span: float) -> Gate:
     """Time passes, and what rests is looked at again."""
     bed.clock.forward(**span)
-    bed.jobs._resting.clear()
+    bed.jobs.loop.retry_now()
     await bed.settled()
     return bed.fleet.gate("g1")
 

@@ -144,7 +144,7 @@ async def test_killed_while_it_is_asked_it_asks_anew_and_starts_once(tmp_path: P
         while not chooser.model.requests:
             await asyncio.sleep(0)
         assert chooser.running() == []
-        assert bed.work("w2").reason in {"the agent chooses what starts next", "waits for a session (1 of 1 in use)"}
+        assert bed.work("w2").reason in {"the agent is choosing what starts next", "waits for a session (1 of 1 in use)"}
         await bed.crash()
         assert chooser.running() == ["w4"]
         assert len(bed.engine.calls_of("send")) == 2

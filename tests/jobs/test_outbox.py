@@ -172,7 +172,7 @@ async def test_a_platform_that_does_not_take_a_post_for_a_day_is_told_of(bed: Sl
     for _ in range(26):
         await bed.later(hours=1)
     assert bed.store.outbox.counts() == {"failed": 1}
-    bed.expect("could not be shown", "slack:#a")
+    bed.expect("couldn't post a message", "slack:#a")
 
 
 async def test_five_agents_that_finish_are_one_message(bed: SlackBed) -> None:

@@ -73,7 +73,7 @@ async def test_work_that_waits_for_a_person_gives_its_place_away_and_needs_one_t
     assert states(bed) == {"w1": "waiting", "w2": "running", "w3": "running", "w4": "queued"}
     decide(bed.fleet, "g1", "approve", bed.person)
     await bed.settled()
-    assert bed.work("w1").reason == "decided, and goes on when there is room: waits for a session (2 of 2 in use)"
+    assert bed.work("w1").reason == "decided, resumes when a slot is free: waits for a session (2 of 2 in use)"
     assert not bed.engine.calls_of("reply")
     await ends(bed, "w2")
     assert states(bed) == {"w1": "running", "w2": "done", "w3": "running", "w4": "queued"}
@@ -129,7 +129,7 @@ async def test_a_paused_product_gives_its_place_away_and_goes_on_when_there_is_o
     assert len(bed.engine.calls_of("resume", "product-b")) == 1
     assert capacity(bed.fleet).running == 2
     assert states(bed)["w4"] == "queued", "what was resumed came first"
-    bed.expect("product-b** goes on", kind="report")
+    bed.expect("product-b** resumed", kind="report")
     assert not paused(bed.fleet, "product-b")
     (post,) = await bed.say("/fleet why product-b")
     assert "sessions in use 2 of 2" in post.text
@@ -157,7 +157,7 @@ async def test_what_waits_to_be_resumed_is_resumed_once_also_after_a_crash(bed: 
     await ends(bed, "w1")
     await bed.crash()
     assert len(bed.engine.calls_of("resume", "product-b")) == 1
-    assert len([post for post in bed.posts("report") if "product-b** goes on" in post.text]) == 1
+    assert len([post for post in bed.posts("report") if "product-b** resumed" in post.text]) == 1
 
 
 async def test_pause_one_and_focus_on_another_is_undone_by_resume(bed: Bed) -> None:
@@ -230,13 +230,9 @@ async def test_expected_memory_is_learned_from_the_last_runs(bed: Bed) -> None:
 async def test_a_start_that_fails_again_and_again_is_told(bed: Bed) -> None:
     bed.engine.fail("send", EngineError("The database is locked.", code="locked"), times=50)
     await spawn(bed, "product-b")
-    bed.jobs._failed[f"start {bed.work('w1').tag}"] = 5
-    bed.jobs._resting.clear()
-    bed.jobs.wake()
     for _ in range(500):
         await asyncio.sleep(0.01)
-        bed.jobs._resting.clear()
-        bed.jobs.wake()
+        bed.jobs.loop.retry_now()
         if any("could not be started yet" in post.text for post in bed.heard):
             break
     post = bed.expect("could not be started yet", "The database is locked.")
@@ -256,7 +252,7 @@ async def test_stalled_work_is_told_once_with_what_can_be_done(bed: Bed) -> None
         bed.clock.forward(minutes=2)
         await bed.jobs.tick()
         await bed.settled()
-    post = bed.expect("w1", "seems to have stalled", "no sign of life for 21 min")
+    post = bed.expect("w1", "may have stalled", "no activity from coordinator for 21 min")
     assert [each.command.split()[1] for each in post.suggestions] == ["inspect", "nudge", "stop"]
     assert len([each for each in bed.posts("report") if "stalled" in each.text]) == 1
     assert bed.work("w1").state is WorkState.RUNNING

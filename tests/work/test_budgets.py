@@ -177,8 +177,7 @@ async def test_an_engine_away_is_asked_again_and_nothing_new_starts_meanwhile(be
     await bed.settled()
     await bed.say("/fleet spawn product-a more")
     assert bed.store.work.newest()[0].state is WorkState.QUEUED
-    bed.jobs._resting.clear()
-    bed.jobs.wake()
+    bed.jobs.loop.retry_now()
     await bed.settled()
     assert len(bed.engine.calls_of("pause")) == 2
     assert bed.open_gate().kind is GateKind.ACTION

@@ -52,7 +52,7 @@ async def test_what_may_be_done_twice_starts_again_after_one_and_five_minutes_an
         assert bed.work("w1").attempt == number + 1
     await loses_its_session(bed)
     assert bed.work("w1").state is WorkState.FAILED
-    post = bed.expect("`w1` failed", "It had been started 3 times.", kind="report")
+    post = bed.expect("`w1` failed", "It was started 3 times.", kind="report")
     assert commands(post)[0].startswith("/fleet spawn product-a")
     assert await later(bed, 60) is WorkState.FAILED
 
@@ -61,5 +61,5 @@ async def test_half_done_writing_is_not_done_twice_without_a_person(bed: Bed) ->
     await bed.say("/fleet spawn product-a --capability builder mend it")
     await loses_its_session(bed)
     assert bed.work("w1").state is WorkState.FAILED
-    post = bed.expect("`w1` failed", "What its agents had committed is still on their branches.", kind="report")
+    post = bed.expect("`w1` failed", "Its agents' commits are still on their branches.", kind="report")
     assert commands(post) == ["/fleet spawn product-a --capability builder mend it"]

@@ -1,0 +1,208 @@
+"""The jobs of a fleet, in order: engine events are ingested, admitted work starts, decisions are delivered, posts are sent.
+
+What is due is read from the store on every pass. `bot.jobs.clock` wakes the loop by time, for what no event brings.
+"""
+
+import logging
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+
+from bot.conversation.platform import Chat
+from bot.domain import Gate, GateState, Work, WorkState
+from bot.domain.errors import DeliveryError, EngineError
+from bot.engine.base import EngineEvent, SnapshotChanged
+from bot.fleet import Change, Fleet
+from bot.gates import reminders
+from bot.jobs import dispatch, outbox, stalls
+from bot.jobs.engine_events import CATCH_UP, EngineEvents
+from bot.jobs.loop import Job, Loop, Step, Table
+from bot.jobs.model_choice import ModelChoice
+from bot.jobs.scheduler import Scheduler
+from bot.store.outbox import Outgoing
+from bot.store.resumptions import Resumption
+from bot.text.backoff import Backoff
+from bot.text.wording import count
+from bot.work import brake, budgets, capacity, digest, pause, schedules
+from bot.work.budgets import Limit
+
+log = logging.getLogger(__name__)
+
+RETRIES = Backoff(0.5, longest=30.0, factor=2.5)
+MANY = 6
+"""Failures to start work, about a minute of them, after which people are notified."""
+POSTS = "posts"
+"""The lane of jobs that a new post makes due, and nothing else does."""
+
+
+class Jobs:
+    """The fleet's jobs, and the loop that runs them."""
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        chats: Mapping[str, Chat] | None = None,
+        act: dispatch.Act | None = None,
+        retries: Backoff = RETRIES,
+    ) -> None:
+        self.fleet = fleet
+        self.chats = dict(chats or {})
+        self.act = act
+        """Callback that executes an approved action gate."""
+        self.scheduler = Scheduler(fleet)
+        self.loop = Loop(retries, expected=(EngineError, DeliveryError))
+        self.events = EngineEvents(fleet, self.loop)
+        self.loop.table = self._table()
+        fleet.subscribe(self._notice)
+
+    def _table(self) -> Table:
+        fleet, events, scheduler = self.fleet, self.events, self.scheduler
+        return (
+            Job(CATCH_UP, events.behind, events.catch_up),
+            Job("brake", self._to_brake, lambda name: brake.halt(fleet, name)),
+            Step("new day", lambda: budgets.new_day(fleet)),
+            Job("overspent", self._overspent, lambda limit: budgets.stop(fleet, limit), key=_product),
+            Step("stalls", lambda: stalls.check(fleet)),
+            Step("schedules", lambda: schedules.look(fleet)),
+            Step("digest", lambda: digest.daily(fleet)),
+            Job("resume", self._to_resume, self._resume, key=_product),
+            Job("deliver", self._to_deliver, self._deliver, key=lambda gate: gate.marker),
+            Step("admit", scheduler.admit),
+            Job("choose", scheduler.undecided, ModelChoice.ask, key=lambda _: ""),
+            Job("start", self._to_start, self._start, key=lambda work: work.tag, failing=self._not_started),
+            Job("send", self._to_send, self._send, key=_number, lane=POSTS),
+            Job("refresh", self._to_refresh, self._refresh, key=_number, lane=POSTS),
+            Step("next post", self._wake_for_next_post, lane=POSTS),
+        )
+
+    # -- what others call --------------------------------------------------------------------------------------------
+
+    def hear(self, event: EngineEvent) -> None:
+        """Persist an event of the engine; see `EngineEvents.hear`."""
+        self.events.hear(event)
+
+    async def watch(self) -> None:
+        """Have the engine watch the registry's products; see `EngineEvents.watch`."""
+        await self.events.watch()
+
+    def wake(self) -> None:
+        """Ask for a pass through the whole table."""
+        self.loop.wake()
+
+    async def run(self) -> None:
+        """Run whatever becomes due, until cancelled."""
+        await self.loop.run()
+
+    async def settled(self) -> None:
+        """Run what is due until nothing more is, for a command that does one thing and ends."""
+        await self.loop.settled()
+
+    async def tick(self) -> None:
+        """Fetch fresh snapshots, send reminders, and ask for a pass: the net under what an event did not bring."""
+        try:
+            for snapshot in await self.fleet.engine.snapshot():
+                self.hear(SnapshotChanged(snapshot))
+            capacity.measure_cpu(self.fleet)
+        except EngineError as error:
+            log.info("The engine gave no snapshot: %s", error.message)
+        reminders.send_due(self.fleet)
+        schedules.mend(self.fleet)
+        self.wake()
+
+    async def prune(self) -> None:
+        """Remove rows of the audit journal that are older than `audit.keep_days`, a day's worth at a time."""
+        fleet = self.fleet
+        kept = timedelta(days=fleet.registry.audit.keep_days)
+        with fleet.transaction():
+            if rows := fleet.store.audit.prune(fleet.now() - kept):
+                fleet.record("audit", "fleet", None, "journal", {"taken out": rows, "kept days": kept.days})
+
+    def _notice(self, change: Change) -> None:
+        if change.kind in {"post", "chat"}:
+            self.loop.wake(POSTS)
+        elif change.kind in {"work", "gate", "status", "registry", "runtime"}:
+            self.loop.wake()
+
+    # -- what is due -------------------------------------------------------------------------------------------------
+
+    def _reachable(self, product: str) -> bool:
+        """Return True if the engine can be asked about a product: it is in the registry, and a runtime answers."""
+        known = self.fleet.products.get(product)
+        return known is not None and known.overstory and bool(self.fleet.engine.runtimes())
+
+    def _to_brake(self) -> list[str]:
+        return [name for name in brake.unbraked(self.fleet) if self._reachable(name)]
+
+    def _overspent(self) -> list[Limit]:
+        return [limit for limit in budgets.look(self.fleet) if self._reachable(limit.product)]
+
+    def _to_resume(self) -> Iterator[Resumption]:
+        for asked in pause.resuming(self.fleet):
+            if self.loop.busy("resume", asked.product) or not self._reachable(asked.product):
+                continue
+            if pause.refusal(self.fleet, asked.product) is None:
+                self.fleet.state(capacity.Resuming).products.add(
+                    asked.product
+                )  # counts as using capacity before the next product is asked about
+                yield asked
+
+    async def _resume(self, asked: Resumption) -> None:
+        """Resume a product that waited for capacity, and say so where it was asked for."""
+        fleet = self.fleet
+        agents = await pause.go_on(fleet, asked.product, asked.person, asked.request)
+        fleet.changed(Change("status", product=asked.product))
+        if asked.conversation:
+            text = f"**{asked.product}** resumed" + (f" with {count(len(agents), 'agent')}." if agents else ".")
+            key = f"resumed:{asked.request}:{asked.product}"
+            fleet.say(asked.conversation, text, key=key, kind="report", product=asked.product)
+
+    def _to_deliver(self) -> list[Gate]:
+        decided = [gate for gate in self.fleet.store.gates.in_states(GateState.DECIDED) if not gate.reason]
+        return self.scheduler.admit_decisions([each for each in decided if each.action or self._reachable(each.product)])
+
+    async def _deliver(self, gate: Gate) -> bool:
+        return await dispatch.deliver(self.fleet, gate.id, self.act)
+
+    def _to_start(self) -> list[Work]:
+        braked = brake.on(self.fleet)
+        if capacity.WHOLE in braked:
+            return []
+        admitted = self.fleet.store.work.open(states=(WorkState.STARTING,))
+        return [work for work in admitted if self._reachable(work.product) and work.product not in braked]
+
+    async def _start(self, work: Work) -> None:
+        await dispatch.start(self.fleet, work)
+
+    def _not_started(self, work: Work, failures: int) -> None:
+        if failures == MANY:
+            dispatch.still_not_started(self.fleet, work)
+
+    # -- the outbox --------------------------------------------------------------------------------------------------
+
+    def _connected(self) -> list[str]:
+        return [platform for platform, chat in self.chats.items() if chat.part().state == "ok"]
+
+    def _to_send(self) -> list[Outgoing]:
+        now = self.fleet.now()
+        return [row for platform in self._connected() for row in self.fleet.store.outbox.due(platform, now)]
+
+    async def _send(self, row: Outgoing) -> None:
+        await outbox.send(self.fleet, self.chats[row.platform], row)
+
+    def _to_refresh(self) -> list[Outgoing]:
+        return [row for platform in self._connected() for row in self.fleet.store.outbox.stale(platform)]
+
+    async def _refresh(self, row: Outgoing) -> None:
+        await outbox.refresh(self.fleet, self.chats[row.platform], row)
+
+    def _wake_for_next_post(self) -> None:
+        now, due = self.fleet.now(), self.fleet.store.outbox.next_due() if self.chats else None
+        if due is not None and due > now:
+            self.loop.wake_in((due - now).total_seconds(), POSTS)
+
+
+def _product(item: Limit | Resumption) -> str:
+    return item.product
+
+
+def _number(row: Outgoing) -> str:
+    return str(row.number)
