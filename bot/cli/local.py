@@ -53,10 +53,10 @@ def as_json(result: SkillResult) -> dict[str, Any]:
 def is_product(word: str, running: Remote | None, settings: Settings) -> bool:
     """Whether a word names a product of the fleet."""
     from bot.registry import load
-    from bot.registry.schema import spoken
+    from bot.registry.schema import normalized
 
     names = running.products() if running else load(settings.products).names
-    return spoken(word) in {spoken(name) for name in names}
+    return normalized(word) in {normalized(name) for name in names}
 
 
 async def talk(

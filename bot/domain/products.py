@@ -27,7 +27,7 @@ class Approvals:
     self_approval: bool = True
     remind_after: float = 30.0
     escalate_after: float = 120.0
-    hold: bool = False
+    hold_new_work: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ def impact(gate: Gate, product: Product | None, unfinished: Container[str], queu
     """Return what one gate blocks. `unfinished` are ids of open work, `queued` those of its product that have not started."""
     if gate.state is not GateState.OPEN:
         return Waiting(gate)
-    holds = product is not None and product.approvals.hold
+    holds = product is not None and product.approvals.hold_new_work
     own = (gate.work,) if gate.work and gate.work in unfinished else NOTHING
     blocks = (*own, *(queued if holds else NOTHING))
     urgency = (
@@ -87,7 +87,7 @@ def _why(gate: Gate, product: Product | None, own: tuple[str, ...], queued: int)
         yield "overdue"
     if product is None:
         return
-    if product.approvals.hold:
+    if product.approvals.hold_new_work:
         yield f"{product.name} starts nothing new meanwhile" + (f", {count(queued, 'piece')} of work queued" if queued else "")
     if PRIORITY_STEPS.get(product.priority, 0.0) > PRIORITY_STEPS["medium"]:
         yield f"{product.priority} priority"

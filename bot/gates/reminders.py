@@ -42,11 +42,11 @@ def send_due(fleet: Fleet) -> None:
         if product is None:
             continue
         rules, now = product.approvals, fleet.now()
-        at = escalates_at(gate, rules, fleet.registry.loud)
+        at = escalates_at(gate, rules, fleet.registry.after_quiet_hours)
         if at is not None and at <= now:
             _escalate(fleet, gate, product)
             continue
-        at = reminds_at(gate, rules, fleet.registry.loud)
+        at = reminds_at(gate, rules, fleet.registry.after_quiet_hours)
         if at is not None and at <= now:
             _remind(fleet, gate, product)
 
@@ -81,7 +81,7 @@ def _escalate(fleet: Fleet, gate: Gate, product: Product) -> None:
 def _still(fleet: Fleet, gate: Gate, product: Product) -> str:
     revision = f", revision {gate.revision}" if gate.revision > 1 else ""
     waits = f"**{gate.product}** still waits: {lifecycle.named(gate)}{revision} (`{gate.id}`)"
-    held = len(fleet.store.work.open(gate.product, states=(WorkState.QUEUED,))) if product.approvals.hold else 0
+    held = len(fleet.store.work.open(gate.product, states=(WorkState.QUEUED,))) if product.approvals.hold_new_work else 0
     blocks = f" It holds {count(held, 'piece')} of queued work." if held else ""
     return f"{waits}, {since(gate.created_at, fleet.now())}.{blocks}"
 

@@ -102,7 +102,7 @@ class Scheduler:
             gate.action is not None
             or gate.mail is None
             or gate.reply is not None
-            or fleet.registry.scheduling.waiting_keeps_place
+            or fleet.registry.scheduling.waiting_keeps_slot
         ):
             return None
         work = fleet.store.work.get(gate.work) if gate.work else None

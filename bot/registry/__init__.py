@@ -1,7 +1,7 @@
-"""`products.yaml` → `Registry`: what the fleet consists of, who may do what, and within which limits.
+"""The registry of products, people and limits, loaded from `products.yaml`.
 
-`load` reads a file and raises `RegistryError` with every problem in it. `RegistryFile` follows a file while the fleet runs: a
-good change is taken up, a broken one keeps the last good registry and is kept as `problems`.
+`load` reads a file and raises `RegistryError` with every problem in it. `RegistryFile` watches a file while the fleet runs. It
+loads valid changes, and keeps the last valid registry and a list of `problems` otherwise.
 """
 
 import re
@@ -26,7 +26,7 @@ from bot.registry.schema import (
     Schedule,
     Scheduling,
     absolute,
-    spoken,
+    normalized,
 )
 from bot.registry.yamlfile import Document, read
 from bot.registry.yamlmodel import suggestion, validate
@@ -49,19 +49,19 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """The registry as it was when it was loaded; nothing in it ever changes."""
+    """An immutable registry."""
 
     products: tuple[Product, ...]
-    """In the order of the file; approvals are those of the fleet with the product's own laid over them."""
+    """Products in the order of the file, with the fleet's approval rules applied."""
     file: Path
     loaded_at: datetime
     scheduling: Scheduling = field(default_factory=Scheduling)
     people: tuple[Person, ...] = ()
-    """Empty: the holder of the web token alone is admin, and chat platforms admit nobody."""
+    """People of the fleet. If empty, the web token gives the admin role and chat platforms admit no one."""
     approvals: Approvals = field(default_factory=Approvals)
-    """For every product that says nothing else."""
+    """Rules of the fleet, which products can override."""
     budget: Budget = field(default_factory=Budget)
-    """Of all products together."""
+    """Budget of all products together."""
     runtimes: tuple[Runtime, ...] = ()
     schedules: tuple[Schedule, ...] = ()
     digest: Digest | None = None
@@ -69,42 +69,47 @@ class Registry:
     audit: AuditSection = field(default_factory=AuditSection)
     agent: AgentLimits = field(default_factory=AgentLimits)
     by_name: Mapping[str, Product] = field(init=False, repr=False, compare=False)
-    """The products, in the same order."""
+    """Products by name, in the same order."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "by_name", {product.name: product for product in self.products})
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names of all products."""
+        """Return the names of all products."""
         return tuple(product.name for product in self.products)
 
     @property
     def default_runtime(self) -> str:
-        """Name of the runtime of products that name none: the first of `runtimes`, or nothing."""
+        """Return the name of the first runtime, which products without `runtime` use, or an empty string."""
         return self.runtimes[0].name if self.runtimes else ""
 
     @property
     def timezone(self) -> str:
-        """The zone in which people say times where they name none: that of `quiet_hours`, else UTC."""
+        """Return the time zone of times that people write, which is that of `quiet_hours`, else UTC."""
         return self.quiet_hours.timezone if self.quiet_hours else "UTC"
 
-    def loud(self, when: datetime) -> datetime:
-        """The first instant from `when` on that does not lie in quiet hours."""
-        return self.quiet_hours.over(when) if self.quiet_hours else when
+    def after_quiet_hours(self, when: datetime) -> datetime:
+        """Return the first time from `when` on that is outside quiet hours."""
+        return self.quiet_hours.first_allowed(when) if self.quiet_hours else when
 
     def product(self, name: str) -> Product:
-        """The product that a person means: `product-a`, `Product A`, `PRODUCT_A`. Raises `NotFound` with the nearest name."""
-        wanted = spoken(name)
+        """Return the product by name, spelled as `product-a`, `Product A` or `PRODUCT_A`.
+
+        Raises `NotFound` with the nearest name.
+        """
+        wanted = normalized(name)
         for product in self.products:
-            if spoken(product.name) == wanted:
+            if normalized(product.name) == wanted:
                 return product
-        listed = f" There are: {', '.join(self.names[:12])}." if self.products else " The registry lists none yet."
-        raise NotFound(f'There is no product "{name[:64]}".', suggestion(name, self.names, listed).strip())
+        known = f"Products: {', '.join(self.names[:12])}." if self.products else f"Add it under `products` in {self.file.name}."
+        raise NotFound(f'There is no product "{name[:64]}".', suggestion(name, self.names, known).strip())
 
     def at(self, path: str, type: str = "code") -> Product:
-        """The product in an absolute folder, under this machine's name of it or the runtime's. One that is not listed is
-        called like its folder."""
+        """Return the product in a folder, given as an absolute path on this machine or in the runtime.
+
+        A folder that is not in the registry becomes a product named after it.
+        """
         first = self.runtimes[0] if self.runtimes else None
         inside = first.inside(path, self.file.absolute().parent) if first else path
         known = next((product for product in self.products if product.path in {path, inside}), None)
@@ -112,31 +117,31 @@ class Registry:
         return known or Product(name, inside, type=type, runtime=first.name if first else None)
 
     def channel(self, channel: ChannelRef) -> Product | None:
-        """The product that is talked about in a channel."""
+        """Return the product of a channel."""
         return next((product for product in self.products if channel in product.channels), None)
 
     def person(self, platform: str, known: str) -> Person | None:
-        """Who goes by this id on a platform."""
+        """Return the person with this id on a platform."""
         return next((person for person in self.people if person.ids.get(platform) == known), None)
 
     def runtime(self, name: str) -> Runtime | None:
-        """The runtime of this name."""
+        """Return the runtime with this name."""
         return next((runtime for runtime in self.runtimes if runtime.name == name), None)
 
 
 def load(path: Path | str, *, check_paths: bool = False, now: datetime | None = None) -> Registry:
-    """Read a registry file. `check_paths` also looks for the products' folders on this machine. Raises `RegistryError`."""
+    """Load a registry file, and with `check_paths` check the products' folders. Raises `RegistryError`."""
     return parse(_text(Path(path)), Path(path), check_paths=check_paths, now=now)
 
 
 def parse(text: str, path: Path, *, check_paths: bool = False, now: datetime | None = None) -> Registry:
-    """Read the text of a registry file; `path` names it and is where relative paths begin. Raises `RegistryError`."""
+    """Parse the text of a registry file, with relative paths based on `path`. Raises `RegistryError`."""
     document = read(text, str(path))
     base = path.absolute().parent
     file = _sections(document, base, check_paths)
     if document.problems:
         raise RegistryError(document.sorted_problems())
-    common = file.approvals.over(Approvals())
+    common = file.approvals.applied_to(Approvals())
     return Registry(
         products=tuple(_product(section, file, document, base, common) for section in file.products),
         file=path,
@@ -161,30 +166,30 @@ def _text(path: Path) -> str:
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        raise refuse("There is no such file. fleet init writes a commented one.") from None
+        raise refuse("File not found. Create one with: fleet init") from None
     except OSError as error:
-        raise refuse(f"The file cannot be read: {error.strerror}.") from None
+        raise refuse(f"Cannot read the file: {error.strerror}.") from None
     try:
         return content.decode()
     except UnicodeDecodeError as error:
         before = content[: error.start].decode()
         line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
-        message = f"Byte 0x{content[error.start]:02X} is not UTF-8. Save the file as UTF-8."
+        message = f"Byte 0x{content[error.start]:02X} is not valid UTF-8. Save the file as UTF-8."
         raise RegistryError([Problem(str(path), line, column, message)]) from None
 
 
-def _sections(document: Document, base: Path, look: bool) -> RegistrySection:
-    """The document as sections; all that is wrong with it is among its problems."""
+def _sections(document: Document, base: Path, with_paths: bool) -> RegistrySection:
+    """Return the valid sections of the document, and add every problem to it."""
     if document.problems and document.value is None:
         return RegistrySection()
     if document.value is None:
-        document.problem((), "The file is empty. fleet init writes a commented one.")
+        document.problem((), "The file is empty. Replace it with a commented example: fleet init")
         return RegistrySection()
     file = validate(RegistrySection, document)
     if isinstance(document.value, dict) and "products" not in document.value:
-        document.problem((), "products is missing. An empty list is fine: products: []")
+        document.problem((), "products is missing. If there are none yet, add: products: []")
     check(document, file)
-    if look:
+    if with_paths:
         check_paths(document, file, base)
     return file
 
@@ -203,16 +208,16 @@ def _product(section: ProductSection, file: RegistrySection, document: Document,
         channels=section.channels,
         runtime=name,
         budget=section.budget.value() if section.budget else Budget(),
-        approvals=section.approvals.over(common) if section.approvals else common,
+        approvals=section.approvals.applied_to(common) if section.approvals else common,
         line=document.line(section.at),
     )
 
 
 class RegistryFile:
-    """Follows a registry file: `current` is the last good registry, `problems` what is wrong with the file now.
+    """A watched registry file, with its last valid registry as `current` and its present `problems`.
 
-    `reload` looks at the file; call it every second or two (it costs one `stat` while nothing changes). Raises
-    `RegistryError` when made of a file that is broken from the start.
+    `reload` checks the file and costs one `stat` if nothing changed, so it can be called every second. The constructor raises
+    `RegistryError` if the file is invalid.
     """
 
     def __init__(
@@ -224,37 +229,39 @@ class RegistryFile:
     ) -> None:
         self.path = Path(path)
         self.on_change = on_change
-        """Called after `current` or `problems` has changed."""
+        """Callback for changes of `current` or `problems`."""
         self.problems: tuple[Problem, ...] = ()
         self.since: datetime | None = None
-        """Since when there have been problems; None while there are none."""
+        """Time of the first of the present problems, None without any."""
         self._clock = clock
-        self._seen = self._look()
+        self._seen = self._version()
         self._missing = False
         self.current = load(self.path, now=clock())
 
     def reload(self) -> bool:
-        """Take up what has changed in the file. Whether `current` is another registry than before."""
-        look = self._look()
-        if look == self._seen:
+        """Load the file if it changed. Returns True if `current` was replaced."""
+        version = self._version()
+        if version == self._seen:
             return False
-        if look is None and not self._missing:
-            self._missing = True  # An editor that replaces the file leaves it away for a moment: believed at the second look.
+        if version is None and not self._missing:
+            # Editors that replace a file remove it for a moment, so only a second check counts.
+            self._missing = True
             return False
-        self._missing, self._seen = False, look
+        self._missing, self._seen = False, version
         try:
             fresh = load(self.path, now=self._clock())
         except RegistryError as error:
             self._broken(tuple(error.problems))
             return False
-        if self._look() != look:
-            self._seen = ()  # It was written while we read: what we have may be half of it.
+        if self._version() != version:
+            # The file was written during the read, which may have seen half of it.
+            self._seen = ()
             return False
-        self._mended(fresh)
+        self._replaced(fresh)
         return True
 
-    def _look(self) -> tuple[int, ...] | None:
-        """What tells two versions of the file apart, without reading it."""
+    def _version(self) -> tuple[int, ...] | None:
+        """Return values that differ between two versions of the file, without reading it."""
         try:
             stat = self.path.stat()
         except OSError:
@@ -267,6 +274,6 @@ class RegistryFile:
         if changed:
             self.on_change(self)
 
-    def _mended(self, fresh: Registry) -> None:
+    def _replaced(self, fresh: Registry) -> None:
         self.problems, self.since, self.current = (), None, fresh
         self.on_change(self)

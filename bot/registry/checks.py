@@ -1,5 +1,8 @@
-"""What the sections of `products.yaml` say about one another: names that must be unique or known, budgets that must fit into
-one another, gates that somebody must be able to decide, paths that must exist."""
+"""Checks across the sections of `products.yaml`.
+
+Names must be unique and references known, budgets must fit into each other, every gate must have someone who can decide it, and
+paths must exist.
+"""
 
 import re
 from collections.abc import Iterator
@@ -9,41 +12,43 @@ from typing import Any
 
 from bot.domain import Approvals, Role
 from bot.registry.schema import (
+    PLATFORMS,
     ApprovalsSection,
     BudgetSection,
     PersonSection,
     ProductSection,
     RegistrySection,
     absolute,
-    spoken,
+    normalized,
 )
 from bot.registry.yamlfile import Document
-from bot.registry.yamlfile import Path as Place
+from bot.registry.yamlfile import Path as Position
 from bot.registry.yamlmodel import suggestion
+from bot.text.wording import listed
 
 RESERVED_PEOPLE = ("fleet", "operator", "coordinator")
-"""Names that posts and mail use for the coordinator itself."""
+"""Names that posts and mail use for the fleet and its engines."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Check:
-    """The file as a document and as sections; whatever is wrong becomes a problem of the document."""
+    """The file as a document, which collects the problems, and as sections."""
 
     document: Document
     file: RegistrySection
 
-    def say(self, at: Place, message: str) -> None:
+    def say(self, at: Position, message: str) -> None:
         self.document.problem(at, message)
 
     def names(self, section: str) -> tuple[str, ...]:
-        """Every name that a section of the file gives, right or wrong."""
+        """Return every name in a section of the file, even of invalid entries."""
         entries = self.document.at((section,))
         items = entries if isinstance(entries, list) else []
         return tuple(item["name"] for item in items if isinstance(item, dict) and isinstance(item.get("name"), str))
 
 
 def check(document: Document, file: RegistrySection) -> None:
-    """Note every contradiction between sections as a problem of the document."""
+    """Add every contradiction between sections to the problems of the document."""
     work = _Check(document, file)
     _unique_names(work)
     _products(work)
@@ -55,11 +60,14 @@ def check(document: Document, file: RegistrySection) -> None:
     _approvals(work)
     _weights(work)
     if file.quiet_hours and file.quiet_hours.start == file.quiet_hours.end:
-        work.say(("quiet_hours", "to"), "quiet_hours: from and to are the same, so nobody would ever be reminded.")
+        work.say(("quiet_hours", "to"), "quiet_hours: from and to are the same, so no reminder would ever be sent.")
 
 
 def check_paths(document: Document, file: RegistrySection, base: Path) -> None:
-    """Note every product whose folder is not on this machine; those in a container or behind a socket are not looked for."""
+    """Add a problem for every product without a folder on this machine.
+
+    Products in a container or behind a socket are skipped.
+    """
     elsewhere = {runtime.name for runtime in file.runtimes if runtime.kind in {"docker", "socket"}}
     default = file.runtimes[0].name if file.runtimes else None
     for product in file.products:
@@ -68,7 +76,7 @@ def check_paths(document: Document, file: RegistrySection, base: Path) -> None:
         path = Path(absolute(product.path, base))
         if not path.is_dir():
             what = "is not a folder" if path.exists() else "does not exist"
-            near = suggestion(path.name, _folders(path.parent), " Create it, or correct the path.")
+            near = suggestion(path.name, _folders(path.parent), " Create it, or fix the path.")
             document.problem(
                 (*product.at, "path"), f"{product.name}: path {product.path} {what} (looked in {path.parent}).{near}"
             )
@@ -78,37 +86,37 @@ def _folders(parent: Path) -> tuple[str, ...]:
     return tuple(sorted(each.name for each in parent.iterdir() if each.is_dir())) if parent.is_dir() else ()
 
 
-def _unique(work: _Check, entries: Iterator[tuple[Any, Place, str]]) -> None:
-    first: dict[Any, Place] = {}
-    for key, place, what in entries:
+def _unique(work: _Check, entries: Iterator[tuple[Any, Position, str]]) -> None:
+    first: dict[Any, Position] = {}
+    for key, position, what in entries:
         if key in first:
-            work.say(place, f"{what} is already in line {work.document.line(first[key])}.")
-        first.setdefault(key, place)
+            work.say(position, f"{what} is already defined in line {work.document.line(first[key])}.")
+        first.setdefault(key, position)
 
 
 def _unique_names(work: _Check) -> None:
     for section in ("products", "people", "runtimes", "schedules"):
         items = getattr(work.file, section)
         noun = type(items[0]).noun if items else ""
-        _unique(work, ((spoken(item.name), (*item.at, "name"), f"A {noun} named {item.name}") for item in items))
+        _unique(work, ((normalized(item.name), (*item.at, "name"), f"A {noun} named {item.name}") for item in items))
 
 
 def _products(work: _Check) -> None:
     for product in work.file.products:
         if re.fullmatch(r"[wWgG]\d+", product.name):
-            what = "a piece of work" if product.name[0] in "wW" else "a gate"
-            work.say((*product.at, "name"), f"{product.name} is what {what} is called. Choose another name.")
+            what = "work" if product.name[0] in "wW" else "gates"
+            work.say((*product.at, "name"), f"{product.name} has the form of an id of {what}. Choose another name.")
 
 
 def _unique_channels(work: _Check) -> None:
     owner: dict[str, ProductSection] = {}
     for product in work.file.products:
         for channel in map(str, product.channels):
-            place = work.document.find((*product.at, "channels"), channel)
+            position = work.document.find((*product.at, "channels"), channel)
             first = owner.setdefault(channel, product)
             if first is not product:
                 line = work.document.line(work.document.find((*first.at, "channels"), channel))
-                work.say(place, f"{product.name}: {channel} is already the channel of {first.name} (line {line}).")
+                work.say(position, f"{product.name}: {channel} is already a channel of {first.name} (line {line}).")
         _repeated(work, product)
 
 
@@ -116,17 +124,17 @@ def _repeated(work: _Check, product: ProductSection) -> None:
     written = work.document.at((*product.at, "channels"))
     for index, channel in enumerate(written if isinstance(written, list) else []):
         if channel in written[:index]:
-            work.say((*product.at, "channels", index), f"{product.name}: {channel} stands here a second time.")
+            work.say((*product.at, "channels", index), f"{product.name}: {channel} is repeated.")
 
 
 def _people(work: _Check) -> None:
     for person in work.file.people:
         if person.name.casefold() in RESERVED_PEOPLE:
-            work.say((*person.at, "name"), f"{person.name} is what the coordinator is called. Choose another name.")
+            work.say((*person.at, "name"), f"{person.name} is a reserved name. Choose another name.")
         for platform, form in person.wrong_ids():
-            work.say((*person.at, platform), f"{person.name}: {platform} takes {form}.")
+            work.say((*person.at, platform), f"{person.name}: {platform} must be {form}.")
         if not person.value().ids:
-            work.say(person.at, f"{person.name} can speak nowhere. Add slack, discord, web, terminal or whatsapp.")
+            work.say(person.at, f"{person.name} has no id on any platform. Add {listed(PLATFORMS, 'or')}.")
     ids = (
         ((platform, known), (*person.at, platform), f"{person.name}: the {platform} id {known}")
         for person in work.file.people
@@ -138,22 +146,22 @@ def _people(work: _Check) -> None:
 def _known_names(work: _Check) -> None:
     products, people, runtimes = work.names("products"), work.names("people"), work.names("runtimes")
     for person in work.file.people:
-        _known(work, (*person.at, "products"), person.products, products, f"{person.name}: there is no product")
+        _known(work, (*person.at, "products"), person.products, products, f"{person.name}: unknown product")
     for schedule in work.file.schedules:
-        _known(work, (*schedule.at, "product"), (schedule.product,), products, f"{schedule.name}: there is no product")
+        _known(work, (*schedule.at, "product"), (schedule.product,), products, f"{schedule.name}: unknown product")
     for product in work.file.products:
         named = (product.runtime,) if product.runtime else ()
-        _known(work, (*product.at, "runtime"), named, runtimes, f"{product.name}: there is no runtime")
+        _known(work, (*product.at, "runtime"), named, runtimes, f"{product.name}: unknown runtime")
     for section in _approval_sections(work):
         for key in ("approvers", "backups"):
-            _known(work, (*section.at, key), getattr(section, key) or (), people, f"{key}: there is no person")
+            _known(work, (*section.at, key), getattr(section, key) or (), people, f"{key}: unknown person")
 
 
-def _known(work: _Check, place: Place, names: tuple[str, ...], known: tuple[str, ...], what: str) -> None:
+def _known(work: _Check, position: Position, names: tuple[str, ...], known: tuple[str, ...], what: str) -> None:
     for name in names:
         if name not in known:
-            otherwise = f" There are: {', '.join(known[:8])}." if known else " None is listed in this file."
-            work.say(work.document.find(place, name), f"{what} {name}.{suggestion(name, known, otherwise)}")
+            otherwise = f" Known: {', '.join(known[:8])}." if known else " This file defines none."
+            work.say(work.document.find(position, name), f"{what} {name}.{suggestion(name, known, otherwise)}")
 
 
 def _approval_sections(work: _Check) -> list[ApprovalsSection]:
@@ -167,14 +175,14 @@ def _runtimes(work: _Check) -> None:
                 if kind != runtime.kind:
                     work.say((*runtime.at, key), f"{runtime.name}: {key} is only for kind: {kind}.")
         if runtime.kind == "socket" and not runtime.socket:
-            work.say(runtime.at, f"{runtime.name}: socket is missing; it is where the supervisor of this runtime listens.")
+            work.say(runtime.at, f"{runtime.name}: socket is missing. Set it to the socket of this runtime's supervisor.")
         if runtime.kind == "docker" and runtime.user == "root":
-            work.say((*runtime.at, "user"), f"{runtime.name}: agents cannot run as root; the engine refuses to.")
+            work.say((*runtime.at, "user"), f"{runtime.name}: the engine refuses to run agents as root. Set another user.")
         if runtime.host and not runtime.host.startswith(("unix://", "tcp://", "ssh://", "http://", "https://")):
-            work.say((*runtime.at, "host"), f"{runtime.name}: host begins with unix://, tcp:// or ssh://.")
+            work.say((*runtime.at, "host"), f"{runtime.name}: host must start with unix://, tcp:// or ssh://.")
         for mapped in runtime.paths:
             if not mapped.there.startswith("/"):
-                work.say((*mapped.at, "there"), f"{runtime.name}: there must be an absolute path, not {mapped.there}.")
+                work.say((*mapped.at, "there"), f"{runtime.name}: “there” must be an absolute path, not {mapped.there}.")
 
 
 def _budgets(work: _Check) -> None:
@@ -196,8 +204,8 @@ def _weights(work: _Check) -> None:
     most = work.file.scheduling.resource_budget.max_weight
     for product in work.file.products:
         if most is not None and product.resource_weight > most:
-            said = f"{product.name}: resource_weight ({product.resource_weight:g}) is above max_weight ({most:g})"
-            work.say((*product.at, "resource_weight"), f"{said}, so nothing could ever start on it.")
+            excess = f"{product.name}: resource_weight ({product.resource_weight:g}) is above max_weight ({most:g})"
+            work.say((*product.at, "resource_weight"), f"{excess}, so its work could never start.")
 
 
 def _within(work: _Check, section: BudgetSection, key: str, most: float | None, whose: str, product: str = "") -> None:
@@ -211,24 +219,24 @@ def _approvals(work: _Check) -> None:
     if not _people_are_whole(work):
         return
     fleet = work.file.approvals
-    common = fleet.over(Approvals())
+    common = fleet.applied_to(Approvals())
     problem = _undecidable(work, common, None)
     if problem:
         key = "required" if fleet.required is not None else "approvers" if fleet.approvers is not None else ""
-        work.say((*fleet.at, key) if key else ("people",), f"Nobody can decide gates: {problem}")
+        work.say((*fleet.at, key) if key else ("people",), f"Gates could never be decided: {problem}")
     for product in work.file.products:
         own = product.approvals
         if own is None and problem:
             continue
-        wrong = _undecidable(work, own.over(common) if own else common, product.name)
+        wrong = _undecidable(work, own.applied_to(common) if own else common, product.name)
         if wrong:
             key = "required" if own and own.required is not None else "approvers"
-            place = (*own.at, key) if own else (*product.at, "name")
-            work.say(place, f"{product.name}: nobody can decide its gates: {wrong}")
+            position = (*own.at, key) if own else (*product.at, "name")
+            work.say(position, f"{product.name}: gates could never be decided: {wrong}")
 
 
 def _people_are_whole(work: _Check) -> bool:
-    """Whether people could be read as they are written; who may decide is not to be guessed from half of them."""
+    """Return True if all entries of people are valid. The check of deciders needs every one of them."""
     written = work.document.at(("people",)) or []
     known = work.names("products")
     roles = all(work.document.at((*person.at, "role")) in (None, person.role.value) for person in work.file.people)
@@ -238,16 +246,20 @@ def _people_are_whole(work: _Check) -> bool:
 
 
 def _undecidable(work: _Check, approvals: Approvals, product: str | None) -> str:
-    """Why the gates of a product (of any, for None) could never be decided; empty when they can."""
+    """Return the reason why gates of a product (None: of any) could never be decided, empty if they can."""
     people = work.file.people
     if not people:
-        return "" if approvals.required == 1 else f"{approvals.required} are required, and without people only one exists."
+        return (
+            ""
+            if approvals.required == 1
+            else f"{approvals.required} approvals are required, and without “people” only the admin can approve."
+        )
     deciders = set(approvals.approvers) or {person.name for person in people if _may_decide(person, product)}
     if len(deciders) < approvals.required:
-        able = f"but only {', '.join(sorted(deciders))}" if deciders else "and nobody"
-        return f"{approvals.required} required, {able} may approve."
+        required = "1 approval is required" if approvals.required == 1 else f"{approvals.required} approvals are required"
+        return f"{required}, but {f'only {listed(sorted(deciders))}' if deciders else 'no one'} may approve."
     if not approvals.self_approval and len(deciders | set(approvals.backups)) == approvals.required:
-        return f"without self_approval, what {sorted(deciders)[0]} asks for needs one more approver or backup."
+        return f"without self_approval, requests of {sorted(deciders)[0]} need one more approver or backup."
     return ""
 
 

@@ -1,7 +1,7 @@
-"""The shape of `products.yaml`: one class for each section, its fields with unit, range and default in their descriptions.
+"""Sections of `products.yaml`, one class each. Field descriptions state unit, range and default.
 
-Sections that need no translation (`scheduling`, `runtimes`, `schedules`, `quiet_hours`, `agent`) are used as they are;
-products, people, approvals and budgets become the values of `bot.domain`.
+`scheduling`, `runtimes`, `schedules`, `quiet_hours` and `agent` are used as they are. Products, people, approvals and budgets
+are converted to the values of `bot.domain`.
 """
 
 import re
@@ -21,25 +21,25 @@ from bot.registry.yamlmodel import Section, suggestion
 PRIORITIES = ("critical", "high", "medium", "low")
 """Priorities of a product, most urgent first."""
 PLATFORMS = ("slack", "discord", "web", "terminal", "whatsapp")
-"""Platforms on which a person can be known."""
+"""Platforms on which a person can have an id."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _CHANNELS = {
     "slack": (re.compile(r"#[^\s#,A-Z]{1,80}|[CG][A-Z0-9]{2,}"), "slack:#name (lower case) or slack:C0123ABCD"),
-    "discord": (re.compile(r"\d{1,20}"), "discord:123456789012345678, the channel's number"),
+    "discord": (re.compile(r"\d{1,20}"), "discord:123456789012345678, the channel's id"),
     "web": (_NAME, "web:name"),
 }
 _PERSON_IDS = {
     "slack": (re.compile(r"[UW][A-Z0-9]{2,}"), "a member id such as U01ALICE (in Slack: profile, ⋮, Copy member ID)"),
-    "discord": (re.compile(r"\d{1,20}"), "a user's number such as 123456789012345678 (in Discord: Copy User ID)"),
-    "whatsapp": (re.compile(r"\+?\d{5,20}"), "a telephone number such as +43660123456"),
+    "discord": (re.compile(r"\d{1,20}"), "a user id such as 123456789012345678 (in Discord: Copy User ID)"),
+    "whatsapp": (re.compile(r"\+?\d{5,20}"), "a phone number such as +43660123456"),
 }
 _MINUTES = re.compile(r"(\d+(?:\.\d+)?)\s*(m|min|h|d)?")
 
 
 def _name(text: str) -> str:
     if not _NAME.fullmatch(text):
-        raise ValueError(f"{text[:40]} is not a name: letters, digits, dot, dash and underscore, at most 64 of them.")
+        raise ValueError(f"{text[:40]} is not a valid name. Use at most 64 letters, digits, dots, dashes and underscores.")
     return text
 
 
@@ -69,24 +69,22 @@ def _zone(text: str) -> str:
     except (KeyError, ValueError, OSError):
         known = tuple(sorted(available_timezones()))
         if not known:
-            raise ValueError("this machine has no time zone data; install the package tzdata.") from None
-        raise ValueError(
-            f"{text[:40]} is not a time zone.{suggestion(text, known, ' Write one such as Europe/Vienna.')}"
-        ) from None
+            raise ValueError("this machine has no time zone data. Install the package tzdata.") from None
+        raise ValueError(f"{text[:40]} is not a time zone.{suggestion(text, known, ' Example: Europe/Vienna.')}") from None
     return text
 
 
 def _channel(given: object) -> ChannelRef:
     if isinstance(given, dict):
-        raise ValueError("a channel is one word: slack:#name, without a space after the colon.")
-    platform, _, place = str(given or "").partition(":")
+        raise ValueError("a channel is one word such as slack:#name, without a space after the colon.")
+    platform, _, channel = str(given or "").partition(":")
     if platform not in _CHANNELS:
         near = suggestion(platform, tuple(_CHANNELS))
-        raise ValueError(f"{str(given)[:40]} is not a channel: slack:#name, slack:C0123, discord:123 or web:name.{near}")
+        raise ValueError(f"{str(given)[:40]} is not a channel. Use slack:#name, slack:C0123, discord:123 or web:name.{near}")
     pattern, form = _CHANNELS[platform]
-    if not pattern.fullmatch(place):
-        raise ValueError(f"{str(given)[:40]} is not a channel of {platform}: write {form}.")
-    return ChannelRef(platform, place)
+    if not pattern.fullmatch(channel):
+        raise ValueError(f"{str(given)[:40]} is not a channel of {platform}. Use {form}.")
+    return ChannelRef(platform, channel)
 
 
 Name = Annotated[str, AfterValidator(_name)]
@@ -99,87 +97,93 @@ Channel = Annotated[ChannelRef, PlainValidator(_channel)]
 
 
 class BudgetSection(Section):
-    """Most money to spend, in US dollars. At the top of the file for all products together, in a product for that one."""
+    """Spending limits in US dollars, of the whole fleet at the top level or of one product."""
 
-    per_day_usd: Dollars | None = Field(default=None, description="Most in one day (UTC), US dollars; no limit when left out.")
-    per_work_usd: Dollars | None = Field(
-        default=None, description="Most for one piece of work, US dollars; no limit when left out."
-    )
+    per_day_usd: Dollars | None = Field(default=None, description="Limit per day (UTC) in US dollars. Default: none.")
+    per_work_usd: Dollars | None = Field(default=None, description="Limit per piece of work in US dollars. Default: none.")
 
     def value(self) -> Budget:
-        """As the coordinator speaks of it."""
+        """Return the budget as a domain value."""
         return Budget(self.per_day_usd, self.per_work_usd)
 
 
 class ApprovalsSection(Section):
-    """Who decides gates. At the top for every product; what a product says itself comes before that."""
+    """Rules for gates, of every product at the top level. A product's own rules override them."""
 
-    required: int | None = Field(default=None, ge=1, description="How many different people must approve; default 1.")
+    renamed: ClassVar[dict[str, str]] = {"hold": "hold_new_work"}
+
+    required: int | None = Field(default=None, ge=1, description="Number of different people who must approve. Default: 1.")
     approvers: tuple[Text, ...] | None = Field(
-        default=None, description="People who decide; left out: everyone whose role is approver or admin."
+        default=None, description="People who decide. Default: everyone with the role approver or admin."
     )
     backups: tuple[Text, ...] | None = Field(
         default=None, description="People who are asked, and may decide, after escalate_after."
     )
-    self_approval: bool | None = Field(default=None, description="Whether one may decide what one asked for; default true.")
+    self_approval: bool | None = Field(
+        default=None, description="Allow people to decide gates of their own requests. Default: true."
+    )
     remind_after: Minutes | None = Field(
-        default=None, description="Minutes (or 2h, 1d) until approvers are reminded; default 30."
+        default=None, description="Minutes (or 2h, 1d) until approvers are reminded. Default: 30."
     )
     escalate_after: Minutes | None = Field(
-        default=None, description="Minutes (or 2h, 1d) until backups are asked; default 120."
+        default=None, description="Minutes (or 2h, 1d) until backups are asked. Default: 120."
     )
-    hold: bool | None = Field(
-        default=None, description="Whether an open gate holds the product's new work back; default false."
+    hold_new_work: bool | None = Field(
+        default=None, description="Start no new work on the product while a gate is open. Default: false."
     )
 
-    def over(self, base: Approvals) -> Approvals:
-        """`base` with what is said here."""
+    def applied_to(self, base: Approvals) -> Approvals:
+        """Return `base` with the rules of this section."""
         said = {name: value for name in self.keys() if (value := getattr(self, name)) is not None}
         return replace(base, **said)
 
 
 class ProductSection(Section):
-    """One product: a git repository in which the engine works."""
+    """One product, which is a git repository that agents work in."""
 
     noun = "product"
 
-    name: Name = Field(description="What people call it; unique.")
-    path: Text = Field(description="Its folder: absolute, from ~, or relative to this file.")
-    type: Literal["code", "marketing", "support"] = Field(default="code", description="What kind of work it is.")
-    overstory: bool = Field(default=True, description="Whether the engine works in it; false: only read and talked about.")
+    name: Name = Field(description="Unique name.")
+    path: Text = Field(description="Folder of the repository, absolute, from ~, or relative to this file.")
+    type: Literal["code", "marketing", "support"] = Field(default="code", description="Kind of work.")
+    overstory: bool = Field(default=True, description="Allow agents to run in it. false: the product can only be read.")
     priority: Literal["critical", "high", "medium", "low"] = Field(
-        default="medium", description="Which comes first when places are few."
+        default="medium", description="Priority when slots are scarce."
     )
-    resource_weight: float = Field(default=1.0, gt=0, le=1000, description="How heavy its work is beside that of others.")
+    resource_weight: float = Field(
+        default=1.0, gt=0, le=1000, description="Resource use of its work, relative to other products."
+    )
     channels: tuple[Channel, ...] = Field(
-        default=(), description="Where it is talked about: slack:#name, slack:C0123, discord:123, web:name."
+        default=(), description="Channels of the product: slack:#name, slack:C0123, discord:123, web:name."
     )
-    runtime: Text | None = Field(default=None, description="Name of the runtime it lives in; default the first of runtimes.")
-    budget: BudgetSection | None = Field(default=None, description="Its own budget, within that of the fleet.")
-    approvals: ApprovalsSection | None = Field(default=None, description="Its own approvals, before those of the fleet.")
+    runtime: Text | None = Field(default=None, description="Name of its runtime. Default: the first of runtimes.")
+    budget: BudgetSection | None = Field(default=None, description="Budget of the product, within that of the fleet.")
+    approvals: ApprovalsSection | None = Field(
+        default=None, description="Approval rules of the product, which override those of the fleet."
+    )
 
 
 class PersonSection(Section):
-    """Somebody who may speak to the fleet, and how each platform knows them."""
+    """A person who may use the fleet, with their id on each platform."""
 
     noun = "person"
 
-    name: Text = Field(max_length=64, description="What they are called; unique.")
-    role: Role = Field(default=Role.VIEWER, description="What they may do; each role includes those before it.")
-    products: tuple[Text, ...] = Field(default=(), description="Products that the role covers; left out: all.")
+    name: Text = Field(max_length=64, description="Unique name.")
+    role: Role = Field(default=Role.VIEWER, description="Role of the person. Each role includes those before it.")
+    products: tuple[Text, ...] = Field(default=(), description="Products that the role covers. Default: all.")
     slack: Text | None = Field(default=None, description="Slack member id.")
-    discord: Text | None = Field(default=None, description="Discord user number.")
-    web: Text | None = Field(default=None, description="token: whoever holds FLEET_WEB_TOKEN.")
+    discord: Text | None = Field(default=None, description="Discord user id.")
+    web: Text | None = Field(default=None, description="token: anyone with FLEET_WEB_TOKEN.")
     terminal: Text | None = Field(default=None, description="User name on this machine.")
-    whatsapp: Text | None = Field(default=None, description="Telephone number.")
+    whatsapp: Text | None = Field(default=None, description="Phone number.")
 
     def value(self) -> Person:
-        """As the coordinator speaks of it."""
+        """Return the person as a domain value."""
         ids = {platform: known for platform in PLATFORMS if (known := getattr(self, platform))}
         return Person(self.name, self.role, self.products, ids)
 
     def wrong_ids(self) -> list[tuple[str, str]]:
-        """Platforms whose id has not the form of one, with that form."""
+        """Return the platforms with an invalid id, each with the expected form."""
         return [
             (platform, form)
             for platform, (pattern, form) in _PERSON_IDS.items()
@@ -188,84 +192,91 @@ class PersonSection(Section):
 
 
 class ResourceBudget(Section):
-    """How much of the machine the sessions of all products may use."""
+    """Limits on the machine's resources for the sessions of all products."""
 
     max_cpu_percent: float = Field(
-        default=60.0, gt=0, le=100, description="Most CPU in use when new work starts, percent of the machine."
+        default=60.0, gt=0, le=100, description="Start no work above this CPU use, in percent of the machine."
     )
-    max_memory_gb: float = Field(default=12.0, gt=0, description="Most memory of all sessions together, GiB.")
+    max_memory_gb: float = Field(default=12.0, gt=0, description="Memory limit of all sessions together, in GiB.")
     max_weight: float | None = Field(
-        default=None, gt=0, le=100_000, description="Most resource_weight of all running work together; no limit when left out."
+        default=None, gt=0, le=100_000, description="Limit on the total resource_weight of running work. Default: none."
     )
     session_memory_gb: float = Field(
-        default=2.0, gt=0, le=1000, description="Memory that a session is expected to take until three runs have shown it, GiB."
+        default=2.0, gt=0, le=1000, description="Expected memory of a session in GiB, until three runs have been measured."
     )
 
 
 class Scheduling(Section):
-    """When work starts."""
+    """Limits and rules for starting work."""
 
-    max_concurrent_sessions: int = Field(default=2, ge=1, le=1000, description="Most pieces of work that run at the same time.")
-    strategy: Literal["priority-weighted", "reasoned"] = Field(
-        default="priority-weighted", description="Who chooses among what may start: the weights, or the agent with its reasons."
+    renamed: ClassVar[dict[str, str]] = {"waiting_keeps_place": "waiting_keeps_slot"}
+
+    max_concurrent_sessions: int = Field(
+        default=2, ge=1, le=1000, description="Number of slots: most pieces of work that run at the same time."
     )
-    resource_budget: ResourceBudget = Field(default_factory=ResourceBudget, description="How much of the machine may be used.")
-    waiting_keeps_place: bool = Field(
-        default=False, description="Whether work that waits for a person keeps its place; else others may have it."
+    strategy: Literal["priority-weighted", "reasoned"] = Field(
+        default="priority-weighted",
+        description="Choose the next work by weights, or let the agent choose and give its reasons.",
+    )
+    resource_budget: ResourceBudget = Field(default_factory=ResourceBudget, description="Limits on the machine's resources.")
+    waiting_keeps_slot: bool = Field(
+        default=False, description="Keep the slot of work that waits for a decision. false: other work may use it."
     )
     retries: int = Field(
-        default=2, ge=0, le=20, description="How often work whose session was lost starts again by itself, where that is safe."
+        default=2, ge=0, le=20, description="Automatic restarts of work whose session was lost, where that is safe."
     )
     failures_in_a_row: int = Field(
         default=5,
         ge=1,
         le=100,
-        description="After so many, nothing starts on a product for a while, then one trial.",
+        description="Consecutive failures after which a product is paused for a while, then tried once.",
     )
     stalled_after: Minutes = Field(
-        default=20.0, description="Minutes (or 2h) without a sign of life after which running work counts as stalled."
+        default=20.0, description="Minutes (or 2h) without activity after which running work counts as stalled."
     )
     reasoned_tokens_per_day: int = Field(
-        default=100_000, ge=0, description="Most tokens in one day (UTC) for the agent's choices, with strategy: reasoned."
+        default=100_000, ge=0, description="Limit per day (UTC) in tokens for the agent's choices, with strategy: reasoned."
     )
 
     @property
     def max_cpu_percent(self) -> float:
-        """Most CPU in use when new work starts, percent of the machine."""
+        """Highest CPU use at which work still starts, in percent of the machine."""
         return self.resource_budget.max_cpu_percent
 
     @property
     def max_memory_gb(self) -> float:
-        """Most memory of all sessions together, GiB."""
+        """Memory limit of all sessions together, in GiB."""
         return self.resource_budget.max_memory_gb
 
 
 class PathMap(Section):
-    """A folder under two names: on this machine, and inside the runtime."""
+    """One folder's paths on this machine and inside the runtime."""
 
     noun = "path"
 
-    here: Text = Field(description="The folder on this machine; absolute, from ~, or relative to this file.")
-    there: Text = Field(description="The same folder as the runtime sees it; absolute.")
+    here: Text = Field(description="Path on this machine, absolute, from ~, or relative to this file.")
+    there: Text = Field(description="Absolute path of the same folder inside the runtime.")
 
 
 class Runtime(Section):
-    """A place where products' engines run."""
+    """An environment that products' engines run in."""
 
     noun = "runtime"
     KEYS: ClassVar[dict[str, set[str]]] = {"docker": {"container", "host", "user"}, "socket": {"socket"}}
-    """Keys that only one kind takes."""
+    """Keys that are valid for one kind only."""
 
-    name: Name = Field(description="What products call it; unique.")
-    kind: Literal["docker", "socket", "local", "rehearsal"] = Field(default="docker", description="How it is reached.")
+    name: Name = Field(description="Unique name, which products refer to.")
+    kind: Literal["docker", "socket", "local", "rehearsal"] = Field(default="docker", description="Kind of connection.")
     container: Text = Field(default="overstory-runtime", description="Name of the container (docker).")
-    host: Text | None = Field(default=None, description="Docker host: unix://, tcp:// or ssh://; default DOCKER_HOST (docker).")
-    user: Text = Field(default="agent", description="The user in the container that runs the agents; never root (docker).")
+    host: Text | None = Field(
+        default=None, description="Docker host: unix://, tcp:// or ssh://. Default: DOCKER_HOST (docker)."
+    )
+    user: Text = Field(default="agent", description="User in the container that runs the agents, never root (docker).")
     socket: Text | None = Field(default=None, description="Path of the supervisor's socket (socket).")
-    paths: tuple[PathMap, ...] = Field(default=(), description="Folders that have another name inside the runtime.")
+    paths: tuple[PathMap, ...] = Field(default=(), description="Folders with a different path inside the runtime.")
 
     def inside(self, path: str, base: Path) -> str:
-        """A path of this machine as the runtime sees it; the longest matching folder of `paths` counts."""
+        """Translate a path of this machine by the longest matching folder of `paths`."""
         for mapped in sorted(self.paths, key=lambda each: len(absolute(each.here, base)), reverse=True):
             here = absolute(mapped.here, base)
             if path == here or path.startswith(here.rstrip("/") + "/"):
@@ -274,58 +285,58 @@ class Runtime(Section):
 
 
 class Schedule(Section):
-    """Work that comes back by the clock."""
+    """Recurring work."""
 
     noun = "schedule"
 
-    name: Name = Field(description="What it is called; unique.")
-    product: Text = Field(description="The product it works on.")
+    name: Name = Field(description="Unique name.")
+    product: Text = Field(description="Product to work on.")
     cron: Annotated[str, AfterValidator(crons.check)] = Field(
         description="minute hour day month weekday, such as 0 9 * * mon-fri."
     )
-    objective: str = Field(min_length=1, description="What is asked for.")
+    objective: str = Field(min_length=1, description="Objective of the work.")
     capability: Name | None = Field(
-        default=None, description="Worker to give it to (scout, marketing, …); left out: the coordinator."
+        default=None, description="Kind of agent (scout, marketing, …). Default: the product's coordinator."
     )
     timezone: Zone = Field(default="UTC", description="Time zone of cron.")
     missed: Literal["skip", "once"] = Field(
-        default="skip", description="What to do about runs missed while the fleet was down."
+        default="skip", description="Skip runs that were missed while the fleet was down, or make up for them once."
     )
-    enabled: bool = Field(default=True, description="false: kept, but not run.")
+    enabled: bool = Field(default=True, description="false: the schedule does not run.")
 
 
 class Digest(Section):
-    """What changed since the day before, said once a day where something did. It costs no tokens."""
+    """Daily report of changes, sent only if there are any. It uses no tokens."""
 
     time: Clock = Field(description="Time of day.")
     timezone: Zone = Field(default="UTC", description="Time zone of time.")
     channel: Channel | None = Field(
-        default=None, description="Where it is said; left out: on the page, in the fleet's own talk."
+        default=None, description="Channel of the report. Default: the fleet's conversation on the page."
     )
-    weekends: bool = Field(default=False, description="Whether also on Saturday and Sunday.")
+    weekends: bool = Field(default=False, description="Send it on Saturday and Sunday too.")
 
 
 class QuietHours(Section):
-    """When nobody is reminded. Gates stay open; nothing is decided by silence."""
+    """Hours without reminders. Gates stay open and never time out."""
 
-    start: Clock = Field(alias="from", description="Time of day at which quiet begins.")
-    end: Clock = Field(alias="to", description="Time of day at which it ends; may be on the next day.")
+    start: Clock = Field(alias="from", description="Start, a time of day.")
+    end: Clock = Field(alias="to", description="End, a time of day, possibly on the next day.")
     timezone: Zone = Field(default="UTC", description="Time zone of from and to.")
-    weekends: bool = Field(default=False, description="Whether Saturday and Sunday are quiet all day.")
+    weekends: bool = Field(default=False, description="Make Saturday and Sunday quiet all day.")
 
-    def over(self, when: datetime) -> datetime:
-        """The first instant from `when` on that is not quiet; a week ahead at the most."""
+    def first_allowed(self, when: datetime) -> datetime:
+        """Return the first time from `when` on that is not quiet, at most a week ahead."""
         local = when.astimezone(ZoneInfo(self.timezone))
         for _ in range(16):
-            if not self.cover(local):
+            if not self.covers(local):
                 return local.astimezone(when.tzinfo)
             ends = local.replace(hour=self.end.hour, minute=self.end.minute, second=0, microsecond=0, fold=0)
             midnight = local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0) + timedelta(days=1)
             local = ends if local < ends < midnight else min(midnight, ends + timedelta(days=1))
         return local.astimezone(when.tzinfo)
 
-    def cover(self, when: datetime) -> bool:
-        """Whether an instant (timezone-aware) lies in quiet hours."""
+    def covers(self, when: datetime) -> bool:
+        """Return True if a timezone-aware time is within quiet hours."""
         local = when.astimezone(ZoneInfo(self.timezone))
         if self.weekends and local.weekday() >= 5:
             return True
@@ -334,45 +345,47 @@ class QuietHours(Section):
 
 
 class AuditSection(Section):
-    """The journal of what happened and who did it."""
+    """Audit journal of events and the people who caused them."""
 
-    keep_days: int = Field(default=365, ge=1, le=36500, description="Days that its rows are kept; what is left still verifies.")
+    keep_days: int = Field(
+        default=365, ge=1, le=36500, description="Days to keep entries. The rest of the journal still verifies."
+    )
 
 
 class AgentLimits(Section):
-    """The Claude agent: which model, and how far it may go."""
+    """Model and limits of the Claude agent."""
 
     model: Text = Field(default="claude-sonnet-5-5", description="Model that answers people.")
-    max_steps: int = Field(default=24, ge=1, le=500, description="Most rounds of tool calls in one turn.")
-    max_tokens: int = Field(default=8192, ge=256, le=200_000, description="Most tokens of one answer.")
+    max_steps: int = Field(default=24, ge=1, le=500, description="Limit per turn in rounds of tool calls.")
+    max_tokens: int = Field(default=8192, ge=256, le=200_000, description="Limit per answer in tokens, thinking included.")
     per_day_usd: Dollars | None = Field(
-        default=None, description="Most money for the agent itself in one day (UTC), US dollars; no limit when left out."
+        default=None, description="Limit per day (UTC) for the agent itself, in US dollars. Default: none."
     )
 
 
 class RegistrySection(Section):
-    """The whole file."""
+    """The registry file."""
 
-    products: tuple[ProductSection, ...] = Field(default=(), description="The products.")
-    scheduling: Scheduling = Field(default_factory=Scheduling, description="When work starts.")
+    products: tuple[ProductSection, ...] = Field(default=(), description="Products of the fleet.")
+    scheduling: Scheduling = Field(default_factory=Scheduling, description="Limits and rules for starting work.")
     people: tuple[PersonSection, ...] = Field(
-        default=(), description="Who may speak to the fleet; left out: the holder of the web token alone."
+        default=(), description="People who may use the fleet. Default: anyone with the web token, as admin."
     )
-    approvals: ApprovalsSection = Field(default_factory=ApprovalsSection, description="Who decides gates.")
-    budget: BudgetSection = Field(default_factory=BudgetSection, description="Most money for all products together.")
-    runtimes: tuple[Runtime, ...] = Field(default=(), description="Where the engine runs; left out: found by itself.")
-    schedules: tuple[Schedule, ...] = Field(default=(), description="Work that comes back by the clock.")
-    digest: Digest | None = Field(default=None, description="What changed across all products, once a day; left out: never.")
-    quiet_hours: QuietHours | None = Field(default=None, description="When nobody is reminded.")
-    audit: AuditSection = Field(default_factory=AuditSection, description="How long the journal is kept.")
-    agent: AgentLimits = Field(default_factory=AgentLimits, description="The Claude agent and its limits.")
+    approvals: ApprovalsSection = Field(default_factory=ApprovalsSection, description="Rules for gates.")
+    budget: BudgetSection = Field(default_factory=BudgetSection, description="Budget of all products together.")
+    runtimes: tuple[Runtime, ...] = Field(default=(), description="Environments that engines run in. Default: detected.")
+    schedules: tuple[Schedule, ...] = Field(default=(), description="Recurring work.")
+    digest: Digest | None = Field(default=None, description="Daily report of changes across all products. Default: none.")
+    quiet_hours: QuietHours | None = Field(default=None, description="Hours without reminders.")
+    audit: AuditSection = Field(default_factory=AuditSection, description="Retention of the audit journal.")
+    agent: AgentLimits = Field(default_factory=AgentLimits, description="Model and limits of the Claude agent.")
 
 
 def absolute(path: str, base: Path) -> str:
-    """A path of the file made absolute: `~` is the user's folder, anything relative begins at `base`."""
-    return normpath(base / expanduser(path))  # noqa: PTH111 (the method of Path fails where nobody has a home)
+    """Make a path of the file absolute, with `~` as the user's home and relative to `base`."""
+    return normpath(base / expanduser(path))  # noqa: PTH111 (Path.expanduser raises without a home)
 
 
-def spoken(name: str) -> str:
-    """What two ways to say the same name have in common: `Product A` and `product-a` are one."""
+def normalized(name: str) -> str:
+    """Return the form in which names are compared, the same for `Product A` and `product-a`."""
     return name.strip().casefold().replace(" ", "-").replace("_", "-")

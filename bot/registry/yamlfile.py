@@ -1,8 +1,8 @@
-"""YAML that knows where everything stands: plain values, the place of each, and every problem of the file.
+"""YAML with the position of every value and a list of all problems.
 
-Scalars are read as text (`None` where nothing is written): what they mean is decided by the model that validates them, so that
-a Discord id of eighteen digits stays as typed, `22:00` is a time and `no` may be a name. Anchors, aliases and merge keys
-work; tags, keys that are not words, a second document and aliases that multiply without bound are problems.
+Scalars are read as text (`None` if empty), and the validating model decides what they mean. So a Discord id of eighteen digits
+stays as typed, `22:00` is a time, and `no` may be a name. Anchors, aliases and merge keys work. Tags, keys that are not words,
+a second document and exponentially expanding aliases are problems.
 """
 
 import re
@@ -16,11 +16,11 @@ import yaml
 from bot.domain.errors import Problem
 
 MAX_CHARACTERS = 4 * 1024 * 1024
-"""Longest file that is read, in characters."""
+"""Size limit of a file, in characters."""
 MAX_DEPTH = 32
-"""Deepest nesting, counted after aliases are followed."""
+"""Limit on nesting, counted with aliases expanded."""
 MAX_VALUES = 200_000
-"""Most values, counted after aliases are followed (`a: [*b, *b]` counts b twice)."""
+"""Limit on the number of values, counted with aliases expanded."""
 
 Path = tuple[str | int, ...]
 """Keys and indices from the top of the file to a value."""
@@ -33,14 +33,14 @@ _LINE_END = re.compile(r"\r\n|\r|\n")
 
 @dataclass(slots=True)
 class _Node:
-    """A value with the character at which it starts. `children` of a mapping are key, value, key, value …"""
+    """A value with its start as a character index. Children of a mapping alternate keys and values."""
 
     index: int
     kind: str
     """`scalar`, `list` or `mapping`."""
     text: str | None = None
     plain: bool = False
-    """Whether it is written without quotes."""
+    """True if it is written without quotes."""
     children: "list[_Node]" = field(default_factory=list)
 
     def pairs(self) -> "Iterator[tuple[_Node, _Node]]":
@@ -48,7 +48,7 @@ class _Node:
 
 
 class _Broken(Exception):
-    """The text cannot be read any further."""
+    """A problem that makes the rest of the text unreadable."""
 
     def __init__(self, index: int, message: str) -> None:
         super().__init__(message)
@@ -58,7 +58,7 @@ class _Broken(Exception):
 
 @dataclass(slots=True)
 class Document:
-    """What a file says: `value` in dicts, lists and text, the places of its parts, and the problems found so far."""
+    """A parsed file as dicts, lists and text in `value`, with all positions and the problems so far."""
 
     file: str
     text: str
@@ -69,11 +69,11 @@ class Document:
     _lines: list[int] = field(default_factory=list)
 
     def problem(self, path: Path, message: str, *, key: bool = False) -> None:
-        """Note a problem at the value of `path` (at its key, with `key`), or at its nearest parent that is in the file."""
+        """Add a problem at the value of `path` (or at its `key`), or at the nearest parent in the file."""
         self.note(self._index(path, key), message)
 
     def at(self, path: Path) -> Any:
-        """The value at `path`, None where there is none."""
+        """Return the value at `path`, or None."""
         value = self.value
         for part in path:
             if isinstance(value, dict):
@@ -85,16 +85,16 @@ class Document:
         return value
 
     def find(self, path: Path, text: str) -> Path:
-        """The path of `text` in the list at `path`, or `path` itself."""
+        """Return the path of `text` in the list at `path`, or `path` itself."""
         items = self.at(path)
         return (*path, items.index(text)) if isinstance(items, list) and text in items else path
 
     def line(self, path: Path) -> int:
-        """The 1-based line of the value at `path`."""
-        return self.place(self._index(path, False))[0]
+        """Return the line (1-based) of the value at `path`."""
+        return self.position(self._index(path, False))[0]
 
     def sorted_problems(self) -> list[Problem]:
-        """The problems in the order of the file, each said once."""
+        """Return the problems in the order of the file, without duplicates."""
         return sorted(set(self.problems), key=lambda problem: (problem.line, problem.column, problem.message))
 
     def _index(self, path: Path, key: bool) -> int:
@@ -105,8 +105,8 @@ class Document:
             path = path[:-1]
         return self.values.get((), 0)
 
-    def place(self, index: int) -> tuple[int, int]:
-        """The 1-based line and column of a character."""
+    def position(self, index: int) -> tuple[int, int]:
+        """Return the line and column (1-based) of a character."""
         if not self._lines:
             self._lines = [0, *(match.end() for match in _LINE_END.finditer(self.text))]
         index = min(index, len(self.text))
@@ -114,13 +114,13 @@ class Document:
         return line, index - self._lines[line - 1] + 1
 
     def note(self, index: int, message: str) -> None:
-        """Note a problem at a character."""
-        line, column = self.place(index)
+        """Add a problem at a character."""
+        line, column = self.position(index)
         self.problems.append(Problem(self.file, line, column, message))
 
 
 def read(text: str, file: str) -> Document:
-    """Read `text`; `file` is how problems name it. Never raises for what the text says."""
+    """Parse `text`, with problems naming it `file`. Never raises on invalid text."""
     document = Document(file, text.removeprefix("\ufeff"))
     try:
         _check_characters(document.text)
@@ -137,17 +137,17 @@ def _check_characters(text: str) -> None:
         raise _Broken(0, f"The file is longer than {MAX_CHARACTERS:,} characters.")
     bad = yaml.reader.Reader.NON_PRINTABLE.search(text)
     if bad:
-        raise _Broken(bad.start(), f"U+{ord(bad.group()):04X} is a character that YAML does not allow. Remove it.")
+        raise _Broken(bad.start(), f"YAML does not allow the character U+{ord(bad.group()):04X}. Remove it.")
 
 
 def _compose(document: Document) -> _Node | None:
-    """The text as nodes, without recursion; an alias is the very node that it stands for. None for an empty text."""
+    """Compose the text into nodes without recursion, an alias being the same node. None if empty."""
     top = _Node(0, "list")
     open_nodes = [top]
     anchors: dict[str, _Node] = {}
     for event in _events(document.text):
         if isinstance(event, yaml.DocumentStartEvent) and top.children:
-            raise _Broken(_start(event), "A second YAML document starts here; one file is one document. Remove the ---.")
+            raise _Broken(_start(event), "A second YAML document starts here. Remove the ---.")
         if isinstance(event, yaml.CollectionEndEvent):
             open_nodes.pop()
         elif isinstance(event, yaml.AliasEvent):
@@ -165,7 +165,7 @@ def _compose(document: Document) -> _Node | None:
 
 def _check_depth(node: _Node, depth: int) -> None:
     if depth > MAX_DEPTH:
-        raise _Broken(node.index, f"Nested deeper than {MAX_DEPTH} levels.")
+        raise _Broken(node.index, f"Nesting is deeper than {MAX_DEPTH} levels.")
 
 
 def _start(event: Any) -> int:
@@ -182,21 +182,21 @@ def _events(text: str) -> Iterator[Any]:
 
 
 def _syntax(text: str, index: int, error: yaml.MarkedYAMLError) -> str:
-    """Say what a YAML error is most likely to be."""
+    """Return the most likely cause of a YAML error."""
     line = text[text.rfind("\n", 0, index) + 1 :].split("\n", 1)[0]
     indent = line[: len(line) - len(line.lstrip())]
     if "\t" in indent or "tab" in (error.problem or ""):
-        return "A tab is used for indentation. YAML takes spaces only."
+        return "The indentation contains a tab. Use spaces only."
     if "mapping values are not allowed" in (error.problem or ""):
-        return "A second colon: quote the value, or start a new line for the next key."
+        return "Unexpected colon. Quote the value, or start a new line for the next key."
     where = f" ({error.context})" if error.context else ""
-    return f"This is not YAML: {error.problem or error.context}{where}. Check quotes, brackets and indentation."
+    return f"Invalid YAML: {error.problem or error.context}{where}. Check quotes, brackets and indentation."
 
 
 def _node(event: Any, document: Document) -> _Node:
     index = _start(event)
     if event.tag and event.tag != "!" and event.tag not in _PLAIN_TAGS:
-        document.note(index, "Tags (words that start with !) are not used here. Remove it, or quote the value.")
+        document.note(index, "Tags (words that start with !) are not supported. Remove it, or quote the value.")
     if isinstance(event, yaml.MappingStartEvent):
         return _Node(index, "mapping")
     if isinstance(event, yaml.SequenceStartEvent):
@@ -208,14 +208,14 @@ def _node(event: Any, document: Document) -> _Node:
 def _alias(event: Any, anchors: dict[str, _Node], open_nodes: list[_Node]) -> _Node:
     node = anchors.get(event.anchor)
     if node is None:
-        raise _Broken(_start(event), f"*{event.anchor} stands for nothing: no &{event.anchor} comes before it.")
+        raise _Broken(_start(event), f"*{event.anchor} is not defined. Add &{event.anchor} before it.")
     if any(node is parent for parent in open_nodes):
-        raise _Broken(_start(event), f"*{event.anchor} stands inside of what it stands for.")
+        raise _Broken(_start(event), f"*{event.anchor} contains itself.")
     return node
 
 
 class _Reader:
-    """Turns nodes into values, and notes where each stands."""
+    """Converts nodes to values and records their positions."""
 
     def __init__(self, document: Document) -> None:
         self.document = document
@@ -224,7 +224,7 @@ class _Reader:
     def read(self, node: _Node, path: Path) -> Any:
         self.count += 1
         if self.count > MAX_VALUES:
-            raise _Broken(node.index, f"The file comes to more than {MAX_VALUES:,} values once its aliases are followed.")
+            raise _Broken(node.index, f"The file has more than {MAX_VALUES:,} values once its aliases are expanded.")
         _check_depth(node, len(path))
         self.document.values.setdefault(path, node.index)
         if node.kind == "scalar":
@@ -244,10 +244,10 @@ class _Reader:
             if _is_merge(key):
                 continue
             if not key.text or not key.text.isprintable():
-                self.document.note(key.index, "A key must be a word.")
+                self.document.note(key.index, "A key must be text on one line.")
             elif key.text in first:
-                line = self.document.place(first[key.text])[0]
-                self.document.note(key.index, f"{key.text} stands here a second time; the first is in line {line}.")
+                line = self.document.position(first[key.text])[0]
+                self.document.note(key.index, f"{key.text} is repeated. The first is in line {line}.")
             else:
                 first[key.text] = key.index
                 self._entry(key.text, key, value, path, result)
@@ -260,7 +260,7 @@ class _Reader:
     def _merge(self, source: _Node, path: Path, result: dict[str, Any]) -> None:
         for mapping in source.children if source.kind == "list" else [source]:
             if mapping.kind != "mapping":
-                self.document.note(mapping.index, "<< takes a mapping, or a list of them.")
+                self.document.note(mapping.index, "<< must be a mapping or a list of mappings.")
                 continue
             for key, value in mapping.pairs():
                 if key.text and key.text.isprintable() and key.text not in result and not _is_merge(key):

@@ -1,7 +1,7 @@
-"""Validates what a YAML file says by a pydantic model: every problem at its place, in words, with the nearest right word.
+"""Validation of a YAML document by a pydantic model, with a position, a message and a suggestion for each problem.
 
-What is wrong is taken out and the rest validated again, so that checks that look across sections still see all that is
-right: one reading of the file finds everything there is to mend.
+Invalid values are removed and the rest is validated again, so that later checks across sections still see all valid values
+and one load reports every problem.
 """
 
 from collections.abc import Callable
@@ -14,22 +14,24 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from bot.registry.yamlfile import Document, Path
 
 _AT = "\0at"
-"""The key under which a mapping carries its place to the model; no key of a file can be this."""
+"""Key that carries the path of a mapping to the model. No key of a file can contain it."""
 
 
 class Section(BaseModel):
-    """Base of every mapping of the file: frozen, unknown keys are a problem, and it knows its own place."""
+    """Base of every mapping of the file, frozen, without unknown keys, and aware of its path."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, str_strip_whitespace=True)
     noun: ClassVar[str] = ""
-    """What one entry of a list of these is called: `product`; empty for a section that stands once."""
+    """Name of one entry in a list of these, such as `product`, empty for a section that is not in a list."""
+    renamed: ClassVar[dict[str, str]] = {}
+    """Current names of keys that were renamed. Files with the former names still load."""
 
     at: Path = Field(default=(), alias="\0at", repr=False, exclude=True)
-    """Keys and indices that lead to it from the top of the file."""
+    """Path from the top of the file."""
 
     @classmethod
     def keys(cls) -> dict[str, Any]:
-        """Its keys as written in the file, and their fields."""
+        """Return the keys as written in the file, with their fields."""
         return {info.alias or name: info for name, info in cls.model_fields.items() if name != "at"}
 
 
@@ -37,9 +39,10 @@ SectionT = TypeVar("SectionT", bound=Section)
 
 
 def validate(model: type[SectionT], document: Document) -> SectionT:
-    """The document as `model`, without what is wrong; every wrong thing is a problem of the document."""
+    """Return the valid part of the document as `model`, and add every problem to the document."""
     if document.value is not None and not isinstance(document.value, dict):
         document.problem((), f"The file must be a mapping (key: value), not {_found(document.value)}.")
+    _rename(model, document, document.value, ())
     value = _placed(document.value, ()) if isinstance(document.value, dict) else {}
     while True:
         try:
@@ -53,14 +56,14 @@ def validate(model: type[SectionT], document: Document) -> SectionT:
 
 @lru_cache(maxsize=4096)
 def suggestion(word: str, known: tuple[str, ...], otherwise: str = "") -> str:
-    """` Did you mean …?` for the nearest of the known words, else `otherwise`."""
+    """Return ` Did you mean …?` with the most similar known word, else `otherwise`."""
     lower = {name.casefold(): name for name in known}
     near = get_close_matches(word.casefold()[:80], lower, n=1, cutoff=0.6)
     return f" Did you mean {lower[near[0]]}?" if near else otherwise
 
 
 def label(document: Document, model: type[Section], path: Path) -> tuple[str, str]:
-    """How messages name a path: of which entry (`product-c: `, or nothing), and what in it (`approvals.required`)."""
+    """Return the entry that a path belongs to (`product-c: ` or nothing) and the keys inside (`approvals.required`)."""
     for depth, part in enumerate(path):
         if isinstance(part, int):
             section = _model_at(model, path[: depth + 1])
@@ -80,8 +83,25 @@ def _entry_name(document: Document, path: Path, section: type[Section]) -> str:
     return name if isinstance(name, str) and name else f"{section.noun} {int(path[-1]) + 1}"
 
 
+def _rename(model: type[Section], document: Document, value: Any, path: Path) -> None:
+    """Replace former key names by the current ones, in the document's values and positions."""
+    if isinstance(value, list):
+        for index, item in enumerate(value):
+            _rename(model, document, item, (*path, index))
+    if not isinstance(value, dict):
+        return
+    section = _model_at(model, path)
+    for former, current in section.renamed.items() if section else ():
+        if former in value and current not in value:
+            value[current] = value.pop(former)
+            for positions in (document.keys, document.values):
+                positions[(*path, current)] = positions[(*path, former)]
+    for key, item in value.items():
+        _rename(model, document, item, (*path, key))
+
+
 def _placed(value: Any, path: Path) -> Any:
-    """A copy in which every mapping carries its place; an empty section at the top counts as left out."""
+    """Return a copy in which every mapping carries its path, without empty sections at the top."""
     if isinstance(value, dict):
         kept = {key: item for key, item in value.items() if path or item is not None}
         return {**{key: _placed(item, (*path, key)) for key, item in kept.items()}, _AT: path}
@@ -91,7 +111,7 @@ def _placed(value: Any, path: Path) -> Any:
 
 
 def _origin(value: Any, loc: Path) -> Path:
-    """Where in the file the value stands that is now at `loc`."""
+    """Return the path in the file of the value that is now at `loc`."""
     path: Path = ()
     for part in loc:
         if isinstance(value, dict):
@@ -125,7 +145,7 @@ def _report(model: type[Section], document: Document, path: Path, error: Any) ->
     elif kind == "value_error":
         document.problem(path, f"{subject}: {error['ctx']['error']}")
     elif kind != "missing":
-        says = _WORDS[kind](error.get("ctx", {}), error["input"]) if kind in _WORDS else f"is not right: {error['msg']}"
+        says = _WORDS[kind](error.get("ctx", {}), error["input"]) if kind in _WORDS else f"is invalid: {error['msg']}"
         text = f"{subject} {says}"
         document.problem(path, text if text.endswith("?") else f"{text}.")
     elif not isinstance(given := document.at(path[:-1]), dict) or key not in given:
@@ -136,11 +156,11 @@ def _unknown(model: type[Section], document: Document, path: Path, key: str) -> 
     section = _model_at(model, path[:-1]) or model
     owner = f"a {section.noun}" if section.noun else label(document, model, path[:-1])[1]
     known = tuple(section.keys())
-    return f"{key[:60]} is not a key of {owner or 'this file'}." + suggestion(key, known, f" Its keys: {', '.join(known)}.")
+    return f"{key[:60]} is not a key of {owner or 'this file'}." + suggestion(key, known, f" Known keys: {', '.join(known)}.")
 
 
 def _model_at(model: type[Section], path: Path) -> type[Section] | None:
-    """The section at a path, None where there is a plain value."""
+    """Return the section at a path, or None for a plain value."""
     here: type[Section] | None = model
     for part in path:
         if isinstance(part, str) and here is not None:
@@ -195,4 +215,4 @@ _WORDS: dict[str, _Says] = {
     "less_than": _must("less than {lt:g}"),
     "less_than_equal": _must("{le:g} or less"),
 }
-"""How each kind of pydantic error is said to a person."""
+"""Message for each type of pydantic error."""

@@ -62,7 +62,7 @@ def products(fleet: "Fleet") -> Mapping[str, Product]:
 def holding(fleet: "Fleet") -> list[Work]:
     """All work that has a place now: what stands still with its product leaves it to others."""
     known, standing = fleet.products, halted(fleet)
-    states = (*HOLDING, WorkState.WAITING) if fleet.registry.scheduling.waiting_keeps_place else HOLDING
+    states = (*HOLDING, WorkState.WAITING) if fleet.registry.scheduling.waiting_keeps_slot else HOLDING
     return [work for work in fleet.store.work.open(states=states) if work.product in known and work.product not in standing]
 
 
@@ -248,7 +248,7 @@ def holds(fleet: "Fleet", places: Mapping[str, int]) -> dict[str, Hold]:
             found[name] = Hold("unheard", f"{name} is being looked at, its runtime has just come up")
         elif snapshot and snapshot.paused:
             found[name] = Hold("paused", f"{name} is paused in its runtime; /fleet resume {name}")
-        elif product.approvals.hold and name in waiting:
+        elif product.approvals.hold_new_work and name in waiting:
             found[name] = Hold("gates", f"{name} is held while a gate is open")
         elif hold := _failing(fleet, name, places.get(name, 0)):
             found[name] = hold

@@ -81,7 +81,7 @@ def of_open_work(fleet: "Fleet", work: Work, made: Admission | None, wait: forec
     if work.state is WorkState.QUEUED:
         return f"{name} starts at the next look: there is room."
     if work.state is WorkState.WAITING:
-        place = "keeps its place" if fleet.registry.scheduling.waiting_keeps_place else "has given its place to others"
+        place = "keeps its place" if fleet.registry.scheduling.waiting_keeps_slot else "has given its place to others"
         return f"{name} {work.reason or 'waits for a person'}; it {place}."
     started = next((each for each in fleet.store.admissions.of(work.id) if each.verdict != "wait"), None)
     why = f": {started.reason}, {started.chosen or 'there was room'}" if started else ""

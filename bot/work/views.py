@@ -36,7 +36,7 @@ def _gate_json(waiting: Waiting, fleet: "Fleet", deciders: Deciders, asked: tupl
     """`asked`: by whom the work was asked for that it is about, and what. `cost_usd_today` is the product's."""
     gate, (asked_by, objective) = waiting.gate, asked
     registry, snapshot = fleet.registry, fleet.snapshots.get(gate.product)
-    product, loud = registry.by_name.get(gate.product), registry.loud
+    product, loud = registry.by_name.get(gate.product), registry.after_quiet_hours
     rules = product.approvals if product else registry.approvals
     may_decide, needs = deciders.of(gate)
     end = now if gate.state is GateState.OPEN else gate.updated_at

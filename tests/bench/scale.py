@@ -103,7 +103,7 @@ async def _step(place: Path) -> Figure:
 async def _inbox(place: Path) -> list[Figure]:
     """Over HTTP; the gates' products have no folder, which is nothing to the inbox."""
     paths = {name: str(place / name) for name in _paths(PRODUCTS)}
-    registry = write_registry(place / "products.yaml", paths, approvals={"hold": True})
+    registry = write_registry(place / "products.yaml", paths, approvals={"hold_new_work": True})
     fleet = Coordinator(place, registry, {"FLEET_ENGINE": "rehearsal"})
     store = Store(fleet.state / "fleet.db")
     try:

@@ -13,7 +13,7 @@ NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 PRODUCTS = {
     "plain": Product("plain", "/plain"),
     "dear": Product("dear", "/dear", priority="critical"),
-    "held": Product("held", "/held", approvals=Approvals(hold=True)),
+    "held": Product("held", "/held", approvals=Approvals(hold_new_work=True)),
     "poor": Product("poor", "/poor", priority="low"),
 }
 QUEUED = {"held": ["w8", "w9"], "dear": ["w7"]}

@@ -67,7 +67,7 @@ def test_backups_are_asked_once_and_only_while_it_is_open() -> None:
     ids=["loud", "evening", "night", "weekend", "weekend in which the clocks change"],
 )
 def test_what_falls_into_quiet_hours_comes_when_they_end(when: str, loud: str) -> None:
-    assert NIGHT.over(datetime.fromisoformat(when)) == datetime.fromisoformat(loud)
+    assert NIGHT.first_allowed(datetime.fromisoformat(when)) == datetime.fromisoformat(loud)
 
 
 @given(
@@ -84,10 +84,10 @@ def test_quiet_hours_always_end_and_never_before_they_began(
     if text["from"] == text["to"]:
         return
     quiet, at = QuietHours.model_validate(text), when.replace(tzinfo=UTC)
-    over = quiet.over(at)
-    assert not quiet.cover(over)
+    over = quiet.first_allowed(at)
+    assert not quiet.covers(over)
     assert at <= over <= at + timedelta(days=5)
-    assert quiet.cover(at) is (over != at)
+    assert quiet.covers(at) is (over != at)
 
 
 @pytest.fixture

@@ -82,7 +82,7 @@ async def test_work_that_waits_for_a_person_gives_its_place_away_and_needs_one_t
 
 
 async def test_a_registry_may_let_waiting_work_keep_its_place(tmp_path: Path) -> None:
-    async with Bed(tmp_path, REGISTRY.replace("retries: 0", "waiting_keeps_place: true")) as bed:
+    async with Bed(tmp_path, REGISTRY.replace("retries: 0", "waiting_keeps_slot: true")) as bed:
         for product in ("product-a", "product-b", "product-c"):
             await spawn(bed, product)
         await plan(bed, "w1")
