@@ -60,15 +60,15 @@ def code(page: Path) -> Iterator[tuple[str, str]]:
 # -- the reference is complete ---------------------------------------------------------------------------------------------
 
 
-def test_the_tables_are_as_the_code_makes_them() -> None:
+def test_generated_tables_are_current() -> None:
     assert filled(PAGE) == PAGE, "write them anew: python -m tests.docs_tables"
 
 
-def test_every_table_that_is_made_stands_in_the_page_once() -> None:
+def test_every_generated_table_appears_once() -> None:
     assert sorted(name for _, name, _ in BLOCK.findall(PAGE)) == sorted(made())
 
 
-def test_every_section_of_the_registry_is_described() -> None:
+def test_every_registry_section_is_described() -> None:
     def below(section: type[Section]) -> set[type[Section]]:
         inner = {each for info in section.keys().values() for each in _sections_in(info.annotation)}
         return {section}.union(*map(below, inner))
@@ -76,12 +76,12 @@ def test_every_section_of_the_registry_is_described() -> None:
     assert below(SECTIONS["registry"]) == set(SECTIONS.values())
 
 
-def test_every_key_of_the_registry_has_an_example() -> None:
+def test_every_registry_key_has_an_example() -> None:
     written = {key for block in _registries(REFERENCE) for key in _keys(yaml.safe_load(block))}
     assert written >= KEYS
 
 
-def test_the_terminals_own_commands_are_described(capsys: pytest.CaptureFixture[str]) -> None:
+def test_terminal_commands_are_described(capsys: pytest.CaptureFixture[str]) -> None:
     described = {name.split()[1] for name in names("The terminal's own") if name.startswith("fleet ")}
     assert described == set(main.BASE)
     options = set()
@@ -110,7 +110,7 @@ def test_states_are_described() -> None:
     assert set(re.findall(r"^\| `(\w+)` \| (?:look|also)", PAGE, re.MULTILINE)) == {str(role) for role in Role}
 
 
-def test_what_the_websocket_sends_is_described() -> None:
+def test_websocket_messages_are_described() -> None:
     said = set()
     for node in sources("bot/chat/web"):
         if isinstance(node, ast.Dict):
@@ -150,7 +150,7 @@ async def test_shapes_are_described(tmp_path: Path) -> None:
     assert table == {name: set(shape) for name, shape in shapes.items()}
 
 
-def test_every_check_of_the_doctor_is_described() -> None:
+def test_every_doctor_check_is_described() -> None:
     found = set()
     for path in (ROOT / "bot/doctor").glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -159,7 +159,7 @@ def test_every_check_of_the_doctor_is_described() -> None:
     assert names("Doctor") == found
 
 
-def test_the_rehearsals_words_and_variables_are_described() -> None:
+def test_rehearsal_words_and_variables_are_described() -> None:
     theirs = (ROOT / "containers/rehearsal/README.md").read_text()
     words = re.search(r"\(complex\|[a-z|]+\)", (ROOT / "bot/rehearsal/objective.py").read_text())
     assert words
@@ -171,12 +171,12 @@ def test_the_rehearsals_words_and_variables_are_described() -> None:
         assert set(re.findall(r"^\| `(REHEARSAL_\w+)`", page, re.MULTILINE)) == read
 
 
-def test_the_files_of_the_state_folder_are_the_ones_that_are_written() -> None:
+def test_state_folder_files_match_the_code() -> None:
     written = {name for node in sources("bot") for name in _strings(node)}
     assert {name.rstrip("/") for name in names("Files")} <= written
 
 
-def test_keys_said_to_have_no_effect_are_used_by_nothing() -> None:
+def test_keys_without_effect_are_unused() -> None:
     """Who makes one of them work takes it off the list."""
     used = {
         node.attr
@@ -193,7 +193,7 @@ def test_keys_said_to_have_no_effect_are_used_by_nothing() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_links_lead_somewhere(page: Path) -> None:
+def test_links_resolve(page: Path) -> None:
     broken = []
     for target in re.findall(r"\]\(([^)\s]+)\)", FENCE.sub("", page.read_text())):
         if re.match(r"[a-z]+:", target):
@@ -206,7 +206,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", OURS, ids=lambda page: page.name)
-def test_commands_can_be_typed(page: Path) -> None:
+def test_commands_in_docs_are_valid(page: Path) -> None:
     for words in _commands(page):
         if words == ["--version"]:
             continue
@@ -217,12 +217,12 @@ def test_commands_can_be_typed(page: Path) -> None:
             catalogue.parse(words, SKILLS, products=PRODUCTS)
 
 
-def test_there_are_commands_to_check() -> None:
+def test_docs_contain_commands() -> None:
     assert sum(len(list(_commands(page))) for page in OURS) > 40
 
 
 @pytest.mark.parametrize("page", [page for page in OURS if "```yaml" in page.read_text()], ids=lambda page: page.name)
-def test_registries_load(page: Path) -> None:
+def test_registries_in_docs_load(page: Path) -> None:
     for block in _registries(page):
         given = yaml.safe_load(block)
         if "products" not in given:
@@ -257,7 +257,7 @@ def test_variables_exist(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_targets_and_routes_exist(page: Path) -> None:
+def test_make_targets_and_routes_exist(page: Path) -> None:
     known = {name for name, _ in targets()}
     for language, text in code(page):
         if language in {"", "bash", "sh", "console"}:
@@ -272,20 +272,20 @@ def test_targets_and_routes_exist(page: Path) -> None:
 # -- the other pages -------------------------------------------------------------------------------------------------------
 
 
-def test_the_changelog_begins_with_this_version() -> None:
+def test_changelog_starts_with_the_current_version() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     versions = re.findall(r"^## (\d+\.\d+\.\d+)", (ROOT / "docs/changelog.md").read_text(), re.MULTILINE)
     assert versions[:1] == [project["version"]]
 
 
-def test_every_dependency_has_its_reason() -> None:
+def test_every_dependency_has_a_reason() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted = {re.split(r"[<>=\[]", each)[0] for each in project["dependencies"]}
     concepts = (ROOT / "docs/concepts.md").read_text().partition("## Why each dependency")[2].partition("\n## ")[0]
     assert set(re.findall(r"^\| ([\w.-]+) \| (?!for)", concepts, re.MULTILINE)) - {"---"} == wanted
 
 
-def test_the_picture_of_the_layers_is_the_contract() -> None:
+def test_layer_picture_matches_the_import_contract() -> None:
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
     layers = next(each["layers"] for each in contracts if each["type"] == "layers")
     picture = (ROOT / "docs/concepts.md").read_text().partition("## The layers")[2].split("```")[1]
@@ -293,13 +293,13 @@ def test_the_picture_of_the_layers_is_the_contract() -> None:
     assert drawn == [{name.strip().removeprefix("bot.") for name in re.split("[:|]", layer)} for layer in layers]
 
 
-def test_the_concepts_name_every_state() -> None:
+def test_concepts_name_every_state() -> None:
     concepts = (ROOT / "docs/concepts.md").read_text()
     for states in (WorkState, GateState, GateKind):
         assert ", ".join(f"`{each}`" for each in states) in concepts or ", ".join(states) in concepts
 
 
-async def test_the_example_skill_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_example_skill_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     example = next(text for language, text in code(ROOT / "docs/write-a-skill.md") if language == "python")
     package = tmp_path / "example_skills"
     package.mkdir()

@@ -34,7 +34,7 @@ class ModelContract(ABC):
     @abstractmethod
     def scripted(self) -> Scripted: ...
 
-    async def test_text_streams_and_then_is_whole(self, scripted: Scripted) -> None:
+    async def test_text_streams_and_completes(self, scripted: Scripted) -> None:
         model = await scripted([say("All four products are idle.")])
         first, *pieces, last = await heard(model, ask("hello"))
         assert isinstance(first, Begun)
@@ -44,7 +44,7 @@ class ModelContract(ABC):
         assert last.content == [{"type": "text", "text": "All four products are idle."}]
         assert last.stop_reason == "end_turn"
 
-    async def test_tool_calls_come_whole_with_ids_of_their_own(self, scripted: Scripted) -> None:
+    async def test_tool_calls_arrive_complete_with_unique_ids(self, scripted: Scripted) -> None:
         model = await scripted(
             [calls(Call("status"), Call("spawn", {"product": "a", "list": [1, {"b": None}]}), text="Let me see.")]
         )
@@ -58,7 +58,7 @@ class ModelContract(ABC):
         ]
         assert len({block["id"] for block in used}) == 2
 
-    async def test_a_conversation_goes_on_after_results(self, scripted: Scripted) -> None:
+    async def test_conversation_continues_after_tool_results(self, scripted: Scripted) -> None:
         model = await scripted([call("status"), say("Idle.")])
         request = ask("status?")
         asked = (await heard(model, request))[-1]
@@ -73,7 +73,7 @@ class ModelContract(ABC):
         assert isinstance(answered, Finished)
         assert answered.content[-1]["text"] == "Idle."
 
-    async def test_what_it_took_is_said(self, scripted: Scripted) -> None:
+    async def test_usage_is_reported(self, scripted: Scripted) -> None:
         model = await scripted([say("Fine.")])
         events = await heard(model, ask("hello"))
         begun, last = events[0], events[-1]
@@ -84,7 +84,7 @@ class ModelContract(ABC):
         assert 0 < begun.cost_usd < last.cost_usd
         assert last.model
 
-    async def test_an_answer_that_breaks_off_begins_again_once(self, scripted: Scripted) -> None:
+    async def test_interrupted_answer_is_retried_once(self, scripted: Scripted) -> None:
         model = await scripted([say("One two three four five six seven", cut=5), say("One two three four five six seven")])
         events = await heard(model, ask("count"))
         begins = [index for index, event in enumerate(events) if isinstance(event, Begun)]
@@ -94,7 +94,7 @@ class ModelContract(ABC):
         assert "".join(after) == "One two three four five six seven"
 
     @pytest.mark.parametrize(("status", "code"), [(401, "auth"), (413, "too_large"), (400, "bad_request")])
-    async def test_failures_are_typed_and_in_words(self, scripted: Scripted, status: int, code: str) -> None:
+    async def test_failures_have_a_code_and_a_message(self, scripted: Scripted, status: int, code: str) -> None:
         model = await scripted([fail(status)])
         with pytest.raises(ModelError) as caught:
             await heard(model, ask("hello"))
@@ -102,7 +102,7 @@ class ModelContract(ABC):
         assert caught.value.code in MODEL_ERRORS
         assert caught.value.message.startswith(("Claude", "This conversation"))
 
-    async def test_stopping_in_the_middle_leaves_it_usable(self, scripted: Scripted) -> None:
+    async def test_model_is_usable_after_a_stop(self, scripted: Scripted) -> None:
         model = await scripted([say("A long answer that nobody waits for"), say("Short.")])
         async for event in model.stream(ask("talk")):
             if isinstance(event, TextDelta):
@@ -111,7 +111,7 @@ class ModelContract(ABC):
         assert isinstance(last, Finished)
         assert last.content[-1]["text"] == "Short."
 
-    async def test_unusual_ends_are_told_apart(self, scripted: Scripted) -> None:
+    async def test_stop_reasons_are_distinguished(self, scripted: Scripted) -> None:
         model = await scripted([say("I can", stop="max_tokens"), say("I", stop="refusal")])
         ends = [(await heard(model, ask("go")))[-1] for _ in range(2)]
         assert [end.stop_reason for end in ends if isinstance(end, Finished)] == ["max_tokens", "refusal"]

@@ -105,7 +105,7 @@ async def everywhere(tmp_path: Path) -> AsyncIterator[Everywhere]:
             yield everywhere
 
 
-async def test_a_gate_that_is_decided_anywhere_is_decided_everywhere(everywhere: Everywhere) -> None:
+async def test_decision_on_any_surface_shows_on_all_surfaces(everywhere: Everywhere) -> None:
     await everywhere.start()
 
     gate = await everywhere.plan(1)

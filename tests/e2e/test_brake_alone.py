@@ -8,7 +8,7 @@ from typing import Any
 from tests.process import ROOT, Process
 
 
-def test_a_shell_halts_what_runs_while_no_coordinator_does(tmp_path: Path) -> None:
+def test_brake_works_from_a_shell_without_a_running_fleet(tmp_path: Path) -> None:
     with Process(tmp_path, REHEARSAL_SECONDS="60") as fleet:
         fleet.start()
         fleet.say("/fleet spawn product-a mend the failing test")

@@ -6,7 +6,7 @@ from typing import Any
 from tests.process import Process
 
 
-def test_what_overspends_is_paused_and_goes_on_after_a_yes_although_the_coordinator_is_killed(tmp_path: Path) -> None:
+def test_overspending_work_is_paused_and_resumes_after_approval_despite_kills(tmp_path: Path) -> None:
     with Process(tmp_path, REHEARSAL_SECONDS="40") as fleet:
         fleet.products.write_text(fleet.products.read_text() + "\nbudget: {per_day_usd: 2}\n")
         fleet.start()
@@ -32,7 +32,7 @@ def test_what_overspends_is_paused_and_goes_on_after_a_yes_although_the_coordina
         assert len(fleet.work()) == 1
 
 
-def test_what_is_spent_beyond_a_limit_is_what_is_spent_between_two_looks(tmp_path: Path) -> None:
+def test_overspend_is_bounded_by_the_polling_interval(tmp_path: Path) -> None:
     with Process(tmp_path, REHEARSAL_SECONDS="40") as fleet:
         fleet.products.write_text(fleet.products.read_text() + "\nbudget: {per_day_usd: 50}\n")
         fleet.start()

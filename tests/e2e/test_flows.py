@@ -11,7 +11,7 @@ from tests.e2e.fleets import Fleet
 PRODUCTS = ["product-a", "product-b", "product-c", "product-d"]
 
 
-def test_the_page_and_the_gateway_answer(fleet: Fleet) -> None:
+def test_page_and_gateway_answer(fleet: Fleet) -> None:
     for port in ("FLEET_WEB_PORT", "FLEET_GATEWAY_PORT"):
         assert fleet.request("GET", "/healthz", port=port).status == 200
         page = fleet.request("GET", "/", port=port)
@@ -19,7 +19,7 @@ def test_the_page_and_the_gateway_answer(fleet: Fleet) -> None:
         assert "<!doctype html>" in page.body.lower()
 
 
-def test_the_bridge_reaches_the_engine_in_the_container(fleet: Fleet) -> None:
+def test_engine_in_the_container_is_reachable(fleet: Fleet) -> None:
     assert "rehearsal" in fleet.get("/readyz")["parts"]["engine"]["why"]
     products = {each["name"]: each for each in fleet.get("/api/status")["products"]}
     assert sorted(products) == PRODUCTS
@@ -37,7 +37,7 @@ def test_status_in_plain_words_is_one_aggregated_answer(fleet: Fleet) -> None:
     assert [name for name in PRODUCTS if name not in said] == []
 
 
-def test_a_scout_is_spawned_and_reports_what_it_found(fleet: Fleet) -> None:
+def test_scout_is_spawned_and_reports(fleet: Fleet) -> None:
     assert "The scout is on its way" in fleet.say("run a scout on product-a", "scout")
     assert fleet.finished("product-a")["state"] == "done"
     reports = until(lambda: [each for each in fleet.posts("scout") if each["kind"] == "report"], "the scout's report")
@@ -45,7 +45,7 @@ def test_a_scout_is_spawned_and_reports_what_it_found(fleet: Fleet) -> None:
     assert "hours" in reports[0]["text"], "the scout tells of the product's real files"
 
 
-def test_a_plan_is_reworked_once_and_then_approved(fleet: Fleet) -> None:
+def test_plan_is_revised_and_approved(fleet: Fleet) -> None:
     fleet.say("/fleet spawn product-b [complex] price quotes by table", "plan")
     first = fleet.gate("product-b")
     assert first["kind"] == "plan"
@@ -59,7 +59,7 @@ def test_a_plan_is_reworked_once_and_then_approved(fleet: Fleet) -> None:
     assert fleet.gates("product-b") == []
 
 
-def test_a_kill_between_any_two_steps_loses_and_repeats_nothing(fleet: Fleet) -> None:
+def test_kill_between_any_two_steps_loses_and_repeats_nothing(fleet: Fleet) -> None:
     fleet.say("/fleet spawn product-c [complex] a page about cold brew", "killed")
     fleet.restart()
     first = fleet.gate("product-c", seconds=60)
@@ -87,7 +87,7 @@ def test_a_kill_between_any_two_steps_loses_and_repeats_nothing(fleet: Fleet) ->
     assert len([each for each in told if "rehearsal is done" in each]) == 1, told
 
 
-def test_products_beyond_the_capacity_wait_for_their_turn(fleet: Fleet) -> None:
+def test_products_beyond_capacity_are_queued(fleet: Fleet) -> None:
     for name in PRODUCTS:
         fleet.say(f"/fleet spawn {name} tidy up", "queue")
     waiting = [each for name in PRODUCTS for each in fleet.work(name)[:1] if each["state"] == "queued"]
@@ -97,7 +97,7 @@ def test_products_beyond_the_capacity_wait_for_their_turn(fleet: Fleet) -> None:
         assert fleet.finished(name, seconds=90)["state"] == "done"
 
 
-def test_a_runtime_that_restarts_is_noticed_said_and_mended(fleet: Fleet) -> None:
+def test_restarted_runtime_is_reported_and_its_work_recovered(fleet: Fleet) -> None:
     run(["docker", "stop", "--time", "5", RUNTIME])
     until(lambda: not fleet.ready(), "the coordinator to notice")
     assert "reach" in fleet.say("/fleet status", "restart").lower()
@@ -108,7 +108,7 @@ def test_a_runtime_that_restarts_is_noticed_said_and_mended(fleet: Fleet) -> Non
     assert fleet.finished("product-d")["state"] == "done"
 
 
-def test_a_runtime_that_is_killed_at_work_is_mended(fleet: Fleet) -> None:
+def test_work_of_a_killed_runtime_is_recovered(fleet: Fleet) -> None:
     fleet.say("/fleet spawn product-a [complex] count in minutes", "crash")
     gate = fleet.gate("product-a")
     run(["docker", "kill", RUNTIME])
@@ -120,7 +120,7 @@ def test_a_runtime_that_is_killed_at_work_is_mended(fleet: Fleet) -> None:
     assert fleet.finished("product-a")["state"] == "done"
 
 
-def test_an_edited_registry_is_taken_up_and_a_broken_one_is_not(fleet: Fleet) -> None:
+def test_registry_edits_are_picked_up_unless_broken(fleet: Fleet) -> None:
     good = fleet.registry.read_text()
     try:
         replace(fleet, good.replace("priority: high", "priority: low"))
@@ -140,7 +140,7 @@ def replace(fleet: Fleet, text: str) -> None:
     draft.replace(fleet.registry)
 
 
-def test_commands_of_the_terminal_talk_to_the_running_coordinator(fleet: Fleet) -> None:
+def test_terminal_commands_use_the_running_fleet(fleet: Fleet) -> None:
     told = json.loads(fleet.command("status", "--json"))
     assert sorted(each["name"] for each in told["products"]) == PRODUCTS
     assert re.search(r"product-a\b", fleet.command("status"))

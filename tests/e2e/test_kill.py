@@ -15,7 +15,7 @@ def one(found: list[dict[str, Any]]) -> dict[str, Any]:
     return found[0]
 
 
-def test_a_plan_is_asked_for_changed_approved_and_done_with_a_kill_between_all_steps(tmp_path: Path) -> None:
+def test_plan_completes_with_a_kill_between_all_steps(tmp_path: Path) -> None:
     with Process(tmp_path) as fleet:
         fleet.start()
         fleet.say("/fleet spawn product-a [complex] mend the failing test", id="ask-1")
@@ -58,7 +58,7 @@ def test_a_plan_is_asked_for_changed_approved_and_done_with_a_kill_between_all_s
         assert [post["cards"][0]["gate"] for post in cards] == [gate["id"], second["id"]]
 
 
-async def test_a_scout_asked_for_in_plain_words_reports_although_the_coordinator_was_killed(tmp_path: Path) -> None:
+async def test_scout_requested_in_plain_words_reports_after_a_kill(tmp_path: Path) -> None:
     look = call("spawn", product="product-a", capability="scout", objective="read the code")
     script = Script([Rule(look, text="run a scout on product-a"), Rule(say("A scout is on its way."), after="spawn")])
     async with MessagesApi(script) as api:
@@ -79,7 +79,7 @@ async def test_a_scout_asked_for_in_plain_words_reports_although_the_coordinator
             await asyncio.to_thread(day)
 
 
-async def test_told_to_end_during_a_turn_it_ends_at_once_and_the_next_one_finishes_the_turn(tmp_path: Path) -> None:
+async def test_sigterm_during_a_turn_exits_and_the_next_start_finishes_it(tmp_path: Path) -> None:
     hold = asyncio.Event()
     look = call("spawn", product="product-a", capability="scout", objective="read the code")
     script = Script([Rule(look, text="run a scout"), Rule(say("It is on its way.", hold=hold), after="spawn")])
@@ -97,7 +97,7 @@ async def test_told_to_end_during_a_turn_it_ends_at_once_and_the_next_one_finish
             assert len(await asyncio.to_thread(fleet.work)) == 1
 
 
-def test_five_agents_that_finish_at_once_while_it_is_down_are_told_once(tmp_path: Path) -> None:
+def test_reports_made_while_down_are_posted_once(tmp_path: Path) -> None:
     with Process(tmp_path) as fleet:
         fleet.start()
         fleet.say("/fleet spawn product-b [many] tidy up")

@@ -80,7 +80,7 @@ async def town(tmp_path: Path) -> AsyncIterator[Town]:
             yield town
 
 
-async def test_no_click_is_lost_or_left_unanswered(town: Town) -> None:
+async def test_every_click_is_answered_despite_kills(town: Town) -> None:
     """Kept and not acknowledged; acknowledged and not answered; and while it is dead."""
     await town.start()
     card = await town.plan()
@@ -114,7 +114,7 @@ async def test_no_click_is_lost_or_left_unanswered(town: Town) -> None:
     assert len(pressed.messages) == town.times(town.ana.direct.id, "`g1`: Changes requested") == 1
 
 
-async def test_nothing_that_is_said_is_lost_and_nothing_is_shown_twice(town: Town) -> None:
+async def test_messages_are_answered_once_despite_kills(town: Town) -> None:
     """Being sent when it died; asked while it was dead."""
     await town.start()
     hold = town.discord.rest.hold("POST", f"/channels/{town.ana.direct.id}/messages")
@@ -134,7 +134,7 @@ async def test_nothing_that_is_said_is_lost_and_nothing_is_shown_twice(town: Tow
     assert (town.times(town.ana.direct.id, "idle —"), town.times(thread.id, "Nothing waits")) == (1, 1)
 
 
-async def test_a_turn_that_was_killed_is_finished_in_the_message_it_had_begun(tmp_path: Path) -> None:
+async def test_killed_turn_is_finished_in_its_first_message(tmp_path: Path) -> None:
     hold = asyncio.Event()
     script = Script([Rule(say("Both products are idle.", hold=hold), text="how do they stand")])
     async with Discord() as discord, MessagesApi(script) as api:

@@ -118,7 +118,7 @@ async def test_killed_between_handling_and_posting(town: Town) -> None:
     assert len(town.shown("Fleet:")) == 1
 
 
-async def test_killed_between_posting_and_knowing_it(town: Town) -> None:
+async def test_killed_between_posting_and_recording_it(town: Town) -> None:
     hold = town.slack.hold_answer("chat.postMessage")
     await town.start()
     await (await town.says("<@fleet> status"))
@@ -130,7 +130,7 @@ async def test_killed_between_posting_and_knowing_it(town: Town) -> None:
     assert len(town.shown("Fleet:")) == 1
 
 
-async def test_killed_between_a_click_and_what_the_card_says(town: Town) -> None:
+async def test_killed_between_a_click_and_updating_the_card(town: Town) -> None:
     await town.start()
     await (await town.says("<@fleet> spawn product-a [complex] mend the failing test"))
     card: Json = await town.until(

@@ -13,7 +13,7 @@ from tests.work import test_seams_work as queue
 
 
 @pytest.mark.parametrize(("options", "least"), [((), LEAST), (("--cut",), LEAST_CUTS)], ids=["killed", "cut"])
-def test_everywhere(tmp_path: Path, options: tuple[str, ...], least: int) -> None:
+def test_kill_at_every_point(tmp_path: Path, options: tuple[str, ...], least: int) -> None:
     number = os.cpu_count() or 1
     trials = [Trial(tmp_path / str(n), "--stripe", f"{n}/{number}", *options) for n in range(number)]
     verdicts = [trial.verdict() for trial in trials]
@@ -25,5 +25,5 @@ def test_everywhere(tmp_path: Path, options: tuple[str, ...], least: int) -> Non
 @pytest.mark.parametrize(
     ("once", "least"), [seams.KILLED, seams.CUT_OFF, (queue.run, queue.LEAST)], ids=["killed", "cut", "queue"]
 )
-async def test_at_every_seam(tmp_path: Path, once: Any, least: int) -> None:
+async def test_kill_at_every_seam(tmp_path: Path, once: Any, least: int) -> None:
     await seams.every(once, tmp_path, least)

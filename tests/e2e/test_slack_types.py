@@ -103,14 +103,14 @@ def problems(kind: str, value: Any) -> list[str]:
     return [each for each in message_problems([value]) if "may not stand in" not in each]
 
 
-def test_slacks_types_take_all_that_we_send(node: Path) -> None:
+def test_slack_types_accept_everything_sent(node: Path) -> None:
     samples = [*ours()]
     assert all(not problems(kind, value) for kind, value in samples)
     refused = [value for (kind, value), taken in zip(samples, verdicts(node, samples), strict=True) if not taken]
     assert not refused
 
 
-def test_what_slacks_types_refuse_our_checker_refuses(node: Path) -> None:
+def test_checker_refuses_what_slack_types_refuse(node: Path) -> None:
     samples = [(kind, mutant) for kind, value in ours() for mutant in mutants(value)]
     refused = [sample for sample, taken in zip(samples, verdicts(node, samples), strict=True) if not taken]
     passed = [value for kind, value in refused if not problems(kind, value)]

@@ -13,7 +13,7 @@ AT_ONCE = 1.0
 """Seconds from a place that comes free to the decision that gives it to the next; both as the coordinator recorded them."""
 
 
-def test_a_third_start_is_queued_says_why_and_starts_by_itself_when_a_place_comes_free(fleet: Fleet) -> None:
+def test_third_start_is_queued_and_starts_when_a_slot_is_free(fleet: Fleet) -> None:
     assert "max_concurrent_sessions: 2" in fleet.registry.read_text()
     for product in ("product-a", "product-b"):
         fleet.say(f"/fleet spawn {product} [stall] tidy up the README", "places")
@@ -35,7 +35,7 @@ def test_a_third_start_is_queued_says_why_and_starts_by_itself_when_a_place_come
     fleet.say("/fleet stop product-b --yes", "places")
 
 
-def test_the_brake_halts_what_runs_in_the_container_and_lets_it_go_on(fleet: Fleet) -> None:
+def test_brake_halts_and_releases_agents_in_the_container(fleet: Fleet) -> None:
     fleet.say("/fleet spawn product-a [stall] tidy up again", "brake")
     until(lambda: fleet.product("product-a")["sessions"], "product-a to work", 60)
     assert "The brake is on for the fleet" in fleet.say("/fleet brake --yes", "brake")
@@ -50,7 +50,7 @@ def test_the_brake_halts_what_runs_in_the_container_and_lets_it_go_on(fleet: Fle
     fleet.say("/fleet stop product-a --yes", "brake")
 
 
-def test_the_queue_on_the_page_shows_who_waits_for_what_and_is_put_into_another_order_there(fleet: Fleet, tab: Tab) -> None:
+def test_queue_on_the_page_shows_reasons_and_can_be_reordered(fleet: Fleet, tab: Tab) -> None:
     for product in ("product-a", "product-b"):
         fleet.say(f"/fleet spawn {product} [stall] tidy up once more", "order")
     for product in ("product-c", "product-d"):
