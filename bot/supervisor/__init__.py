@@ -1,23 +1,31 @@
-"""The supervisor: one small daemon inside a runtime that owns the engine's processes and answers bots over a socket.
+"""The supervisor, a daemon that owns the engine's processes in a runtime and serves the fleet.
 
-    __main__   the command line: run, --attach, --check
-    daemon     the socket, its lock, the products tended, what happens at start and stop
-    connection one attached bot: requests in, responses and events out
-    operations op name → what a product does
-    product    one product: its health, its snapshot, one change at a time
-    dialects   what the two versions of the engine do differently (`current` 0.11, `planning` 0.5.8)
-    serve      owns the `ov serve` of one working product; it outlives the supervisor and is adopted again
-    workers     starts workers; `ov sling` runs on by itself
-    waker      nudges tmux coordinators until they have read what was sent
-    mailbox, sessions, costs, history, plans, transcripts    read what the engine wrote, never write
-    adopt      makes a product ready and takes that back; `adopt_*`: its texts, its edits, its backups, what it asks of git
-    cli        runs engine commands: argv, deadline, output cap, whole process groups
-    processes  trees, CPU, memory, halt and continue
-    watch      sees databases change
-    state      what must outlive the supervisor: adopted processes, paused products
+    __main__      command line
+    daemon        socket, lock, watched products, start and stop
+    connection    one attached fleet
+    operations    table of the channel's operations
+    actions       operations that change a product
+    queries       operations that read a product
+    product       one product with its health, snapshot and rounds
+    context       access to a product's folder, mail, sessions and engine commands
+    restarter     restarts of a coordinator that died
+    workers       starts of workers
+    hooks         fixes of the hooks that the engine writes
+    drivers/      one package per engine version, selected by `drivers.table`
+    records/      readers of what the engine and Claude Code wrote
+    adoption/     preparation of a product for the fleet, and its undo
+    host/         processes, resources and orphans of the runtime
+    commands      engine commands with deadline and output limit
+    engine        command and version of the engine
+    errors        engine messages as errors with a code and a fix
+    watch         detection of changed databases
+    state         facts that outlive the supervisor
 
-It speaks `bot.supervisor.protocol`, and needs nothing but aiohttp and the standard library.
+It speaks `bot.supervisor.protocol` and needs only aiohttp and the standard library. `claude_onboarding` is a command of its own
+for containers.
 """
 
 VERSION = "1"
-"""Version of the supervisor; a bot that starts one itself replaces an idle one of another version."""
+"""Version of the supervisor.
+
+A fleet that starts one itself replaces an idle one of another version."""

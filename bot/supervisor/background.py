@@ -1,4 +1,4 @@
-"""Jobs that go on for as long as the daemon does, whatever happens in them."""
+"""Background jobs of the daemon, restarted when they fail."""
 
 import asyncio
 import logging
@@ -6,21 +6,23 @@ from collections.abc import Awaitable, Callable
 
 log = logging.getLogger(__name__)
 
-REST = 1.0
-"""Seconds before a job that failed is taken up again."""
+RETRY_DELAY = 1.0
+"""Seconds before a failed job runs again."""
 
 
-def keep(what: str, job: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:
-    """Run a job in the background until it ends or is cancelled; one that fails is logged and taken up again."""
-    return asyncio.create_task(_kept(what, job), name=what)
+def start_job(what: str, job: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:
+    """Run a job in the background until it returns or is cancelled.
+
+    A failure is logged and the job runs again."""
+    return asyncio.create_task(_run(what, job), name=what)
 
 
-async def _kept(what: str, job: Callable[[], Awaitable[None]]) -> None:
+async def _run(what: str, job: Callable[[], Awaitable[None]]) -> None:
     while True:
         try:
             await job()
             return
         except Exception:
-            # A fault in one product's job must cost neither the job nor the daemon.
-            log.exception("%s failed; it goes on", what)
-        await asyncio.sleep(REST)
+            # A failure in one product's job must end neither the job nor the daemon.
+            log.exception("%s failed and is restarted", what)
+        await asyncio.sleep(RETRY_DELAY)

@@ -1,7 +1,7 @@
-"""Answers Claude Code's first-run questions in the agent's home, where in a terminal nobody could.
+"""Answers to Claude Code's first-run questions, written into the agent's home.
 
-Without this a session in tmux dies or waits at the welcome screen, at "Detected a custom API key" (whose preselected answer
-is no), at the question whether a folder is trusted, or at the one whether permissions may be bypassed (whose is "No, exit").
+Without them a session in tmux exits or hangs at the welcome screen, at "Detected a custom API key" (default answer: no), at the
+trust question for a folder, or at the question about bypassing permissions (default answer: "No, exit").
 """
 
 import json
@@ -11,11 +11,11 @@ from pathlib import Path
 
 PROJECTS = Path("/projects")
 KEY_TAIL = 20
-"""Characters by which Claude Code remembers that an API key was approved: the last 20 of it."""
+"""Number of final characters by which Claude Code remembers an approved API key."""
 
 
-def seeded(config: Mapping[str, object], api_key: str, products: list[Path]) -> dict[str, object]:
-    """The configuration with the answers added; what is there already stays."""
+def with_answers(config: Mapping[str, object], api_key: str, products: list[Path]) -> dict[str, object]:
+    """Return the configuration with the answers added. Existing values win."""
     projects = config.get("projects")
     known = dict(projects) if isinstance(projects, dict) else {}
     for product in products:
@@ -26,19 +26,21 @@ def seeded(config: Mapping[str, object], api_key: str, products: list[Path]) -> 
     return answers
 
 
-def seed(home: Path, api_key: str, products: list[Path]) -> None:
-    """Answer the questions in a home: onboarding, key and trust in `.claude.json`, permissions in `.claude/settings.json`."""
+def answer_questions(home: Path, api_key: str, products: list[Path]) -> None:
+    """Write the answers.
+
+    Onboarding, key and trust go into `.claude.json`, permissions into `.claude/settings.json`."""
     config, settings = home / ".claude.json", home / ".claude" / "settings.json"
-    _put(config, seeded(_read(config), api_key, products))
+    _write(config, with_answers(_read(config), api_key, products))
     settings.parent.mkdir(exist_ok=True)
-    _put(settings, {"skipDangerousModePermissionPrompt": True, **_read(settings)})
+    _write(settings, {"skipDangerousModePermissionPrompt": True, **_read(settings)})
 
 
 def _read(path: Path) -> dict[str, object]:
     return dict(json.loads(path.read_text())) if path.exists() else {}
 
 
-def _put(path: Path, value: Mapping[str, object]) -> None:
+def _write(path: Path, value: Mapping[str, object]) -> None:
     """Write a file in one step, so that a session never reads half of it."""
     draft = path.with_suffix(".draft")
     draft.write_text(json.dumps(value, indent=2))
@@ -47,9 +49,9 @@ def _put(path: Path, value: Mapping[str, object]) -> None:
 
 
 def main() -> None:
-    """Seed the agent's own home."""
+    """Answer the questions in the current user's home."""
     products = sorted(folder for folder in PROJECTS.iterdir() if (folder / ".git").exists())
-    seed(Path.home(), os.environ.get("ANTHROPIC_API_KEY", ""), products)
+    answer_questions(Path.home(), os.environ.get("ANTHROPIC_API_KEY", ""), products)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from bot.supervisor.background import keep
+from bot.supervisor.background import start_job
 from bot.supervisor.operations import OPERATIONS
 from bot.supervisor.product import Product
 from bot.supervisor.protocol import OPS, ChannelError, Decoder, Event, Hello, Message, Request, Response, encode
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 AT_ONCE = 64
 """Most requests of one bot that are worked on at the same time; the next ones wait unread."""
 
-PATIENCE = 1.0
+RETRY_DELAY = 1.0
 """Seconds before a feed that met problem looks again."""
 
 
@@ -34,7 +34,7 @@ class Feed:
         self._wake = asyncio.Event()
         self._wake.set()
         self._sent = -1
-        self._task = keep(f"feed of {name}", self._run)
+        self._task = start_job(f"feed of {name}", self._run)
         product.listeners.add(self._hear)
 
     def end(self) -> asyncio.Task[None]:
@@ -54,7 +54,7 @@ class Feed:
                 await self._push_mail()
             except ChannelError:
                 # The snapshot says what is wrong; when it is patched the databases change.
-                asyncio.get_running_loop().call_later(PATIENCE, self._wake.set)
+                asyncio.get_running_loop().call_later(RETRY_DELAY, self._wake.set)
             except ConnectionError:
                 return
             if self._sent != self.product.version or self._sent < 0:
@@ -79,7 +79,7 @@ class Host(Protocol):
     async def info(self) -> dict[str, Any]:
         """Return the fields of the supervisor's hello, measured now."""
 
-    def tend(self, connection: "Connection", paths: Mapping[str, Path]) -> dict[str, Product]:
+    def set_watched(self, connection: "Connection", paths: Mapping[str, Path]) -> dict[str, Product]:
         """Replace the products that a connection watches and return them by name."""
 
     async def adopt(self, name: str, args: Mapping[str, Any]) -> dict[str, Any]:
@@ -109,7 +109,7 @@ class Connection:
             tasks = [feed.end() for feed in self._feeds.values()]
             # What was begun is brought to its end: the bot may ask again whether it happened.
             await asyncio.gather(*tasks, return_exceptions=True)
-            self._daemon.tend(self, {})
+            self._daemon.set_watched(self, {})
             self._writer.close()
             with contextlib.suppress(ConnectionError):
                 await self._writer.wait_closed()
@@ -208,7 +208,7 @@ class Connection:
     def _watch(self, args: Mapping[str, Any]) -> dict[str, Any]:
         """Tend exactly these products; those that stay are replayed from the cursor that is given now."""
         wanted = _wanted(args)
-        products = self._daemon.tend(self, {name: Path(path) for name, (path, _) in wanted.items()})
+        products = self._daemon.set_watched(self, {name: Path(path) for name, (path, _) in wanted.items()})
         for feed in self._feeds.values():
             feed.end()
         self._feeds = {name: Feed(self, name, products[name], cursor) for name, (_, cursor) in wanted.items()}

@@ -1,4 +1,4 @@
-"""The daemon: one socket, one lock, the products tended, and what happens at its start and end."""
+"""The daemon with its socket, its lock and the products that it watches."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ import aiohttp
 from bot.supervisor import VERSION
 from bot.supervisor.adoption.adopt import Wish, adopt
 from bot.supervisor.adoption.notice import Adoption
-from bot.supervisor.background import keep
+from bot.supervisor.background import start_job
 from bot.supervisor.connection import Connection
 from bot.supervisor.context import IDLE_AFTER, Context, Shared
 from bot.supervisor.engine import Engine
@@ -35,14 +35,16 @@ from bot.supervisor.watch import Watched, watch
 
 log = logging.getLogger(__name__)
 
-FAREWELL = 3.0
-"""Seconds that the bots' connections may take to end."""
+CLOSE_TIMEOUT = 3.0
+"""Most seconds to wait at shutdown for connections to end."""
 
 THREADS = 16
-"""Threads that read; each product uses one at a time."""
+"""Number of reading threads. Each product uses one at a time."""
 
 SHARED_FOLDER = stat.S_ISGID
-"""A socket in a folder with this bit is meant for a group (bot and agent); elsewhere for its user alone."""
+"""Mode bit of a folder whose socket is shared with a group (bot and agent).
+
+Elsewhere the socket is private to its user."""
 
 
 class AlreadyRunning(Exception):
@@ -50,7 +52,7 @@ class AlreadyRunning(Exception):
 
 
 class Lock:
-    """Held by the one supervisor of a socket, and let go of by the kernel when it dies."""
+    """Lock file of a socket. The kernel releases it when its supervisor dies."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -70,7 +72,7 @@ class Lock:
 
 
 class Daemon:
-    """Tends the products that any attached bot watches, and those whose serve it has to keep alive."""
+    """Set of products, each watched by a connection or by a serve that must be kept alive."""
 
     def __init__(self, shared: Shared, make: str = "") -> None:
         self.shared, self.engine, self.state, self.make = shared, shared.engine, shared.state, make
@@ -85,7 +87,7 @@ class Daemon:
         self._adopting = asyncio.Lock()
 
     async def info(self) -> dict[str, Any]:
-        """What the hello says."""
+        """Return the fields of the hello."""
         with contextlib.suppress(ChannelError):
             await self.engine.version()
         measured = await asyncio.get_running_loop().run_in_executor(self.shared.threads, self._gauge.read)
@@ -100,20 +102,20 @@ class Daemon:
             **measured,
         }
 
-    def tend(self, connection: Connection, paths: Mapping[str, Path]) -> dict[str, Product]:
-        """Tend what this bot wants from now on, beside what the others want."""
+    def set_watched(self, connection: Connection, paths: Mapping[str, Path]) -> dict[str, Product]:
+        """Replace the products that one connection watches."""
         if paths:
             self._wanted[connection] = frozenset(paths.values())
         else:
             self._wanted.pop(connection, None)
         for path in paths.values():
-            self._take_up(path)
+            self._open(path)
         for path in [path for path in self._products if not self._needed(path)]:
-            self._drop(path)
+            self._close(path)
         return {name: self._products[path] for name, path in paths.items()}
 
     async def adopt(self, name: str, args: Mapping[str, Any]) -> dict[str, Any]:
-        """Show or make what a product lacks for the fleet; one at a time, for none may take another's project name."""
+        """Show, apply or undo an adoption, one at a time, so that no two products get the same project name."""
         path = absolute(args)
         kind = text(args, "type", "code")
         wish = Wish(name, kind, flag(args, "undo"), flag(args, "apply"), text(args, "shown", ""))
@@ -122,10 +124,10 @@ class Daemon:
             return await adopt(product, wish, tuple(self._products))
 
     def _needed(self, path: Path) -> bool:
-        """Whether a bot watches it, or engine processes of ours run there that somebody has to see to."""
+        """Return True if a connection watches the product, or a serve of ours runs there."""
         return any(path in wanted for wanted in self._wanted.values()) or self.state.get("serve", str(path)) is not None
 
-    def _take_up(self, path: Path) -> None:
+    def _open(self, path: Path) -> None:
         if path not in self._products:
             product = self._product(path)
             self._products[path] = product
@@ -136,7 +138,7 @@ class Daemon:
         context = Context(path, self.shared)
         return Product(context, Adoption(context.folder).notice)
 
-    def _drop(self, path: Path) -> None:
+    def _close(self, path: Path) -> None:
         product = self._products.pop(path)
         del self._watched[path]
         task = asyncio.create_task(product.close())
@@ -144,7 +146,9 @@ class Daemon:
         task.add_done_callback(self._closing.discard)
 
     async def shutdown(self, force: bool) -> dict[str, Any]:
-        """End the supervisor: while sessions run only if forced, and even then they go on."""
+        """Stop the supervisor.
+
+        Without `force` it only stops if no session runs. Sessions keep going either way."""
         if not force and await self._busy():
             return {"stopping": False}
         self.stopping.set()
@@ -160,9 +164,9 @@ class Daemon:
     async def run(self, path: Path) -> None:
         """Serve the socket until a signal or `shutdown`."""
         for known in self.state.all("serve"):
-            self._take_up(Path(str(known.get("product"))))
-        server = await asyncio.start_unix_server(self._attach, sock=_listening(path), limit=2**20)
-        jobs = [keep("watch", lambda: watch(lambda: self._watched.values())), keep("orphans", reaper.collect)]
+            self._open(Path(str(known.get("product"))))
+        server = await asyncio.start_unix_server(self._serve_connection, sock=_listening_socket(path), limit=2**20)
+        jobs = [start_job("watch", lambda: watch(lambda: self._watched.values())), start_job("orphans", reaper.collect)]
         for sign in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(sign, self.stopping.set)
         log.info("supervisor %s on %s", self.boot[:8], path)
@@ -172,9 +176,9 @@ class Daemon:
             for job in jobs:
                 job.cancel()
             server.close()
-            await self._end(path)
+            await self._shut_down(path)
 
-    async def _attach(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve_connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection, ended = Connection(self, reader, writer), asyncio.Event()
         self._connections[connection] = ended
         try:
@@ -183,34 +187,34 @@ class Daemon:
             del self._connections[connection]
             ended.set()
 
-    async def _end(self, path: Path) -> None:
-        """Let go of everything. Sessions go on, with the serve that holds them; an idle serve has no more reason to be."""
+    async def _shut_down(self, path: Path) -> None:
+        """Release everything. Sessions keep going with the serve that holds them, and idle serves are stopped."""
         with contextlib.suppress(FileNotFoundError):
             path.unlink()
         ends = list(self._connections.values())
         for connection in tuple(self._connections):
             connection.hang_up()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(FAREWELL):
+            async with asyncio.timeout(CLOSE_TIMEOUT):
                 await asyncio.gather(*(end.wait() for end in ends))
         for product in tuple(self._products.values()):
-            await self._leave(product)
+            await self._detach(product)
         await asyncio.gather(*self._closing, return_exceptions=True)
         self.shared.threads.shutdown(wait=False, cancel_futures=True)
 
-    async def _leave(self, product: Product) -> None:
+    async def _detach(self, product: Product) -> None:
         with contextlib.suppress(ChannelError, TimeoutError):
             async with asyncio.timeout(5):
                 idle = not await product.alive(await product.context.rows())
                 known = self.state.get("serve", str(product.context.path))
                 await product.close()
                 if idle and known is not None:
-                    await product.context.in_thread(processes.end, (int(known["pid"]),))
+                    await product.context.in_thread(processes.terminate, (int(known["pid"]),))
                     self.state.drop("serve", str(product.context.path))
 
 
-def _listening(path: Path) -> socket.socket:
-    """A listening socket in place of whatever dead one was left there."""
+def _listening_socket(path: Path) -> socket.socket:
+    """Return a listening socket, replacing a stale one at this path."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with contextlib.suppress(FileNotFoundError):
         path.unlink()
@@ -225,7 +229,7 @@ def _listening(path: Path) -> socket.socket:
 
 
 async def serve(path: Path, engine: Engine, state: State, *, idle_after: float = IDLE_AFTER, make: str = "") -> None:
-    """Run a daemon; raises AlreadyRunning if another one holds the socket."""
+    """Run a daemon. Raises AlreadyRunning if another one holds the socket."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with Lock(path.with_name(f"{path.name}.lock")):
         started = time.monotonic()

@@ -1,4 +1,4 @@
-"""Which engine this runtime has: its command, its version, its driver."""
+"""The engine of this runtime, its command and its version."""
 
 import asyncio
 import re
@@ -11,14 +11,14 @@ from bot.supervisor import commands, errors
 from bot.supervisor.protocol import ChannelError
 
 NAMES = ("ov", "overstory")
-"""The commands looked for on the PATH, in this order."""
+"""Commands to look for on the PATH, in this order."""
 
 FORGET_AFTER = 60.0
-"""Seconds after which an engine that was not found is looked for again, or its version asked again."""
+"""Seconds after which a missing engine is looked up again, and a version asked for again."""
 
 
 class Engine:
-    """The engine's command, and what is known of it."""
+    """Command and version of the engine."""
 
     def __init__(self, argv: Sequence[str] = ()) -> None:
         self._given = tuple(argv)
@@ -29,7 +29,7 @@ class Engine:
 
     @property
     def argv(self) -> tuple[str, ...]:
-        """The command, as an argv; raises `engine_missing`."""
+        """Command as an argument list. Raises `engine_missing`."""
         if self._given:
             if shutil.which(self._given[0]) is None:
                 raise errors.engine_missing(self._given[0])
@@ -41,16 +41,16 @@ class Engine:
 
     @property
     def known_version(self) -> str:
-        """The version as far as it was asked; empty when there is no engine."""
+        """Version as last read, empty without an engine."""
         return self._version
 
     @property
     def rehearsal(self) -> bool:
-        """Whether the engine is the stand-in, as its version says."""
+        """True if the engine is the rehearsal, as its version says."""
         return "rehearsal" in self._version
 
     async def version(self) -> str:
-        """The version as the engine prints it (`0.11.0`, `0.11.0 (rehearsal)`); raises `engine_missing`."""
+        """Return the version that the engine prints (`0.11.0`, `0.11.0 (rehearsal)`). Raises `engine_missing`."""
         async with self._asking:
             if time.monotonic() - self._asked > FORGET_AFTER or (self._problem and time.monotonic() - self._asked > 2):
                 await self._ask()
@@ -62,7 +62,7 @@ class Engine:
         try:
             outcome = await commands.run((*self.argv, "--version"), Path("/"), deadline=15.0)
             if outcome.code != 0:
-                raise errors.from_engine(outcome.words, doing="ov --version")
+                raise errors.from_engine(outcome.error_text, doing="ov --version")
             line = (outcome.stdout.strip().splitlines() or [""])[0]
             self._version, self._problem = re.sub(r"^\D*?v?(?=\d)", "", line), None
         except ChannelError as error:

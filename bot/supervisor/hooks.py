@@ -1,11 +1,14 @@
-"""Mends the hooks that the engine gives its agents, in the `.claude/settings.local.json` that it writes at every start.
+"""Fixes of the hooks that the engine writes for its agents.
 
-- A mail that arrives in the middle of a turn is marked as read by a PostToolUse hook whose plain output Claude Code does not
-  show the model; as `additionalContext` it does (finding 4).
-- Claude Code since 2.1.2xx applies the main checkout's settings in every worktree too, so that workers run the coordinator's
-  hooks: its guard forbids them to write, and its mail check reads their reports away. Hooks are bound to their file's agent.
+The engine writes them into `.claude/settings.local.json` at every start.
 
-A running Claude Code takes up the change by itself. What people wrote into the file stays as it is.
+- Mail that arrives during a turn is marked as read by a PostToolUse hook, but Claude Code does not show its plain output to the
+model. As `additionalContext` it does (finding 4).
+
+- Claude Code since 2.1.2xx applies the main checkout's settings in every worktree, so workers run the coordinator's hooks. Its
+guard forbids them to write, and its mail check consumes their reports. Patched hooks run only for the agent of their file.
+
+A running Claude Code picks up the change. What people wrote into the file stays as it is.
 """
 
 import contextlib
@@ -20,8 +23,8 @@ from typing import Any
 
 SETTINGS = Path(".claude") / "settings.local.json"
 
-ANYBODY = '[ -z "$OVERSTORY_AGENT_NAME" ] && exit 0;'
-"""How the engine's hooks begin: they run for any agent."""
+ANY_AGENT = '[ -z "$OVERSTORY_AGENT_NAME" ] && exit 0;'
+"""Prefix of the engine's hooks, which lets them run for any agent."""
 
 OWNER = re.compile(r"--agent ([A-Za-z0-9][A-Za-z0-9._-]*)")
 
@@ -34,16 +37,16 @@ PYTHON = (
 
 
 class Hooks:
-    """The hooks of one product's folders; a file that has not changed is not read again.
+    """Hooks of one product's folders. Unchanged files are not read again.
 
-    `jq` says whether that may be used in them, which starts faster than Python; by default if it is installed."""
+    `jq` says if hooks may use jq, which starts faster than Python. By default they do if it is installed."""
 
     def __init__(self, jq: bool | None = None) -> None:
         self._seen: dict[Path, int] = {}
         self._filter = _filter(shutil.which("jq") is not None if jq is None else jq)
 
     def patch(self, folders: tuple[Path, ...]) -> int:
-        """Mend the hooks in each of these folders; how many files had to be changed."""
+        """Fix the hooks in each of these folders and return the number of changed files."""
         return sum(self._patch_file(folder / SETTINGS) for folder in folders)
 
     def _patch_file(self, path: Path) -> bool:
@@ -64,19 +67,19 @@ class Hooks:
 
 
 def _patched(text: str, shown: str) -> str | None:
-    """The settings with patched hooks; None if there is nothing to mend."""
+    """Return the settings with fixed hooks, None if nothing needs fixing."""
     with contextlib.suppress(ValueError, RecursionError):
         settings = json.loads(text)
         before = json.dumps(settings)
         owner = OWNER.search(text)
         if owner is not None and isinstance(settings, dict):
-            _mend(settings.get("hooks"), owner[1], shown)
+            _patch_events(settings.get("hooks"), owner[1], shown)
         if json.dumps(settings) != before:
             return json.dumps(settings, indent="\t") + "\n"
     return None
 
 
-def _mend(events: Any, owner: str, shown: str) -> None:
+def _patch_events(events: Any, owner: str, shown: str) -> None:
     for event, entries in events.items() if isinstance(events, dict) else ():
         for entry in entries if isinstance(entries, list) else ():
             for hook in entry.get("hooks", ()) if isinstance(entry, dict) else ():
@@ -85,12 +88,12 @@ def _mend(events: Any, owner: str, shown: str) -> None:
 
 
 def _command(event: str, command: str, owner: str, shown: str) -> str:
-    command = command.replace(ANYBODY, f'[ "$OVERSTORY_AGENT_NAME" = {owner} ] || exit 0;')
+    command = command.replace(ANY_AGENT, f'[ "$OVERSTORY_AGENT_NAME" = {owner} ] || exit 0;')
     if event == "PostToolUse" and "mail check --inject" in command and "additionalContext" not in command:
         command += f" | {shown}"
     return command
 
 
 def _filter(jq: bool) -> str:
-    """The filter that turns plain text into what is shown to the model."""
+    """Return the shell filter that turns plain text into output that the model sees."""
     return f"jq -Rsc {shlex.quote(JQ)}" if jq else f"{shlex.quote(sys.executable)} -c {shlex.quote(PYTHON)}"

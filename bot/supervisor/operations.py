@@ -1,4 +1,4 @@
-"""What the names of the channel's operations do."""
+"""Table of the channel's operations on a product, with the checks of their arguments."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -13,28 +13,28 @@ Operation = Callable[[Product, Args], Awaitable[Any]]
 
 
 def text(args: Args, name: str, default: str | None = None) -> str:
-    """A text argument; raises `bad_request` if it is missing and has no default."""
+    """Return a text argument. Raises `bad_request` if it is missing and has no default."""
     found = args.get(name, default)
     if not isinstance(found, str):
-        raise ChannelError("bad_request", f"`{name}` is needed, as text.")
+        raise ChannelError("bad_request", f"`{name}` must be a string.")
     return found
 
 
 def optional(args: Args, name: str) -> str | None:
-    """A text argument that may be null or missing."""
+    """Return a text argument that may be null or missing."""
     return None if args.get(name) is None else text(args, name)
 
 
 def number(args: Args, name: str, default: int) -> int:
-    """A whole number."""
+    """Return an integer argument."""
     found = args.get(name, default)
     if isinstance(found, bool) or not isinstance(found, int):
-        raise ChannelError("bad_request", f"`{name}` must be a whole number.")
+        raise ChannelError("bad_request", f"`{name}` must be an integer.")
     return found
 
 
 def flag(args: Args, name: str) -> bool:
-    """A truth value, false if it is missing."""
+    """Return a boolean argument, False if it is missing."""
     found = args.get(name, False)
     if not isinstance(found, bool):
         raise ChannelError("bad_request", f"`{name}` must be true or false.")
@@ -42,10 +42,12 @@ def flag(args: Args, name: str) -> bool:
 
 
 def absolute(args: Args) -> Path:
-    """The absolute path in `path`."""
+    """Return the absolute path in `path`."""
     found = text(args, "path")
     if not Path(found).is_absolute() or "\0" in found:
-        raise ChannelError("bad_request", f"{found!r} is no absolute path.", "The registry makes it absolute.")
+        raise ChannelError(
+            "bad_request", f"{found!r} is not an absolute path.", "Use the path from the registry, which is absolute."
+        )
     return Path(found)
 
 
@@ -64,7 +66,7 @@ async def _reply(product: Product, args: Args) -> Any:
 
 async def _sling(product: Product, args: Args) -> Any:
     named = [text(args, name) for name in ("agent", "capability", "task", "brief", "marker")]
-    return await actions.sling(product, *named)
+    return await actions.start_worker(product, *named)
 
 
 async def _stop(product: Product, args: Args) -> Any:
@@ -108,4 +110,4 @@ OPERATIONS: Mapping[str, Operation] = {
     "inspect": _inspect,
     "consumed": _consumed,
 }
-"""The operations on one product."""
+"""Operations on one product by name."""

@@ -1,4 +1,4 @@
-"""One product as the supervisor tends it: its health, its snapshot, its background round; one change at a time."""
+"""One product with its health, its snapshot and its background round."""
 
 import asyncio
 import contextlib
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.supervisor import errors
-from bot.supervisor.background import keep
+from bot.supervisor.background import start_job
 from bot.supervisor.context import Context
 from bot.supervisor.drivers.base import Driver
 from bot.supervisor.drivers.table import driver_for
@@ -28,27 +28,31 @@ from bot.supervisor.workers import Workers
 log = logging.getLogger(__name__)
 
 ROUND = 2.0
-"""Seconds from one round to the next while nothing changes: processes die without a trace in any database."""
+"""Seconds between two rounds while nothing changes.
+
+A dying process leaves no trace in any database."""
 
 IDLE_ROUND = 10.0
-"""The same in seconds for a product of which no session is alive."""
+"""Seconds between two rounds of a product without a live session."""
 
 RECENT = 0.3
-"""How old the table of processes may be for a snapshot, in seconds."""
+"""Greatest age in seconds of the process table behind a snapshot."""
 
 QUIET = 0.25
-"""Least time in seconds between two rounds while everything changes all the time."""
+"""Shortest time in seconds between two rounds while files keep changing."""
 
 DATABASES = ("mail.db", "sessions.db", "metrics.db")
 
 
 Notices = Callable[[], dict[str, str] | None]
-"""Function that returns the notice of a product's adoption, as the channel carries it. It runs in a reading thread."""
+"""Function that returns the notice of a product's adoption, as the channel carries it.
+
+It runs in a reading thread."""
 
 
 @dataclass(slots=True)
-class Seen:
-    """What one reading of a product's files gave; with `problem`, as far as it came after the sessions."""
+class FileState:
+    """Result of one reading of a product's files. With `problem`, only the sessions are complete."""
 
     rows: tuple[Row, ...]
     turns: Mapping[str, int] = field(default_factory=dict)
@@ -58,16 +62,16 @@ class Seen:
 
 
 class Product:
-    """One product."""
+    """One product, read and maintained in rounds and changed by one operation at a time."""
 
     def __init__(self, context: Context, notice: Notices) -> None:
         self.context = context
         self.workers = Workers(context)
         self.version = 0
-        """Goes up whenever the snapshot says something new."""
+        """Number that grows with every significant change of the snapshot."""
         self.listeners: set[Callable[[bool], None]] = set()
-        """Called with True when there may be new mail, with False when the snapshot changed."""
-        self._seen: Seen | None = None
+        """Functions called with True when there may be new mail, and with False when the snapshot changed."""
+        self._seen: FileState | None = None
         self._mail: Cached[tuple[Letter, ...]] = Cached(context.folder / "mail.db")
         self._costs = Costs(context.path, context.folder / "metrics.db", context.state)
         self._meter = processes.Meter()
@@ -80,15 +84,15 @@ class Product:
         self._dirty = asyncio.Event()
         self._refreshing = asyncio.Lock()
         self._round: asyncio.Task[None] | None = None
-        context.use_enrichment(self._complete)
+        context.use_enrichment(self._with_plan)
         context.on_change = self.changed
 
     def open(self) -> None:
-        """Begin to tend it."""
-        self._round = keep(f"round of {self.context.path}", self._tend)
+        """Start the rounds."""
+        self._round = start_job(f"round of {self.context.path}", self._run_rounds)
 
     async def close(self) -> None:
-        """Stop tending it. What runs, runs on."""
+        """Stop the rounds. Running agents keep going."""
         if self._round is not None:
             self._round.cancel()
             await asyncio.gather(self._round, return_exceptions=True)
@@ -96,13 +100,13 @@ class Product:
             await self._driver.close()
 
     def changed(self) -> None:
-        """Its databases have changed."""
+        """Note that the databases changed."""
         self._dirty.set()
         for listener in tuple(self.listeners):
             listener(True)
 
     def health(self) -> ChannelError | None:
-        """What is wrong with its folder; None when the engine can work there."""
+        """Return the problem with the product's folder, None if the engine can work there."""
         path, config = self.context.path, self.context.folder / "config.yaml"
         if not path.is_dir():
             return errors.path_missing(path)
@@ -116,16 +120,16 @@ class Product:
         return None
 
     def locked(self) -> bool:
-        """Whether one of its databases cannot be read now."""
+        """Return True if a database cannot be read now."""
         return any(locked(self.context.folder / name) for name in DATABASES)
 
     async def driver(self) -> Driver:
-        """The product's engine, ready for use; raises what is wrong with either."""
+        """Return the product's driver, ready for use. Raises the problem of the folder or the engine."""
         if (problem := await self.context.read(self.health)) is not None:
             raise problem
-        return await self._speak()
+        return await self._select_driver()
 
-    async def _speak(self) -> Driver:
+    async def _select_driver(self) -> Driver:
         kind = driver_for(await self.context.engine.version())
         if not isinstance(self._driver, kind):
             if self._driver is not None:
@@ -136,16 +140,16 @@ class Product:
 
     @property
     def paused(self) -> bool:
-        """Whether it is paused."""
+        """True while the product is paused."""
         return self.context.paused
 
     def refuse_if_paused(self) -> None:
-        """Raise `paused` if it is."""
+        """Raise `paused` while the product is paused."""
         if self.paused:
             raise errors.paused()
 
     async def alive(self, rows: tuple[Row, ...]) -> frozenset[str]:
-        """The agents whose sessions truly go on."""
+        """Return the agents whose sessions are alive."""
         table = await self.context.table()
         return self._alive(rows, await self.context.read(self._turns, rows), table)
 
@@ -154,7 +158,7 @@ class Product:
         return frozenset(row.agent for row in rows if sessions.alive(row, turns.get(row.agent), row.agent in starting, table))
 
     async def roots(self) -> tuple[int, ...]:
-        """The processes at the top of the product's trees: serve first, then workers, coordinator, workers, turns."""
+        """Return the root processes of the product, first the serve, then worker starts, sessions and turns."""
         table, rows = await self.context.table(), await self.context.rows()
         return await self._roots(rows, await self.context.read(self._turns, rows), table)
 
@@ -166,23 +170,23 @@ class Product:
         return tuple(dict.fromkeys(found))
 
     async def patch_hooks(self, rows: tuple[Row, ...]) -> None:
-        """Mend the hooks of the coordinator and of every worker that goes on."""
+        """Fix the hooks of the coordinator and of every worker that has not ended."""
         folders = (self.context.path, *(Path(row.worktree) for row in rows if row.worktree and not row.ended))
         await self.context.read(self._hooks.patch, tuple(dict.fromkeys(folders)))
 
     async def snapshot(self) -> dict[str, Any]:
-        """What is to be said of it now; problem is said, not raised."""
+        """Return the current snapshot. A problem is part of it and not raised."""
         await self._refresh()
         return self._latest
 
-    async def _tend(self) -> None:
+    async def _run_rounds(self) -> None:
         while True:
             self._dirty.clear()
             busy = False
             try:
                 await self._refresh()
                 if self._driver is not None and self._seen is not None and not self.paused:
-                    busy = await self._see_to(self._driver, self._seen)
+                    busy = await self._maintain(self._driver, self._seen)
                     await self._retire(self._driver)
             except ChannelError as error:
                 log.warning("%s: %s", self.context.path, error.message)
@@ -191,20 +195,22 @@ class Product:
                 async with asyncio.timeout(ROUND if busy or self.paused else IDLE_ROUND):
                     await self._dirty.wait()
 
-    async def _see_to(self, driver: Driver, seen: Seen) -> bool:
-        """What a round does beside looking; whether any session goes on."""
+    async def _maintain(self, driver: Driver, seen: FileState) -> bool:
+        """Do the upkeep of one round and return True if any session is alive."""
         await self.patch_hooks(seen.rows)
         table = await self._table_for(seen)
         coordinator = next((row for row in seen.rows if row.agent == COORDINATOR), None)
-        if await self.restarter.look(driver, coordinator, table):
+        if await self.restarter.restart_if_due(driver, coordinator, table):
             seen = await self.context.read(self._read)
             table = await self._table_for(seen)
         busy = bool(self._alive(seen.rows, seen.turns, table))
-        await driver.tend(seen.rows, busy=busy)
+        await driver.maintain(seen.rows, busy=busy)
         return busy
 
     async def _retire(self, driver: Driver) -> None:
-        """Let the engine's own processes end once nothing has needed them for long; looked at again when nothing can begin."""
+        """Stop the engine's own processes if they have been idle for long.
+
+        The sessions are checked again under the lock."""
         if driver.can_retire and not self.context.lock.locked():
             async with self.context.lock:
                 if not await self.alive(await self.context.rows()):
@@ -212,14 +218,14 @@ class Product:
 
     async def _refresh(self) -> None:
         async with self._refreshing:
-            before = _telling(self._latest)
-            self._latest = await self._look()
-            if _telling(self._latest) != before:
+            before = _significant(self._latest)
+            self._latest = await self._take_snapshot()
+            if _significant(self._latest) != before:
                 self.version += 1
                 for listener in tuple(self.listeners):
                     listener(False)
 
-    async def _look(self) -> dict[str, Any]:
+    async def _take_snapshot(self) -> dict[str, Any]:
         found: dict[str, Any] = {
             "at": times.now().isoformat(),
             "engine": self.context.engine.known_version,
@@ -236,7 +242,7 @@ class Product:
         seen = None
         try:
             seen = await self.context.read(self._read)
-            await self._speak()
+            await self._select_driver()
             found["engine"], found["notice"] = self.context.engine.known_version, seen.notice
             await self._fill(found, seen)
             if seen.problem is not None:
@@ -246,12 +252,12 @@ class Product:
         self._seen = seen
         return found
 
-    def _read(self) -> Seen:
-        """Everything that is to be read, at one go: a thread of its own for each would cost more than the reading."""
+    def _read(self) -> FileState:
+        """Read all files in one go, because a thread for each would cost more than the reading."""
         if (problem := self.health()) is not None:
             raise problem
         rows = sessions.read(self.context.folder / "sessions.db")
-        seen = Seen(rows, self._turns(rows), notice=self._notice())
+        seen = FileState(rows, self._turns(rows), notice=self._notice())
         try:
             self._mail.get(lambda: self.context.mailbox.newest(1))
             seen.spent = self._costs.read(rows)
@@ -259,13 +265,13 @@ class Product:
             seen.problem = error
         return seen
 
-    async def _fill(self, found: dict[str, Any], seen: Seen) -> None:
+    async def _fill(self, found: dict[str, Any], seen: FileState) -> None:
         rows, table = seen.rows, await self._table_for(seen)
         self._worktrees = {row.agent: row.worktree for row in rows}
         alive = self._alive(rows, seen.turns, table)
         coordinator = next((row for row in rows if row.agent == COORDINATOR), None)
         if self.restarter.is_restarting(coordinator, table):
-            # It is started again in the next round, so nobody has to be told that it is gone.
+            # The next round restarts it, so the snapshot does not report it as gone.
             self._dirty.set()
             alive |= {COORDINATOR}
         found["sessions"] = [row.as_json(row.agent in alive) for row in rows]
@@ -274,8 +280,10 @@ class Product:
         found["cpu_percent"], found["memory_mib"] = load.cpu_percent, load.memory_mib
         found["cost_usd_today"], found["cost_usd_total"] = seen.spent.today, seen.spent.total
 
-    async def _table_for(self, seen: Seen) -> processes.Table:
-        """A recent table of processes; one of now if somebody seems to be missing in it, who may have just been started."""
+    async def _table_for(self, seen: FileState) -> processes.Table:
+        """Return a process table in which no recorded process is missing by mistake.
+
+        A recent table is enough, unless a process may have just started."""
         table = await self.context.table(RECENT)
         if all(processes.alive(row.pid, table, row.began) for row in seen.rows if row.pid and not row.ended):
             return table
@@ -285,12 +293,12 @@ class Product:
         found = {row.agent: sessions.turn_pid(self.context.folder, row) for row in rows if not row.ended}
         return {agent: pid for agent, pid in found.items() if pid is not None}
 
-    def _complete(self, letter: Letter) -> Letter:
-        return plans.complete(Path(self.context.path), letter, self._worktrees.get(letter.sender, ""))
+    def _with_plan(self, letter: Letter) -> Letter:
+        return plans.with_plan_text(Path(self.context.path), letter, self._worktrees.get(letter.sender, ""))
 
 
-def _telling(snapshot: dict[str, Any]) -> dict[str, Any]:
-    """The part of a snapshot whose change is worth telling: not the hour, the load, or that an agent is still at it."""
+def _significant(snapshot: dict[str, Any]) -> dict[str, Any]:
+    """Return the parts of a snapshot whose change is worth an event, without time, load and last activity."""
     quiet = {"at", "cpu_percent", "memory_mib"}
     told = {key: value for key, value in snapshot.items() if key not in quiet}
     told["sessions"] = [{**session, "last_activity": None} for session in snapshot.get("sessions", ())]

@@ -1,4 +1,4 @@
-"""What only looks into a product."""
+"""Operations that only read a product."""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from bot.supervisor.records.sessions import Row
 
 
 async def mail(product: Product, limit: int, agent: str | None) -> list[dict[str, Any]]:
-    """The newest mail, newest first; as much of it as one answer can carry."""
+    """Return the newest mail first, as much as fits into one response."""
     await product.driver()
     found: list[dict[str, Any]] = []
     size = 0
@@ -24,11 +24,11 @@ async def mail(product: Product, limit: int, agent: str | None) -> list[dict[str
 
 
 async def inspect(product: Product, agent: str) -> dict[str, Any]:
-    """What an agent does now, headless or not."""
+    """Return an agent's session, recent events and last output."""
     await product.driver()
     row = await product.context.row(agent)
     if row is None:
-        raise ChannelError("unknown_agent", f"There is no agent {agent}.", "Look at the product's agents first.")
+        raise ChannelError("unknown_agent", f"There is no agent {agent}.", "List the product's agents with `fleet status`.")
     alive = agent in await product.alive((row,))
     events = await product.context.read(history.events, product.context.folder / "events.db", agent)
     output = await product.context.read(history.output, product.context.folder, row)
@@ -36,32 +36,32 @@ async def inspect(product: Product, agent: str) -> dict[str, Any]:
 
 
 async def receipt(product: Product, mail: str) -> dict[str, Any]:
-    """How far a mail got with its recipient, as far as the engine lets one see."""
+    """Return how far a mail got with its recipient."""
     await product.driver()
     letter = await product.context.read(product.context.mailbox.by_id, mail)
     if letter is None:
-        raise ChannelError("not_found", f"The engine has no mail {mail} (any more).", "It may have been cleaned away.")
+        raise ChannelError("not_found", f"The engine has no mail {mail}.", "It may have been deleted by `ov clean`.")
     row = await product.context.row(letter.recipient)
-    return {"uptake": await product.context.read(_uptake, product, letter, row)}
+    return {"uptake": await product.context.read(_receipt_state, product, letter, row)}
 
 
-def _uptake(product: Product, letter: Letter, row: Row | None) -> str:
+def _receipt_state(product: Product, letter: Letter, row: Row | None) -> str:
     if not letter.read:
         return "waiting"
-    written = transcripts.all_of(row) if row is not None else ()
+    written = transcripts.candidates(row) if row is not None else ()
     shown = _shown(written, letter) if written else True
     if not shown:
-        # An agent in the middle of a turn acts all the time, and is handed what has come for it only later.
+        # An agent in a turn keeps acting, and gets new mail only later, so activity alone proves nothing.
         return "read" if shown is None else "lost"
-    if product.context.mailbox.sent_by(letter.recipient, letter) is not None:
+    if product.context.mailbox.first_sent_by(letter.recipient, letter) is not None:
         return "taken"
     acted = history.active_since(product.context.folder / "events.db", letter.recipient, letter.created_at)
     return "taken" if acted else "read"
 
 
 def _shown(written: tuple[Path, ...], letter: Letter) -> bool | None:
-    """Whether the model was shown the mail, looked for by its last line (its marker) and by its id."""
+    """Return True if the model saw the mail, found by its last line (the marker) or its id."""
     last = (letter.body.strip().splitlines() or [""])[-1].strip()
     needles = [needle for needle in (last, letter.id) if len(needle) > 3]
-    found = [transcripts.shown(path, needle) for path in written for needle in needles]
+    found = [transcripts.was_shown(path, needle) for path in written for needle in needles]
     return True if True in found else False if False in found else None

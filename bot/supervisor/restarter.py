@@ -19,16 +19,18 @@ log = logging.getLogger(__name__)
 
 ATTEMPTS = 3
 WINDOW = 600.0
-"""So many times within so many seconds; then it is left dead, and the snapshot says so."""
+"""Most restarts, and the seconds in which they count.
+
+Afterwards the coordinator stays dead and the snapshot says so."""
 
 SUBJECT = "Carry on after a restart"
 
-TOLD = 20
-WORDS = 300
-"""Most mails that are told of, and most characters of each."""
+MAX_LISTED = 20
+MAX_CHARACTERS = 300
+"""Most mails in a recap, and most characters of each."""
 
-TEXT = """Your process ended without warning and you were started again. The conversation before that is lost to you; your \
-mail, tasks, branches and workers are not.
+TEXT = """Your process ended unexpectedly and was restarted. The previous conversation is lost. Your mail, tasks, branches and \
+workers are still there.
 
 The operator had written to you:
 {asked}
@@ -36,30 +38,30 @@ The operator had written to you:
 You had reported to the operator:
 {reported}
 
-Carry on with what is not finished. Before you start anything, look at your mail, at the tasks and at what workers have done: \
-do not do again what is done or under way."""
+Continue with the unfinished work. Before you start anything, check your mail, the tasks and the work of your workers. Do not \
+repeat work that is done or in progress."""
 
 
 class Restarter:
-    """The is_restarting of one product's coordinator."""
+    """Restarts of one product's coordinator."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
         self._tried: list[float] = []
         self._restarting = False
 
-    def _started(self, row: Row | None) -> None:
-        """Remember that this coordinator was started from here."""
+    def _remember(self, row: Row | None) -> None:
+        """Record that this coordinator was started from here."""
         if row is not None:
             value = {"product": str(self._context.path), "session": row.started_at}
             self._context.state.put("started", str(self._context.path), value=value)
 
-    def stopped(self) -> None:
-        """Remember that it is meant to be gone."""
+    def forget(self) -> None:
+        """Record that the coordinator was stopped on purpose."""
         self._context.state.drop("started", str(self._context.path))
 
-    def due(self, row: Row | None, table: processes.Table) -> bool:
-        """Whether a coordinator is dead that should not be, and will be started again."""
+    def is_due(self, row: Row | None, table: processes.Table) -> bool:
+        """Return True if the coordinator died unexpectedly and will be restarted."""
         if row is None or row.ended or self._context.paused or processes.alive(row.pid, table, row.began):
             return False
         known = self._context.state.get("started", str(self._context.path))
@@ -69,41 +71,45 @@ class Restarter:
         return len(self._tried) < ATTEMPTS and (row.began or 0.0) > processes.life_began()
 
     def is_restarting(self, row: Row | None, table: processes.Table) -> bool:
-        """Whether it is dead only for the moment."""
-        return self._restarting or self.due(row, table)
+        """Return True if the coordinator is only dead until its restart."""
+        return self._restarting or self.is_due(row, table)
 
-    async def look(self, driver: Driver, row: Row | None, table: processes.Table) -> bool:
-        """Start it again if that is due by its row and the processes as last seen, and still is; whether it was."""
-        if not self.due(row, table):
+    async def restart_if_due(self, driver: Driver, row: Row | None, table: processes.Table) -> bool:
+        """Restart the coordinator if that is due, and still is under the lock.
+
+        Return True if it was restarted."""
+        if not self.is_due(row, table):
             return False
         async with self._context.lock:
             return await self.start(driver)
 
     async def start(self, driver: Driver) -> bool:
-        """See that the coordinator runs, with a recap if it died; whether it had to be started. The context's lock is held."""
+        """Start the coordinator if it does not run, with a recap if it died. Return True if it was started.
+
+        The caller holds the context's lock."""
         row = await self._context.row(COORDINATOR)
         try:
-            if row is not None and self.due(row, await self._context.table()):
+            if row is not None and self.is_due(row, await self._context.table()):
                 self._restarting = True
                 self._tried.append(time.monotonic())
-                log.warning("the coordinator of %s is gone; starting it again", self._context.path)
-                await self._recap(driver, row)
+                log.warning("the coordinator of %s died, restarting it", self._context.path)
+                await self._leave_recap(driver, row)
             started = await driver.start()
             if started:
-                self._started(await self._context.row(COORDINATOR))
+                self._remember(await self._context.row(COORDINATOR))
         finally:
             self._restarting = False
         return started
 
-    async def _recap(self, driver: Driver, row: Row) -> None:
-        """Leave a mail for the next coordinator, unless the last one had finished all it was asked."""
+    async def _leave_recap(self, driver: Driver, row: Row) -> None:
+        """Mail the next coordinator a recap, unless the last one finished all its work."""
         mail = await self._context.read(self._context.mailbox.newest, 200)
         since = [letter for letter in reversed(mail) if letter.created_at >= (row.started_at or "")]
         asked = [letter for letter in since if letter.sender == OPERATOR and letter.subject != SUBJECT]
         reported = [letter for letter in since if letter.sender == COORDINATOR and letter.recipient == OPERATOR]
         if not unfinished(asked, reported):
             return
-        text = TEXT.format(asked=_listed(asked), reported=_listed(reported) or "- nothing yet")
+        text = TEXT.format(asked=_bullets(asked), reported=_bullets(reported) or "- nothing yet")
         try:
             await driver.leave_note(SUBJECT, text)
         except ChannelError as error:
@@ -111,16 +117,18 @@ class Restarter:
 
 
 def unfinished(asked: list[Letter], reported: list[Letter]) -> bool:
-    """Whether something that was asked may still be open: fewer ends than beginnings, or an answer after the last end."""
+    """Return True if some request may be unfinished.
+
+    There were fewer results than objectives, or an answer came after the last result."""
     ends = [letter for letter in reported if letter.type in {"result", "error"}]
     begun = [letter for letter in asked if letter.thread is None]
     return bool(asked) and (len(begun) > len(ends) or not ends or asked[-1].row > ends[-1].row)
 
 
-def _listed(letters: list[Letter]) -> str:
+def _bullets(letters: list[Letter]) -> str:
     found = []
-    for letter in letters[-TOLD:]:
+    for letter in letters[-MAX_LISTED:]:
         body = " ".join(letter.body.split())
-        body = body if len(body) <= WORDS else f"{body[:WORDS]} …"
+        body = body if len(body) <= MAX_CHARACTERS else f"{body[:MAX_CHARACTERS]} …"
         found.append(f"- {letter.id}, {letter.created_at[:16]}, {letter.type}: {letter.subject}: {body}")
     return "\n".join(found)

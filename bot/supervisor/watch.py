@@ -1,6 +1,7 @@
-"""Sees the engine's databases change: looks at their sizes and times, which costs microseconds, for every product in turn.
+"""Detection of changes in the engine's databases by size and time.
 
-`ov serve` pushes mail over its WebSocket, but it polls the same files itself every 250 ms, and only while it runs.
+A check costs microseconds. `ov serve` pushes mail over its WebSocket, but it polls the same files every 250 ms, and only while
+it runs.
 """
 
 import asyncio
@@ -9,14 +10,18 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-LOOK = 0.1
-"""Seconds from one look to the next."""
+POLL_INTERVAL = 0.1
+"""Seconds between two checks."""
 
-SLOW = 0.05
-"""Seconds that looking at one product may take before it is looked at in a thread, so that it holds up nobody else."""
+SLOW_THRESHOLD = 0.05
+"""Seconds for one check after which a product is checked in a thread.
+
+It then does not delay the others."""
 
 RESCAN = 10.0
-"""Seconds after which a product counts as changed anyway: two writes within a tick of the file system's clock look like one."""
+"""Seconds after which a product counts as changed anyway.
+
+Two writes within one clock tick look like one."""
 
 FILES = ("mail.db", "mail.db-wal", "sessions.db", "sessions.db-wal", "metrics.db", "metrics.db-wal", "config.yaml")
 
@@ -24,8 +29,8 @@ Signature = tuple[tuple[int, int, int], ...]
 
 
 def signature(folder: Path) -> Signature:
-    """What stands for the state of the files: number, time and size of each; zeros for one that is missing."""
-    # Without pathlib, which costs four times as much as the looking: this is done hundreds of times a second.
+    """Return inode, modification time and size of each file, zeros for a missing one."""
+    # This runs hundreds of times a second, and pathlib would cost four times as much as the check.
     found, base = [], f"{folder}/"
     for name in FILES:
         try:
@@ -37,43 +42,45 @@ def signature(folder: Path) -> Signature:
 
 
 class Watched:
-    """One folder under watch."""
+    """One watched folder."""
 
     def __init__(self, folder: Path, changed: Callable[[], None]) -> None:
         self.folder, self.changed = folder, changed
         self._seen: Signature | None = None
         self._again = False
-        self._told = 0.0
+        self._reported = 0.0
         self._busy = False
         self.slow = False
 
-    async def look(self) -> None:
-        """Look, and tell if something changed; a change is told twice, one look apart, in case it was caught half-way."""
+    async def check(self) -> None:
+        """Check the folder and report a change.
+
+        A change is reported twice, one check apart, in case the first one saw half of it."""
         if self._busy:
             return
         self._busy = True
         try:
             started = time.monotonic()
             found = await asyncio.to_thread(signature, self.folder) if self.slow else signature(self.folder)
-            self.slow = time.monotonic() - started > SLOW
+            self.slow = time.monotonic() - started > SLOW_THRESHOLD
         finally:
             self._busy = False
         fresh = found != self._seen
-        if fresh or self._again or started - self._told > RESCAN:
-            self._told = started
+        if fresh or self._again or started - self._reported > RESCAN:
+            self._reported = started
             self.changed()
         self._seen, self._again = found, fresh
 
 
 async def watch(folders: Callable[[], Iterable[Watched]]) -> None:
-    """Look at every folder, for ever; a slow one is left behind, not waited for."""
+    """Check every folder until cancelled, without waiting for a slow one."""
     behind: set[asyncio.Task[None]] = set()
     while True:
         for watched in tuple(folders()):
             if watched.slow:
-                task = asyncio.create_task(watched.look())
+                task = asyncio.create_task(watched.check())
                 behind.add(task)
                 task.add_done_callback(behind.discard)
             else:
-                await watched.look()
-        await asyncio.sleep(LOOK)
+                await watched.check()
+        await asyncio.sleep(POLL_INTERVAL)

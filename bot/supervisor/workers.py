@@ -1,6 +1,7 @@
-"""Starting workers. `ov sling` blocks for a worker's whole first turn, so it runs on by itself, its output in a file.
+"""Starts of workers.
 
-It outlives the supervisor: the turn is its child. A new supervisor finds it again through the state folder.
+`ov sling` blocks for a worker's whole first turn, so it runs in the background with its output in a file. It outlives the
+supervisor, because the turn is its child, and the next supervisor finds it through the state folder.
 """
 
 import asyncio
@@ -15,15 +16,15 @@ from bot.supervisor.host import processes
 from bot.supervisor.protocol import ChannelError
 from bot.supervisor.records.sessions import Row
 
-KEPT = 7 * 86400.0
-"""Seconds for which what a start printed is kept."""
+LOG_RETENTION = 7 * 86400.0
+"""Seconds to keep the output of a start."""
 
-LOOK = 0.05
-"""Seconds between two looks whether the worker's session has appeared."""
+POLL_INTERVAL = 0.05
+"""Seconds between two checks for the worker's session."""
 
 
 class Workers:
-    """The `ov sling` processes of one product."""
+    """`ov sling` processes of one product."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -35,7 +36,7 @@ class Workers:
                 self._pids[str(known["agent"])] = (int(known["pid"]), float(known["started"]))
 
     def running(self, table: processes.Table) -> dict[str, int]:
-        """The agents whose `ov sling` still runs, with its process; those that have ended are forgotten."""
+        """Return the agents whose `ov sling` still runs, with its process id. Ended ones are forgotten."""
         for agent, (pid, started) in list(self._pids.items()):
             child = self._children.get(agent)
             gone = child.poll() is not None if child else pid not in table or abs(table[pid].started - started) > 2
@@ -46,9 +47,11 @@ class Workers:
         return {agent: pid for agent, (pid, _) in self._pids.items()}
 
     async def start(self, agent: str, argv: tuple[str, ...]) -> Row:
-        """Run `ov sling` until the worker's session is recorded; raises what it says if it fails before that."""
+        """Run `ov sling` until the worker's session is recorded.
+
+        Raises the engine's error if it fails before that."""
         before = await self._context.row(agent)
-        await self._context.in_thread(self._context.state.forget_old, "sling", KEPT)
+        await self._context.in_thread(self._context.state.forget_old, "sling", LOG_RETENTION)
         log = self._context.state.path("sling", self._key, agent, suffix=".log")
         child = await self._context.in_thread(
             processes.spawn, argv, self._context.path, log, log.with_suffix(".err"), self._context.env
@@ -62,7 +65,7 @@ class Workers:
         while child.poll() is None:
             if (row := await self._context.row(agent)) is not None and (before is None or row.started_at != before.started_at):
                 return row
-            await asyncio.sleep(LOOK)
+            await asyncio.sleep(POLL_INTERVAL)
         if child.returncode == 0 and (row := await self._context.row(agent)) is not None:
             return row
         raise self._failure(log, agent)
@@ -73,4 +76,4 @@ class Workers:
             printed = log.read_text("utf-8", "replace")[-commands.OUTPUT_CAP :]
             complained = log.with_suffix(".err").read_text("utf-8", "replace")[-4000:]
         outcome = commands.Outcome(("ov", "sling"), 1, printed, complained)
-        return errors.from_engine(outcome.words, doing=f"ov sling of {agent}")
+        return errors.from_engine(outcome.error_text, doing=f"ov sling of {agent}")

@@ -3,13 +3,13 @@
 import json
 from pathlib import Path
 
-from bot.supervisor.claude_onboarding import seed, seeded
+from bot.supervisor.claude_onboarding import answer_questions, with_answers
 
 KEY = "sk-ant-api03-" + "k" * 60 + "the-last-twenty-char"
 
 
 def test_a_new_home_asks_nothing() -> None:
-    config = seeded({}, KEY, [Path("/projects/product-a")])
+    config = with_answers({}, KEY, [Path("/projects/product-a")])
     assert config["hasCompletedOnboarding"] is True
     assert config["customApiKeyResponses"] == {"approved": ["the-last-twenty-char"], "rejected": []}
     assert config["projects"] == {"/projects/product-a": {"hasTrustDialogAccepted": True}}
@@ -21,7 +21,7 @@ def test_what_the_agent_has_there_stays() -> None:
         "userID": "u1",
         "projects": {"/projects/product-a": {"lastCost": 2}, "/other": {"hasTrustDialogAccepted": False}},
     }
-    config = seeded(before, "", [Path("/projects/product-a")])
+    config = with_answers(before, "", [Path("/projects/product-a")])
     assert config["theme"] == "light"
     assert config["userID"] == "u1"
     assert config["projects"] == {
@@ -31,20 +31,20 @@ def test_what_the_agent_has_there_stays() -> None:
 
 
 def test_without_a_key_nothing_is_approved() -> None:
-    assert "customApiKeyResponses" not in seeded({}, "", [])
+    assert "customApiKeyResponses" not in with_answers({}, "", [])
 
 
 def test_seeding_twice_changes_nothing() -> None:
-    once = seeded({}, KEY, [Path("/projects/product-a")])
-    assert seeded(once, KEY, [Path("/projects/product-a")]) == once
+    once = with_answers({}, KEY, [Path("/projects/product-a")])
+    assert with_answers(once, KEY, [Path("/projects/product-a")]) == once
 
 
 def test_a_home_asks_no_leave_to_bypass_permissions_and_keeps_its_settings(tmp_path: Path) -> None:
-    seed(tmp_path, KEY, [Path("/projects/product-a")])
+    answer_questions(tmp_path, KEY, [Path("/projects/product-a")])
     settings, config = tmp_path / ".claude" / "settings.json", tmp_path / ".claude.json"
     assert json.loads(settings.read_text()) == {"skipDangerousModePermissionPrompt": True}
     assert json.loads(config.read_text())["hasCompletedOnboarding"] is True
     settings.write_text('{"model": "opus", "skipDangerousModePermissionPrompt": false}')
-    seed(tmp_path, KEY, [])
+    answer_questions(tmp_path, KEY, [])
     assert json.loads(settings.read_text()) == {"model": "opus", "skipDangerousModePermissionPrompt": False}
     assert {path.name for path in tmp_path.rglob("*") if path.is_file()} == {".claude.json", "settings.json"}

@@ -19,7 +19,7 @@ from bot.supervisor.host import processes
 from bot.supervisor.protocol import ERROR_CODES, MAX_TEXT, ChannelError
 from bot.supervisor.records import history, plans, sessions, times, transcripts
 from bot.supervisor.records.costs import Costs
-from bot.supervisor.records.mailbox import Mailbox, shortened
+from bot.supervisor.records.mailbox import Mailbox, truncated
 from bot.supervisor.state import State
 from tests.yard import until
 
@@ -245,11 +245,11 @@ def test_markers_are_found_at_the_end_of_the_operators_own_mail_only(post: Post)
     post.put("m3", subject="Dark mode [w1]", from_agent="operator")
     post.put("m4", body="Yes.\n\n[g1 r1]\n", from_agent="operator")
     mailbox = Mailbox(post.path)
-    assert (found := mailbox.marked("subject", "[w1]")) is not None
+    assert (found := mailbox.find_marked("subject", "[w1]")) is not None
     assert found.id == "m3"
-    assert (found := mailbox.marked("body", "[g1 r1]")) is not None
+    assert (found := mailbox.find_marked("body", "[g1 r1]")) is not None
     assert found.id == "m4"
-    assert mailbox.marked("subject", "[w2]") is None
+    assert mailbox.find_marked("subject", "[w2]") is None
 
 
 def test_pages_end_before_a_line_of_the_channel_is_full(post: Post) -> None:
@@ -258,8 +258,8 @@ def test_pages_end_before_a_line_of_the_channel_is_full(post: Post) -> None:
     page = Mailbox(post.path).after("")
     assert page.more
     assert 1 <= len(page.mail) < 5
-    assert len(shortened("x" * (MAX_TEXT + 5))) > MAX_TEXT
-    assert "5 more characters" in shortened("x" * (MAX_TEXT + 5))
+    assert len(truncated("x" * (MAX_TEXT + 5))) > MAX_TEXT
+    assert "5 more characters" in truncated("x" * (MAX_TEXT + 5))
 
 
 @pytest.mark.parametrize(
@@ -303,7 +303,7 @@ def written(root: Path, *names: str) -> None:
 )
 def test_a_plan_is_found_wherever_a_lead_could_write_it(post: Post, tmp_path: Path, files: tuple[str, ...], found: str) -> None:
     written(tmp_path, *files)
-    full = plans.complete(tmp_path, letter(post, from_agent="lead-1", payload='{"beadId": "t-1"}'))
+    full = plans.with_plan_text(tmp_path, letter(post, from_agent="lead-1", payload='{"beadId": "t-1"}'))
     assert full.body == f"See the plan.\n\nplan of {found}"
 
 
@@ -312,22 +312,24 @@ def test_who_wrote_a_plan_is_no_part_of_it(post: Post, tmp_path: Path) -> None:
     spec.parent.mkdir(parents=True)
     spec.write_text("<!-- written-by: coordinator -->\n# Plan\n\n1. <!-- keep this -->\n")
     pointing = letter(post, type="decision_gate", body="See spec.", payload='{"taskId": "t-1"}')
-    assert plans.complete(tmp_path, pointing).body == "See spec.\n\n# Plan\n\n1. <!-- keep this -->\n"
+    assert plans.with_plan_text(tmp_path, pointing).body == "See spec.\n\n# Plan\n\n1. <!-- keep this -->\n"
     whole = replace(pointing, body="# Plan\n\n1. <!-- keep this -->")
-    assert plans.complete(tmp_path, whole) == whole
+    assert plans.with_plan_text(tmp_path, whole) == whole
 
 
 def test_a_plan_without_a_file_is_its_summary(post: Post, tmp_path: Path) -> None:
-    assert plans.complete(tmp_path, letter(post, body="", payload='{"beadId": "t-1", "summary": "Do it."}')).body == "Do it."
+    assert (
+        plans.with_plan_text(tmp_path, letter(post, body="", payload='{"beadId": "t-1", "summary": "Do it."}')).body == "Do it."
+    )
 
 
 def test_a_gate_with_its_plan_in_the_body_is_left_as_it_is_and_so_is_an_answer(post: Post, tmp_path: Path) -> None:
     written(tmp_path, ".overstory/specs/t-1.md")
     gate = letter(post, type="decision_gate", body="x" * 500, payload='{"taskId": "t-1"}')
-    assert plans.complete(tmp_path, gate) == gate
+    assert plans.with_plan_text(tmp_path, gate) == gate
     answer = replace(gate, body="yes", sender="operator")
-    assert plans.complete(tmp_path, answer) == answer
-    short = plans.complete(tmp_path, replace(gate, body="See spec."))
+    assert plans.with_plan_text(tmp_path, answer) == answer
+    short = plans.with_plan_text(tmp_path, replace(gate, body="See spec."))
     assert "plan of .overstory/specs/t-1.md" in short.body
 
 
@@ -337,10 +339,10 @@ def test_a_plan_cannot_lead_out_of_the_product(post: Post, tmp_path: Path, task:
     written(product, ".overstory/specs/x.md")
     (tmp_path / "secret.md").write_text("secret")
     mail = letter(post, subject="Plan ready", payload=json.dumps({"beadId": task}))
-    assert plans.complete(product, mail) == mail
+    assert plans.with_plan_text(product, mail) == mail
     (product / ".overstory/specs/link.md").symlink_to(tmp_path / "secret.md")
     linked = replace(mail, payload={"beadId": "link"})
-    assert plans.complete(product, linked) == linked
+    assert plans.with_plan_text(product, linked) == linked
     with pytest.raises(ChannelError):
         approve(product, task, "text")
 
@@ -441,11 +443,11 @@ def test_a_mail_that_only_a_hook_swallowed_is_told_from_one_that_was_shown(tmp_p
     path = tmp_path / "t.jsonl"
     swallowed = {"attachment": {"type": "hook_success", "hookEvent": "PostToolUse", "stdout": "…[g1 r1]"}}
     path.write_text(json.dumps(swallowed) + "\n")
-    assert transcripts.shown(path, "[g1 r1]") is False
-    assert transcripts.shown(path, "[g2 r1]") is None
+    assert transcripts.was_shown(path, "[g1 r1]") is False
+    assert transcripts.was_shown(path, "[g2 r1]") is None
     with path.open("a") as file:
         file.write(json.dumps({"type": "user", "message": {"content": "DECISION: approve\n\n[g1 r1]"}}) + "\n")
-    assert transcripts.shown(path, "[g1 r1]") is True
+    assert transcripts.was_shown(path, "[g1 r1]") is True
 
 
 def test_an_agents_last_words_are_found_headless_and_in_transcripts(tmp_path: Path) -> None:

@@ -164,7 +164,7 @@ async def _prepared(product: Product, name: str, names: Sequence[str]) -> dict[s
         ):
             outcome = await commands.run(words, root, env=product.context.env, deadline=60.0)
             if outcome.code != 0:
-                raise errors.from_engine(outcome.words, doing=" ".join(words[:2]))
+                raise errors.from_engine(outcome.error_text, doing=" ".join(words[:2]))
         return {known: text.replace(str(root), str(path)) for known, text in read(root / ".overstory", names).items()}
 
 

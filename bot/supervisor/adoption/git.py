@@ -88,7 +88,7 @@ async def _git(root: Path, *words: str) -> str:
     outcome = await commands.run(("git", *words), root, deadline=30.0)
     if outcome.code != 0:
         command = next(word for word in words if not word.startswith("-") and "=" not in word)
-        said = f"git {command}: {' '.join(outcome.words.split())[:600]}"
+        said = f"git {command}: {' '.join(outcome.error_text.split())[:600]}"
         if "dubious ownership" in said:
             raise ChannelError("not_a_repository", said, "Give the folder to the runtime's user.")
         raise ChannelError("engine_failed", said, "Look at the repository; nothing of the adoption was kept.")

@@ -1,1 +1,1 @@
-"""Drivers of the engine, one package per version; `table` selects one by the version that the engine prints."""
+"""Drivers of the engine, one package per version, selected by `table`."""

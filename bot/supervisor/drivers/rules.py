@@ -1,4 +1,4 @@
-"""What an adoption does differently for one version of the engine. Pure values."""
+"""Rules of an engine version for adopting a product."""
 
 from dataclasses import dataclass
 

@@ -14,13 +14,15 @@ DRIVERS: tuple[tuple[tuple[int, int], type[Driver]], ...] = (
     ((0, 6), Overstory011),
     ((0, 0), Overstory058),
 )
-"""First version, as major and minor number, and its driver, newest first. `ov serve` and JSON envelopes came after 0.6."""
+"""First version, as major and minor number, and its driver, newest first.
+
+`ov serve` and JSON envelopes came after 0.6."""
 
 
 def driver_for(version: str) -> type[Driver]:
-    """Return the driver of a version such as `0.11.0 (rehearsal)`, the newest one when the version has no numbers.
+    """Return the driver of a version such as `0.11.0 (rehearsal)`.
 
-    Raises `unsupported` for a version older than every row."""
+    A version without numbers gets the newest driver. Raises `unsupported` for a version older than every row."""
     numbers = tuple(int(part) for part in re.findall(r"\d+", version)[:2])
     for first, driver in DRIVERS:
         if not numbers or numbers >= first:

@@ -1,4 +1,4 @@
-"""The processes of this runtime: who lives, whose child it is, what it costs; halting and continuing whole trees."""
+"""Processes of this runtime, with their trees, CPU and memory, and signals to whole trees."""
 
 import contextlib
 import os
@@ -15,18 +15,22 @@ TICKS = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
 REUSE_TOLERANCE = 120.0
-"""Seconds by which a process may seem younger than the record of it before its id counts as reused; clocks drift."""
+"""Seconds by which a process may be younger than its record before its id counts as reused.
+
+Clocks drift."""
 
 SPAN = 1.0
-"""Least time between two samples in seconds; over less, the clock's ticks of 10 ms say nothing."""
+"""Shortest time in seconds between two samples. Over less, clock ticks of 10 ms distort the result."""
 
 HALT_ROUNDS = 50
-"""Most rounds of stopping a tree that goes on to spawn while it is being stopped."""
+"""Most rounds of stopping a tree that keeps spawning processes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """One process at one moment. `started` is a Unix time, `cpu` seconds used so far, `memory` bytes resident."""
+    """One process at one moment.
+
+    `started` is a Unix time, `cpu` is in seconds, `memory` in resident bytes."""
 
     pid: int
     parent: int
@@ -37,21 +41,21 @@ class Process:
 
     @property
     def dead(self) -> bool:
-        """Whether it only waits to be collected."""
+        """True for a zombie."""
         return self.state in {"Z", "X"}
 
     @property
     def halted(self) -> bool:
-        """Whether it is stopped by a signal."""
+        """True if a signal stopped the process."""
         return self.state == "T"
 
 
 class Table(dict[int, Process]):
-    """Processes by id, as they were at one moment."""
+    """Processes by id at one moment."""
 
     @cached_property
     def children(self) -> Mapping[int, Sequence[int]]:
-        """The children of each process that has any."""
+        """Children of each process that has any."""
         found: dict[int, list[int]] = {}
         for process in self.values():
             found.setdefault(process.parent, []).append(process.pid)
@@ -59,18 +63,18 @@ class Table(dict[int, Process]):
 
 
 def table() -> Table:
-    """Every process that lives now (those that only wait to be collected are left out)."""
+    """Return all processes except zombies."""
     found = _from_proc() if PROC.joinpath("stat").exists() else _from_ps()
     return Table({process.pid: process for process in found if not process.dead})
 
 
-def uncollected() -> frozenset[int]:
-    """Our children that have ended and wait to be collected."""
+def zombies() -> frozenset[int]:
+    """Return the ids of our children that ended and are not collected yet."""
     return frozenset(process.pid for process in _from_proc() if process.dead and process.parent == os.getpid())
 
 
 def one(pid: int) -> Process | None:
-    """One process that lives now, without looking at all the others."""
+    """Return one process without reading all the others."""
     if not PROC.joinpath("stat").exists():
         return table().get(pid)
     with contextlib.suppress(OSError, IndexError, ValueError):
@@ -80,7 +84,9 @@ def one(pid: int) -> Process | None:
 
 
 def life() -> str:
-    """What stays the same as long as this machine or container is not started anew: when its first process began."""
+    """Return an id that changes when this machine or container restarts.
+
+    It is made from the boot id and the start of the first process."""
     with contextlib.suppress(OSError, IndexError):
         boot = PROC.joinpath("sys", "kernel", "random", "boot_id").read_text().strip()
         return f"{boot}/{_stat('1').rpartition(b')')[2].split()[19].decode()}"
@@ -89,13 +95,13 @@ def life() -> str:
 
 
 def life_began() -> float:
-    """When this machine or container was started, as a Unix time."""
+    """Return the Unix time at which this machine or container started."""
     first = one(1)
     return first.started if first is not None else 0.0
 
 
 def _from_proc() -> Iterable[Process]:
-    # Read without pathlib and text streams, which double the cost of what a busy supervisor does most.
+    # pathlib and text streams would double the cost of the most frequent work of a busy supervisor.
     boot = _boot_time()
     for name in os.listdir(PROC):  # noqa: PTH208
         if name.isdigit():
@@ -112,7 +118,7 @@ def _stat(pid: str) -> bytes:
 
 
 def _parsed(pid: int, stat: bytes, boot: float) -> Process:
-    # The name in parentheses may hold anything, so what counts comes after its last parenthesis (proc_pid_stat(5)).
+    # The name in parentheses may contain anything, so the fields are read after its last parenthesis (proc_pid_stat(5)).
     fields = stat.rpartition(b")")[2].split()
     cpu = (int(fields[11]) + int(fields[12])) / TICKS
     return Process(pid, int(fields[1]), fields[0].decode(), boot + int(fields[19]) / TICKS, cpu, int(fields[21]) * PAGE)
@@ -126,7 +132,7 @@ def _boot_time() -> float:
 
 
 def _from_ps() -> Iterable[Process]:
-    """The same from ps, for systems without /proc."""
+    """Read processes with `ps`, on systems without /proc."""
     argv = ["ps", "-axo", "pid=,ppid=,state=,etime=,time=,rss="]
     printed = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=10).stdout
     now = time.time()
@@ -137,7 +143,7 @@ def _from_ps() -> Iterable[Process]:
 
 
 def _clock(text: str) -> float:
-    """Seconds of ps's `[[days-]hours:]minutes:seconds[.hundredths]`."""
+    """Return the seconds of ps's `[[days-]hours:]minutes:seconds[.hundredths]`."""
     days, _, rest = text.rpartition("-")
     seconds = 0.0
     for part in rest.split(":"):
@@ -146,7 +152,7 @@ def _clock(text: str) -> float:
 
 
 def command(pid: int) -> str:
-    """The command line of a process; empty if it is gone."""
+    """Return the command line of a process, empty if it is gone."""
     with contextlib.suppress(OSError):
         if PROC.joinpath("stat").exists():
             return PROC.joinpath(str(pid), "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace").strip()
@@ -156,7 +162,7 @@ def command(pid: int) -> str:
 
 
 def works_in(pid: int, folder: str) -> bool:
-    """Whether a process works in a folder; taken for granted where that cannot be seen."""
+    """Return True if a process works in a folder, also where that cannot be determined."""
     if not PROC.joinpath("stat").exists():
         return True
     with contextlib.suppress(OSError):
@@ -168,7 +174,7 @@ def works_in(pid: int, folder: str) -> bool:
 def spawn(
     argv: Sequence[str], cwd: Path, stdout: Path, stderr: Path, env: Mapping[str, str] | None = None
 ) -> subprocess.Popen[bytes]:
-    """Start a process that outlives us, in a session of its own, its output in files that are begun anew."""
+    """Start a process that outlives us, in its own session, with its output in truncated files."""
     with stdout.open("wb") as out, (stdout if stderr == stdout else stderr).open("ab") as err:
         err.truncate(0)
         return subprocess.Popen(
@@ -183,13 +189,15 @@ def spawn(
 
 
 def alive(pid: int | None, processes: Table, since: float | None = None) -> bool:
-    """Whether a recorded process still runs; `since` is when the record was made, which unmasks a reused id."""
+    """Return True if a recorded process still runs.
+
+    `since` is the time of the record and reveals a reused id."""
     process = processes.get(pid) if pid else None
     return process is not None and (since is None or process.started <= since + REUSE_TOLERANCE)
 
 
 def tree(roots: Iterable[int], processes: Table) -> tuple[int, ...]:
-    """The living processes among `roots` and all their descendants, parents before children."""
+    """Return the living processes among `roots` and their descendants, parents before children."""
     found: dict[int, None] = {}
     waiting = [pid for pid in roots if pid in processes]
     while waiting:
@@ -201,7 +209,7 @@ def tree(roots: Iterable[int], processes: Table) -> tuple[int, ...]:
 
 
 def send(pid: int, sign: signal.Signals) -> bool:
-    """Signal a process; False when it is gone or not ours."""
+    """Signal a process. Return False if it is gone or not ours."""
     try:
         os.kill(pid, sign)
     except (ProcessLookupError, PermissionError):
@@ -210,9 +218,9 @@ def send(pid: int, sign: signal.Signals) -> bool:
 
 
 def halt(roots: Iterable[int]) -> tuple[int, ...]:
-    """Stop the trees of these processes, parents first, until nothing in them runs. Returns what was stopped.
+    """Stop the trees of these processes, parents first, and return the stopped ids.
 
-    A stopped process takes a moment to stop, and one that is being stopped may still start another."""
+    Repeats until none of them runs. A process stops with a delay and may still spawn another one meanwhile."""
     roots, stopped = tuple(roots), set[int]()
     for _ in range(HALT_ROUNDS):
         processes = table()
@@ -225,14 +233,16 @@ def halt(roots: Iterable[int]) -> tuple[int, ...]:
 
 
 def resume(roots: Iterable[int]) -> tuple[int, ...]:
-    """Let the trees of these processes run again, children first. Returns what was continued."""
+    """Resume the trees of these processes, children first, and return the resumed ids."""
     processes = table()
     halted = [pid for pid in reversed(tree(roots, processes)) if processes[pid].halted]
     return tuple(pid for pid in halted if send(pid, signal.SIGCONT))
 
 
-def end(roots: Iterable[int], patience: float = 3.0) -> tuple[int, ...]:
-    """End the trees of these processes: asked first, by force after `patience` seconds (it blocks). Returns who ended."""
+def terminate(roots: Iterable[int], patience: float = 3.0) -> tuple[int, ...]:
+    """End the trees of these processes and return their ids.
+
+    Sends SIGTERM, then SIGKILL after `patience` seconds. It blocks."""
     processes = table()
     ending = {pid: processes[pid].started for pid in tree(roots, processes) if pid != os.getpid()}
     for sign in (signal.SIGTERM, signal.SIGCONT):
@@ -253,14 +263,16 @@ def _left(ending: Mapping[int, float]) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What a set of processes uses: `cpu_percent` (100 is one core) since the sample before, `memory_mib` resident."""
+    """Load of a set of processes.
+
+    `cpu_percent` (100 is one core) counts since the previous sample, `memory_mib` is resident."""
 
     cpu_percent: float = 0.0
     memory_mib: float = 0.0
 
 
 class Meter:
-    """Measures the load of a changing set of processes from sample to sample."""
+    """Load of a changing set of processes, from sample to sample."""
 
     def __init__(self) -> None:
         self._before: dict[int, float] = {}
@@ -268,7 +280,7 @@ class Meter:
         self._percent = 0.0
 
     def sample(self, pids: Iterable[int], processes: Table) -> Load:
-        """The load since the sample before; a process that is new counts from now on."""
+        """Return the load since the previous sample. A new process counts from now on."""
         used = {pid: processes[pid].cpu for pid in pids if pid in processes}
         memory = sum(processes[pid].memory for pid in used)
         elapsed = time.monotonic() - self._at

@@ -1,4 +1,4 @@
-"""As a container's first process, the supervisor inherits every process whose parent has ended, and has to collect them."""
+"""Collection of orphaned processes, which a supervisor inherits as a container's first process."""
 
 import asyncio
 import contextlib
@@ -7,15 +7,17 @@ import os
 from bot.supervisor.host import processes
 
 ROUND = 15.0
-"""Seconds between two rounds. What is still uncollected after a whole round is nobody's: our own are waited for at once."""
+"""Seconds between two rounds.
+
+A zombie that survives a whole round is an orphan, because our own children are waited for at once."""
 
 
 async def collect() -> None:
-    """Collect what nobody else will, for ever; nothing to do where another process is the first."""
+    """Collect orphans until cancelled. Returns at once unless this is the first process."""
     seen: frozenset[int] = frozenset()
     while os.getpid() == 1:
         await asyncio.sleep(ROUND)
-        waiting = await asyncio.to_thread(processes.uncollected)
+        waiting = await asyncio.to_thread(processes.zombies)
         for pid in waiting & seen:
             _collect(pid)
         seen = waiting

@@ -1,4 +1,4 @@
-"""This runtime as a whole: its cores, its memory and its limit, as `info` tells them."""
+"""CPU, memory and limits of the whole runtime, for the operation `info`."""
 
 import contextlib
 import os
@@ -14,13 +14,15 @@ STAT = Path("/proc/stat")
 
 @dataclass(slots=True)
 class Gauge:
-    """Measures the runtime from call to call."""
+    """Measurement of the runtime from call to call."""
 
     _cpu: float = 0.0
     _at: float = field(default_factory=time.monotonic)
 
     def read(self) -> dict[str, Any]:
-        """`cpu_percent` since the call before (100 is one core), `memory_mib`, `memory_limit_mib` (None: none), `cpus`."""
+        """Return CPU, memory, memory limit and cores.
+
+        `cpu_percent` counts since the previous call (100 is one core). `memory_limit_mib` is None without a limit."""
         used, now = _cpu_seconds(), time.monotonic()
         percent = 100 * (used - self._cpu) / (now - self._at) if self._cpu and now > self._at else 0.0
         self._cpu, self._at = used, now
@@ -34,7 +36,7 @@ class Gauge:
 
 
 def _in_container() -> bool:
-    """Whether the cgroup files at the root are those of this container, not of the whole machine."""
+    """Return True if the root cgroup files belong to this container and not to the whole machine."""
     return (CGROUP / "memory.current").exists()
 
 
@@ -44,14 +46,14 @@ def _cpu_seconds() -> float:
             for line in (CGROUP / "cpu.stat").read_text().splitlines():
                 if line.startswith("usage_usec "):
                     return int(line.split()[1]) / 1e6
-        # user, nice, system, irq, softirq and steal; idle and iowait are left out (proc_stat(5)).
+        # user, nice, system, irq, softirq and steal, without idle and iowait (proc_stat(5)).
         fields = [int(word) for word in STAT.read_text().splitlines()[0].split()[1:9]]
         return sum(fields[:3] + fields[5:]) / os.sysconf("SC_CLK_TCK")
     return 0.0
 
 
 def _memory() -> tuple[float, float | None]:
-    """Bytes in use and the most there may be."""
+    """Return the bytes in use and the limit."""
     with contextlib.suppress(OSError, ValueError, KeyError):
         info = {line.split(":")[0]: int(line.split()[1]) * 1024 for line in MEMINFO.read_text().splitlines()}
         if _in_container():
@@ -63,7 +65,7 @@ def _memory() -> tuple[float, float | None]:
 
 
 def _cpus() -> int:
-    """Cores that may be used: the container's quota, else those of this process."""
+    """Return the number of usable cores, from the container's quota, else from this process."""
     with contextlib.suppress(OSError, ValueError):
         quota, period = (CGROUP / "cpu.max").read_text().split()
         if quota != "max":

@@ -1,9 +1,8 @@
-"""What one product has spent, today (UTC) and in all, in US dollars.
+"""Spending of one product, today (UTC) and in total, in US dollars.
 
-The engine's `metrics.db` knows only agents whose hooks report, so its headless workers cost nothing there, and a coordinator
-that is started anew overwrites what the one before it cost. Claude Code's transcripts know every answer of the sessions that
-still stand in `sessions.db`. So both are read, the higher figure of a session counts, and a ledger of our own keeps what was
-once seen.
+The engine's `metrics.db` knows only agents whose hooks report. Headless workers cost nothing there, and a new coordinator
+overwrites the cost of the previous one. Claude Code's transcripts have every answer of the sessions that are still in
+`sessions.db`. So both are read, the higher figure of a session counts, and our own ledger keeps it.
 """
 
 import sqlite3
@@ -19,26 +18,26 @@ from bot.supervisor.records.sessions import Row
 from bot.supervisor.state import State
 
 REMEMBERED = 2000
-"""Most sessions that the ledger of a product keeps, the newest."""
+"""Most sessions in the ledger of a product, the newest ones."""
 
 Key = str
-"""`<when the session began> <agent>`: sorts by time."""
+"""`<start of the session> <agent>`, which sorts by time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """US dollars."""
+    """Amounts in US dollars."""
 
     today: float = 0.0
     total: float = 0.0
 
     def at_least(self, other: "Spent") -> "Spent":
-        """The higher of both figures."""
+        """Return the higher of both amounts."""
         return Spent(max(self.today, other.today), max(self.total, other.total))
 
 
 class Costs:
-    """One product's spending; reads on in each transcript from where it was."""
+    """Spending of one product. Each transcript is read on from the last position."""
 
     def __init__(self, product: Path, database: Path, state: State) -> None:
         self._key, self._state, self._database = str(product), state, database
@@ -50,7 +49,7 @@ class Costs:
             self._ledger[str(key)] = (str(day), float(today), float(total))
 
     def read(self, rows: Sequence[Row]) -> Spent:
-        """What was spent, given the product's sessions as they stand now."""
+        """Return the spending, given the product's current sessions."""
         day = times.now().date()
         seen = dict(self._recorded.get(lambda: _recorded(self._database, day), day))
         for row in rows:
@@ -83,7 +82,7 @@ class Costs:
 
 
 def _recorded(database: Path, day: date) -> dict[Key, Spent]:
-    """What the engine's own records say of each session."""
+    """Return the spending of each session from the engine's own records."""
     with reading(database) as connection:
         if connection is None:
             return {}
@@ -104,7 +103,7 @@ def _recorded(database: Path, day: date) -> dict[Key, Spent]:
 
 
 def _before(connection: sqlite3.Connection, day: date) -> dict[str, float]:
-    """What each agent's session had cost before today, by its last snapshots."""
+    """Return the cost of each agent's session before today, from its last snapshot."""
     if "estimated_cost_usd" not in columns(connection, "token_snapshots"):
         return {}
     query = "SELECT agent_name, max(estimated_cost_usd) AS cost FROM token_snapshots WHERE created_at < ? GROUP BY agent_name"

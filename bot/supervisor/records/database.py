@@ -1,6 +1,6 @@
-"""Reading the engine's SQLite files: read-only, on a connection of its own each time, never copied, never changed.
+"""Read-only access to the engine's SQLite files, on a new connection each time.
 
-`mode=ro` on the same kernel sees every commit at once and never blocks a writer; a snapshot copy would miss the WAL.
+`mode=ro` on the same kernel sees every commit at once and never blocks a writer. A copy of the file would miss the WAL.
 """
 
 import os
@@ -15,16 +15,18 @@ from urllib.parse import quote
 from bot.supervisor import errors
 
 BUSY_SECONDS = 1.0
-"""How long a read waits where even readers must (recovery of a WAL)."""
+"""Seconds to wait where even readers must, such as during the recovery of a WAL."""
 
 SETTLED = 2.0
-"""Seconds after its last change from which a file that looks the same is the same: file systems' clocks tick that slowly."""
+"""Seconds after a change from which an unchanged stamp means an unchanged file.
+
+File system clocks tick that slowly."""
 
 T = TypeVar("T")
 
 
 class Cached(Generic[T]):
-    """What was read from a database, kept as long as nothing is written to it."""
+    """Value read from a database, cached until the database changes."""
 
     def __init__(self, path: Path) -> None:
         self._path = str(path)
@@ -33,27 +35,27 @@ class Cached(Generic[T]):
         self._value: T
 
     def get(self, read: Callable[[], T], key: object = None) -> T:
-        """What `read` gave since the last change of the database and for this key; read again while the change is fresh.
+        """Return the result of `read` for this key, cached since the last change of the database.
 
-        Failures are not kept."""
-        now, (written, state) = time.time_ns(), _look(self._path)
+        A fresh change is read again every time. Failures are not cached."""
+        now, (written, state) = time.time_ns(), _file_state(self._path)
         if state == self._state and key == self._key:
             return self._value
-        self.forget()
+        self.invalidate()
         self._value, self._key = read(), key
         if now - written > SETTLED * 1e9:
             self._state = state
         return self._value
 
-    def forget(self) -> None:
+    def invalidate(self) -> None:
         """Read again next time."""
         self._state = None
 
 
-def _look(path: str) -> tuple[int, tuple[int, ...]]:
-    """When a database was last written to, in nanoseconds, and what tells its state from that after any other write.
+def _file_state(path: str) -> tuple[int, tuple[int, ...]]:
+    """Return a database's last write time in nanoseconds and a stamp that differs after every write.
 
-    Without the time at which the log's rights were last changed: SQLite sets them whenever root reads."""
+    The stamp leaves out the ctime of the log, because SQLite sets its permissions whenever root reads."""
     number, modified, changed, size = _stamp(path)
     log_number, log_modified, _, log_size = _stamp(f"{path}-wal")
     state = (number, modified, changed, size, log_number, log_modified, log_size)
@@ -70,7 +72,9 @@ def _stamp(path: str) -> tuple[int, int, int, int]:
 
 @contextmanager
 def reading(path: Path) -> Iterator[sqlite3.Connection | None]:
-    """A read-only connection; None where there is no such file. Raises `corrupt`, `locked` or `wrong_user`."""
+    """Open a read-only connection, None if there is no such file.
+
+    Raises `corrupt`, `locked` or `wrong_user`."""
     if not path.exists():
         yield None
         return
@@ -84,7 +88,7 @@ def reading(path: Path) -> Iterator[sqlite3.Connection | None]:
 
 
 def locked(path: Path) -> bool:
-    """Whether nobody can read a database now, because somebody holds it: recovers its log, or takes it away."""
+    """Return True if no process can read a database now, because one recovers or removes its log."""
     if not path.exists():
         return False
     try:
@@ -114,5 +118,5 @@ def _problem(path: Path, error: sqlite3.OperationalError) -> Exception:
 
 
 def columns(connection: sqlite3.Connection, table: str) -> frozenset[str]:
-    """The column names of a table; empty when there is no such table (a new or recreated file)."""
+    """Return the column names of a table, empty if there is no such table (a new or recreated file)."""
     return frozenset(row["name"] for row in connection.execute("SELECT name FROM pragma_table_info(?)", (table,)))

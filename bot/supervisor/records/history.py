@@ -1,4 +1,4 @@
-"""What one agent has done of late: its tool calls and words from `events.db`, and the end of its output."""
+"""Recent activity of one agent, from `events.db` and the end of its output."""
 
 import contextlib
 import json
@@ -12,7 +12,7 @@ from bot.supervisor.records.database import columns, reading
 from bot.supervisor.records.sessions import Row
 
 EVENTS = 40
-"""Most events that are told of."""
+"""Most events to return."""
 
 WORDS = 500
 """Most characters of one event's text."""
@@ -21,7 +21,7 @@ SHOWN = frozenset({"tool_start", "progress", "result", "error", "mail_sent", "se
 
 
 def events(database: Path, agent: str) -> list[dict[str, Any]]:
-    """The newest events of an agent, newest first."""
+    """Return the newest events of an agent, newest first."""
     with reading(database) as connection:
         if connection is None or not columns(connection, "events") >= {"agent_name", "event_type", "created_at"}:
             return []
@@ -31,7 +31,7 @@ def events(database: Path, agent: str) -> list[dict[str, Any]]:
 
 
 def active_since(database: Path, agent: str, moment: str) -> bool:
-    """Whether an agent has used a tool or spoken after a moment (ISO, UTC)."""
+    """Return True if an agent used a tool or wrote text after a time (ISO, UTC)."""
     since = times.moment(moment)
     with reading(database) as connection:
         if since is None or connection is None or not columns(connection, "events") >= {"agent_name", "created_at"}:
@@ -48,7 +48,7 @@ def _event(row: sqlite3.Row) -> dict[str, Any]:
 
 
 def _text(row: sqlite3.Row) -> str:
-    """The telling part of an event: a command, a file, the agent's own words."""
+    """Return the most telling part of an event, such as a command, a file or the agent's text."""
     for value in (_parsed(row["tool_args"]), _parsed(row["data"])):
         for key in ("command", "file_path", "path", "pattern", "text", "result", "subject", "summary", "error", "reason"):
             found = value.get(key)
@@ -66,18 +66,20 @@ def _parsed(text: object) -> dict[str, Any]:
 
 
 def output(engine_folder: Path, row: Row) -> str:
-    """The agent's last words: from its log of a headless run, else from its transcript; empty if it said nothing."""
+    """Return the agent's last text, empty if there is none.
+
+    It comes from its headless log, else from its transcript."""
     places = sorted((engine_folder / "logs" / row.agent).glob("*/stdout.log"))[-1:]
     transcript = transcripts.path_of(row)
     for place in [*places, *([transcript] if transcript else [])]:
         with contextlib.suppress(OSError):
             for entry in transcripts.lines_backwards(place, 512 * 1024):
-                if text := _said(entry):
+                if text := _message_text(entry):
                     return text[-MAX_TEXT:]
     return ""
 
 
-def _said(entry: dict[str, Any]) -> str:
+def _message_text(entry: dict[str, Any]) -> str:
     if entry.get("type") == "result" and isinstance(entry.get("result"), str):
         return str(entry["result"]).strip()
     message = entry.get("message")

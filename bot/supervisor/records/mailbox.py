@@ -1,7 +1,8 @@
-"""One product's mail, read from `.overstory/mail.db`: nothing is marked as read, nothing is written.
+"""Mail of one product, read from `.overstory/mail.db` without marking anything as read.
 
-A cursor is `rowid:id` of the last mail seen. SQLite hands rowids out again once the highest ones are deleted (and `ov clean`
-and `ov worktree clean` delete), so a cursor whose id no longer stands at its rowid replays everything: rather twice than never.
+A cursor is `rowid:id` of the last mail seen. SQLite reuses rowids once the highest ones are deleted, which `ov clean` and `ov
+worktree clean` do. A cursor whose id is no longer at its rowid replays everything, because a repeated mail is better than a
+lost one.
 """
 
 import json
@@ -24,7 +25,7 @@ NEEDED = frozenset({"id", "from_agent", "to_agent", "subject", "body", "type", "
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """One row of the engine's mail, its payload parsed."""
+    """One row of the engine's mail with its payload parsed."""
 
     row: int
     id: str
@@ -41,18 +42,18 @@ class Letter:
 
     @property
     def cursor(self) -> str:
-        """The place just after this mail."""
+        """Position just after this mail."""
         return f"{self.row}:{self.id}"
 
     def as_json(self) -> dict[str, Any]:
-        """The mail as the channel carries it."""
+        """Return the mail as the channel carries it."""
         return {
             "id": self.id,
             "sender": self.sender,
             "recipient": self.recipient,
             "type": self.type,
             "subject": self.subject[:1000],
-            "body": shortened(self.body),
+            "body": truncated(self.body),
             "created_at": self.created_at,
             "thread": self.thread,
             "priority": self.priority,
@@ -67,7 +68,7 @@ Enrich = Callable[[Letter], Letter]
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Mail in order of arrival; `cursor` follows the last one, `more` says that there is more after it."""
+    """Mail in order of arrival. `cursor` follows the last one, `more` says if there is more after it."""
 
     mail: tuple[Letter, ...]
     cursor: str
@@ -75,7 +76,7 @@ class Page:
 
 
 class Mailbox:
-    """The mail of one product; `enrich` may complete a mail with what the engine keeps elsewhere."""
+    """Mail of one product. `enrich` may complete a mail with text that the engine stores elsewhere."""
 
     def __init__(self, database: Path, enrich: Enrich = lambda letter: letter) -> None:
         self.database = database
@@ -83,17 +84,17 @@ class Mailbox:
         self._at_end: Cached[Page] = Cached(database)
 
     def after(self, cursor: str) -> Page:
-        """The next page of mail after a cursor ("" is the beginning)."""
+        """Return the next page of mail after a cursor. An empty cursor is the beginning."""
         page = self._at_end.get(lambda: self._after(cursor), cursor)
         if page.mail:
-            self._at_end.forget()
+            self._at_end.invalidate()
         return page
 
     def _after(self, cursor: str) -> Page:
         with reading(self.database) as connection:
             if connection is None or not _usable(connection):
                 return Page((), "")
-            row = _place(connection, cursor)
+            row = _cursor_row(connection, cursor)
             query = "SELECT rowid AS row, * FROM messages WHERE rowid > ? ORDER BY rowid LIMIT ?"
             letters: list[Letter] = []
             size = 0
@@ -109,40 +110,40 @@ class Mailbox:
             return Page(tuple(letters), last.cursor, more)
 
     def newest(self, limit: int, agent: str | None = None) -> tuple[Letter, ...]:
-        """The newest mail first, of one agent as sender or recipient if named."""
+        """Return the newest mail first, optionally of one agent as sender or recipient."""
         where, values = ("WHERE from_agent = ?1 OR to_agent = ?1", [agent]) if agent else ("", [])
         return self._select(f"{where} ORDER BY rowid DESC LIMIT {max(1, min(limit, 500))}", values)
 
     def by_id(self, id: str) -> Letter | None:
-        """One mail, None if the engine has none of that id (any more)."""
+        """Return one mail, None if the engine has none with that id."""
         return next(iter(self._select("WHERE id = ?", [id])), None)
 
-    def marked(self, field: str, marker: str) -> Letter | None:
-        """The first mail by operator whose subject or body ends with a marker."""
+    def find_marked(self, field: str, marker: str) -> Letter | None:
+        """Return the first mail by operator whose subject or body ends with a marker."""
         text = f"rtrim({'subject' if field == 'subject' else 'body'}, ' ' || char(10) || char(13))"
         ending = f"substr({text}, -length(?1)) = ?1"
         return next(iter(self._select(f"WHERE from_agent = 'operator' AND {ending} ORDER BY rowid LIMIT 1", [marker])), None)
 
-    def sent_by(self, agent: str, after: Letter) -> Letter | None:
-        """The first mail that an agent sent after another mail."""
+    def first_sent_by(self, agent: str, after: Letter) -> Letter | None:
+        """Return the first mail that an agent sent after another mail."""
         found = self._select("WHERE from_agent = ? AND rowid > ? ORDER BY rowid LIMIT 1", [agent, after.row])
         return next(iter(found), None)
 
     def unread_for(self, agent: str) -> tuple[Letter, ...]:
-        """What an agent has not read yet, oldest first; at most a hundred."""
+        """Return up to 100 unread mails of an agent, oldest first."""
         return self._select("WHERE to_agent = ? AND read = 0 ORDER BY rowid LIMIT 100", [agent])
 
     def _select(self, rest: str, values: list[Any]) -> tuple[Letter, ...]:
         with reading(self.database) as connection:
             if connection is None or not _usable(connection):
                 return ()
-            # `rest` is always one of the texts above; what comes from outside is bound.
+            # `rest` is always one of the constant texts above. External values are bound.
             rows = connection.execute(f"SELECT rowid AS row, * FROM messages {rest}", values).fetchall()  # noqa: S608
             return tuple(self._enrich(_letter(row)) for row in rows)
 
 
-def shortened(text: str, most: int = MAX_TEXT) -> str:
-    """A text cut to what a line of the channel may carry, saying that it was cut."""
+def truncated(text: str, most: int = MAX_TEXT) -> str:
+    """Return a text cut to the limit of the channel, with a note that it was cut."""
     if len(text) <= most:
         return text
     return f"{text[:most]}\n\n[cut here: {len(text) - most} more characters are in the engine's mail]"
@@ -152,8 +153,8 @@ def _usable(connection: sqlite3.Connection) -> bool:
     return columns(connection, "messages") >= NEEDED
 
 
-def _place(connection: sqlite3.Connection, cursor: str) -> int:
-    """The rowid of a cursor; 0, the beginning, if another mail stands there now or none."""
+def _cursor_row(connection: sqlite3.Connection, cursor: str) -> int:
+    """Return the rowid of a cursor, 0 (the beginning) if its mail is no longer there."""
     number, _, id = cursor.partition(":")
     if not number.isdecimal() or len(number) > 18:
         return 0
@@ -180,12 +181,12 @@ def _letter(row: sqlite3.Row) -> Letter:
 
 
 def _payload(text: object) -> dict[str, Any]:
-    """The payload as an object; one that is none, or too large to send, is left out."""
+    """Return the payload as an object, empty if it is none or too large to send."""
     if not isinstance(text, str) or len(text) > MAX_TEXT:
         return {}
     try:
         found = json.loads(text)
-        # An escaped half of a surrogate pair is valid JSON, but no text that anything can store; NaN is not even JSON.
+        # A lone surrogate is valid JSON but cannot be stored as text, and NaN is not even JSON.
         json.dumps(found, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError):
         return {}

@@ -1,7 +1,7 @@
-"""The text of a plan that a mail only points at, and the place where 0.5.8 looks for an approved one.
+"""Plan texts that a mail only refers to.
 
-The lead of 0.5.8 is forbidden to write `.overstory/plans/`, so its plan is wherever it could put it. Task ids and paths in mail
-are an agent's words: only plain names are followed, and only to regular files inside the product.
+The lead of 0.5.8 may not write `.overstory/plans/`, so its plan is wherever it could write. Task ids and paths in mail come
+from an agent, so only plain names are followed, and only to regular files inside the product.
 """
 
 import re
@@ -15,14 +15,14 @@ from bot.supervisor.records.mailbox import Letter
 TASK = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,120}")
 
 AUTHOR = re.compile(r"\A<!-- written-by: [^\n]*-->\n")
-"""The line with which `ov spec write` begins a file."""
+"""First line that `ov spec write` puts into a file."""
 
 SHORT_BODY = 400
-"""A plan's mail with a body up to this many characters only points at the plan."""
+"""Most characters of a body that only refers to the plan."""
 
 
 def task_of(letter: Letter) -> str | None:
-    """The task that a mail is about, by its payload or its subject; None where it is no plain name."""
+    """Return the task of a mail from its payload or subject, None if it is no plain name."""
     for key in ("taskId", "beadId", "task_id", "bead_id"):
         found = letter.payload.get(key)
         if isinstance(found, str) and TASK.fullmatch(found):
@@ -31,15 +31,15 @@ def task_of(letter: Letter) -> str | None:
     return last if TASK.fullmatch(last) else None
 
 
-def complete(root: Path, letter: Letter, worktree: str = "") -> Letter:
-    """A plan's mail with the whole plan as its body, where the body only points at it."""
-    # An answer inherits the type of what it answers.
+def with_plan_text(root: Path, letter: Letter, worktree: str = "") -> Letter:
+    """Return a plan's mail with the whole plan as its body, if the body only refers to it."""
+    # An answer inherits the type of the mail that it answers.
     if letter.type not in {"plan_ready", "decision_gate"} or letter.sender == "operator" or letter.subject.startswith("Re: "):
         return letter
     if letter.type == "decision_gate" and len(letter.body) > SHORT_BODY:
         return letter
     task = task_of(letter)
-    text = _found(root, task, letter.sender, worktree) if task else None
+    text = _find_plan(root, task, letter.sender, worktree) if task else None
     if text is None and letter.type == "plan_ready" and not letter.body.strip():
         text = str(letter.payload.get("summary") or "") or None
     if text is None or text.strip() in letter.body:
@@ -48,16 +48,16 @@ def complete(root: Path, letter: Letter, worktree: str = "") -> Letter:
     return replace(letter, body=f"{body}\n\n{text}" if body and body not in text else text)
 
 
-def _found(root: Path, task: str, sender: str, worktree: str) -> str | None:
+def _find_plan(root: Path, task: str, sender: str, worktree: str) -> str | None:
     folder = root / ".overstory"
     tree = Path(worktree) if worktree else folder / "worktrees" / sender
     name = f"{task}.md"
     places = [folder / "plans" / name, tree / ".overstory" / "plans" / name, folder / "specs" / name]
-    return next((AUTHOR.sub("", text) for place in places if (text := inside(root, place)) is not None), None)
+    return next((AUTHOR.sub("", text) for place in places if (text := read_inside(root, place)) is not None), None)
 
 
-def inside(root: Path, path: Path) -> str | None:
-    """The text of a regular file inside the product, whatever links lie on the way; None for anything else."""
+def read_inside(root: Path, path: Path) -> str | None:
+    """Return the text of a regular file inside the product after resolving links, None for anything else."""
     try:
         real = path.resolve(strict=True)
         if not real.is_relative_to(root.resolve()) or not stat.S_ISREG(real.stat().st_mode):

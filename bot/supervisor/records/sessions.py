@@ -1,4 +1,4 @@
-"""One product's sessions, read from `.overstory/sessions.db` and checked against the processes that really run."""
+"""Sessions of one product, read from `sessions.db` and checked against the running processes."""
 
 import contextlib
 import sqlite3
@@ -13,10 +13,12 @@ from bot.supervisor.records.database import reading
 COORDINATOR = "coordinator"
 
 ENDED = frozenset({"completed", "zombie"})
-"""States in which the engine itself counts a session as over."""
+"""States in which the engine counts a session as ended."""
 
 GRACE = 90.0
-"""Seconds that a session without a process of its own may be silent while it starts a turn and still counts as alive."""
+"""Seconds for which a session without a process counts as alive without activity.
+
+A turn may be starting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +41,17 @@ class Row:
 
     @property
     def ended(self) -> bool:
-        """Whether the engine counts it as over."""
+        """True if the engine counts the session as ended."""
         return self.state in ENDED
 
     @property
     def began(self) -> float | None:
-        """When it began, as a Unix time."""
+        """Start as a Unix time."""
         found = times.moment(self.started_at)
         return None if found is None else found.timestamp()
 
     def as_json(self, alive: bool) -> dict[str, Any]:
-        """The session as the channel carries it."""
+        """Return the session as the channel carries it."""
         return {
             "agent": self.agent,
             "capability": self.capability,
@@ -66,7 +68,7 @@ class Row:
 
 
 def read(database: Path) -> tuple[Row, ...]:
-    """Every session of the product, oldest first; both versions name the task's column differently."""
+    """Return every session of the product, oldest first. The versions name the task's column differently."""
     with reading(database) as connection:
         if connection is None:
             return ()
@@ -103,7 +105,9 @@ def _row(row: sqlite3.Row, names: frozenset[str]) -> Row:
 
 
 def turn_pid(engine_folder: Path, row: Row) -> int | None:
-    """The process of an agent's turn in flight, as `.overstory/agents/<name>/turn.pid` has it; the file may be stale."""
+    """Return the process of an agent's current turn from `.overstory/agents/<name>/turn.pid`.
+
+    The file may be stale."""
     with contextlib.suppress(OSError, ValueError):
         pid = int((engine_folder / "agents" / row.agent / "turn.pid").read_text().strip())
         return pid if processes.works_in(pid, row.worktree) else None
@@ -111,7 +115,9 @@ def turn_pid(engine_folder: Path, row: Row) -> int | None:
 
 
 def alive(row: Row, turn: int | None, starting: bool, running: processes.Table) -> bool:
-    """Whether a session truly goes on: by its process, by its turn's, or because the engine is about to start one."""
+    """Return True if a session is alive.
+
+    Its own process runs, or its turn does, or the engine is about to start a turn."""
     if row.ended:
         return False
     if row.pid is not None:

@@ -1,10 +1,12 @@
-"""Times as the engine writes them, as ISO 8601 in UTC."""
+"""The engine's times as ISO 8601 in UTC."""
 
 from datetime import UTC, datetime
 
 
 def moment(text: object) -> datetime | None:
-    """A time of the engine (`…Z`, without a zone, or `YYYY-MM-DD HH:MM:SS`; all of them UTC); None if it is none."""
+    """Parse a time of the engine (`…Z`, without a zone, or `YYYY-MM-DD HH:MM:SS`, all in UTC).
+
+    Return None if it is invalid."""
     if not isinstance(text, str):
         return None
     try:
@@ -15,11 +17,11 @@ def moment(text: object) -> datetime | None:
 
 
 def iso(text: object) -> str | None:
-    """The same time in one form; None if it is none."""
+    """Return a time of the engine in ISO 8601, None if it is invalid."""
     found = moment(text)
     return None if found is None else found.isoformat()
 
 
 def now() -> datetime:
-    """This moment in UTC."""
+    """Return the current time in UTC."""
     return datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""What Claude Code itself wrote down of a session: what the model was really shown, and what each of its answers cost.
+"""Transcripts of Claude Code, which show what the model saw and what each answer cost.
 
 A transcript is JSON lines under `~/.claude/projects/<folder's path with dashes>/<session id>.jsonl`.
 """
@@ -16,21 +16,25 @@ from bot.supervisor.records import times
 from bot.supervisor.records.sessions import Row
 
 TAIL = 4 * 1024 * 1024
-"""How much of a transcript's end is searched for a mail, in bytes."""
+"""Bytes at the end of a transcript to search for a mail."""
 
 RATES: tuple[tuple[str, tuple[float, float, float, float]], ...] = (
     ("opus", (15.0, 75.0, 1.5, 3.75)),
     ("haiku", (0.8, 4.0, 0.08, 0.2)),
     ("sonnet", (3.0, 15.0, 0.3, 0.75)),
 )
-"""US dollars for a million tokens: input, output, cache read, cache write. The engine's own table, so that sums agree."""
+"""US dollars per million tokens for input, output, cache read and cache write.
+
+Same table as the engine's, so that sums agree."""
 
 UNKNOWN_RATE = RATES[0][1]
-"""For a model that is not in the table: rather too much than too little."""
+"""Rate of a model that is not in the table. An estimate too high is better than one too low."""
 
 
 def path_of(row: Row) -> Path | None:
-    """Where a session's transcript is: as the engine recorded it, else where Claude Code puts it; None if there is none."""
+    """Return the path of a session's transcript, as recorded by the engine or by Claude Code's convention.
+
+    None if there is none."""
     if row.transcript:
         found = Path(row.transcript)
         return found if found.suffix == ".jsonl" and found.is_file() else None
@@ -41,9 +45,10 @@ def path_of(row: Row) -> Path | None:
     return found if found.is_file() else None
 
 
-def all_of(row: Row) -> tuple[Path, ...]:
-    """Where to look for what a session was shown: its transcript, or all that were written in its folder since it began, for no
-    version records which one is its coordinator's."""
+def candidates(row: Row) -> tuple[Path, ...]:
+    """Return the transcripts that may belong to a session.
+
+    No version records the transcript of its coordinator, so these are all that were written in its folder since it began."""
     known, folder = path_of(row), _folder(row)
     if known is not None or folder is None:
         return () if known is None else (known,)
@@ -51,27 +56,31 @@ def all_of(row: Row) -> tuple[Path, ...]:
 
 
 def _folder(row: Row) -> Path | None:
-    """Where Claude Code keeps the transcripts of a session's folder."""
+    """Return the folder with the transcripts of a session."""
     home = Path(os.environ.get("CLAUDE_CONFIG_DIR") or Path.home() / ".claude")
     return home / "projects" / re.sub(r"[^A-Za-z0-9]", "-", row.worktree) if row.worktree else None
 
 
-def shown(transcript: Path, needle: str) -> bool | None:
-    """Whether the model was shown a text: None if the transcript does not hold it, False if only a hook swallowed it."""
+def was_shown(transcript: Path, needle: str) -> bool | None:
+    """Return True if the model saw a text.
+
+    False means that only a hook printed it, None that the transcript does not have it."""
     raw = json.dumps(needle)[1:-1].encode()
     found = None
     with transcript.open("rb") as file:
         file.seek(max(0, transcript.stat().st_size - TAIL))
         for line in file:
             if raw in line or needle.encode() in line:
-                if not _swallowed(_object(line)):
+                if not _is_hidden(_object(line)):
                     return True
                 found = False
     return found
 
 
-def _swallowed(entry: dict[str, Any]) -> bool:
-    """Whether a line is the plain output of a PostToolUse hook, which Claude Code records but does not show the model."""
+def _is_hidden(entry: dict[str, Any]) -> bool:
+    """Return True for the plain output of a PostToolUse hook.
+
+    Claude Code records it but does not show it to the model."""
     attachment = entry.get("attachment")
     if not isinstance(attachment, dict):
         return False
@@ -88,7 +97,7 @@ def _object(line: bytes) -> dict[str, Any]:
 
 @dataclass(slots=True)
 class Meter:
-    """The cost of one transcript, read on from where it was read before."""
+    """Cost of one transcript, read on from the last position."""
 
     offset: int = 0
     days: dict[date, float] = field(default_factory=dict)
@@ -102,7 +111,7 @@ class Meter:
         return sum(self.days.values())
 
     def read(self, transcript: Path) -> None:
-        """Take in what was written since; a transcript that was replaced by a shorter one is read anew."""
+        """Count the lines written since the last call. A transcript replaced by a shorter one is read again."""
         if transcript.stat().st_size < self.offset:
             self.offset, self.days, self.last_answer = 0, {}, ""
         with transcript.open("rb") as file:
@@ -112,10 +121,12 @@ class Meter:
                     break
                 self.offset += len(line)
                 if b'"usage"' in line:
-                    self._take(_object(line))
+                    self._count_line(_object(line))
 
-    def _take(self, entry: dict[str, Any]) -> None:
-        """Count one line. An answer is written as several lines with the same id, the last one with its final usage."""
+    def _count_line(self, entry: dict[str, Any]) -> None:
+        """Count one line.
+
+        An answer spans several lines with the same id, and the last one has its final usage."""
         message = entry.get("message")
         when = times.moment(entry.get("timestamp"))
         if not isinstance(message, dict) or when is None or not isinstance(message.get("usage"), dict):
@@ -131,7 +142,7 @@ class Meter:
 
 
 def cost(model: str, usage: dict[str, Any]) -> float:
-    """US dollars of one answer."""
+    """Return the cost of one answer in US dollars."""
     if model == "<synthetic>":
         return 0.0
     rate = next((rate for name, rate in RATES if name in model), UNKNOWN_RATE)
@@ -141,7 +152,7 @@ def cost(model: str, usage: dict[str, Any]) -> float:
 
 
 def lines_backwards(path: Path, most: int = TAIL) -> Iterator[dict[str, Any]]:
-    """The JSON objects at the end of a file of JSON lines, newest first."""
+    """Yield the JSON objects at the end of a file of JSON lines, newest first."""
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - most))
         lines = file.read().splitlines()

@@ -1,6 +1,6 @@
-"""The driver of 0.11: `ov serve` for everything that can go through it, a headless coordinator, no tmux.
+"""Driver of 0.11. It uses `ov serve` wherever possible, a headless coordinator and no tmux.
 
-`ov coordinator start` is never used: it knows only tmux, takes 13 s, and starts a second coordinator beside a headless one.
+It never runs `ov coordinator start`, which knows only tmux, takes 13 s and starts a second coordinator beside a headless one.
 """
 
 import time
@@ -19,7 +19,7 @@ INIT_SKIPS = ("--skip-mulch", "--skip-canopy", "--skip-onboard")
 
 
 class Overstory011(Driver):
-    """Drives one product of 0.11."""
+    """Driver of one product of 0.11."""
 
     mail_types = COMMON_TYPES | {"worker_died", "decision_gate"}
     rules = RULES
@@ -39,7 +39,7 @@ class Overstory011(Driver):
         await self.serve.adopt()
 
     async def start(self) -> bool:
-        """Headless, through serve; a record without a process is cleared away first (finding 8)."""
+        """Start a headless coordinator through serve, after clearing a record without a process (finding 8)."""
         await self._ensure_serve()
         state = await self.serve.call("GET", "/api/coordinator/state")
         if state.get("running"):
@@ -51,16 +51,16 @@ class Overstory011(Driver):
         if found.get("started"):
             return True
         row = await self.context.coordinator()
-        if not await self.living(row):
+        if not await self.is_alive(row):
             raise ChannelError(
                 "coordinator_dead",
-                "The coordinator is recorded as running, but its process is gone and it could not be cleared away.",
+                "The coordinator is recorded as running, but its process is gone and its record could not be cleared.",
                 "Stop the product, then start it again.",
             )
         return False
 
     async def stop_coordinator(self) -> bool:
-        """Through the serve that holds it, else by command."""
+        """Stop the coordinator through the serve that holds it, else by command."""
         row = await self.context.coordinator()
         if row is None:
             return False
@@ -75,14 +75,16 @@ class Overstory011(Driver):
         return True
 
     async def _stop_with_serve(self) -> bool:
-        """Stop the coordinator, and its serve with it: a serve that has lost a coordinator may never read mail to the next
-        one, because it keeps the mail loop that has ended as a living one."""
+        """Stop the coordinator and its serve.
+
+        A serve that lost a coordinator may never deliver mail to the next one, because it still takes the ended mail loop for a
+        running one."""
         stopped = await self.serve.call("POST", "/api/coordinator/stop", {}, deadline=30.0)
         await self.serve.stop()
         return bool(stopped.get("stopped"))
 
     async def stop_worker(self, row: Row) -> None:
-        """By command: ends its turn and closes its record."""
+        """Stop a worker by command, which ends its turn and closes its record."""
         try:
             await self.context.command("stop", row.agent, "--json", deadline=30.0)
         except ChannelError as error:
@@ -90,7 +92,9 @@ class Overstory011(Driver):
                 raise
 
     async def send(self, subject: str, body: str, to: str, kind: str, *, halted: bool = False) -> str:
-        """Through serve, which delivers within two seconds; by command while halted or beside a tmux coordinator."""
+        """Send through serve, or by command while halted or beside a tmux coordinator.
+
+        Serve delivers within two seconds."""
         row = await self.context.row(to)
         if row is not None and row.ended and to != COORDINATOR:
             raise _ended(to)
@@ -104,7 +108,7 @@ class Overstory011(Driver):
         return str(found["messageId"])
 
     async def reply(self, letter: Letter, body: str, *, halted: bool) -> str:
-        """The same ways as `send`."""
+        """Answer through serve or by command, as `send` does."""
         if halted or await self._in_tmux():
             return await self.reply_by_command(letter, body)
         await self._ensure_serve()
@@ -112,42 +116,46 @@ class Overstory011(Driver):
         return str(found["messageId"])
 
     async def leave_note(self, subject: str, body: str) -> str:
-        """Through serve, which asks nothing of the recipient; the command refuses one that has ended."""
+        """Send through serve, which accepts any recipient. The command refuses one that has ended."""
         await self._ensure_serve()
         note = {"to": COORDINATOR, "from": OPERATOR, "subject": subject, "body": body, "type": "status", "priority": "high"}
         return str((await self.serve.call("POST", "/api/mail", note))["messageId"])
 
     def start_worker_command(self, task: Task) -> tuple[str, ...]:
-        """A worker that reports to the operator."""
-        # With the operator as parent any capability may be started, and the worker reports straight to the person's inbox.
-        # A coordinator as parent would refuse its report once it has ended, and act on a worker it knows nothing of.
+        """Return the command for a worker that reports to the operator."""
+        # With the operator as parent any capability may be started, and the worker reports directly to the people's inbox.
+        # A coordinator as parent would refuse the report once it has ended, and act on a worker that it does not know.
         return (
             *("sling", task.task, "--capability", task.capability, "--name", task.agent),
             *("--parent", OPERATOR, "--depth", "1", "--spec", task.spec, "--skip-task-check", "--json"),
         )
 
     async def nudge(self, agent: str, text: str) -> tuple[bool, str]:
-        """By mail to a headless coordinator, else by command; never a tmux worker (finding 6)."""
+        """Nudge a headless coordinator by mail, other agents by command, and never a tmux worker (finding 6)."""
         if not await self.can_write_to(agent):
             raise _runs_in_tmux(agent)
         row = await self.context.row(agent)
-        if agent == COORDINATOR and row is not None and not row.ended and not row.tmux and await self.living(row):
-            # A headless coordinator has no pane to type into; its serve hands it mail within two seconds.
+        if agent == COORDINATOR and row is not None and not row.ended and not row.tmux and await self.is_alive(row):
+            # A headless coordinator has no pane to type into, but its serve delivers mail within two seconds.
             await self.send("Nudge", text, agent, "status")
             return True, ""
         return await self.nudge_by_command(agent, text)
 
     async def can_write_to(self, agent: str) -> bool:
-        """Not to a worker in tmux: mail and nudges start a second Claude in its worktree (finding 6)."""
+        """Return False for a worker in tmux.
+
+        Mail and nudges start a second Claude in its worktree (finding 6)."""
         row = await self.context.row(agent)
         return row is None or not row.tmux or row.ended
 
     def accepts_mail(self, row: Row | None) -> bool:
-        """Between two turns: serve starts the next one for it. One in the middle of a turn may end with it (finding 5)."""
+        """Return True between two turns, when serve starts the next one.
+
+        A turn in progress may be the last one (finding 5)."""
         return row is not None and row.state == "between_turns" and not row.tmux
 
-    async def tend(self, rows: tuple[Row, ...], *, busy: bool) -> None:
-        """Note since when nothing runs."""
+    async def maintain(self, rows: tuple[Row, ...], *, busy: bool) -> None:
+        """Note the time since which no session runs."""
         if busy:
             self._idle_since = None
         elif self._idle_since is None:
@@ -155,54 +163,54 @@ class Overstory011(Driver):
 
     @property
     def can_retire(self) -> bool:
-        """Whether its serve has had no session for long."""
+        """True if serve has been without a session for long."""
         idle = self._idle_since is not None and time.monotonic() - self._idle_since > self.context.idle_after
         return idle and self.serve.running
 
     async def retire(self) -> None:
-        """End the serve; it is started again when it is needed."""
+        """Stop the serve. It starts again on demand."""
         await self.serve.stop()
 
     async def close(self) -> None:
-        """The serve lives on."""
+        """Detach from the serve, which keeps running."""
         self.serve.detach()
 
     async def roots(self, rows: tuple[Row, ...], table: processes.Table) -> tuple[int, ...]:
-        """The serve: it would start new turns for mail that arrives."""
+        """Return the serve, which would start new turns for arriving mail."""
         return (self.serve.pid,) if self.serve.pid else ()
 
     async def _ensure_serve(self) -> None:
         if not self.serve.running and not await self.serve.adopt():
             rows = [row for row in await self.context.rows() if row.tmux and row.agent != COORDINATOR]
-            workers = [row.agent for row in rows if await self.living(row)]
+            workers = [row.agent for row in rows if await self.is_alive(row)]
             if workers:
                 raise _runs_in_tmux(", ".join(workers))
         await self.serve.ensure()
 
     async def _in_tmux(self) -> bool:
-        """Whether the coordinator was started in tmux, by hand; it is then left there."""
+        """Return True if a person started the coordinator in tmux. It is left there."""
         row = await self.context.coordinator()
-        return row is not None and bool(row.tmux) and await self.living(row)
+        return row is not None and bool(row.tmux) and await self.is_alive(row)
 
     async def _truly_runs(self, state: dict[str, object]) -> bool:
-        """Whether a coordinator that is recorded as running does: its process, and somebody to hand it mail."""
+        """Return True if a coordinator recorded as running has a process and a serve that delivers its mail."""
         row = await self.context.coordinator()
-        if row is None or not await self.living(row):
+        if row is None or not await self.is_alive(row):
             return False
         if state.get("headless") or row.tmux:
             return True
-        # Headless, but not held by our serve: it hears mail only from another one that is still its parent.
+        # Our serve does not hold it, so it only gets mail if another serve is still its parent.
         process = (await self.context.table()).get(row.pid or 0)
         return process is not None and " serve" in await self.context.in_thread(processes.command, process.parent)
 
 
 def _ended(agent: str) -> ChannelError:
-    return ChannelError("recipient_terminal", f"{agent} has ended; it would never read that.", "Write to the coordinator.")
+    return ChannelError("recipient_terminal", f"{agent} has ended and would never read the mail.", "Write to the coordinator.")
 
 
 def _runs_in_tmux(agent: str) -> ChannelError:
     return ChannelError(
         "unsupported",
-        f"{agent} runs in tmux; this version of the engine would start a second Claude beside it.",
+        f"{agent} runs in tmux, and this version of the engine would start a second Claude beside it.",
         "Write to the coordinator, or stop that agent first.",
     )

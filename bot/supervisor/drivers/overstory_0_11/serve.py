@@ -1,7 +1,7 @@
-"""Owns the `ov serve` of one working product: starts it on demand, watches it, mends it, adopts it again.
+"""`ov serve` of one product, started on demand, watched and restarted.
 
-A serve runs in a session of its own and outlives the supervisor, because the headless coordinator dies with it. What is needed
-to find it again (process, when it began, port) stands in the state folder; the next supervisor adopts it if all three agree.
+A serve runs in its own process session and outlives the supervisor, because the headless coordinator dies with it. The state
+folder records its process id, start time and port, and the next supervisor adopts it if all three match.
 """
 
 import asyncio
@@ -16,42 +16,44 @@ from typing import Any
 import aiohttp
 
 from bot.supervisor import errors
-from bot.supervisor.background import keep
+from bot.supervisor.background import start_job
 from bot.supervisor.context import Context
 from bot.supervisor.host import processes
 from bot.supervisor.protocol import ChannelError
 
 log = logging.getLogger(__name__)
 
-PORTS = 3
-"""Ports that are tried, should others be faster to take them."""
+PORT_ATTEMPTS = 3
+"""Ports to try, in case other processes take them first."""
 
-READY = 20.0
-"""Seconds that a serve may take until it answers."""
+START_TIMEOUT = 20.0
+"""Seconds in which a serve must answer after its start."""
 
-LOOK = 0.25
-"""Seconds between two looks at whether it still lives."""
+CHECK_INTERVAL = 0.25
+"""Seconds between two checks that it still runs."""
 
 CRASHES = 6
 CRASH_WINDOW = 600.0
-"""So many crashes within so many seconds, and it is not started again until somebody asks for it."""
+"""Most crashes, and the seconds in which they count. Afterwards it only starts again on demand."""
 
 BACKOFF = (0.1, 10.0)
-"""First and longest pause before it is started again, in seconds; doubled from crash to crash."""
+"""First and longest delay in seconds before a restart. It doubles with every crash."""
 
 LOG_CAP = 8 * 1024 * 1024
-"""Size in bytes at which its log is emptied."""
+"""Size in bytes at which its log is truncated."""
 
 
 class Serve:
-    """One product's serve. When it had to be started anew the context is told: its coordinator died with it."""
+    """Serve of one product.
+
+    A restart calls the context's `on_change`, because its coordinator died with it."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
         self._product, self._state, self._http = context.path, context.state, context.http
         self._key = str(context.path)
         self._changing = asyncio.Lock()
-        self._tending: asyncio.Task[None] | None = None
+        self._watching: asyncio.Task[None] | None = None
         self._child: subprocess.Popen[bytes] | None = None
         self._crashes: list[float] = []
         self.pid: int | None = None
@@ -61,16 +63,16 @@ class Serve:
 
     @property
     def running(self) -> bool:
-        """Whether there is one, as far as was last seen."""
+        """True if a serve ran when last seen."""
         return self.pid is not None
 
     async def adopt(self) -> bool:
-        """Take over a serve that an earlier supervisor started; True if there is one now."""
+        """Adopt a serve that an earlier supervisor started. Return True if one runs now."""
         async with self._changing:
             return self.running or await self._adopt()
 
     async def ensure(self) -> None:
-        """See that it runs and answers; raises in words if it cannot be started."""
+        """Start the serve unless it runs. Raises the engine's error if that fails."""
         async with self._changing:
             if self.running and self._is_running():
                 return
@@ -78,19 +80,19 @@ class Serve:
                 await self._start()
 
     async def stop(self) -> None:
-        """End it, and with it a headless coordinator that it holds."""
+        """Stop the serve, and with it the headless coordinator that it holds."""
         async with self._changing:
             self._stop_watching()
             if self.pid is not None:
-                await asyncio.to_thread(processes.end, (self.pid,))
+                await asyncio.to_thread(processes.terminate, (self.pid,))
             self._forget()
 
     def detach(self) -> None:
-        """Stop tending it without ending it: the next supervisor adopts it."""
+        """Stop watching the serve without stopping it. The next supervisor adopts it."""
         self._stop_watching()
 
     async def call(self, method: str, path: str, body: dict[str, Any] | None = None, deadline: float = 20.0) -> Any:
-        """One request; its data, or the error that the serve's answer stands for."""
+        """Send one request and return its data. Raises the error that the answer stands for."""
         url = f"http://127.0.0.1:{self._port}{path}"
         try:
             timeout = aiohttp.ClientTimeout(total=deadline)
@@ -100,37 +102,37 @@ class Serve:
             raise ChannelError("timed_out", f"`ov serve` did not answer {path} within {deadline:g} s.", "Try again.") from error
         except (aiohttp.ClientError, ValueError, OSError) as error:
             raise ChannelError(
-                "engine_failed", f"`ov serve` broke off while answering {path}: {error}.", "It is started again; try again."
+                "engine_failed", f"`ov serve` failed while answering {path}: {error}.", "It is being restarted. Try again."
             ) from error
         if answer.status < 400 and isinstance(found, dict) and found.get("success"):
             return found.get("data")
         words = str(found.get("error", "")) if isinstance(found, dict) else ""
-        raise errors.from_engine(self._last_words() if answer.status >= 500 else words, doing=f"ov serve {path}")
+        raise errors.from_engine(self._log_tail() if answer.status >= 500 else words, doing=f"ov serve {path}")
 
     async def _adopt(self) -> bool:
         known = self._state.get("serve", self._key)
         if known is None:
             return False
         self.pid, self._port, self._started = int(known["pid"]), int(known["port"]), float(known["started"])
-        # A halted one cannot answer, but nobody else stops the serve of a paused product.
-        if self._is_running() and (self._context.paused or await self._answers()):
+        # A halted serve cannot answer, but only a pause halts it.
+        if self._is_running() and (self._context.paused or await self._responds()):
             log.info("adopted ov serve %s of %s", self.pid, self._product)
-            self._tend()
+            self._start_watching()
             return True
         self._forget()
         return False
 
     async def _start(self) -> None:
         self._stop_watching()
-        for attempt in range(PORTS):
+        for attempt in range(PORT_ATTEMPTS):
             await self._spawn()
-            if await self._listens():
-                self._tend()
+            if await self._wait_until_ready():
+                self._start_watching()
                 return
-            words = self._last_words()
-            await asyncio.to_thread(processes.end, (self.pid,) if self.pid else ())
+            words = self._log_tail()
+            await asyncio.to_thread(processes.terminate, (self.pid,) if self.pid else ())
             self._forget()
-            if "in use" not in words or attempt == PORTS - 1:
+            if "in use" not in words or attempt == PORT_ATTEMPTS - 1:
                 raise errors.from_engine(words, doing="ov serve did not start")
 
     async def _spawn(self) -> None:
@@ -146,13 +148,13 @@ class Serve:
             value={"product": self._key, "pid": self.pid, "started": self._started, "port": self._port},
         )
 
-    async def _listens(self) -> bool:
-        """Wait until it says that it listens, and does.
+    async def _wait_until_ready(self) -> bool:
+        """Wait until the serve says that it listens, and answers.
 
-        Its port alone proves nothing: where another process was faster to take it, that one answers, and this one lives on."""
-        deadline = time.monotonic() + READY
-        while not ('"started"' in self._last_words() and await self._answers()):
-            if "in use" in self._last_words() or not self._is_running() or time.monotonic() > deadline:
+        An answer on its port alone proves nothing, because another process may have taken the port first."""
+        deadline = time.monotonic() + START_TIMEOUT
+        while not ('"started"' in self._log_tail() and await self._responds()):
+            if "in use" in self._log_tail() or not self._is_running() or time.monotonic() > deadline:
                 return False
             await asyncio.sleep(0.02)
         return True
@@ -163,40 +165,40 @@ class Serve:
         process = processes.table().get(self.pid) if self.pid else None
         return process is not None and abs(process.started - self._started) < 2
 
-    async def _answers(self) -> bool:
+    async def _responds(self) -> bool:
         with contextlib.suppress(aiohttp.ClientError, OSError, ValueError, TimeoutError):
             timeout = aiohttp.ClientTimeout(total=2)
             async with self._http.get(f"http://127.0.0.1:{self._port}/healthz", timeout=timeout) as answer:
                 return answer.status == 200
         return False
 
-    def _tend(self) -> None:
-        if self._tending is None or self._tending.done():
-            self._tending = keep(f"watch over the serve of {self._product}", self._watch)
+    def _start_watching(self) -> None:
+        if self._watching is None or self._watching.done():
+            self._watching = start_job(f"watch over the serve of {self._product}", self._watch)
 
     def _stop_watching(self) -> None:
-        if self._tending is not None and self._tending is not asyncio.current_task():
-            self._tending.cancel()
-            self._tending = None
+        if self._watching is not None and self._watching is not asyncio.current_task():
+            self._watching.cancel()
+            self._watching = None
 
     async def _watch(self) -> None:
-        """Notice its death and start it again."""
+        """Restart the serve when it dies."""
         while True:
-            await asyncio.sleep(LOOK)
-            self._empty_log()
+            await asyncio.sleep(CHECK_INTERVAL)
+            self._truncate_log()
             if self._seems_running():
                 continue
             now = time.monotonic()
             self._crashes = [at for at in self._crashes if now - at < CRASH_WINDOW] + [now]
             if len(self._crashes) >= CRASHES:
-                log.error("ov serve of %s crashed %d times; left down: %s", self._product, CRASHES, self._last_words())
+                log.error("ov serve of %s crashed %d times and stays down: %s", self._product, CRASHES, self._log_tail())
                 self._forget()
                 return
             await asyncio.sleep(min(BACKOFF[0] * 2 ** (len(self._crashes) - 1), BACKOFF[1]))
-            await self._mend()
+            await self._restart()
 
-    async def _mend(self) -> None:
-        log.warning("ov serve of %s is gone; starting it again", self._product)
+    async def _restart(self) -> None:
+        log.warning("ov serve of %s died, restarting it", self._product)
         try:
             async with self._changing:
                 if not self._is_running():
@@ -221,19 +223,19 @@ class Serve:
         if self._child is not None:
             self._child.poll()
 
-    def _last_words(self) -> str:
+    def _log_tail(self) -> str:
         with contextlib.suppress(OSError):
             return self.log.read_text("utf-8", "replace")[-2000:].strip()
         return ""
 
-    def _empty_log(self) -> None:
+    def _truncate_log(self) -> None:
         with contextlib.suppress(OSError):
             if self.log.stat().st_size > LOG_CAP:
                 os.truncate(self.log, 0)
 
 
 def _free_port() -> int:
-    """A loopback port that nothing listens on now."""
+    """Return a loopback port that no process listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

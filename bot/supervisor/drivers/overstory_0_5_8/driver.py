@@ -1,4 +1,7 @@
-"""The driver of 0.5.8, the fork with the planning tier: everything by commands, a coordinator in tmux, mail plus nudges."""
+"""Driver of 0.5.8, the fork with the planning tier.
+
+It uses commands, a coordinator in tmux, and mail plus nudges.
+"""
 
 import logging
 import shutil
@@ -20,14 +23,16 @@ from bot.supervisor.records.sessions import COORDINATOR, Row
 log = logging.getLogger(__name__)
 
 LINGER = 600.0
-"""Seconds after which the tmux session of a worker that has completed is ended: it holds 240 to 310 MB and hears no more."""
+"""Seconds after which the tmux session of a completed worker is ended.
+
+It holds 240 to 310 MB and reads no more mail."""
 
 START_DEADLINE = 80.0
-"""Seconds for a coordinator's start; measured 13 to 15, more on a loaded machine."""
+"""Deadline in seconds for a coordinator's start. Measured 13 to 15, more under load."""
 
 
 class Overstory058(Driver):
-    """Drives one product of 0.5.8."""
+    """Driver of one product of 0.5.8."""
 
     mail_types = COMMON_TYPES | {"plan_ready"}
     rules = RULES
@@ -48,9 +53,9 @@ class Overstory058(Driver):
             await self.context.in_thread(approve, self.context.path, task, text)
 
     async def start(self) -> bool:
-        """By command, in tmux; a record without a process is cleared away first."""
+        """Start the coordinator in tmux by command, after clearing a record without a process."""
         row = await self.context.coordinator()
-        if await self.living(row):
+        if await self.is_alive(row):
             return False
         if row is not None:
             await self.stop_coordinator()
@@ -60,14 +65,16 @@ class Overstory058(Driver):
         except ChannelError as error:
             if "already running" not in error.message:
                 raise
-        if not await self.living(await self.context.coordinator()):
+        if not await self.is_alive(await self.context.coordinator()):
             raise ChannelError(
-                "coordinator_dead", "The coordinator ended as soon as it was started.", "Run `claude` in the runtime by hand."
+                "coordinator_dead",
+                "The coordinator ended right after its start.",
+                "Run `claude` in the runtime by hand to see why.",
             )
         return True
 
     async def stop_coordinator(self) -> bool:
-        """By command, and by force if it lives on."""
+        """Stop the coordinator by command, and by force if it survives."""
         row = await self.context.coordinator()
         if row is None:
             return False
@@ -75,70 +82,74 @@ class Overstory058(Driver):
         try:
             await self.context.command("coordinator", "stop", "--json", deadline=45.0)
         except ChannelError as error:
-            # Its own Stop hook can race with this, and then it says that it failed although the session is gone.
+            # Its own Stop hook can race with this command, which then reports a failure although the session is gone.
             log.info("ov coordinator stop in %s: %s", self.context.path, error.message)
-        if await self.living(row):
-            await self._end(row)
+        if await self.is_alive(row):
+            await self._terminate(row)
         return True
 
     async def stop_worker(self, row: Row) -> None:
-        """This version has no command for it; its record goes on saying what it said."""
-        await self._end(row)
+        """End the worker's processes. This version has no command for it, and its record stays as it was."""
+        await self._terminate(row)
 
     async def send(self, subject: str, body: str, to: str, kind: str, *, halted: bool = False) -> str:
-        """By command; the waker sees to it that a coordinator takes notice."""
+        """Send by command. The nudger wakes the coordinator."""
         row = await self.context.row(to)
-        if row is not None and to != COORDINATOR and not await self.living(row):
-            raise ChannelError("recipient_terminal", f"{to} has ended; it would never read that.", "Ask the coordinator.")
+        if row is not None and to != COORDINATOR and not await self.is_alive(row):
+            raise ChannelError(
+                "recipient_terminal", f"{to} has ended and would never read the mail.", "Write to the coordinator."
+            )
         if row is None and to != COORDINATOR:
-            raise ChannelError("unknown_agent", f"There is no agent {to}.", "Look at the product's agents first.")
+            raise ChannelError("unknown_agent", f"There is no agent {to}.", "List the product's agents with `fleet status`.")
         return await self.send_by_command(subject, body, to, kind, "high" if CHOICE.match(subject) else "normal")
 
     async def reply(self, letter: Letter, body: str, *, halted: bool) -> str:
-        """By command, in the thread."""
+        """Answer by command, in the thread."""
         return await self.reply_by_command(letter, body)
 
     async def leave_note(self, subject: str, body: str) -> str:
-        """By command, which asks nothing of the recipient."""
+        """Send by command, which accepts any recipient."""
         return await self.send_by_command(subject, body, COORDINATOR, "status", "high")
 
     def start_worker_command(self, task: Task) -> tuple[str, ...]:
-        """A worker that reports to the operator."""
-        # This version takes the first word that is no flag as the task, so the task comes first.
+        """Return the command for a worker that reports to the operator."""
+        # This version takes the first word that is not a flag as the task, so the task comes first.
         return (
             *("sling", task.task, "--capability", task.capability, "--name", task.agent),
             *("--parent", "operator", "--depth", "1", "--spec", task.spec, "--json"),
         )
 
     async def nudge(self, agent: str, text: str) -> tuple[bool, str]:
-        """Typed into its pane."""
+        """Type the text into the agent's pane."""
         return await self.nudge_by_command(agent, text)
 
     def accepts_mail(self, row: Row | None) -> bool:
-        """Nobody: every worker ends with its turn, also the lead that waits for its plan to be approved (finding 13)."""
+        """Return False.
+
+        Every worker ends with its turn, even a lead that waits for its plan's approval (finding 13)."""
         return False
 
-    async def tend(self, rows: tuple[Row, ...], *, busy: bool) -> None:
-        """Wake a coordinator that has unread mail from the operator, or a plan to present."""
+    async def maintain(self, rows: tuple[Row, ...], *, busy: bool) -> None:
+        """Nudge a coordinator that has unread mail, and end workers that completed long ago."""
         await self._choose_server()
         coordinator = next((row for row in rows if row.agent == COORDINATOR), None)
-        if busy and await self.living(coordinator):
-            await self._nudger.look()
+        if busy and await self.is_alive(coordinator):
+            await self._nudger.nudge_if_due()
         for row in rows:
-            if row.ended and _rested(row) and processes.alive(row.pid, await self.context.table(), row.began):
-                await self._end(row)
+            if row.ended and _is_idle(row) and processes.alive(row.pid, await self.context.table(), row.began):
+                await self._terminate(row)
 
     async def roots(self, rows: tuple[Row, ...], table: processes.Table) -> tuple[int, ...]:
-        """The product's tmux server: it would wake its panes at once."""
+        """Return the product's tmux server, which would wake its panes at once."""
         return tuple(server for server in self._servers(rows, table) if tmux.owned(server, self._folder))
 
     async def check_pausable(self, rows: tuple[Row, ...], table: processes.Table) -> None:
-        """Not on a tmux server that holds other products as well."""
+        """Raise if the agents run on a tmux server that holds other products as well."""
         if any(not tmux.owned(server, self._folder) for server in self._servers(rows, table)):
             raise ChannelError(
                 "unsupported",
-                "Its agents run on a tmux server that is not the product's own, so they cannot be halted by themselves.",
-                "Stop the product and start it again from here; from then on it can be paused.",
+                "Its agents share a tmux server with other products, so they cannot be paused alone.",
+                "Stop the product and start it again with `fleet`. Then it can be paused.",
             )
 
     def _servers(self, rows: tuple[Row, ...], table: processes.Table) -> set[int]:
@@ -146,22 +157,22 @@ class Overstory058(Driver):
         return {server for pane in panes if (server := tmux.server_of(pane, table)) is not None}
 
     async def _choose_server(self) -> None:
-        """Use the product's own tmux server, unless its agents live on another one: then that one, until they have ended."""
+        """Use the product's own tmux server, unless its agents still run on another one."""
         servers = self._servers(await self.context.rows(), await self.context.table())
         foreign = any(not tmux.owned(server, self._folder) for server in servers)
         self.context.env = None if foreign else tmux.environment(self._folder)
 
-    async def _end(self, row: Row) -> None:
-        """End a session this version has no command for: its tmux session, and whatever is left of its tree."""
+    async def _terminate(self, row: Row) -> None:
+        """End a session that this version has no command for, with its tmux session and its process tree."""
         table = await self.context.table()
         roots = (row.pid,) if row.pid and processes.alive(row.pid, table, row.began) else ()
         if row.tmux and roots and (program := shutil.which("tmux")):
             words = (program, "kill-session", "-t", f"={row.tmux}")
             await commands.run(words, self.context.path, env=self.context.env, deadline=10.0)
-        await self.context.in_thread(processes.end, roots)
+        await self.context.in_thread(processes.terminate, roots)
 
 
-def _rested(row: Row) -> bool:
-    """Whether a session's last sign of life is long ago."""
+def _is_idle(row: Row) -> bool:
+    """Return True if a session's last activity is long ago."""
     latest = times.moment(row.last_activity)
     return latest is not None and (times.now() - latest).total_seconds() > LINGER

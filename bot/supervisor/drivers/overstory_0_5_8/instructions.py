@@ -3,7 +3,9 @@
 from bot.supervisor.drivers.rules import AdoptionRules
 
 LONGEST = 12_500
-"""Most bytes of a coordinator's definition, quoted for the shell. tmux 3.3 accepts a command of 16 KB. 12.7 KB were tested."""
+"""Most bytes of a coordinator's definition, quoted for the shell. tmux 3.3 accepts a command of 16 KB.
+
+12.7 KB were tested."""
 
 REMOVABLE = (
     "Propulsion Principle",

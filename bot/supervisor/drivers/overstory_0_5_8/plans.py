@@ -8,12 +8,12 @@ from bot.supervisor.records.plans import TASK
 
 
 def approve(root: Path, task: str, text: str) -> Path:
-    """Put an approved plan where `sling --mode execute` of 0.5.8 looks for it; replaced whole."""
+    """Write an approved plan where `sling --mode execute` reads it, replacing an earlier one."""
     if not TASK.fullmatch(task):
-        raise ChannelError("bad_request", f"{task!r} is no task id that a plan can be filed under.")
+        raise ChannelError("bad_request", f"{task!r} is not a valid task id for a plan.")
     folder = root / ".overstory" / "plans"
     if folder.resolve() != root.resolve() / ".overstory" / "plans":
-        raise ChannelError("engine_failed", f"{folder} leads out of the product.", "Remove the link.")
+        raise ChannelError("engine_failed", f"{folder} is a link that leads out of the product.", "Remove the link.")
     folder.mkdir(exist_ok=True)
     draft = folder / f".{task}.{os.getpid()}.new"
     draft.write_text(text if text.endswith("\n") else f"{text}\n", "utf-8")
