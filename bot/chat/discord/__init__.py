@@ -1,4 +1,5 @@
-"""The Discord adapter: `to_…` makes Discord's messages, `from_…` reads its events, the rest keeps the connection.
+"""The Discord adapter.
 
-No product logic. Everything here imports discord.py (20 MiB, 0.2 s), so it is imported only where there is a token.
+`to_…` builds messages, `from_…` reads events, and the other modules hold the connection. It imports discord.py (20 MiB, 0.2 s),
+so it is imported only if a token is set.
 """

@@ -1,8 +1,7 @@
-"""Discord's REST, as far as it is used for sender things: send, edit, look, open a thread, answer an interaction; and its
-refusals in our words.
+"""Discord's REST API for messages, threads and interactions, with its errors as delivery errors.
 
-It has a client of its own that never opens the gateway, so that what goes out does not depend on it. Nothing that is sent
-pings anybody.
+It has its own client, which never opens the gateway, so sending does not depend on receiving. No message notifies anyone it
+mentions.
 """
 
 import io
@@ -18,17 +17,17 @@ from bot.domain.errors import DeliveryError
 
 NOBODY = discord.AllowedMentions.none()
 GONE = {
-    10003: "the channel is no longer there",
-    10004: "the server is no longer there",
-    50001: "I may not see it",
+    10003: "the channel does not exist",
+    10004: "the server does not exist",
+    50001: "I don't have access to the channel",
     50007: "this person accepts no direct messages from me",
     50083: "the thread is locked",
-    50278: "this person and I share no server any more",
+    50278: "this person shares no server with me",
 }
-"""Codes that end a conversation, in words."""
+"""Error codes after which nothing can be shown in a conversation, with their descriptions."""
 UNKNOWN_MESSAGE, UNKNOWN_CHANNEL, HAS_THREAD, MALFORMED = 10008, 10003, 160004, 50035
 EXPIRED = frozenset({10015, 10062, 50027})
-"""Codes of an interaction that can no longer be answered."""
+"""Error codes of an interaction that can no longer be answered."""
 
 
 class Api:
@@ -39,42 +38,45 @@ class Api:
 
     @property
     def http(self) -> HTTPClient:
-        """The connection."""
+        """The client's HTTP connection."""
         return self._client().http
 
     @property
     def me(self) -> int:
-        """Our own user's number; 0 before we are signed in."""
+        """The bot's user id. 0 before sign-in."""
         user = self._client().user
         return user.id if user else 0
 
     async def send(self, channel: int, page: Page, nonce: str, *, answers: int | None = None) -> int:
-        """Say something in a channel, a thread or direct messages; the message's number. The same nonce shows once."""
+        """Send a message to a channel, a thread or direct messages, and return its id.
+
+        Discord shows the same nonce once.
+        """
         reference = {"message_id": str(answers), "fail_if_not_exists": False} if answers else discord.utils.MISSING
         with _parameters(page, nonce=nonce, reference=reference) as params:
             sent = await self.http.send_message(channel, params=params)
         return int(sent["id"])
 
     async def edit(self, channel: int, message: int, page: Page, *, files: bool = False) -> None:
-        """Show a message otherwise. Its files stay, unless `files` puts the page's in their place."""
+        """Edit a message. Its files stay, unless `files` replaces them by the page's."""
         with _parameters(page, edit=True, files=files) as params:
             await self.http.edit_message(channel, message, params=params)
 
     async def delete(self, channel: int, message: int) -> None:
-        """Take a message away."""
+        """Delete a message."""
         await self.http.delete_message(channel, message)
 
     async def newest(self, channel: int, *, after: int | None = None, limit: int = 50) -> list[dict[str, Any]]:
-        """Messages of a channel, newest first; those after one, oldest of them first, where one is given."""
+        """Return a channel's newest messages, newest first, or the oldest ones after a given message."""
         found: Any = await self.http.logs_from(channel, limit, after=after)
         return list(found)
 
     async def typing(self, channel: int) -> None:
-        """Show for ten seconds that something is being written."""
+        """Show for ten seconds that the bot is typing."""
         await self.http.send_typing(channel)
 
     async def thread(self, channel: int, message: int, name: str) -> None:
-        """Open the thread of a message; one that is open already is no error."""
+        """Open the thread of a message, if it is not open yet."""
         try:
             await self.http.start_thread_with_message(channel, message, name=name, auto_archive_duration=1440)
         except discord.HTTPException as error:
@@ -82,12 +84,12 @@ class Api:
                 raise
 
     async def direct(self, person: int) -> int:
-        """The channel of direct messages with a person."""
+        """Return the channel of direct messages with a person."""
         found: Any = await self.http.start_private_message(person)
         return int(found["id"])
 
     async def parent(self, thread: int) -> tuple[int, int | None]:
-        """A channel's number and the thread's, if it is one."""
+        """Return a thread's parent channel and the thread, or the channel and None."""
         found: Any = await self.http.get_channel(thread)
         if found["type"] in (10, 11, 12):
             return int(found["parent_id"]), thread
@@ -100,24 +102,24 @@ class Api:
     # -- interactions ------------------------------------------------------------------------------------------------
 
     async def original(self, application: int, token: str) -> dict[str, Any]:
-        """The first answer to an interaction."""
+        """Return the first response to an interaction."""
         found: dict[str, Any] = await self.http.request(_hook("GET", "/messages/@original", application, token))
         return found
 
     async def complete(self, application: int, token: str, page: Page) -> int:
-        """Put an answer where “thinking…” stands; doing it again changes nothing."""
+        """Replace "thinking…" by an answer. It can be repeated."""
         with _parameters(page, edit=True, suppress=False) as params:
             sent = await self._hooked("PATCH", "/messages/@original", application, token, params)
         return int(sent["id"])
 
     async def follow(self, application: int, token: str, page: Page, *, private: bool) -> int:
-        """Add to the answer of an interaction; `private`: for its person alone."""
+        """Add a message to the response of an interaction, visible to its person alone if `private`."""
         with _parameters(page, private=private) as params:
             sent = await self._hooked("POST", "", application, token, params)
         return int(sent["id"])
 
     async def withdraw(self, application: int, token: str) -> None:
-        """Take the first answer away."""
+        """Delete the first response to an interaction."""
         await self.http.request(_hook("DELETE", "/messages/@original", application, token))
 
     async def _hooked(
@@ -132,7 +134,7 @@ class Api:
 
 
 def _hook(method: str, path: str, application: int, token: str) -> Route:
-    # Under other names than the library's own: it would keep a bucket for each token, of which each is used once.
+    # Other parameter names than the library's keep it from storing a rate limit bucket per single-use token.
     return Route(method, "/webhooks/{application}/{token}" + path, application=application, token=token)
 
 
@@ -162,35 +164,38 @@ def _parameters(
 
 
 def refused(error: Exception, where: str) -> DeliveryError:
-    """What a failure of a request means, in words, with what can be done about it."""
+    """Return the delivery error for a failed request, with a hint."""
     match error:
         case DeliveryError():
             return error
         case discord.RateLimited():
-            return DeliveryError("Discord asks us to slow down.", code="limited", retry_after=error.retry_after)
+            return DeliveryError("Discord is rate limiting requests.", code="limited", retry_after=error.retry_after)
         case discord.HTTPException(status=429):
-            return DeliveryError("Discord asks us to slow down.", code="limited", retry_after=5.0)
+            return DeliveryError("Discord is rate limiting requests.", code="limited", retry_after=5.0)
         case discord.LoginFailure() | discord.HTTPException(status=401):
             return DeliveryError(
-                "Discord no longer takes DISCORD_TOKEN.", "Reset it and start again.", code="auth", retry_after=60
+                "Discord rejects DISCORD_TOKEN.", "Reset the token and restart the fleet.", code="auth", retry_after=60
             )
         case discord.HTTPException() if error.code in GONE:
             hint = "Invite me again, or change the channel in products.yaml."
-            return DeliveryError(f"{GONE[error.code].capitalize()}.", hint, code="gone")
+            said = GONE[error.code]
+            return DeliveryError(f"{said[0].upper()}{said[1:]}.", hint, code="gone")
         case discord.HTTPException(code=50035) | discord.HTTPException(status=413):
-            return DeliveryError(f"Discord refuses the form of this message: {error.text}.", code="malformed")
+            return DeliveryError(f"Discord refused the message format: {error.text}.", code="malformed")
         case discord.DiscordServerError():
-            return DeliveryError(f"Discord has trouble of its own ({error.status}).", code="unknown", retry_after=5.0)
+            return DeliveryError(f"Discord had a server error ({error.status}).", code="unknown", retry_after=5.0)
         case discord.HTTPException(code=50013):
-            hint = "Give my role the permissions that `fleet discord-invite` lists."
-            return DeliveryError(f"I lack a permission in {where}.", hint, retry_after=60.0)
+            hint = "Give my role the permissions listed by `fleet discord-invite`."
+            return DeliveryError(f"I don't have the required permission in {where}.", hint, retry_after=60.0)
         case discord.HTTPException():
-            return DeliveryError(f"Discord refuses it: {error.text or error.status} ({error.code}).")
+            return DeliveryError(f"Discord refused the request: {error.text or error.status} ({error.code}).")
         case aiohttp.ClientConnectorError():
             return DeliveryError("Discord cannot be reached.", retry_after=2.0)
         case _:
-            return DeliveryError(f"The connection to Discord broke: {type(error).__name__}.", code="unknown", retry_after=1.0)
+            return DeliveryError(
+                f"The connection to Discord was lost: {type(error).__name__}.", code="unknown", retry_after=1.0
+            )
 
 
 FAILURES = (discord.DiscordException, aiohttp.ClientError, TimeoutError, OSError, RuntimeError)
-"""What requests raise."""
+"""Exceptions that requests raise."""

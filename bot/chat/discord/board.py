@@ -1,7 +1,7 @@
-"""The fleet boards: one pinned message in each channel that the registry lists, kept as the fleet is.
+"""The fleet board, one pinned message in each channel of the registry.
 
-Which message that is stands in the store. One that was deleted is posted again; what cannot be shown is tried again at the
-next change, and said in the log once.
+The board's message id is stored. A deleted board is posted again. After a failure the board is retried at the next change, and
+the failure is logged once.
 """
 
 import asyncio
@@ -25,12 +25,12 @@ from bot.work.status import status as fleet_status
 log = logging.getLogger(__name__)
 
 NEVER = datetime.fromtimestamp(0, UTC)
-"""In place of the time of a board, which is no change of its own."""
+"""Fixed time for comparing boards, because a new timestamp alone is no change."""
 SHOWN_KINDS = frozenset({"status", "work", "gate", "registry", "runtime"})
 
 
 class Boards:
-    """Keeps them. `pace`: seconds between two edits of a board at least."""
+    """Keeps the boards up to date. `pace` is the least number of seconds between two edits."""
 
     def __init__(self, fleet: Fleet, sender: Sender, pace: float) -> None:
         self.fleet, self.sender, self.pace = fleet, sender, pace
@@ -40,25 +40,25 @@ class Boards:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Keep them from now on."""
+        """Start updating the boards."""
         self._shown.clear()
         self._changed.set()
         if self._task is None:
             self._task = asyncio.create_task(self._refresh(), name="discord boards")
 
     async def close(self) -> None:
-        """Leave them as they are."""
+        """Stop updating the boards."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
     def changed(self, change: Change) -> None:
-        """Something has changed."""
+        """Update the boards after a change of the fleet."""
         if change.kind in SHOWN_KINDS:
             self.wake()
 
     def wake(self) -> None:
-        """Look whether they show what is."""
+        """Check the boards for changes."""
         self._changed.set()
 
     async def _refresh(self) -> None:
@@ -71,7 +71,7 @@ class Boards:
             await asyncio.sleep(self.pace)
 
     def _channels(self) -> dict[int, list[str]]:
-        """The channels that the registry lists, with their products."""
+        """Return the channels of the registry with their products."""
         found: dict[int, list[str]] = {}
         for product in self.fleet.registry.products:
             for each in product.channels:
@@ -118,7 +118,7 @@ class Boards:
             )
 
     def _links(self, channel: int, own: list[str]) -> dict[str, str]:
-        """Where each open gate's card is, in this channel if it is here."""
+        """Return the link to each open gate's card, preferably in this channel."""
         open_gates = self.fleet.store.gates.in_states(GateState.OPEN)
         found = {gate.id: self.sender.links.card(gate.id, channel) for gate in open_gates if gate.product in own}
         return {gate: link for gate, link in found.items() if link}

@@ -1,8 +1,7 @@
-"""After an absence: what was said meanwhile is found in the history and heard as if it came now; cards say that presses may
-have been missed.
+"""Messages missed while offline, read from the history and handled like live ones.
 
-A press while nobody listens fails in the person's own client after three seconds, and Discord tells us nothing of it. So the
-card says it. Where we have been is in the store: the newest message that came in, and when we were last connected.
+A button press while offline fails in the person's client after three seconds, and Discord does not report it. So the open cards
+say that presses may have failed. The position stored is the newest received message and the time of the last contact.
 """
 
 import asyncio
@@ -24,31 +23,40 @@ from bot.fleet import Fleet
 log = logging.getLogger(__name__)
 
 ANYWHERE = "*"
-"""Stands for all channels: message ids grow across the whole of Discord."""
+"""Key of the position for all channels, because message ids increase across all of Discord."""
 OVERLAP = 60_000 << 22
-"""A minute as a difference between numbers: so much is read again, because messages of several channels come out of order."""
+"""A minute as a difference between message ids.
+
+It is read again, because messages of different channels arrive out of order.
+"""
 MOST = 500
-"""Messages of one channel that are read after an absence."""
+"""Messages read of one channel after an absence."""
 NEGLIGIBLE = timedelta(seconds=3)
-"""An absence that nobody has noticed."""
+"""An absence so short that cards do not mention it."""
 
 
 class CatchUp:
-    """Where we have been, and what happened while we were not. `pause`: seconds before what failed is tried again."""
+    """The read position, and the reading of missed messages.
+
+    `pause` is the number of seconds before a failed channel is read again.
+    """
 
     def __init__(self, fleet: Fleet, receiver: Receiver, sender: Sender, pause: float) -> None:
         self.fleet, self.receiver, self.sender, self._pause = fleet, receiver, sender, pause
         self.listening = False
-        """Whether everything up to now has been heard."""
+        """True once every missed message is handled."""
 
     def save(self) -> None:
-        """Remember where we are, if we listen; called every few seconds, so that little has to be read again."""
+        """Save the read position while listening.
+
+        It is called every few seconds, so that little has to be read again.
+        """
         if self.listening:
             received = min(self.receiver.pending, default=self.receiver.newest + 1) - 1
             self.fleet.store.chat_positions.set(PLATFORM, ANYWHERE, str(received), self.fleet.now())
 
     async def run(self, client: Client) -> None:
-        """A session has begun anew: hear what was said since the last one."""
+        """Handle the messages missed since the last session."""
         last = self.fleet.store.chat_positions.of(PLATFORM).get(ANYWHERE)
         if last is not None and last.at is not None:
             newest, left = int(last.position), last.at
@@ -63,14 +71,14 @@ class CatchUp:
         self.save()
 
     def _channels(self, client: Client) -> set[int]:
-        """Where somebody may have spoken to us: products' channels, open threads, and where we have spoken before."""
+        """Return products' channels, open threads, and channels with earlier conversations."""
         found = {int(each.id) for p in self.fleet.registry.products for each in p.channels if each.platform == PLATFORM}
         found |= {thread.id for guild in client.guilds for thread in guild.threads}
         locations = (location_of(known["id"]) for known in self.fleet.store.conversations.newest(PLATFORM, limit=100))
         return found | {location.channel for location in locations if location.person is None}
 
     async def _read_all(self, client: Client, after: int) -> None:
-        """Read every channel; those that cannot be read now are tried again until they can be, or are gone."""
+        """Read every channel. A channel that fails is retried until it is read or gone."""
         direct = set(map(int, self.fleet.store.known_channels.of(PLATFORM).values()))
         left = [*self._channels(client), *direct]
         while left and not client.is_closed():
@@ -80,7 +88,7 @@ class CatchUp:
             left = failed
 
     async def _read(self, client: Client, channel: int, after: int, direct: bool) -> bool:
-        """Hear what was said in a channel since a message; whether there is nothing more to be tried."""
+        """Handle a channel's messages after a given one. Return False if it has to be retried."""
         assert client.user is not None  # noqa: S101  the session is ready
         read = 0
         try:
@@ -100,7 +108,7 @@ class CatchUp:
         return True
 
     async def _mark_cards(self, left: datetime) -> None:
-        """Every card that waits for an answer says from when to when nobody heard a press."""
+        """Add a notice to every open card that presses may have failed in this time."""
         away = f"I was offline from <t:{int(left.timestamp())}:t> to <t:{int(self.fleet.now().timestamp())}:t>. "
         away += "If a button failed during that time, press it again."
         for gate in self.fleet.store.gates.in_states(GateState.OPEN):
@@ -117,7 +125,7 @@ class CatchUp:
 
 
 def _message(client: Client, channel: int, data: dict[str, Any], direct: bool) -> discord.Message:
-    """A message from the history, as the gateway would have brought it."""
+    """Return a message of the history as the gateway would have delivered it."""
     where: Any = client.get_channel(channel) or client.get_partial_messageable(channel)
     if direct and not isinstance(where, discord.DMChannel):
         where = discord.DMChannel._from_message(client._connection, channel)
@@ -125,6 +133,6 @@ def _message(client: Client, channel: int, data: dict[str, Any], direct: bool) -
 
 
 def _newest_of(client: Client) -> int:
-    """The newest message that Discord has told us of."""
+    """Return the newest message id that the session reported."""
     known = [channel.last_message_id or 0 for guild in client.guilds for channel in guild.text_channels]
     return max(known, default=0)

@@ -1,4 +1,4 @@
-"""The Chat port over Discord: its parts put together."""
+"""The Chat port for Discord."""
 
 import asyncio
 import logging
@@ -27,7 +27,10 @@ PACE = Pace()
 
 
 class DiscordChat(Chat):
-    """Discord. `api` and `gateway` say where it is, when not at Discord; `pace` says how fast it goes."""
+    """The Discord adapter.
+
+    `api` and `gateway` replace Discord's addresses in tests, and `pace` sets the intervals.
+    """
 
     platform = PLATFORM
 
@@ -52,7 +55,7 @@ class DiscordChat(Chat):
         self._unsubscribe = fleet.subscribe(self.boards.changed)
 
     async def start(self) -> None:
-        """Sign in and begin to listen."""
+        """Sign in and start listening."""
         await self.connection.start()
         if self._saving is None:
             self._saving = asyncio.create_task(self._save(), name="discord read position")
@@ -70,7 +73,7 @@ class DiscordChat(Chat):
         await self.connection.stop()
 
     async def post(self, post: Post, key: str, *, again: bool = False, plain: bool = False) -> str:
-        """Show a post; see the port."""
+        """See `Chat`."""
         message = await self.sender.post(post, key, again=again, plain=plain)
         if post.kind == "gate":
             self.sender.links.arrivals.set()
@@ -78,21 +81,21 @@ class DiscordChat(Chat):
         return message
 
     async def update(self, message: str, post: Post) -> None:
-        """Show a message again; see the port."""
+        """See `Chat`."""
         await self.sender.update(message, post)
 
     def live(self, conversation: str, event: Live) -> None:
-        """Show what happens during a turn."""
+        """See `Chat`."""
         if conversation.startswith(f"{PLATFORM}:") and self.connection.client is not None:
             with suppress(StoreError):
                 self.sender.streams.live(conversation, event)
 
     def part(self) -> Part:
-        """How it stands."""
+        """Return the state of the connection."""
         return self.connection.part()
 
     async def _ready(self, client: Client) -> None:
-        """A session has begun: see that the commands are there, hear what was missed, show the boards."""
+        """Handle missed messages, show the boards and register the commands, in a new session."""
         self.sender.opened |= {thread.id for guild in client.guilds for thread in guild.threads}
         self.sender.links.servers = {channel.id: guild.id for guild in client.guilds for channel in guild.channels}
         await self.catch_up.run(client)
@@ -103,11 +106,11 @@ class DiscordChat(Chat):
             log.warning("discord: cannot register the commands: %s", refused(error, "Discord"))
 
     async def _sync(self, client: Client) -> None:
-        """Register the commands, if those that Discord has are others."""
+        """Register the commands if Discord's differ."""
         assert client.application_id is not None  # noqa: S101  the client is signed in
         wanted = commands(self.router.skills)
         if lacking := left_out(wanted, self.router.skills):
-            log.warning("discord: no room for %s below /fleet; use `!%s` instead", ", ".join(lacking), lacking[0])
+            log.warning("discord: %s do not fit below /fleet; use `!%s` instead", ", ".join(lacking), lacking[0])
         known = await client.http.get_global_commands(client.application_id)
         if not same_commands(known, wanted):
             await client.http.bulk_upsert_global_commands(client.application_id, wanted)
@@ -119,12 +122,12 @@ class DiscordChat(Chat):
 
 
 def same_commands(known: Sequence[object], wanted: Sequence[object]) -> bool:
-    """Whether Discord has these commands, whatever it adds to them."""
+    """Return True if the commands are equal, ignoring what Discord adds."""
     return [_bare(each) for each in known] == [_bare(each) for each in wanted]
 
 
 def _bare(command: object) -> object:
-    """A command without what Discord adds to it."""
+    """Return a command without what Discord adds to it."""
     if isinstance(command, list):
         return [_bare(each) for each in command]
     if not isinstance(command, dict):

@@ -1,7 +1,7 @@
-"""Staying connected: a client of discord.py under a supervisor, a new one for each try.
+"""The gateway connection, restarted with a new client whenever one ends.
 
-discord.py goes on by itself after most interruptions (RESUME, or a new session). What ends it, a first connection that fails or
-a dispatch that it cannot read, ends this client only; the next one begins after a pause.
+discord.py recovers from most interruptions by itself (RESUME, or a new session). A failed first connection or an unreadable
+dispatch ends the client, and a new one starts after a pause.
 """
 
 import asyncio
@@ -28,12 +28,15 @@ log = logging.getLogger(__name__)
 Interaction = discord.Interaction[Any]
 
 LOGIN_TIMEOUT = 15.0
-"""Seconds for signing in."""
+"""Timeout of the sign-in, in seconds."""
 RECONNECT = Backoff(0.2, longest=60.0, factor=3, jitter=0.25)
 MAX_RATE_LIMIT_WAIT = 30.0
-"""Seconds that a request waits for Discord's limits by itself; what has to wait longer goes back to the outbox."""
+"""Longest wait of a request for Discord's rate limits, in seconds.
+
+A longer wait returns the post to the outbox.
+"""
 START_TIMEOUT = 5.0
-"""Seconds for which a start waits until it listens; what takes longer goes on by itself."""
+"""Seconds for which `start` waits for the gateway. It then connects in the background."""
 
 # The bot uses no voice; this silences discord.py's warnings about missing voice libraries.
 discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
@@ -42,7 +45,7 @@ REJECTED = "Discord rejects DISCORD_TOKEN; reset the token and restart"
 
 
 def point_at(api: str | None, gateway: str | None) -> None:
-    """Where Discord is, when not at Discord: for all clients of this process."""
+    """Set the addresses of Discord for all clients of this process."""
     if api:
         discord.http.Route.BASE = api
     if gateway:
@@ -50,12 +53,12 @@ def point_at(api: str | None, gateway: str | None) -> None:
 
 
 def intents(*, content: bool) -> discord.Intents:
-    """What is listened to."""
+    """Return the gateway intents."""
     return discord.Intents(guilds=True, guild_messages=True, dm_messages=True, message_content=content)
 
 
 class Client(discord.Client):
-    """One connection; hands everything on."""
+    """One gateway connection, which hands events to the receiver."""
 
     def __init__(
         self,
@@ -80,51 +83,51 @@ class Client(discord.Client):
         self.add_dynamic_items(*ITEMS)
 
     async def on_message(self, message: discord.Message) -> None:
-        """Discord's MESSAGE_CREATE."""
+        """Take MESSAGE_CREATE."""
         if self.user is not None:
             await self._run(self._receiver.message(message, self.user))
 
     async def on_raw_message_edit(self, payload: discord.RawMessageUpdateEvent) -> None:
-        """Discord's MESSAGE_UPDATE."""
+        """Take MESSAGE_UPDATE."""
         if self.user is not None and not payload.message.author.bot:
             await self._run(self._receiver.edited(payload.message, self.user))
 
     async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:
-        """Discord's MESSAGE_DELETE."""
+        """Take MESSAGE_DELETE."""
         self._receiver.deleted(payload.message_id)
 
     async def on_raw_bulk_message_delete(self, payload: discord.RawBulkMessageDeleteEvent) -> None:
-        """Discord's MESSAGE_DELETE_BULK."""
+        """Take MESSAGE_DELETE_BULK."""
         for message in payload.message_ids:
             self._receiver.deleted(message)
 
     async def on_interaction(self, interaction: Interaction) -> None:
-        """Discord's INTERACTION_CREATE."""
+        """Take INTERACTION_CREATE."""
         await self._run(self._receiver.interactions.take(interaction))
 
     async def pressed(self, interaction: Interaction, shown: Shown) -> None:
-        """A choice on a gate's card."""
+        """Take a choice on a gate's card."""
         await self._run(self._receiver.interactions.pressed(interaction, shown))
 
     async def suggested(self, interaction: Interaction, post: int, index: int, *, confirmed: bool) -> None:
-        """A suggestion of a post."""
+        """Take a press of a suggestion."""
         await self._run(self._receiver.interactions.suggested(interaction, post, index, confirmed=confirmed))
 
     async def stopped(self, interaction: Interaction) -> None:
-        """The button that stops a turn."""
+        """Take a press of Stop."""
         await self._run(self._receiver.interactions.stopped(interaction))
 
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
-        """A session begins; one that follows another waits, as Discord asks."""
+        """Wait before a new session that replaces another, as Discord asks."""
         if not initial:
             await asyncio.sleep(self._pace.identify * random.uniform(0.75, 1.25))  # noqa: S311
 
     async def on_ready(self) -> None:
-        """A new session has begun and the servers have come."""
+        """Report a new session after its servers have arrived."""
         await self._run(self._up(self))
 
     async def _run(self, taking: Coroutine[Any, Any, None]) -> None:
-        """Take an event in; `close` waits for nobody who is still at it."""
+        """Run a handler in a task that `close` can cancel."""
         task = asyncio.create_task(taking)
         self._tasks.add(task)
         try:
@@ -133,7 +136,7 @@ class Client(discord.Client):
             self._tasks.discard(task)
 
     async def close(self) -> None:
-        """End it, and what it is taking in."""
+        """Close the connection and cancel the running handlers."""
         tasks = tuple(self._tasks)
         for task in tasks:
             task.cancel()
@@ -141,21 +144,21 @@ class Client(discord.Client):
         await super().close()
 
     async def on_resumed(self) -> None:
-        """The session goes on; what happened meanwhile has come."""
+        """Report a resumed session. Discord has delivered the events in between."""
         log.info("discord: connection resumed")
         self._changed()
 
     async def on_disconnect(self) -> None:
-        """The connection is interrupted; the library sees to a new one."""
+        """Report an interruption. The library reconnects."""
         self._changed()
 
     async def on_error(self, event: str, /, *args: Any, **kwargs: Any) -> None:
-        """One event could not be taken in."""
+        """Log an event that could not be processed."""
         log.exception("discord: cannot process event %s", event)
 
 
 class Connection:
-    """The supervisor. `changed` is told when it comes up or goes down."""
+    """The supervisor of clients. `changed` is called when the connection comes up or goes down."""
 
     def __init__(
         self,
@@ -177,25 +180,25 @@ class Connection:
 
     @property
     def rest(self) -> discord.Client:
-        """The client through which things are said. Raises DeliveryError before we are signed in."""
+        """The client that sends. Raises DeliveryError before sign-in."""
         if self._rest is None:
             raise DeliveryError("Discord is not connected.", retry_after=2.0)
         return self._rest
 
     @property
     def client(self) -> Client | None:
-        """The client that listens, if one does now."""
+        """The client that listens. None while disconnected."""
         return self._client if self._ready else None
 
     @property
     def content(self) -> bool:
-        """Whether messages come with their content."""
+        """True if messages arrive with their content."""
         flags = self._rest.application_flags if self._rest else None
         granted = flags and (flags.gateway_message_content or flags.gateway_message_content_limited)
         return bool(granted) and not self._content_refused
 
     def part(self) -> Part:
-        """How it stands."""
+        """Return the state of the connection."""
         if not self._ready or self._client is None or self._client.ws is None or not self._client.ws.open:
             return Part("down", self._why)
         where = ", ".join(sorted(guild.name for guild in self._client.guilds)) or "no server (run: fleet discord-invite)"
@@ -203,7 +206,10 @@ class Connection:
         return Part("ok", f"as {self._client.user} in {where}{lacks}")
 
     async def start(self) -> None:
-        """Sign in, and begin to listen. Raises SettingsError for a token that is not taken, DeliveryError for what may pass."""
+        """Sign in and start listening.
+
+        Raises SettingsError for a rejected token, DeliveryError for a temporary failure.
+        """
         rest = discord.Client(intents=discord.Intents(guilds=True), max_ratelimit_timeout=MAX_RATE_LIMIT_WAIT)
         try:
             await asyncio.wait_for(rest.login(self._token), LOGIN_TIMEOUT)
@@ -221,7 +227,7 @@ class Connection:
             await asyncio.wait_for(self._listens.wait(), START_TIMEOUT)
 
     async def stop_listening(self) -> None:
-        """Listen no more; what is on its way out may still go."""
+        """Close the gateway. Messages can still be sent."""
         client, self._client, self._ready = self._client, None, False
         if self._task is not None:
             self._task.cancel()
@@ -230,7 +236,7 @@ class Connection:
             await _closed(client)
 
     async def stop(self) -> None:
-        """End it."""
+        """Close everything."""
         await self.stop_listening()
         rest, self._rest = self._rest, None
         if rest is not None:
@@ -273,7 +279,7 @@ class Connection:
 
 
 async def _closed(client: discord.Client) -> None:
-    """Close a client in any state: one whose connection broke, that never opened, or whose own closing was cut off."""
+    """Close a client in any state, including one that never opened or failed to close."""
     for close in (client.close, client.http.close):
         closing = asyncio.create_task(close())
         await asyncio.wait([closing])

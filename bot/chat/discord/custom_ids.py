@@ -1,4 +1,4 @@
-"""Custom ids of buttons, menus and forms: at most 100 characters that any later process understands.
+"""Custom ids of buttons, menus and forms, which any later process understands.
 
 gate:<gate>:<option>:<revision>:<digest>   a choice on a gate's card, by the option's index
 pick:<gate>:<revision>:<digest>            a menu of options, for gates with too many options for buttons
@@ -27,7 +27,10 @@ STOP = re.compile(r"stop")
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A choice as the person's card showed it: the option's index, and the gate's revision and digest at that time."""
+    """A choice as the person's card showed it.
+
+    It has the option's index, and the gate's revision and digest at that time.
+    """
 
     gate: str
     option: int
@@ -43,7 +46,7 @@ def is_current(custom_id: str) -> bool:
 
 
 def shown(found: re.Match[str], option: int | None = None) -> Shown:
-    """Return the choice in a match of GATE, PICK or NOTE; `option` is the one picked in a menu."""
+    """Return the choice in a match of GATE, PICK or NOTE. `option` is the one picked in a menu."""
     index = int(found["option"]) if option is None else option
     return Shown(found["gate"], index, int(found["revision"]), found["digest"], bool(found.groupdict().get("sure")))
 

@@ -1,4 +1,4 @@
-"""What a slash command says, as the words that a person would have typed, and what is offered while they choose. Pure."""
+"""Slash commands as typed command lines, and completions for their arguments. Pure."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,13 +13,13 @@ from bot.fleet import Fleet
 from bot.text.wording import shortened
 
 MOST = 25
-"""Choices that Discord shows."""
+"""Completions that Discord shows."""
 Choice = tuple[str, str]
-"""What is shown (up to 100 characters), and its value."""
+"""A completion's label (up to 100 characters) and value."""
 
 
 def line(data: Mapping[str, Any], skills: Sequence[Skill]) -> str:
-    """The command as one line: `/fleet spawn product-a --capability scout find out why`."""
+    """Return the command as one line, such as `/fleet spawn product-a --capability scout find out why`."""
     name, given = _leaf(data)
     skill = named(name, skills)
     if skill is None:
@@ -42,14 +42,14 @@ def line(data: Mapping[str, Any], skills: Sequence[Skill]) -> str:
 
 
 def typed(data: Mapping[str, Any]) -> tuple[str, str, str]:
-    """While a person types: the skill, the argument, and what stands there so far."""
+    """Return the skill, the argument and the partial value that a person is typing."""
     name, _ = _leaf(data)
     found = next((each for each in _options(data) if each.get("focused")), {})
     return name, str(found.get("name", "")), str(found.get("value", ""))
 
 
 def choices(argument: str, so_far: str, fleet: Fleet, skills: Sequence[Skill], person: Person) -> list[Choice]:
-    """What there is of an argument that begins like this, or has it somewhere; only what the person may see."""
+    """Return the completions that contain the partial value, limited to what the person may see."""
     if access.may(person, Role.VIEWER):
         return []
     before, _, last = so_far.rpartition(" ") if argument == "products" else ("", "", so_far)
@@ -105,7 +105,7 @@ _SOURCES: dict[str, Sequence[Callable[[Fleet, Sequence[Skill], Person], Iterator
 
 
 def _leaf(data: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """The skill's name, and what was given to it."""
+    """Return the skill's name and the given arguments."""
     node: Mapping[str, Any] = data
     while (inner := (node.get("options") or [{}])[0]).get("type") in (SUBCOMMAND, GROUP):
         node = inner
@@ -119,12 +119,12 @@ def _options(data: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 
 def _places(words: Sequence[str]) -> int:
-    """Where the next word without a name stands: before all options."""
+    """Return the index for the next positional word, before all options."""
     return next((at for at, word in enumerate(words) if word.startswith("--")), len(words))
 
 
 def _word(text: str) -> str:
-    """A text as one word of a line, quoted where it has to be."""
+    """Return a text as one word of a command line, quoted if needed."""
     text = " ".join(text.split())
     if text and not re.search(r"\s", text) and text[0] not in "-—–" and text[0] not in QUOTES:
         return text

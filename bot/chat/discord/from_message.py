@@ -1,4 +1,4 @@
-"""Discord messages as inbound events: whether they address the bot, and their text.
+"""Discord messages as inbound events.
 
 A mention in a channel starts a thread on that message. Discord gives the thread the message's id, so the conversation is known
 before the thread exists. In a thread where the bot takes part, every message addresses the bot unless it starts with another
@@ -17,7 +17,7 @@ from bot.domain.access import NOTHING, stranger
 from bot.registry import Registry
 
 WRITTEN = (discord.MessageType.default, discord.MessageType.reply)
-"""Types of messages that a person writes; the others report pins, threads and members."""
+"""Types of messages that a person writes. The others report pins, threads and members."""
 
 
 def person_of(registry: Registry, user: discord.abc.User) -> Person:
@@ -56,7 +56,10 @@ def to_others(message: discord.Message, me: discord.ClientUser) -> bool:
 
 
 def text_of(message: discord.Message, me: discord.ClientUser) -> str:
-    """Return the text without the mention of the bot, with names in place of ids, and the attachments' addresses."""
+    """Return the text with names instead of ids, and the attachments' addresses.
+
+    The mention of the bot at the beginning is removed.
+    """
     own = {f"<@{me.id}>", f"<@!{me.id}>"}
     own |= {f"<@&{role.id}>" for role in message.role_mentions if role.tags is not None and role.tags.bot_id == me.id}
     text = message.content

@@ -1,7 +1,7 @@
-"""Slash commands, buttons, forms and autocompletion: persisted, then acknowledged, then decided.
+"""Slash commands, buttons, forms and autocompletion.
 
-Discord requires a response within three seconds. Persisting takes half a millisecond; then Discord shows "thinking…", and the
-router decides afterwards whether the person is allowed to do it.
+An interaction is persisted, then acknowledged, then decided. Discord requires a response within three seconds. Persisting takes
+half a millisecond. Then Discord shows "thinking…", and the router decides whether the person is allowed to do it.
 """
 
 import asyncio
@@ -28,7 +28,10 @@ from bot.gates.notify import Deciders
 log = logging.getLogger(__name__)
 
 MOST_ACKS = 5000
-"""Acknowledgements in memory. For an older interaction, Discord is asked for the state of its response."""
+"""Acknowledgements in memory.
+
+For an older interaction, Discord is asked for the state of its response.
+"""
 STALE = "This button is from an older version and no longer works. Send `/fleet gates` to see what needs a decision."
 Interaction = discord.Interaction[Any]
 
@@ -56,7 +59,7 @@ class Interactions:
                     await _acknowledge(interaction.response.send_message(STALE, ephemeral=True))
 
     async def pressed(self, interaction: Interaction, shown: custom_ids.Shown) -> None:
-        """Take a choice on a gate's card: decide it, or open its form, or ask to confirm it.
+        """Decide a choice on a gate's card, or open its form, or ask to confirm it.
 
         A choice that this person cannot make goes to the router, which refuses it with the reason before a form opens.
         """
@@ -167,7 +170,7 @@ class Interactions:
         person = person_of(self.fleet.registry, interaction.user)
         products = [name for name in self.fleet.products if access.may(person, Role.OPERATOR, name) is None]
         if data.get("name") != TASK or not products:
-            said = access.may(person, Role.OPERATOR) or "There is no product yet that you can start work on."
+            said = access.may(person, Role.OPERATOR) or "You can't start work on any product yet. Ask an admin for access."
             await _acknowledge(interaction.response.send_message(said, ephemeral=True))
             return
         product = product_of(self.fleet.registry, _location(interaction).channel)
@@ -195,7 +198,10 @@ class Interactions:
 
 
 async def _acknowledge(response: Any) -> bool:
-    """Send the first response; return False if Discord refuses it, because it is late or another process was first."""
+    """Send the first response.
+
+    Return False if Discord refuses it, because it is late or another process was first.
+    """
     try:
         await response
     except (discord.DiscordException, aiohttp.ClientError, TimeoutError, OSError) as error:

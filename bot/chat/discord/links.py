@@ -1,4 +1,4 @@
-"""Addresses of messages, for buttons that lead to a gate's card."""
+"""Links to messages, for buttons that lead to a gate's card."""
 
 import asyncio
 from contextlib import suppress
@@ -7,20 +7,20 @@ from bot.chat.discord.channels import PLATFORM, location_of
 from bot.fleet import Fleet
 
 CARD_TIMEOUT = 5.0
-"""Seconds that a note waits for the card to which it leads."""
+"""Seconds that a note waits for the card it links to."""
 
 
 class Links:
-    """Where the cards are. `servers`: the server of each channel, as far as they have been shown to us."""
+    """Links to cards. `servers` maps known channels to their servers."""
 
     def __init__(self, fleet: Fleet) -> None:
         self.fleet = fleet
         self.servers: dict[int, int] = {}
         self.arrivals = asyncio.Event()
-        """Set when a card has come to its channel."""
+        """Set when a card arrived in its channel."""
 
     async def arrived(self, gate: str) -> None:
-        """Until a gate's card is in a channel; at once where none is on its way there."""
+        """Wait until a gate's card is in a channel, if one is on its way there."""
         with suppress(TimeoutError):
             async with asyncio.timeout(CARD_TIMEOUT):
                 while not self.card(gate) and self._is_expected(gate):
@@ -32,7 +32,7 @@ class Links:
         return any(each.startswith(f"{PLATFORM}:") and location_of(each).person is None for each in said)
 
     def card(self, gate: str, channel: int | None = None) -> str:
-        """The address of a gate's card, of the one in a channel if there is one; empty while there is none."""
+        """Return the link to a gate's card, preferably in the given channel. Empty if there is none."""
         found = ""
         for conversation, message in self.fleet.store.outbox.cards(gate, PLATFORM):
             location = location_of(conversation)

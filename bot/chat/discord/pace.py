@@ -1,25 +1,25 @@
-"""How fast things go on Discord, in seconds."""
+"""Intervals on Discord, in seconds."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """What Discord allows and people like; a test goes faster."""
+    """Intervals within Discord's limits. Tests use shorter ones."""
 
     stream: float = 1.3
-    """Between two edits of a growing message; Discord allows five in five seconds for a channel."""
+    """Between two edits of a streamed message. Discord allows five edits in five seconds per channel."""
     board: float = 5.0
-    """Between two edits of a board at least."""
+    """Least time between two edits of a board."""
     guilds: float = 0.5
-    """Without a new server, after which all are taken to have come."""
+    """Time without a new server after which all servers count as received."""
     silence: float = 60.0
-    """Of Discord, not even an answer to a heartbeat, after which the connection counts as dead."""
+    """Time without a heartbeat response after which the connection counts as lost."""
     identify: float = 3.0
-    """Before a session begins anew, as Discord asks."""
+    """Before a new session replaces another, as Discord asks."""
     retry: float = 1.0
-    """Times the pauses between two clients."""
+    """Factor for the pauses between two clients."""
     history: float = 5.0
-    """Before channels that could not be read are tried again."""
+    """Before a channel that could not be read is retried."""
     keep: float = 10.0
-    """After which it is written down how far we have heard."""
+    """Between two saves of the read position."""

@@ -21,7 +21,10 @@ LABEL = 80
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A message: its text with buttons below, or a layout that contains its text. `files` holds names and contents."""
+    """A message as text with buttons below, or as a layout that contains its text.
+
+    `files` holds names and contents.
+    """
 
     text: str = ""
     view: ui.View | ui.LayoutView | None = None

@@ -1,4 +1,4 @@
-"""Discord messages in: every message is persisted by the router before anything is done about it."""
+"""Discord messages, each persisted before anything else is done about it."""
 
 import asyncio
 import logging
@@ -32,7 +32,7 @@ A_DAY = 86_400_000 << 22
 TRIES = 30
 """Attempts to persist a message."""
 NOTICE_INTERVAL = timedelta(hours=1)
-"""Time before a stranger is told again that they have no access."""
+"""Time before a stranger is notified again that they have no access."""
 
 
 class Receiver:
@@ -46,7 +46,7 @@ class Receiver:
         self.pending: set[int] = set()
         """Ids of messages that are received and not persisted yet."""
         self._noticed: dict[int, datetime] = {}
-        """Time at which each stranger was last told that they have no access."""
+        """Time at which each stranger was last notified that they have no access."""
 
     async def message(self, message: discord.Message, me: discord.ClientUser) -> None:
         """Take a message, live or from the history."""
@@ -77,9 +77,10 @@ class Receiver:
             self._noticed[message.author.id] = self.fleet.now()
 
     async def edited(self, message: discord.Message, me: discord.ClientUser) -> None:
-        """Take an edited message if its original was not for the bot; otherwise tell the author that the original counts.
+        """Take an edited message whose original was not for the bot.
 
-        Discord sends the same event for a pinned message and for a link preview.
+        Otherwise notify the author that the original counts. Discord sends the same event for a pinned message and for a link
+        preview.
         """
         if message.edited_at is None or not is_written(message) or not is_readable(message):
             return
@@ -108,7 +109,7 @@ class Receiver:
         return last is not None and self.fleet.now() - last < NOTICE_INTERVAL
 
     async def _locate(self, message: discord.Message, me: discord.ClientUser) -> Location | None:
-        """Return the location of a message for the bot; None for any other message."""
+        """Return the location of a message for the bot. None for any other message."""
         channel, named = message.channel, addressed(message, me)
         parent: int
         thread: int | None
@@ -134,5 +135,5 @@ class Receiver:
         return bool(self.fleet.store.posts.of(Location(parent, thread).conversation, limit=1))
 
     def _is_follow_up(self, message: discord.Message, me: discord.ClientUser) -> bool:
-        """Return True for a message that addresses the bot without a mention, given that it is in a thread of the bot."""
+        """Return True for a message in a thread of the bot that needs no mention."""
         return is_readable(message) and not to_others(message, me) and not self._is_stranger(message.author)

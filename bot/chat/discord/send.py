@@ -1,7 +1,7 @@
-"""Posts out: each is shown once where it belongs, and edited when it changes.
+"""Posts sent to Discord once, and updated when they change.
 
-Discord drops a second message with the same nonce for a few minutes; an older attempt is searched among the newest messages.
-The answer to an interaction replaces its "thinking…", and the answer to a turn replaces the streamed text; both can be repeated
+Discord drops a second message with the same nonce for a few minutes. An older attempt is searched among the newest messages.
+The answer to an interaction replaces its "thinking…", and the answer to a turn replaces the streamed text. Both can be repeated
 without harm.
 """
 
@@ -26,25 +26,25 @@ from bot.text.wording import headline
 log = logging.getLogger(__name__)
 
 LOADING = 1 << 7
-"""Flag of an answer that still says “thinking…”."""
+"""Flag of a response that still shows "thinking…"."""
 TOPIC = 90
-"""Characters of a thread's name; Discord takes 100."""
+"""Characters of a thread's name. Discord allows 100."""
 
 
 class Sender:
-    """Says posts. `opened` are threads that are known to be there."""
+    """Sends posts. `opened` are the threads known to exist."""
 
     def __init__(self, fleet: Fleet, api: Api, running: Callable[[], Collection[str]], pace: float) -> None:
         self.fleet, self.api = fleet, api
         self.streams = Streams(fleet, api, self.target, running, pace)
         self.acks: dict[str, asyncio.Future[bool]] = {}
-        """Interactions that are being acknowledged, by their event: whether that worked. Nothing answers before."""
+        """Acknowledgements of interactions by event, True once Discord accepted them. Answers wait for them."""
         self.links = Links(fleet)
         self.opened: set[int] = set()
         self._direct: dict[int, int] = {}
 
     async def post(self, post: Post, key: str, *, again: bool = False, plain: bool = False) -> str:
-        """Show a post; the message's id: `<channel>/<message>,<message>…`. Raises DeliveryError."""
+        """Show a post and return its message id, `<channel>/<message>,<message>…`. Raises DeliveryError."""
         inbound = self.fleet.store.inbound.get(post.answers) if post.answers else None
         try:
             return await self._post(post, inbound, key, again=again, plain=plain)
@@ -74,7 +74,10 @@ class Sender:
         return _id(channel, await self._send(channel, pages, key, again=again, reply=reply))
 
     async def update(self, message: str, post: Post, *, away: str = "") -> None:
-        """Show a message again as it is now. One that somebody deleted stays deleted. Raises DeliveryError."""
+        """Show the current state of a post in its message.
+
+        A deleted message is not posted again. Raises DeliveryError.
+        """
         channel, ids = _read(message)
         pages = to_pages(post, self.fleet, self.links, away=away)
         try:
@@ -99,7 +102,7 @@ class Sender:
     # -- ways --------------------------------------------------------------------------------------------------------
 
     async def _respond(self, inbound: Inbound, pages: Sequence[Page], post: Post, *, again: bool) -> str:
-        """Answer an interaction where it stands; empty when Discord lets nobody answer it any more."""
+        """Answer an interaction and return the message id. Empty if Discord no longer accepts an answer."""
         extra = inbound.extra
         application, token = int(extra["application"]), str(extra["token"])
         fresh = inbound.event in self.acks
@@ -123,7 +126,7 @@ class Sender:
         return _id(int(extra["channel"]), [id, *more])
 
     async def _whisper(self, post: Post, inbound: Inbound | None, pages: Sequence[Page], key: str, *, again: bool) -> str:
-        """To one person alone, in direct messages."""
+        """Send a post to one person in direct messages."""
         if inbound is None or not str(inbound.extra.get("user", "")).isdigit():
             raise DeliveryError("There is no person to show this private message to.")
         channel = await self._direct_to(int(inbound.extra["user"]))
@@ -134,7 +137,7 @@ class Sender:
             raise DeliveryError("This person accepts no direct messages, so the private answer was not delivered.") from error
 
     async def _send_direct(self, post: Post, inbound: Inbound, key: str, failure: DeliveryError) -> str:
-        """Say in direct messages what may not be said where it was asked, and why."""
+        """Send a post in direct messages, with the reason why it cannot be sent in its channel."""
         where = inbound.extra.get("channel", "")
         said = f"I'm not allowed to write in <#{where}>, so I'm answering here. {failure.hint}"
         try:
@@ -148,7 +151,7 @@ class Sender:
     async def _send(
         self, channel: int, pages: Sequence[Page], key: str, *, again: bool, start: int = 0, reply: int | None = None
     ) -> list[int]:
-        """Send pages in order; those that an earlier attempt has shown are found, not sent again."""
+        """Send pages in order, except those that an earlier attempt already sent."""
         if not pages:
             return []
         shown = await self._shown(channel) if again else []
@@ -159,7 +162,7 @@ class Sender:
         return sent
 
     async def _shown(self, channel: int) -> list[tuple[int, tuple[str, ...]]]:
-        """Our own newest messages in a channel that no other row of the outbox has, oldest first."""
+        """Return the bot's newest messages in a channel that no other post in the outbox owns, oldest first."""
         found = [each for each in await self.api.newest(channel) if each["author"]["id"] == str(self.api.me)]
         taken = {id for known in self.fleet.store.outbox.shown_as(PLATFORM, f"{channel}/") for id in _read(known)[1]}
         return [(int(each["id"]), tuple(marks(each))) for each in reversed(found) if int(each["id"]) not in taken]
@@ -167,8 +170,10 @@ class Sender:
     # -- locations ---------------------------------------------------------------------------------------------------
 
     async def target(self, conversation: str) -> tuple[int, int | None]:
-        """Where a conversation is held: its thread, opened if it has to be; its channel, and the message to answer there, where
-        no thread may be opened."""
+        """Return the thread or channel of a conversation, opening its thread if needed.
+
+        The second value is the message to reply to if no thread can be opened.
+        """
         location = location_of(conversation)
         if location.person is not None:
             return await self._direct_to(location.person), None
@@ -190,13 +195,13 @@ class Sender:
         return location.thread, None
 
     def _topic(self, conversation: str, message: int) -> str:
-        """What a thread is called: after the words that began it, which are not always its message's own."""
+        """Return a thread's name, made from the message that started the conversation."""
         first = self.fleet.store.inbound.get(f"{PLATFORM}:{message}")
         said = [first.text] if first else [each.text for each in self.fleet.store.posts.of(conversation, limit=5)]
         return headline(said[0] if said else "", TOPIC) or "Conversation"
 
     def met(self, person: int, channel: int) -> None:
-        """A person has spoken to us in direct messages: from now on they are read after an absence."""
+        """Record the channel of a person's direct messages, so that missed messages are read there."""
         if self._direct.get(person) != channel:
             self._direct[person] = channel
             self.fleet.store.known_channels.set(PLATFORM, f"@{person}", str(channel))
@@ -208,7 +213,7 @@ class Sender:
 
 
 def nonce(key: str, number: int = 0) -> str:
-    """A key as a nonce: up to 25 characters, the same for the same key."""
+    """Return a key as a nonce of up to 25 characters."""
     return f"{hashlib.blake2s(key.encode(), digest_size=10).hexdigest()}.{number}"
 
 

@@ -1,8 +1,7 @@
-"""What happens during a turn, as it happens: typing, then a message that grows, with a button that stops it.
+"""Progress of a turn, as typing and then as a message that grows, with a Stop button.
 
-The growing message becomes the answer: `finish` puts the answer in its place. Which message that is stands in the store, so
-that after a crash the turn that is taken up again goes on in the same message. Nothing here fails anybody: what cannot be shown
-is left out.
+`finish` replaces the growing message by the answer. The message's id is stored, so that a turn resumed after a crash continues
+in the same message. Failures are logged and ignored.
 """
 
 import asyncio
@@ -24,9 +23,9 @@ from bot.store.live_messages import LiveMessage
 log = logging.getLogger(__name__)
 
 TYPING = 8.0
-"""Seconds after which Discord has to be told again that something is being written."""
+"""Seconds after which the typing indicator is renewed."""
 CLEANUP_DELAY = 20.0
-"""Seconds after a turn's end after which a growing message that nothing has replaced is taken away."""
+"""Seconds after a turn's end at which an unreplaced streamed message is deleted."""
 LONGEST = 1800
 
 Target = Callable[[str], Awaitable[tuple[int, int | None]]]
@@ -34,20 +33,23 @@ Target = Callable[[str], Awaitable[tuple[int, int | None]]]
 
 @dataclass(slots=True)
 class _Turn:
-    """What a conversation shows of its turn."""
+    """A conversation whose turn is shown."""
 
     text: str = ""
     doing: str = ""
     shown: str = ""
     over: bool = False
     silent: bool = False
-    """A command began it, whose “thinking…” says enough: its answer comes there."""
+    """True for a command, whose answer replaces its "thinking…"."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class Streams:
-    """The turns that are shown now. `running`: conversations in which one runs; `pace`: seconds between two edits."""
+    """The turns that are shown now.
+
+    `running` returns the conversations with a running turn, and `pace` is the number of seconds between two edits.
+    """
 
     def __init__(self, fleet: Fleet, api: Api, target: Target, running: Callable[[], Collection[str]], pace: float) -> None:
         self.fleet, self.api, self.target, self.running, self.pace = fleet, api, target, running, pace
@@ -55,7 +57,10 @@ class Streams:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def live(self, conversation: str, event: Live) -> None:
-        """Take up what happens. A command says at once which skill it runs; it has its own sign that something happens."""
+        """Record progress and show it.
+
+        A command reports its skill at once and is not shown, because Discord shows its own indicator.
+        """
         turn = self._turns.get(conversation)
         if turn is None:
             if isinstance(event, Doing) and (event.skill or not event.text):
@@ -81,7 +86,7 @@ class Streams:
         return turn
 
     async def finish(self, conversation: str, page: Page) -> tuple[int, int] | None:
-        """Put the answer where the growing message stands; its channel and number, or None where there is none."""
+        """Replace the streamed message by the answer. Return its channel and id, or None without one."""
         await self._finish_turn(conversation)
         known = await self._message(conversation, page)
         if known is None:
@@ -97,7 +102,7 @@ class Streams:
         return (channel, message) if message else None
 
     async def _finish_turn(self, conversation: str) -> None:
-        """Show nothing more of a turn; what is on its way goes first."""
+        """Stop showing a turn, after an edit in progress."""
         turn = self._turns.pop(conversation, None)
         if turn is not None:
             turn.over = True
@@ -106,15 +111,17 @@ class Streams:
                 pass
 
     async def close(self) -> None:
-        """Show nothing more."""
+        """Stop showing turns."""
         tasks = tuple(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _message(self, conversation: str, page: Page) -> tuple[int, int] | None:
-        """The growing message of a conversation: its channel and number. One whose first sending has no known end is sent again
-        under the same nonce, which shows it once."""
+        """Return the channel and id of a conversation's streamed message.
+
+        A first send with an unknown result is repeated with the same nonce, which shows it once.
+        """
         live = self.fleet.store.live_messages.get(conversation)
         if live is None:
             return None
@@ -155,7 +162,7 @@ class Streams:
             log.debug("discord: cannot show typing in %s: %s", conversation, error)
 
     async def _refresh(self, conversation: str, turn: _Turn) -> None:
-        """Show what there is by now."""
+        """Show the current text."""
         said = ending(tidy(turn.text), LONGEST)
         text = lines(said, f"-# {turn.doing} …" if turn.doing else "")
         async with turn.lock:
@@ -179,7 +186,7 @@ class Streams:
         self.fleet.store.live_messages.set(conversation, LiveMessage(str(channel), message, nonce))
 
     async def _remove(self, conversation: str) -> None:
-        """Nothing takes the place of a growing message: it is no answer, so it goes."""
+        """Delete a streamed message that no answer replaced."""
         known = await self._message(conversation, Page("…"))
         self.fleet.store.live_messages.remove(conversation)
         if known is not None:

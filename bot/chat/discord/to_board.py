@@ -1,4 +1,4 @@
-"""The fleet board: what every product does, most urgent first, and what waits for a person, with links to the cards. Pure."""
+"""The fleet board, with products by urgency and links to the cards of open gates. Pure."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,12 +12,13 @@ from bot.work.status import MARKS, SAID, FleetStatus, ProductStatus
 
 WAITS, WORKS, QUIET = 0x5865F2, 0x23A55A, 0x80848E
 MOST_LINKS, MOST_PRODUCTS = 5, 24
-STALE = 120
-"""Seconds; while nothing changes the board is as it is, so it says since when."""
 
 
 def to_board(status: FleetStatus, own: Sequence[str], links: Mapping[str, str]) -> Page:
-    """The board of a channel: its own products in full, the others in a line. `links`: the address of each gate's card here."""
+    """Return a channel's board, with its own products in full and the others in one line each.
+
+    `links` maps gates to their cards' addresses.
+    """
     mine = [each for each in status.products if each.name in own]
     others = [each for each in status.products if each.name not in own]
     waiting = [gate for each in mine for gate in each.gates]
@@ -25,7 +26,7 @@ def to_board(status: FleetStatus, own: Sequence[str], links: Mapping[str, str]) 
     box.add_item(ui.TextDisplay("\n".join(["### Fleet board", *(_full(each) for each in mine[:MOST_PRODUCTS])])))
     if waiting:
         box.add_item(ui.Separator())
-        box.add_item(ui.TextDisplay("\n".join(["**Waits for an answer**", *(_asked(gate) for gate in waiting[:10])])))
+        box.add_item(ui.TextDisplay("\n".join(["**Waiting for a decision**", *(_asked(gate) for gate in waiting[:10])])))
         row = _links(waiting, links)
         if row is not None:
             box.add_item(row)
@@ -66,7 +67,7 @@ def _summary(status: FleetStatus) -> str:
     parts = [f"CPU {used.cpu_percent:.0f} %", f"memory {used.memory_gb:.1f} of {used.max_memory_gb:g} GB"]
     budget = f" of {money(used.budget_usd)}" if used.budget_usd is not None else ""
     parts.append(f"{money(used.spent_usd)}{budget} today")
-    return f"**Fleet:** {' · '.join(said) or 'no product'}\n-# {' · '.join(parts)}"
+    return f"**Fleet:** {' · '.join(said) or 'no products'}\n-# {' · '.join(parts)}"
 
 
 _WORDS = (
@@ -89,7 +90,7 @@ def _rest(others: Sequence[ProductStatus]) -> list[str]:
 
 def _foot(status: FleetStatus) -> str:
     problems = f" · {count(len(status.registry_problems), 'problem')} in products.yaml" if status.registry_problems else ""
-    return f"-# changed <t:{int(status.at.timestamp())}:R>{problems} · `/fleet status` · `/fleet gates`"
+    return f"-# updated <t:{int(status.at.timestamp())}:R>{problems} · `/fleet status` · `/fleet gates`"
 
 
 def _colour(mine: Sequence[ProductStatus]) -> int:

@@ -1,7 +1,7 @@
-"""A gate's card as a layout: what is asked, what changed since the last revision, what it costs, who may decide, the buttons.
+"""A gate's card as a layout with text, changes, cost, deciders and buttons.
 
-The card of a gate that is no longer open is its outcome: the same head, what became of it and who did it, without buttons.
-Long plans and diffs are files; on an edit Discord keeps the files of the message, so only a new message carries them.
+A decided gate's card has the same head and its outcome, without buttons. Long plans and diffs are files. Discord keeps a
+message's files on an edit, so only a new message carries them.
 """
 
 import re
@@ -19,21 +19,25 @@ from bot.gates.lifecycle import APPROVE, REJECT, outcome
 from bot.text.wording import listed, money
 
 PLAN, DIFF, HEAD = 1900, 700, 1000
-"""Characters of a plan (less what stands above the card), of a diff, and of what stands above, that are shown; longer plans and
-diffs are files. All texts of a layout may have 4,000."""
+"""Characters shown of a plan (less the text above the card), of a diff, and of the text above.
+
+Longer plans and diffs are files. All texts of a layout together may have 4,000 characters.
+"""
 BEGINNING = 700
-"""Characters that the card shows of a plan which is a file."""
+"""Characters shown of a plan that is a file."""
 BUTTONS = 5
-"""Options up to which they are buttons, in one row."""
+"""Most options that are shown as buttons."""
 OPEN, GOOD, BAD, OTHER = 0x5865F2, 0x23A55A, 0xDA373C, 0x80848E
-"""The bar at the card's left; the words say the same."""
+"""Colours of the bar at the card's left. The text says the same."""
 TIME = re.compile(r"\b\d\d:\d\d UTC\b")
 NOUNS = {"plan": "Plan", "decision": "Decision", "question": "Question", "escalation": "Escalation", "action": "Action"}
 
 
 def to_card(gate: Gate, seen: dict[str, Any], *, head: str = "", away: str = "") -> Page:
-    """The card of a gate; `seen` is its JSON (`views.gate_json`). `head` stands above it, `away` tells of presses that may have
-    been missed."""
+    """Return the card of a gate.
+
+    `seen` is its JSON (`views.gate_json`), `head` a text above the card, and `away` a notice about missed presses.
+    """
     view = ui.LayoutView(timeout=None)
     if head:
         view.add_item(ui.TextDisplay(beginning(head, HEAD)))
@@ -52,7 +56,7 @@ def to_card(gate: Gate, seen: dict[str, Any], *, head: str = "", away: str = "")
 
 
 def to_small_card(gate: Gate, seen: dict[str, Any]) -> ui.Container[Any]:
-    """A gate in a list: its head, how it stands, and its buttons."""
+    """Return a gate in a list, with its head, state and buttons."""
     box = ui.Container[Any](accent_colour=discord.Colour(_colour(gate)))
     box.add_item(ui.TextDisplay(_head(gate, seen)))
     if gate.state is GateState.OPEN:
@@ -63,8 +67,10 @@ def to_small_card(gate: Gate, seen: dict[str, Any]) -> ui.Container[Any]:
 
 
 def to_note(gate: Gate, seen: dict[str, Any], words: str, link: str) -> Page:
-    """A short word about a gate, with the way to its card; how it ended, once it has. Without a card to lead to it has the
-    buttons itself."""
+    """Return a short note about a gate.
+
+    It has a link to the card or, without one, the buttons. A decided gate shows its outcome.
+    """
     view = ui.LayoutView(timeout=None)
     if gate.state is not GateState.OPEN:
         view.add_item(ui.TextDisplay(lines(words[:HEAD], _outcome(gate, seen))))
@@ -77,7 +83,7 @@ def to_note(gate: Gate, seen: dict[str, Any], words: str, link: str) -> Page:
 
 
 def to_plain(gate: Gate, seen: dict[str, Any]) -> str:
-    """The card as text alone, for when Discord refuses it: it says how to answer without buttons."""
+    """Return the card as plain text that says how to answer, for when Discord refuses the layout."""
     if gate.state is not GateState.OPEN:
         return lines(_head(gate, seen), _outcome(gate, seen))
     how = f"Answer with `/fleet approve-plan {gate.id}` and {listed([f'`{each}`' for each in gate.options], 'or')}."
@@ -88,17 +94,20 @@ def _head(gate: Gate, seen: dict[str, Any]) -> str:
     small = [f"**{_inline(gate.product)}**"] if gate.product else []
     small += [f"`{gate.id}`"]
     small += [f"revision {gate.revision}"] if gate.revision > 1 else []
-    small += [f"asked by {_inline(seen['asked_by'])}"] if seen.get("asked_by") else []
+    small += [f"requested by {_inline(seen['asked_by'])}"] if seen.get("asked_by") else []
     small += [_stamp(seen["created_at"])]
     return f"### {NOUNS.get(gate.kind, gate.kind)}: {_inline(gate.title)}\n-# {' · '.join(small)}"
 
 
-def _add_question(box: ui.Container[Any], gate: Gate, seen: dict[str, Any], files: list[tuple[str, str]], room: int) -> None:
-    """The plan and what changed in it, on the card or as files. `room`: characters of the plan that stand on the card."""
+def _add_question(box: ui.Container[Any], gate: Gate, seen: dict[str, Any], files: list[tuple[str, str]], limit: int) -> None:
+    """Add the plan and its changes, as text or as files.
+
+    `limit` is the number of characters of the plan shown on the card.
+    """
     body = tidy(gate.body)
-    long, names = len(body) > room, []
-    shown = lines(beginning(body, BEGINNING), f"-# {seen['lines']} lines in all, in the file below") if long else body
-    box.add_item(ui.TextDisplay(shown or "*(It says nothing more.)*"))
+    long, names = len(body) > limit, []
+    shown = lines(beginning(body, BEGINNING), f"-# {seen['lines']} lines in total, in the file below") if long else body
+    box.add_item(ui.TextDisplay(shown or "*(No further text.)*"))
     if long:
         files.append((f"{gate.kind}-{gate.id}.md", gate.body))
         names.append(f"{gate.kind}-{gate.id}.md")
@@ -113,7 +122,7 @@ def _add_question(box: ui.Container[Any], gate: Gate, seen: dict[str, Any], file
 
 
 def _add_answers(box: ui.Container[Any], gate: Gate, seen: dict[str, Any], away: str) -> None:
-    """What it costs, who may decide, and the buttons."""
+    """Add the cost, the deciders and the buttons."""
     box.add_item(ui.Separator())
     said = [_given(gate, seen), _waits(gate, seen), f"-# {away}" if away else ""]
     box.add_item(ui.TextDisplay(lines(*said)))
@@ -130,7 +139,7 @@ def _outcome(gate: Gate, seen: dict[str, Any]) -> str:
 
 
 def _local(said: str, gate: Gate) -> str:
-    """The time of a decision on each reader's own clock."""
+    """Return the text with the time of the decision in each reader's time zone."""
     if gate.decision is None:
         return said
     return TIME.sub(f"<t:{int(gate.decision.at.timestamp())}:t>", said, count=1)
@@ -147,7 +156,7 @@ def _buttons(gate: Gate) -> ui.ActionRow[Any]:
 
 
 def _given(gate: Gate, seen: dict[str, Any]) -> str:
-    """The answers so far, where more than one is asked for."""
+    """Return the answers so far, if the gate needs more than one."""
     if not seen.get("answers"):
         return ""
     given = [f"{LABELS.get(each['choice'], each['choice'])} by {_inline(each['by'])}" for each in seen["answers"]]
@@ -155,22 +164,22 @@ def _given(gate: Gate, seen: dict[str, Any]) -> str:
 
 
 def _waits(gate: Gate, seen: dict[str, Any]) -> str:
-    """Whom it waits for, when they are reminded, and what was spent."""
+    """Return the deciders, the next reminder and the cost."""
     waits = "approval" if APPROVE in gate.options else "an answer"
-    parts = [f"● Waits for {waits} · Needs {_inline(seen['needs'])[:200]}"]
-    parts += [f"spent today {money(seen['cost_usd_today'])}"] if seen.get("cost_usd_today") else []
-    parts += [f"reminds {_stamp(seen['reminds_at'])}"] if seen.get("reminds_at") else []
+    parts = [f"● Waiting for {waits} · Needs {_inline(seen['needs'])[:200]}"]
+    parts += [f"{money(seen['cost_usd_today'])} today"] if seen.get("cost_usd_today") else []
+    parts += [f"next reminder {_stamp(seen['reminds_at'])}"] if seen.get("reminds_at") else []
     parts += [f"escalated {_stamp(seen['escalated_at'])}"] if seen.get("escalated_at") else []
     return f"-# {' · '.join(parts)}"
 
 
 def _stamp(at: str) -> str:
-    """A time, which Discord shows as `in 18 minutes` and keeps true."""
+    """Return a time that Discord shows as `in 18 minutes`."""
     return f"<t:{int(datetime.fromisoformat(at).timestamp())}:R>"
 
 
 def _inline(text: str) -> str:
-    """Words that someone else wrote, on one line and without marks of Markdown."""
+    """Return another author's text on one line, with Markdown escaped."""
     return discord.utils.escape_markdown(" ".join(text.split()))[:300]
 
 

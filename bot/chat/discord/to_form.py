@@ -1,4 +1,4 @@
-"""The forms: a note for a decision that takes one, and a message that becomes a task."""
+"""The forms for a decision's note and for a task made from a message."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,24 +13,24 @@ from bot.gates.lifecycle import ANSWER, CHANGES, REJECT
 from bot.text.wording import shortened
 
 ASKED = {
-    CHANGES: ("Request changes", "What should change?", "One or two sentences; the plan comes back revised."),
-    REJECT: ("Reject", "Why not?", "It goes to the coordinator, and helps the next plan."),
-    ANSWER: ("Answer", "Your answer", "In full sentences; it goes to the agent that asked."),
+    CHANGES: ("Request changes", "What should change?", "One or two sentences. You get a revised plan."),
+    REJECT: ("Reject", "Reason", "Sent to the coordinator with your decision."),
+    ANSWER: ("Answer", "Your answer", "Sent to the agent that asked."),
 }
-"""Title, label and hint of the form for a choice that takes a note."""
+"""Title, label and hint of the form, by choice."""
 TITLE, LABEL = 45, 45
 """Characters of a form's title and of a field's label."""
 NOTE, PRODUCT, OBJECTIVE = "note", "product", "objective"
-"""The fields."""
+"""Ids of the fields."""
 
 
 def takes_note(choice: str) -> bool:
-    """Whether a choice opens a form."""
+    """Return True for a choice that opens a form."""
     return choice in ASKED
 
 
 def note_form(gate: Gate, shown: Shown) -> ui.Modal:
-    """The form that asks for the note of a choice."""
+    """Return the form that asks for a choice's note."""
     title, label, hint = ASKED[gate.options[shown.option]]
     form = ui.Modal(title=shortened(f"{title}: {gate.title}", TITLE), custom_id=custom_ids.note(shown), timeout=None)
     field = ui.TextInput[Any](style=discord.TextStyle.paragraph, custom_id=NOTE, min_length=1, max_length=4000, required=True)
@@ -39,7 +39,7 @@ def note_form(gate: Gate, shown: Shown) -> ui.Modal:
 
 
 def task_form(message: int, text: str, products: Sequence[str], product: str | None) -> ui.Modal:
-    """The form that makes a message a task: which product, and what is to be done, both filled in as far as is known."""
+    """Return the form that makes a task of a message, filled in with its product and text."""
     form = ui.Modal(title="Make this a task", custom_id=custom_ids.task(message), timeout=None)
     options = [discord.SelectOption(label=name[:100], value=name[:100], default=name == product) for name in products[:25]]
     menu = ui.Select[Any](custom_id=PRODUCT, options=options, required=True, placeholder="Choose a product")
@@ -47,5 +47,7 @@ def task_form(message: int, text: str, products: Sequence[str], product: str | N
     field = ui.TextInput[Any](
         style=discord.TextStyle.paragraph, custom_id=OBJECTIVE, default=text[:4000], min_length=1, max_length=4000
     )
-    form.add_item(ui.Label(text="What is to be done", description="Its plan comes back to you.", component=field))
+    form.add_item(
+        ui.Label(text="Objective", description="Large or risky work comes back to you as a plan to approve.", component=field)
+    )
     return form

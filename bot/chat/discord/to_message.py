@@ -1,4 +1,4 @@
-"""A post as Discord's messages: cards for gates, text in pieces for everything else, suggestions as buttons."""
+"""A post as Discord messages, with cards for gates and buttons for suggestions."""
 
 from discord import ui
 
@@ -11,14 +11,14 @@ from bot.fleet import Fleet
 from bot.work.views import gate_json
 
 MOST_CARDS = 6
-"""Cards under one answer: a layout holds 40 parts and 4,000 characters."""
+"""Cards below one answer. A layout holds 40 components and 4,000 characters."""
 MOST_PIECES = 4
-"""Messages for one text; a longer one is a file, with its beginning above."""
+"""Messages for one text. A longer text is a file below its beginning."""
 MOST_BUTTONS = 5
 
 
 def to_pages(post: Post, fleet: Fleet, links: Links, *, plain: bool = False, away: str = "") -> list[Page]:
-    """The messages that show a post, as everything is now. `plain`: without layouts and files."""
+    """Return the messages that show a post's current state, without layouts and files if `plain`."""
     gates = [found for card in post.cards if card.gate and (found := fleet.store.gates.get(card.gate))]
     if gates and plain:
         said = "\n\n".join(to_plain(gate, gate_json(gate, fleet)) for gate in gates)
@@ -33,7 +33,7 @@ def to_pages(post: Post, fleet: Fleet, links: Links, *, plain: bool = False, awa
 
 
 def _with_cards(post: Post, gates: list[Gate], fleet: Fleet) -> list[Page]:
-    """An answer with gates in it: the words, then a small card for each; whole, where there is one alone."""
+    """Return an answer with its gates, as a full card for one gate and small cards for several."""
     words = tidy(post.text) or "…"
     if len(gates) == 1:
         said = "" if gates[0].body[:200] in post.text else words

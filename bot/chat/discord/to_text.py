@@ -1,6 +1,6 @@
-"""Markdown as Discord shows it, in pieces that it takes. Pure.
+"""Markdown in Discord's dialect, split into messages. Pure.
 
-Discord has no tables, no images and no headings below the third level; a message holds 2,000 characters.
+Discord has no tables, no images and no headings below the third level. A message holds 2,000 characters.
 """
 
 import re
@@ -13,12 +13,14 @@ FENCE = re.compile(r"^(\s{0,3})(`{3,}|~{3,})\s*([\w+-]*)[^`]*$")
 ROW = re.compile(r"^\s*\|?.*\|.*$")
 RULE = re.compile(r"^\s*\|?\s*:?-{1,}:?\s*(\|\s*:?-{1,}:?\s*)*\|?\s*$")
 WIDEST = 90
-"""Characters of a table's line; wider tables would wrap, so they are told row by row."""
+"""Characters of a table's line. A wider table becomes a list, because its lines would wrap."""
 
 
 def tidy(markdown: str) -> str:
-    """The text with what Discord lacks said otherwise; what stands in code stays as it is. Nothing of it is hidden: people
-    decide on what they see."""
+    """Return Markdown with replacements for what Discord lacks.
+
+    Code stays as it is, and nothing is hidden, because people decide on what they see.
+    """
     lines = markdown.split("\n")
     out: list[str] = []
     fence = ""
@@ -44,7 +46,7 @@ def tidy(markdown: str) -> str:
 def _plainer(line: str) -> str:
     line = re.sub(r"^\s{0,3}#{4,6}\s+(.*?)\s*#*$", r"**\1**", line)
     line = re.sub(r"!\[([^\]]*)\]\(([^)\s]+)[^)]*\)", lambda found: f"[{found[1] or 'image'}]({found[2]})", line)
-    line = line.replace("||", "\\|\\|")  # it would be shown only after a click
+    line = line.replace("||", "\\|\\|")  # Discord would hide spoilers until a click
     line = re.sub(r"^(\s*)[-*]\s+\[[ ]\]\s", r"\1- ☐ ", line)
     line = re.sub(r"^(\s*)[-*]\s+\[[xX]\]\s", r"\1- ☑ ", line)
     return re.sub(r"^\s{0,3}([-*_])(\s*\1){2,}\s*$", "──────", line)
@@ -56,7 +58,7 @@ def _cells(row: str) -> list[str]:
 
 
 def _table(rows: list[list[str]]) -> list[str]:
-    """A table as aligned columns of fixed width; as a list, where that would be too wide."""
+    """Return a table as aligned columns, or as a list if it is too wide."""
     head, body = rows[0], rows[1:]
     plain = [[re.sub(r"[*`]", "", cell) for cell in row] for row in rows]
     columns = max(map(len, rows))
@@ -74,8 +76,10 @@ def _told(head: Sequence[str], row: Sequence[str]) -> str:
 
 
 def pieces(text: str, most: int = LONGEST) -> list[str]:
-    """The text in pieces of at most `most` characters: parted between paragraphs, else lines, sentences or words. A block of
-    code that is parted is closed and opened again."""
+    """Split a text into pieces of at most `most` characters.
+
+    It splits between paragraphs, else lines, sentences or words. A split code block is closed and opened again.
+    """
     found: list[str] = []
     rest, opened = text.strip(), ""
     while len(opened) + len(rest) > most:
@@ -91,7 +95,7 @@ def pieces(text: str, most: int = LONGEST) -> list[str]:
 
 
 def _cut(text: str, room: int) -> int:
-    """Where to part a text: the last good place in its second half."""
+    """Return the index at which to split a text, the last good one in its second half."""
     window = text[:room]
     for mark in ("\n\n", "\n", ". ", "; ", ", ", " "):
         at = window.rfind(mark)
@@ -101,7 +105,7 @@ def _cut(text: str, room: int) -> int:
 
 
 def _open_fence(text: str) -> str:
-    """The line that opened a block of code which is not closed yet; empty if none is."""
+    """Return the line that opened an unclosed code block. Empty if there is none."""
     opened = ""
     for line in text.split("\n"):
         if found := FENCE.match(line):
@@ -110,14 +114,14 @@ def _open_fence(text: str) -> str:
 
 
 def beginning(text: str, most: int) -> str:
-    """The first piece of a text, with an ellipsis where more follows."""
+    """Return the first piece of a text, with an ellipsis if it continues."""
     if len(text) <= most:
         return text
     return pieces(text, most - 2)[0] + "\n…"
 
 
 def ending(text: str, most: int) -> str:
-    """The end of a text, from a line's beginning, with every block of code closed: what is being written right now."""
+    """Return the end of a text from the start of a line, with every code block closed."""
     if len(text) > most:
         tail = text[-most + 8 :]
         opened = _open_fence(text[: len(text) - len(tail)])
@@ -126,7 +130,10 @@ def ending(text: str, most: int) -> str:
 
 
 def code(text: str, language: str, most: int) -> str:
-    """A block of code of at most `most` characters, cut between lines; nothing in it can end the block."""
+    """Return a code block of at most `most` characters, cut between lines.
+
+    Its text cannot end the block.
+    """
     inner = text.replace("```", "`\u200b``")
     room = most - len(language) - 12
     if len(inner) > room:
@@ -136,7 +143,7 @@ def code(text: str, language: str, most: int) -> str:
 
 
 def lines(*found: str) -> str:
-    """Lines, without those that are empty."""
+    """Join lines, without empty ones."""
     return "\n".join(_present(found))
 
 

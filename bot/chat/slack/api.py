@@ -1,7 +1,7 @@
-"""Slack's Web API, its refusals in our words. Nothing is sent twice by itself: what may have been sent is said to be unknown.
+"""Slack's Web API, with its errors as delivery errors.
 
-The client's own retries are off, because one of them after a lost answer posts a message twice. What only reads is asked again
-here; what writes is tried again by the outbox, which looks before it repeats.
+No request is repeated silently. The client's own retries are off, because a retry after a lost response posts a message twice.
+Reads are retried here. Writes are retried by the outbox, which searches for the message first.
 """
 
 import asyncio
@@ -23,35 +23,35 @@ log = logging.getLogger(__name__)
 
 DEFAULT_URL = "https://slack.com/api/"
 DEADLINE = 15
-"""Seconds for one call."""
+"""Timeout of one call, in seconds."""
 TRIES = 4
 """Attempts of a call that only reads."""
 RETRIES = Backoff(0.5, longest=2.0)
 GONE = {
-    "channel_not_found": "Slack has no such channel, or I am not in it.",
-    "not_in_channel": "I am not in that channel.",
+    "channel_not_found": "The channel does not exist, or I'm not a member.",
+    "not_in_channel": "I'm not a member of the channel.",
     "is_archived": "The channel is archived.",
-    "user_disabled": "That person's account is deactivated.",
-    "user_not_found": "Slack knows no such person.",
-    "user_not_visible": "That person is hidden from me.",
-    "cannot_dm_bot": "That is a bot, to which I cannot write.",
-    "restricted_action": "The workspace's rules forbid me to write there.",
+    "user_disabled": "The person's account is deactivated.",
+    "user_not_found": "The person does not exist on Slack.",
+    "user_not_visible": "The person is not visible to me.",
+    "cannot_dm_bot": "I can't write to a bot.",
+    "restricted_action": "The workspace does not allow me to write there.",
     "restricted_action_read_only_channel": "The channel is read-only.",
-    "ekm_access_denied": "The workspace's keys are withheld.",
+    "ekm_access_denied": "The workspace has revoked access to its encryption keys.",
 }
-"""Errors after which nothing can be shown in that location."""
+"""Errors after which nothing can be shown in a channel or direct message."""
 AUTH = {
-    "invalid_auth": "Slack does not know the token any more.",
-    "not_authed": "Slack was sent no token.",
+    "invalid_auth": "The token is not valid.",
+    "not_authed": "The request had no token.",
     "token_revoked": "The token was revoked.",
     "token_expired": "The token has expired.",
-    "account_inactive": "The bot's account, or its workspace, was deactivated.",
-    "org_login_required": "The workspace is being moved.",
-    "team_access_not_granted": "The app may not act in this workspace.",
+    "account_inactive": "The bot's account or its workspace is deactivated.",
+    "org_login_required": "The workspace is being migrated.",
+    "team_access_not_granted": "The app has no access to this workspace.",
     "missing_scope": "The token lacks a scope.",
-    "not_allowed_token_type": "The token is of another kind.",
+    "not_allowed_token_type": "The token has the wrong type.",
 }
-"""Errors that a person has to mend; what waits, waits."""
+"""Errors that a person has to fix. Posts wait in the outbox until then."""
 MALFORMED = frozenset(
     {
         "invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "msg_too_long", "no_text", "invalid_arguments",
@@ -59,11 +59,11 @@ MALFORMED = frozenset(
     }
 )  # fmt: skip
 UNSURE = frozenset({"fatal_error", "internal_error", "request_timeout"})
-"""Errors after which Slack may have done what was asked."""
+"""Errors after which Slack may have carried out the request."""
 
 
 class Refusal(DeliveryError):
-    """What Slack refused, with its own word for why."""
+    """A request that Slack refused, with Slack's own error code as `reason`."""
 
     def __init__(self, message: str, hint: str = "", *, code: str | None = None, reason: str) -> None:
         super().__init__(message, hint, code=code)
@@ -71,24 +71,27 @@ class Refusal(DeliveryError):
 
 
 class Api:
-    """The Web API for one bot token. Open it before the first call."""
+    """The Web API for one bot token. Call `open` before the first request."""
 
     def __init__(self, token: str, url: str | None = None) -> None:
         url = f"{(url or DEFAULT_URL).rstrip('/')}/"
         self.client = AsyncWebClient(token=token, base_url=url, timeout=DEADLINE, retry_handlers=[])
         self.proxy = self.client.proxy
-        """The proxy that the environment names, unless it excepts this host: the client itself looks at no exception."""
+        """The proxy named by the environment, unless it excepts this host.
+
+        The client itself ignores exceptions.
+        """
         if self.proxy and proxy_bypass(urlsplit(url).hostname or ""):
             self.proxy = self.client.proxy = None
 
     def open(self) -> None:
-        """One session for all calls: a connection for each would cost some milliseconds."""
+        """Open one session for all calls, which saves a new connection for each."""
         timeout = aiohttp.ClientTimeout(total=DEADLINE)
         connector = aiohttp.TCPConnector(limit=50, keepalive_timeout=20)
         self.client.session = aiohttp.ClientSession(timeout=timeout, connector=connector)
 
     async def close(self) -> None:
-        """End every connection."""
+        """Close every connection."""
         if self.client.session is not None:
             await self.client.session.close()
 
@@ -98,7 +101,7 @@ class Api:
         return await _worded(method, self.client.api_call(method, json=given))
 
     async def scopes(self) -> frozenset[str]:
-        """The scopes that the token has. Raises DeliveryError."""
+        """Return the token's scopes. Raises DeliveryError."""
         async with asyncio.timeout(DEADLINE):
             try:
                 answer = await self.client.auth_test()
@@ -107,7 +110,7 @@ class Api:
         return frozenset(filter(None, re.split(r"[,\s]+", str(answer.headers.get("x-oauth-scopes", "")))))
 
     async def read(self, method: str, **arguments: Any) -> dict[str, Any]:
-        """Call a method that changes nothing, again when it fails for a moment. Raises DeliveryError."""
+        """Call a method that changes nothing, and retry temporary failures. Raises DeliveryError."""
         given = {key: value for key, value in arguments.items() if value is not None}
         for left in reversed(range(TRIES)):
             try:
@@ -121,10 +124,10 @@ class Api:
                 ):
                     raise
                 await asyncio.sleep(pause)
-        raise AssertionError("the last try returns or raises")
+        raise AssertionError("the last attempt returns or raises")
 
     async def pages(self, method: str, key: str, **arguments: Any) -> list[dict[str, Any]]:
-        """All pages of a list."""
+        """Return all pages of a list. Raises DeliveryError."""
         found: list[dict[str, Any]] = []
         cursor = None
         while True:
@@ -135,25 +138,30 @@ class Api:
                 return found
 
     async def upload(self, channel: str, thread: str, name: str, text: str) -> None:
-        """Put a text as a file into a thread. Raises DeliveryError."""
+        """Upload a text as a file to a thread. Raises DeliveryError."""
         await _worded(
             "files.upload",
             self.client.files_upload_v2(channel=channel, thread_ts=thread, filename=name, title=name, content=text),
         )
 
     async def guard(self, method: str, call: Awaitable[Any]) -> dict[str, Any]:
-        """What another call of the library answers, its refusals in our words. Raises DeliveryError."""
+        """Await another call of the library, and convert its errors. Raises DeliveryError."""
         return await _worded(method, call)
 
     async def respond(self, url: str, **answer: Any) -> None:
-        """Answer an interaction through its own URL, where we may not write ourselves. Raises DeliveryError."""
+        """Answer an interaction through its own URL, which works where the bot is not a member.
+
+        Raises DeliveryError.
+        """
         session = self.client.session
-        assert session is not None  # noqa: S101  open made it
+        assert session is not None  # noqa: S101  open() set it
         try:
             async with session.post(url, json={key: each for key, each in answer.items() if each is not None}) as response:
                 if response.status != 200:
                     code = "malformed" if response.status == 400 else "gone"
-                    raise DeliveryError(f"Slack took no answer to that any more ({response.status}).", code=code)
+                    raise DeliveryError(
+                        f"Slack no longer accepts an answer to this interaction ({response.status}).", code=code
+                    )
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise DeliveryError(f"Slack cannot be reached: {error or type(error).__name__}.", code="unknown") from error
 
@@ -164,9 +172,9 @@ async def _worded(method: str, call: Awaitable[Any]) -> dict[str, Any]:
     except SlackApiError as error:
         raise _refusal(method, error) from error
     except (aiohttp.ClientConnectorError, ConnectionRefusedError) as error:
-        raise DeliveryError(f"Slack cannot be reached: {error}.", "It is tried again.", retry_after=1.0) from error
+        raise DeliveryError(f"Slack cannot be reached: {error}.", "Retrying automatically.", retry_after=1.0) from error
     except (aiohttp.ClientError, TimeoutError, OSError, SlackRequestError) as error:
-        said = f"The answer to {method} was lost: {error or type(error).__name__}."
+        said = f"The response to {method} was lost: {error or type(error).__name__}."
         raise DeliveryError(said, code="unknown", retry_after=1.0) from error
     return dict(answer.data) if isinstance(answer.data, dict) else {}
 
@@ -179,30 +187,30 @@ def _refusal(method: str, error: SlackApiError) -> DeliveryError:
     code = str(said.get("error", ""))
     if status == 429 or code in {"ratelimited", "rate_limited"}:
         wait = float(getattr(response, "headers", {}).get("Retry-After", 30))
-        return DeliveryError(f"Slack asks to slow down ({method}).", code="limited", retry_after=wait)
+        return DeliveryError(f"Slack is rate limiting requests ({method}).", code="limited", retry_after=wait)
     if status >= 500 or code in UNSURE or not code:
-        return DeliveryError(f"Slack failed at {method} ({code or status}).", code="unknown", retry_after=2.0)
+        return DeliveryError(f"Slack failed to process {method} ({code or status}).", code="unknown", retry_after=2.0)
     why = "; ".join(map(str, (said.get("response_metadata") or {}).get("messages", ())))
-    return _worded_refusal(method, code, why or (f"it needs {said['needed']}" if said.get("needed") else ""))
+    return _worded_refusal(method, code, why or (f"requires {said['needed']}" if said.get("needed") else ""))
 
 
 def _worded_refusal(method: str, code: str, why: str) -> Refusal:
-    """An error of Slack's as ours."""
+    """Return an error of Slack as a refusal with a hint."""
     detail = f"{method}: {code}{f', {why}' if why else ''}"
     if code in GONE:
-        hint = f"Invite me with `/invite @fleet`, or mend the registry ({detail})."
+        hint = f"Invite me with `/invite @fleet`, or fix the channel in products.yaml ({detail})."
         return Refusal(GONE[code], hint, code="gone", reason=code)
     if code in AUTH:
         return Refusal(
-            f"{AUTH[code]} ({detail})", "`fleet doctor` says what to mend; restart me then.", code="auth", reason=code
+            f"{AUTH[code]} ({detail})", "Run `fleet doctor` for the fix, then restart the fleet.", code="auth", reason=code
         )
     kind = "malformed" if code in MALFORMED else "delivery"
     if kind == "malformed":
-        log.warning("slack refused the form of a message (%s)", detail)
-    what = "the form of the message" if kind == "malformed" else "it"
+        log.warning("slack: message format refused (%s)", detail)
+    what = "the message format" if kind == "malformed" else "the request"
     return Refusal(f"Slack refused {what} ({detail}).", code=kind, reason=code)
 
 
 def reason(error: DeliveryError) -> str:
-    """Slack's own word for a refusal; empty for what is none."""
+    """Return Slack's error code of a refusal. Empty for any other error."""
     return error.reason if isinstance(error, Refusal) else ""

@@ -1,4 +1,7 @@
-"""Where a conversation is on Slack, and which conversation a location is: names in the registry, ids on the wire."""
+"""Slack channels and direct messages as the fleet's conversations.
+
+The registry uses names, Slack's API uses ids.
+"""
 
 import asyncio
 import logging
@@ -15,12 +18,12 @@ log = logging.getLogger(__name__)
 PLATFORM = "slack"
 PREFIX = "slack:"
 STALE = 60.0
-"""Seconds after which the list of channels is asked for again, when a name is not in it."""
+"""Age in seconds at which an unknown name refreshes the list of channels."""
 
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """A channel, and the thread in it; `user` is whose direct messages it is."""
+    """A channel and a thread in it. `user` is the person whose direct messages it is."""
 
     channel: str
     thread: str = ""
@@ -29,7 +32,7 @@ class Location:
 
 @dataclass(frozen=True, slots=True)
 class Me:
-    """Who we are on Slack."""
+    """The bot's identity on Slack."""
 
     user: str
     bot: str
@@ -39,29 +42,29 @@ class Me:
 
 
 def split_conversation(conversation: str) -> tuple[str, str]:
-    """A conversation's channel (`#name`, an id, or `@user`) and its thread."""
+    """Return a conversation's channel (`#name`, an id, or `@user`) and its thread."""
     channel, _, thread = conversation.removeprefix(PREFIX).partition(":")
     return channel, thread
 
 
 class Channels:
-    """The channels that the bot is in, and its direct messages."""
+    """The channels that the bot is a member of, and its direct messages."""
 
     def __init__(self, api: Api, fleet: Fleet, clock: Callable[[], float] = time.monotonic) -> None:
         self._api, self._fleet, self._clock = api, fleet, clock
         self.names: dict[str, str] = {}
-        """Names of channels by id."""
+        """Channel names by id."""
         self.joined: tuple[str, ...] = ()
-        """Ids of all channels and direct messages that the bot is in."""
+        """Ids of all channels and direct messages that the bot is a member of."""
         self._former: dict[str, str] = {}
-        """Names that the registry has for channels which were renamed, or which we are in no more, by id."""
+        """Names in the registry of channels that were renamed or left, by id."""
         self._direct: dict[str, str] = {}
         """Channel ids of direct messages by user id."""
         self._asked = float("-inf")
         self._asking = asyncio.Lock()
 
     async def refresh(self) -> None:
-        """Ask for the channels that the bot is in. Raises DeliveryError."""
+        """Load the channels that the bot is a member of. Raises DeliveryError."""
         self._asked = self._clock()
         kinds = "public_channel,private_channel,im"
         found = await self._api.pages("users.conversations", "channels", types=kinds, exclude_archived="true", limit=200)
@@ -70,16 +73,16 @@ class Channels:
         self._remember()
 
     def forget(self) -> None:
-        """The list of channels has changed; it is asked for when it is needed."""
+        """Mark the list of channels as outdated, so that the next unknown name reloads it."""
         self._asked = float("-inf")
 
     def renamed(self, channel: str, name: str) -> None:
-        """A channel has another name; under the one in the registry it is still found."""
+        """Record a channel's new name. The name in the registry still finds it."""
         self.names[channel] = name
         self._remember()
 
     def _remember(self) -> None:
-        """Which channel bears a name of the registry is kept, so that one which is renamed is not lost."""
+        """Store the id of every channel that the registry names, so that a renamed channel is still found."""
         listed, known, current = self._listed(), self._fleet.store.known_channels.of("slack"), set(self.names.values())
         for id, name in self.names.items():
             if f"#{name}" in listed and known.get(f"#{name}") != id:
@@ -90,7 +93,7 @@ class Channels:
         return {each.id for product in self._fleet.registry.products for each in product.channels if each.platform == "slack"}
 
     async def find(self, conversation: str) -> Location:
-        """Where a conversation is. Raises DeliveryError, `gone` where there is no such location for us."""
+        """Return the location of a conversation. Raises DeliveryError, with code `gone` if there is none."""
         where, thread = split_conversation(conversation)
         if where.startswith("@"):
             return Location(await self.direct(where[1:]), thread, where[1:])
@@ -99,7 +102,7 @@ class Channels:
         return Location(await self._named(where[1:]), thread)
 
     async def direct(self, user: str) -> str:
-        """The channel of the direct messages with a person. Raises DeliveryError."""
+        """Return the channel of a person's direct messages. Raises DeliveryError."""
         if user not in self._direct:
             self._direct[user] = (await self._api.call("conversations.open", users=user))["channel"]["id"]
         return self._direct[user]
@@ -110,8 +113,8 @@ class Channels:
                 await self.refresh()
                 known = self._id(name)
         if known is None:
-            said = f"I am not in #{name}, or it does not exist any more."
-            raise DeliveryError(said, f"Invite me there with `/invite @fleet`, or mend `slack:#{name}`.", code="gone")
+            said = f"#{name} does not exist, or I'm not a member."
+            raise DeliveryError(said, f"Invite me with `/invite @fleet`, or fix `slack:#{name}` in products.yaml.", code="gone")
         return known
 
     def _id(self, name: str) -> str | None:
@@ -121,22 +124,22 @@ class Channels:
     # -- the other way -------------------------------------------------------------------------------------------------
 
     def spelled(self, channel: str) -> str:
-        """A channel as the registry spells it, where a product lists it; else its id."""
+        """Return a channel's name as the registry spells it, or its id."""
         listed = self._listed()
         names = (self.names.get(channel), self._former.get(channel))
         return next((f"#{name}" for name in names if name and f"#{name}" in listed), channel)
 
     def conversation(self, channel: str, thread: str = "", user: str = "") -> str:
-        """The conversation of a location."""
+        """Return the conversation of a channel, a thread or a person's direct messages."""
         where = f"@{user}" if user else self.spelled(channel)
         return f"{PREFIX}{where}{f':{thread}' if thread else ''}"
 
     def met(self, channel: str, user: str) -> None:
-        """These are the direct messages with a person."""
+        """Record the channel of a person's direct messages."""
         self._direct[user] = channel
 
     def product(self, channel: str) -> str | None:
-        """The product whose channel it is."""
+        """Return the product whose channel it is."""
         location = self.spelled(channel)
         for product in self._fleet.registry.products:
             if any(each.platform == "slack" and each.id == location for each in product.channels):
@@ -144,7 +147,7 @@ class Channels:
         return None
 
     def mark_reachable(self, channel: str, user: str = "") -> None:
-        """Something was heard there: it lives, and its threads with it."""
+        """Mark a channel and its threads as reachable, because a person wrote there."""
         where = self.conversation(channel, user=user)
         for dead in self._fleet.store.unreachable.all():
             if dead == where or dead.startswith(f"{where}:"):

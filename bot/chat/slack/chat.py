@@ -1,4 +1,7 @@
-"""The Chat port for Slack. Everything that arrives goes to the router, and everything that goes out comes from the outbox."""
+"""The Chat port for Slack.
+
+Everything that arrives goes to the router, and everything that goes out comes from the outbox.
+"""
 
 import asyncio
 import logging
@@ -84,7 +87,10 @@ class SlackChat(Chat):
     # -- connecting ----------------------------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Connect. Raises SettingsError for a token that Slack rejects, DeliveryError while Slack cannot be reached."""
+        """Connect.
+
+        Raises SettingsError for a token that Slack rejects, DeliveryError while Slack cannot be reached.
+        """
         if not (self._app_token or self._secret):
             said = "Slack needs SLACK_APP_TOKEN for Socket Mode, or SLACK_SIGNING_SECRET and FLEET_PUBLIC_URL for HTTP."
             raise SettingsError(said, "Set it as described in docs/slack.md, then restart.")
@@ -118,7 +124,10 @@ class SlackChat(Chat):
         return Me(said["user_id"], said["bot_id"], said["team_id"], said.get("user", "fleet"), said.get("url", ""))
 
     async def _check_app_token(self) -> None:
-        """Check that the app token opens a socket. The library would retry indefinitely and report nothing."""
+        """Check that the app token opens a socket.
+
+        The library would retry indefinitely and report nothing.
+        """
         api = self._api
         probe = AsyncWebClient(base_url=api.client.base_url, session=api.client.session, retry_handlers=[])
         probe.proxy = api.proxy
@@ -156,7 +165,7 @@ class SlackChat(Chat):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._api.close()
-        self._positions.keep()
+        self._positions.save()
         self._why = "stopped"
         self._up.clear()
 
@@ -169,11 +178,11 @@ class SlackChat(Chat):
         return Part("ok", f"{self.me.name} in {self.me.url or self.me.team} ({way})")
 
     def hooks(self) -> Mapping[str, Handler]:
-        """Return the path that takes every request of Slack over HTTP; none in Socket Mode."""
+        """Return the path that takes every request of Slack over HTTP, or nothing in Socket Mode."""
         return {HOOK: self._request} if self._secret and not self._app_token else {}
 
     async def _request(self, request: web.Request) -> web.Response:
-        """Take a request of Slack over HTTP; Bolt checks its signature."""
+        """Take a request of Slack over HTTP. Bolt checks its signature."""
         if self._app is None:
             return web.Response(status=503, text="not connected")
         return await to_aiohttp_response(await self._app.async_dispatch(await to_bolt_request(request)))
@@ -190,7 +199,7 @@ class SlackChat(Chat):
             await self._channels.refresh()
             self._positions.begin(self._channels.joined)
             await catch_up(self._fleet, self._api, self._channels, since, self._receiver.event)
-            self._positions.keep()
+            self._positions.save()
         except DeliveryError as error:
             log.warning("slack: cannot read the messages missed while offline: %s", error)
 
@@ -202,7 +211,7 @@ class SlackChat(Chat):
     async def _save_positions(self) -> None:
         while True:
             await asyncio.sleep(SAVE_INTERVAL)
-            self._positions.keep(hearing=self.part().state == "ok")
+            self._positions.save(hearing=self.part().state == "ok")
 
     def _revoked(self, why: str) -> None:
         self._why = f"{why} Reinstall the app, set SLACK_BOT_TOKEN, and restart the fleet."
@@ -250,7 +259,10 @@ class SlackChat(Chat):
             self._streams.live(conversation, event)
 
     async def _connected(self) -> Sender:
-        """Wait for the first connection. Raises DeliveryError after DEADLINE, or when the token was revoked."""
+        """Return the sender once connected.
+
+        Raises DeliveryError after DEADLINE, or when the token was revoked.
+        """
         with suppress(TimeoutError):
             await asyncio.wait_for(self._up.wait(), DEADLINE)
         if self._why and self._up.is_set():

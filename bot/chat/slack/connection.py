@@ -1,8 +1,7 @@
-"""Socket Mode: one WebSocket to Slack that comes back by itself, and knows when it is deaf.
+"""Socket Mode, one WebSocket to Slack that reconnects by itself.
 
-The library's client sends a ping every few seconds and connects anew when no pong has come for four of them, when the socket
-was cut, and when Slack asks for it (`disconnect`). What it lacks is added here: a word for the readiness, and a pause that
-grows while Slack cannot be reached.
+The library's client pings every few seconds. It reconnects when four pings got no answer, when the socket is cut, and when
+Slack asks for it (`disconnect`). This module adds the state for readiness, and pauses that grow while Slack cannot be reached.
 """
 
 import asyncio
@@ -30,39 +29,39 @@ RECONNECT = Backoff(1.0, longest=60.0)
 
 
 class Connection(SocketModeClient):
-    """The connection. `why` says what is wrong with it; empty while it is well."""
+    """The socket. `why` is the reason for an outage, and empty while connected."""
 
     def __init__(self, api: Api, app_token: str, *, ping: float = PING) -> None:
         super().__init__(app_token=app_token, web_client=api.client, logger=log.getChild("client"), ping_interval=ping)
-        self.logger.setLevel(logging.CRITICAL)  # it logs each failed try with its whole story; `why` says it once
+        self.logger.setLevel(logging.CRITICAL)  # the client logs a traceback per failed attempt; `why` is logged once
         self.proxy = api.proxy
         self.why = "not connected yet"
         self._tries = 0
 
     async def issue_new_wss_url(self) -> str:
-        """Ask Slack for the address of a new socket; after failures, only after a while."""
+        """Ask Slack for the address of a new socket, after a pause if the last attempt failed."""
         if self._tries:
             await asyncio.sleep(RECONNECT.pause(self._tries) * min(1.0, self.ping_interval / PING))
         self._tries += 1
-        self.why = self.why or "the connection to Slack was lost; connecting anew"
+        self.why = self.why or "the connection to Slack was lost; reconnecting"
         try:
             url = (await self.web_client.apps_connections_open(app_token=self.app_token))["url"]
         except SlackApiError as error:
             code = str(error.response.get("error", ""))
-            self._say(f"Slack gives no socket: {AUTH.get(code, code or 'it failed')}")
+            self._report(f"Slack refused a socket: {AUTH.get(code, code or 'unknown error')}")
             raise
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            self._say(f"Slack cannot be reached: {error or type(error).__name__}")
+            self._report(f"Slack cannot be reached: {error or type(error).__name__}")
             raise
         return str(url)
 
     async def connect(self) -> None:
-        """Connect, again and again until it works or the client is closed. Each try needs an address of its own."""
+        """Connect, and retry until it succeeds or the client is closed. Each attempt needs a new address."""
         while not self.closed:
             try:
                 await self._connect_once()
             except (SlackApiError, aiohttp.ClientError, TimeoutError, OSError) as error:
-                self._say(f"Slack cannot be reached: {error or type(error).__name__}")
+                self._report(f"Slack cannot be reached: {error or type(error).__name__}")
                 self.wss_uri = None
             else:
                 return
@@ -73,17 +72,17 @@ class Connection(SocketModeClient):
         await super().connect()  # type: ignore[no-untyped-call]
 
     async def is_connected(self) -> bool:
-        """Whether it is open and answers pings."""
+        """Return True while the socket is open and answers pings."""
         connected = await super().is_connected()
         if not connected and not self.why:
-            self.why = "the connection to Slack is silent; connecting anew"
+            self.why = "Slack does not answer pings; reconnecting"
         return connected
 
     def well(self) -> None:
-        """Slack said hello."""
+        """Record Slack's hello, which ends an outage."""
         self.why, self._tries = "", 0
 
-    def _say(self, why: str) -> None:
+    def _report(self, why: str) -> None:
         if why != self.why:
             log.warning("slack: %s", why)
         self.why = why
@@ -92,7 +91,7 @@ class Connection(SocketModeClient):
 def connect(
     api: Api, app: AsyncApp, app_token: str, *, hello: Callable[[], None], ping: float = PING
 ) -> tuple[Connection, Callable[[], Awaitable[None]]]:
-    """A socket that hands every envelope to the Bolt app, and what closes it."""
+    """Return a socket that hands every envelope to the Bolt app, and the function that closes it."""
     socket = Connection(api, app_token, ping=ping)
 
     async def envelope(client: AsyncBaseSocketModeClient, request: SocketModeRequest) -> None:

@@ -1,4 +1,4 @@
-"""What people press, choose and type into Slack's own fields, in our words. Pure."""
+"""Button presses and submitted forms as decisions and commands. Pure."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,11 +10,11 @@ from bot.domain import Press
 
 @dataclass(frozen=True, slots=True)
 class Pressed:
-    """A button: where it stands, and what it means: a decision, or a command."""
+    """A button press with its location, and the decision or command of the button."""
 
     user: str
     channel: str
-    """Empty for App Home."""
+    """Channel id, empty in App Home."""
     message: str
     thread: str
     at: str
@@ -25,12 +25,12 @@ class Pressed:
 
     @property
     def event(self) -> str:
-        """The same however often it arrives."""
+        """Event id, the same for every delivery."""
         return f"slack:press:{self.user}:{self.at}"
 
 
 def pressed(body: dict[str, Any]) -> Pressed | None:
-    """The first action of a payload; None for one that means nothing to us (a link, a button of another version)."""
+    """Return the first action of a payload. None for a link or an unknown button."""
     action: dict[str, Any] = next(iter(body.get("actions", ())), {})
     kind, value = str(action.get("action_id", "")).partition(":")[0], str(action.get("value") or "")
     press = to_card.to_press(value) if kind == to_card.ACTION else None
@@ -53,7 +53,7 @@ def pressed(body: dict[str, Any]) -> Pressed | None:
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """A form that was sent: which, by whom, from where, and what it says."""
+    """A submitted form with its author and origin, and the decision or command in it."""
 
     user: str
     view: str
@@ -61,16 +61,16 @@ class Submitted:
     press: Press | None = None
     command: str = ""
     problems: dict[str, str] | None = None
-    """What is wrong, by field; the form stays open then."""
+    """Errors by field. A form with errors stays open."""
 
     @property
     def event(self) -> str:
-        """The same however often it arrives."""
+        """Event id, the same for every delivery."""
         return f"slack:form:{self.user}:{self.view}"
 
 
 def submitted(body: dict[str, Any]) -> Submitted | None:
-    """A form of ours; None for any other."""
+    """Return the contents of a form of this app. None for any other."""
     view = body["view"]
     user, id, origin = str(body["user"]["id"]), str(view.get("id", "")), to_form.origin_of(view)
     if view.get("callback_id") == to_form.DECISION:
@@ -79,12 +79,14 @@ def submitted(body: dict[str, Any]) -> Submitted | None:
         if press is None:
             return None
         needed = not note and press.choice in to_card.TAKES_NOTE - {"reject"}
-        problems = {to_form.NOTE: "Say in a sentence what you want."} if needed else None
+        problems = {to_form.NOTE: "Enter a note."} if needed else None
         return Submitted(user, id, origin, press, problems=problems)
     if view.get("callback_id") == to_form.TASK:
         product, words = to_form.field_of(view, to_form.PRODUCT), to_form.field_of(view, to_form.OBJECTIVE)
         problems = {
-            name: "This is needed." for name, text in ((to_form.PRODUCT, product), (to_form.OBJECTIVE, words)) if not text
+            name: "This field is required."
+            for name, text in ((to_form.PRODUCT, product), (to_form.OBJECTIVE, words))
+            if not text
         }
         return Submitted(user, id, origin, command=f"/fleet spawn {product} -- {words}", problems=problems or None)
     return None

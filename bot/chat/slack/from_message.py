@@ -1,4 +1,4 @@
-"""What people write on Slack, as an Inbound: only what is meant for us, with the mention taken out. Pure."""
+"""Slack messages as inbound events, without the mention of the bot. Pure."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ OTHER = re.compile(r"^\s*<@([A-Z0-9]+)")
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A message that a person wrote. `addressed`: it is for us by its own words, wherever it stands."""
+    """A message that a person wrote. `addressed` is True if its text is for the bot."""
 
     channel: str
     user: str
@@ -27,26 +27,26 @@ class Said:
     direct: bool
     addressed: bool
     to_others: bool
-    """Whether it begins with the name of somebody else."""
+    """True if it starts with another member's name."""
 
     @property
     def event(self) -> str:
-        """One id, however often and in whatever kind of event it arrives: `message` and `app_mention` are twins."""
+        """Event id, the same for the `message` and the `app_mention` event of one message."""
         return f"slack:{self.channel}:{self.ts}"
 
     @property
     def at(self) -> datetime:
-        """When it was written."""
+        """Time at which it was written."""
         return moment(self.ts)
 
 
 def moment(ts: str) -> datetime:
-    """Slack's time of a message, in UTC."""
+    """Return a message's timestamp as a time in UTC."""
     return datetime.fromtimestamp(float(ts), UTC)
 
 
 def said(event: dict[str, Any], me: str, name: Callable[[str], str], skills: Sequence[Skill]) -> Said | None:
-    """A message event as what was said; None for what nobody said: bots (us among them), joins, topics."""
+    """Return the message in an event. None for messages of bots, and for joins and topics."""
     user, ts, channel = event.get("user"), event.get("ts"), event.get("channel")
     if event.get("subtype", "") not in SPOKEN or event.get("bot_id") or not user or user == me or not ts or not channel:
         return None
@@ -54,7 +54,7 @@ def said(event: dict[str, Any], me: str, name: Callable[[str], str], skills: Seq
     mentioned = f"<@{me}" in raw
     text = read(raw, me, name)
     if files := ", ".join(str(each.get("name", "a file")) for each in event.get("files", ())):
-        text = f"{text}\n(with {files}; I cannot open files)".strip()
+        text = f"{text}\n(attached: {files}. I can't open files.)".strip()
     other = OTHER.match(raw)
     return Said(
         channel=str(channel),
@@ -69,14 +69,19 @@ def said(event: dict[str, Any], me: str, name: Callable[[str], str], skills: Seq
 
 
 def _is_bang(text: str, skills: Sequence[Skill]) -> bool:
-    """`!status`: what is typed where Slack takes no slash command. Other bots have words of their own behind the sign."""
+    """Return True for `!status` and the like, which work where Slack has no slash commands.
+
+    Other bots use other words after the sign.
+    """
     first = re.match(r"!\s*([A-Za-z][\w-]*)", text)
     return first is not None and catalogue.named(first[1], skills) is not None
 
 
 def _as_command(text: str, skills: Sequence[Skill]) -> str:
-    """What was said to us by name. A skill's name alone, or before a product's, an id's or an option's, is a command; nothing
-    at all asks what we can do."""
+    """Return a mention's text, as a command where it names a skill.
+
+    A skill counts alone, or before an option or a name or id. An empty mention asks for help.
+    """
     words = text.split(maxsplit=2)
     if not words:
         return "/fleet help"

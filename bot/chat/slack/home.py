@@ -1,5 +1,7 @@
-"""App Home of everyone who looks at it, live: shown anew when something changes, at most every few seconds; and what the
-agent's own pane offers to ask."""
+"""App Home of everyone who has it open, and the suggestions in the agent's pane.
+
+A Home is updated when the fleet changes, at most every few seconds.
+"""
 
 import asyncio
 import json
@@ -20,14 +22,14 @@ from bot.work.status import status as fleet_status
 log = logging.getLogger(__name__)
 
 PAUSE = 2.0
-"""Seconds between two times that somebody's Home is shown anew."""
+"""Seconds between two updates of a Home."""
 KEPT_LIVE = 8 * 3600.0
-"""Seconds after its last opening during which a Home is kept live."""
+"""Seconds after its last opening for which a Home is updated."""
 MOST_LIVE = 200
 
 
 class Homes:
-    """Who looks at their Home."""
+    """The Homes that people have open."""
 
     def __init__(
         self,
@@ -47,7 +49,7 @@ class Homes:
         self._busy = False
 
     def opened(self, user: str, tab: str, channel: str) -> None:
-        """Somebody looks at a tab of ours."""
+        """Record that a person opened a tab of the app, and show it."""
         if tab == "home":
             self._opened[user] = self._clock()
             self._shown.pop(user, None)
@@ -56,12 +58,12 @@ class Homes:
             self.greet(user, channel, "")
 
     def greet(self, user: str, channel: str, thread: str) -> None:
-        """Somebody opened the agent's pane: offer what can be asked."""
+        """Offer suggestions to a person who opened the agent's pane."""
         if access.may(self._person(user), Role.VIEWER) is None:
             self._background(self._offer(channel, thread))
 
     def changed(self, change: Change) -> None:
-        """Something in the fleet is another way than it was."""
+        """Update the open Homes after a change of the fleet."""
         if change.kind == "post" or not self._opened:
             return
         now = self._clock()
@@ -70,7 +72,7 @@ class Homes:
             self._want(user)
 
     def view(self, user: str) -> dict[str, Any]:
-        """The Home of a user as it is now."""
+        """Return a user's Home with the current state."""
         person, fleet = self._person(user), self._fleet
         if reason := access.may(person, Role.VIEWER):
             return to_home.closed(user, reason)
@@ -105,7 +107,7 @@ class Homes:
         try:
             await self._api.call("views.publish", user_id=user, view=view)
         except DeliveryError as error:
-            log.warning("the Home of %s could not be shown: %s", user, error.message)
+            log.warning("slack: cannot show the Home of %s: %s", user, error.message)
             if error.code == "limited":
                 await asyncio.sleep(error.retry_after or self._pause)
                 self._due.add(user)
@@ -119,4 +121,4 @@ class Homes:
                 "assistant.threads.setSuggestedPrompts", channel_id=channel, thread_ts=thread or None, prompts=prompts
             )
         except DeliveryError as error:
-            log.info("no prompts are offered: %s", error.message)
+            log.info("slack: cannot offer suggestions: %s", error.message)

@@ -37,7 +37,7 @@ class Interactions:
     background: Callable[[Coroutine[Any, Any, None]], None]
 
     async def pressed(self, body: dict[str, Any]) -> None:
-        """Take a press of a button: open its form, or hand its decision or command to the router."""
+        """Open the form of a pressed button, or hand its decision or command to the router."""
         pressed = from_interaction.pressed(body)
         if pressed is None:
             return
@@ -60,7 +60,7 @@ class Interactions:
         )
 
     def _gate_with_form(self, pressed: Pressed, person: Person) -> dict[str, Any] | None:
-        """Return the gate if this press opens a form; None for a press that the router decides or refuses."""
+        """Return the gate if this press opens a form. None for a press that the router decides or refuses."""
         press, fleet = pressed.press, self.intake.fleet
         gate = fleet.store.gates.get(press.gate) if press else None
         if press is None or gate is None or press.choice not in to_card.TAKES_NOTE or gate.state is not GateState.OPEN:
@@ -75,7 +75,7 @@ class Interactions:
             self._tell(body, f"Slack didn't open the form. Press the button again, or send `{command}`.")
 
     def submitted(self, body: dict[str, Any]) -> BoltResponse:
-        """Take a submitted form; the response keeps it open where a field has errors."""
+        """Take a submitted form. The response keeps it open if a field has errors."""
         sent = from_interaction.submitted(body)
         if sent is None:
             return EMPTY
@@ -90,7 +90,10 @@ class Interactions:
         return EMPTY
 
     def command(self, body: dict[str, Any]) -> BoltResponse:
-        """Take the slash command; it is shown in the channel where the bot is a member and knows the person."""
+        """Take the slash command.
+
+        It is shown in the channel if the bot is a member and knows the person.
+        """
         user, channel = str(body["user_id"]), str(body["channel_id"])
         extra = {"user": user, "channel": channel, "thread": "", "response_url": str(body.get("response_url") or "")}
         text = f"{COMMAND} {body.get('text') or 'help'}".strip()
@@ -107,7 +110,9 @@ class Interactions:
         person, message = self.intake.person(user), body.get("message", {})
         products = tuple(name for name in fleet.products if access.may(person, Role.OPERATOR, name) is None)
         if not products:
-            self._tell(body, access.may(person, Role.OPERATOR) or "There is no product yet that you can start work on.")
+            self._tell(
+                body, access.may(person, Role.OPERATOR) or "You can't start work on any product yet. Ask an admin for access."
+            )
             return
         ts = str(message.get("ts") or body.get("message_ts"))
         said = read(str(message.get("text") or ""), self.me.user, self.intake.name)

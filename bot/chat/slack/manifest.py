@@ -1,4 +1,4 @@
-"""The app manifest: what Slack has to know of us, made from the skills; and the scopes, each with its reason. Pure."""
+"""The app manifest, built from the skills, and the scopes with their reasons. Pure."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,31 +7,31 @@ from bot.commands.skill import Skill
 from bot.text.wording import shortened
 
 HOOK = "/slack/events"
-"""Path on the web application that Slack sends everything to, over HTTP."""
+"""Path of the web application that takes every request over HTTP."""
 COMMAND, SHORTCUT = "/fleet", "make_task"
 PROMPTS = (
-    ("What waits for me?", "/fleet gates"),
-    ("What is everybody doing?", "/fleet status"),
-    ("What has it cost?", "What did each product cost today, and on what?"),
+    ("What needs my decision?", "/fleet gates"),
+    ("What is running?", "/fleet status"),
+    ("What did we spend today?", "What did each product cost today, and on what?"),
     ("What can you do?", "/fleet help"),
 )
-"""What the agent's pane offers: the words on it, and what is said when it is chosen."""
+"""Suggestions in the agent's pane, as titles and messages."""
 SCOPES = {
-    "app_mentions:read": "hear when somebody mentions it",
-    "assistant:write": "be an agent of Slack: its own pane, what can be asked, a status line, Stop",
-    "channels:history": "read threads that it speaks in, and what was said while it was away, in public channels",
-    "channels:read": "find the products' channels by name, and notice when one is renamed or archived",
-    "chat:write": "answer, post plans and reports, change a card when it is decided",
-    "commands": "the slash command /fleet, and “Make this a task” on a message",
+    "app_mentions:read": "receive messages that mention it",
+    "assistant:write": "appear as an agent, with a pane, suggestions, a status line and a Stop button",
+    "channels:history": "read its threads, and messages sent while it was offline, in public channels",
+    "channels:read": "find the products' channels by name, and detect renamed and archived ones",
+    "chat:write": "answer, post plans and reports, and update decided cards",
+    "commands": "offer the slash command /fleet and the shortcut “Make this a task”",
     "files:write": "attach a plan that is too long for a message",
-    "groups:history": "the same as channels:history, in private channels that it was invited to",
-    "groups:read": "the same as channels:read, for private channels that it was invited to",
-    "im:history": "read what people write to it directly",
-    "im:read": "know which direct messages there are, to catch up on them",
-    "im:write": "send approvers a note",
-    "users:read": "notice when somebody's account is deactivated",
+    "groups:history": "the same as channels:history, for private channels it was invited to",
+    "groups:read": "the same as channels:read, for private channels it was invited to",
+    "im:history": "read direct messages to it",
+    "im:read": "list direct messages, to read those sent while it was offline",
+    "im:write": "notify approvers in direct messages",
+    "users:read": "detect deactivated accounts",
 }
-"""Every scope of the bot token, and why."""
+"""Every scope of the bot token with its reason."""
 APP_SCOPES = {"connections:write": "open the Socket Mode connection"}
 EVENTS = (
     "agent_session_stopped", "app_home_opened", "app_mention", "app_uninstalled", "assistant_thread_started", "channel_archive",
@@ -42,7 +42,7 @@ EVENTS = (
 
 
 def manifest(skills: Sequence[Skill], url: str | None = None) -> dict[str, Any]:
-    """The manifest, for Socket Mode; with `url`, the address of the web application, for HTTP."""
+    """Return the manifest for Socket Mode, or for HTTP with `url` as the web application's address."""
     where = {} if url is None else {"url": f"{url}{HOOK}"}
     request = {} if url is None else {"request_url": f"{url}{HOOK}"}
     names = " | ".join(skill.name for skill in skills)
@@ -50,7 +50,7 @@ def manifest(skills: Sequence[Skill], url: str | None = None) -> dict[str, Any]:
         "_metadata": {"major_version": 2, "minor_version": 1},
         "display_information": {
             "name": "Fleet",
-            "description": "One coordinator for a fleet of products: agents work, people approve.",
+            "description": "Run agents across all your products. They work, you approve.",
             "long_description": _long(skills),
             "background_color": "#1d3557",
         },
@@ -58,7 +58,7 @@ def manifest(skills: Sequence[Skill], url: str | None = None) -> dict[str, Any]:
             "app_home": {"home_tab_enabled": True, "messages_tab_enabled": True, "messages_tab_read_only_enabled": False},
             "bot_user": {"display_name": "fleet", "always_online": True},
             "agent_view": {
-                "agent_description": "Tends your products: ask what they do, start work, approve plans.",
+                "agent_description": "Ask about your products, start work, approve plans.",
                 "suggested_prompts": [{"title": title, "message": message} for title, message in PROMPTS],
             },
             "shortcuts": [
@@ -72,7 +72,7 @@ def manifest(skills: Sequence[Skill], url: str | None = None) -> dict[str, Any]:
             "slash_commands": [
                 {
                     "command": COMMAND,
-                    "description": "Ask or command the fleet; /fleet help says how",
+                    "description": "Ask about, start and decide work. See /fleet help",
                     "usage_hint": shortened(names.replace(" | ", " "), 1000),
                     "should_escape": False,
                     **where,
@@ -92,7 +92,5 @@ def manifest(skills: Sequence[Skill], url: str | None = None) -> dict[str, Any]:
 
 def _long(skills: Sequence[Skill]) -> str:
     lines = [f"• {skill.name}: {skill.summary}" for skill in skills]
-    head = (
-        "Tends a fleet of products, each with agents that work on it. Plans come back to people as cards with buttons. Skills:"
-    )
+    head = "Runs coding, marketing and support agents across your products. Plans arrive as cards with buttons. Skills:"
     return "\n".join([head, *lines])[:4000]

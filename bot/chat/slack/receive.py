@@ -1,8 +1,8 @@
-"""Slack payloads in: every payload is persisted before it is acknowledged.
+"""Slack payloads, each persisted before it is acknowledged.
 
 Bolt acknowledges events before its listeners run, and drops events without a listener. A single middleware therefore takes
-every payload. Its return value is the response to Slack: empty, or the errors of a form. If it fails because the store cannot
-be written, Slack gets no response and sends the event again.
+every payload. Its return value is the response to Slack, which is empty or contains the errors of a form. If it fails because
+the store cannot be written, Slack gets no response and sends the event again.
 """
 
 import logging
@@ -28,7 +28,7 @@ from bot.chat.slack.workspace import WorkspaceEvents
 log = logging.getLogger(__name__)
 
 NOTICE_INTERVAL = 3600.0
-"""Seconds before a stranger is told again that they have no access."""
+"""Seconds before a stranger is notified again that they have no access."""
 
 
 @dataclass(slots=True)
@@ -43,7 +43,7 @@ class Receiver:
     interactions: Interactions
     clock: Callable[[], float] = time.monotonic
     _noticed: dict[str, float] = field(default_factory=dict)
-    """Time at which each stranger was last told that they have no access."""
+    """Time at which each stranger was last notified that they have no access."""
 
     async def take(self, body: dict[str, Any]) -> BoltResponse:
         """Take one payload and return the response, once the disk has it. Concurrent payloads share one wait for the disk."""
@@ -113,7 +113,10 @@ class Receiver:
         return event.get("parent_user_id") == self.me.user or bool(posts)
 
     def _edited(self, event: dict[str, Any]) -> None:
-        """Take an edited message if its original was not for the bot; otherwise tell the author that the original counts."""
+        """Take an edited message whose original was not for the bot.
+
+        Otherwise notify the author that the original counts.
+        """
         now, before = event.get("message", {}), event.get("previous_message", {})
         if now.get("text") == before.get("text") or now.get("bot_id") or now.get("user") == self.me.user:
             return
@@ -147,7 +150,7 @@ class Receiver:
         self.intake.submit(f"slack:stop:{channel}:{event['event_ts']}", conversation, person, channel, text="stop", extra=extra)
 
     def _recently_noticed(self, user: str) -> bool:
-        """Return True if a stranger was told within NOTICE_INTERVAL; otherwise record that they are told now."""
+        """Return True if a stranger was notified within NOTICE_INTERVAL, else record a notice now."""
         now, last = self.clock(), self._noticed.get(user)
         if last is not None and now - last < NOTICE_INTERVAL:
             return True

@@ -1,4 +1,7 @@
-"""How a post comes onto Slack: said, changed, found again after a lost answer, whispered to one person."""
+"""Posts sent to Slack, updated, and found again after a lost response.
+
+Messages carry their key as metadata.
+"""
 
 import asyncio
 import logging
@@ -17,15 +20,15 @@ from bot.work import views
 log = logging.getLogger(__name__)
 
 EVENT_TYPE = "fleet_post"
-"""Type of the metadata by which a message is found again."""
-CARD = 5.0
-"""Seconds that a note waits for the card to which it leads."""
-LOOKED_AT = 100
-"""Messages of a location that are looked through for one that may have been posted."""
+"""Type of the metadata that identifies a message."""
+CARD_TIMEOUT = 5.0
+"""Seconds that a note waits for the card it links to."""
+SEARCHED = 100
+"""Messages of a channel or thread that are searched for an earlier attempt."""
 
 
 class Sender:
-    """Shows posts. `pace` shortens every pause, for tests."""
+    """Sends posts. In tests, `pace` scales every pause."""
 
     def __init__(self, fleet: Fleet, api: Api, channels: Channels, streams: Streams, *, pace: float = 1.0) -> None:
         self._fleet, self._api, self._channels, self._streams, self._pace = fleet, api, channels, streams, pace
@@ -45,10 +48,10 @@ class Sender:
             return await self._respond(post, url, plain)
 
     async def update(self, message: str, post: Post) -> None:
-        """Show a message as it is now. Raises DeliveryError."""
+        """Show the current state of a post in its message. Raises DeliveryError."""
         channel, _, ts = message.partition(":")
         if not ts:
-            return  # seen by one person alone, for whom it is gone
+            return  # an ephemeral message cannot be updated
         made = await self._made(post)
         try:
             await self._api.call("chat.update", channel=channel, ts=ts, text=made.text, blocks=made.blocks)
@@ -67,8 +70,8 @@ class Sender:
         return to_message(post, shown, link)
 
     async def _link(self, gate: str) -> str:
-        """Where a gate's card is; nothing where no channel shows it. A card that is on its way is waited for."""
-        end = asyncio.get_running_loop().time() + CARD
+        """Return the link to a gate's card, waiting for one on its way. Empty if no channel shows it."""
+        end = asyncio.get_running_loop().time() + CARD_TIMEOUT
         while True:
             cards = self._fleet.store.outbox.cards(gate, PLATFORM)
             if found := [message for conversation, message in cards if message and _is_channel(conversation)]:
@@ -83,13 +86,13 @@ class Sender:
         try:
             return str((await self._api.read("chat.getPermalink", channel=channel, message_ts=ts))["permalink"])
         except DeliveryError as error:
-            log.info("a card is not to be found: %s", error.message)
+            log.info("slack: cannot link to a card: %s", error.message)
             return ""
 
     async def _show(self, post: Post, key: str, location: Location, *, again: bool, plain: bool) -> str:
         made = Message(to_plain(post), []) if plain else await self._made(post)
         metadata = {"event_type": EVENT_TYPE, "event_payload": {"key": key}}
-        ts = await self._look(location, key) if again else None
+        ts = await self._find(location, key) if again else None
         if ts is None and post.answers:
             ts = await self._streams.finish(post.conversation, post.answers, made, metadata)
         if ts is None:
@@ -114,7 +117,10 @@ class Sender:
             await self._streams.settle(post.conversation, location, gate=gate)
 
     async def _below(self, location: Location, ts: str, made: Message, key: str, *, again: bool) -> None:
-        """What belongs into the thread of a message, once; a file that is refused is no reason to send the message again."""
+        """Post a message's attachments in its thread, each once.
+
+        A refused attachment is logged, because raising would send the message again.
+        """
         if not made.below:
             return
         thread = location.thread or ts
@@ -126,7 +132,7 @@ class Sender:
                 except DeliveryError as error:
                     if error.code in {"unknown", "limited", "auth"}:
                         raise
-                    log.warning("what belongs below message %s was refused: %s", ts, error.message)
+                    log.warning("slack: an attachment of message %s was refused: %s", ts, error.message)
 
     async def _attach(self, channel: str, thread: str, key: str, attachment: Attachment) -> None:
         if attachment.name:
@@ -135,29 +141,29 @@ class Sender:
         text = tame(attachment.text)
         metadata = {"event_type": EVENT_TYPE, "event_payload": {"key": key}}
         await self._api.call(
-            "chat.postMessage", channel=channel, thread_ts=thread, text="What has changed", metadata=metadata,
+            "chat.postMessage", channel=channel, thread_ts=thread, text="Changes", metadata=metadata,
             blocks=[{"type": "markdown", "text": text}], unfurl_links=False, unfurl_media=False,
         )  # fmt: skip
 
-    async def _look(self, location: Location, key: str) -> str | None:
-        """The message that bears a key, if Slack shows one."""
+    async def _find(self, location: Location, key: str) -> str | None:
+        """Return the message with a key, if there is one."""
         if location.thread:
             found = await self._thread(location)
         else:
             page = await self._api.read(
-                "conversations.history", channel=location.channel, limit=LOOKED_AT, include_all_metadata="true"
+                "conversations.history", channel=location.channel, limit=SEARCHED, include_all_metadata="true"
             )
             found = page["messages"]
         return next((str(each["ts"]) for each in found if _key(each) == key), None)
 
     async def _thread(self, location: Location) -> list[dict[str, Any]]:
         return await self._api.pages(
-            "conversations.replies", "messages", channel=location.channel, ts=location.thread, limit=LOOKED_AT,
+            "conversations.replies", "messages", channel=location.channel, ts=location.thread, limit=SEARCHED,
             include_all_metadata="true",
         )  # fmt: skip
 
     async def _whisper(self, post: Post, location: Location, inbound: Inbound, plain: bool) -> str:
-        """Show a post to the one person who asked."""
+        """Show a post to the person who asked, and to no one else."""
         made = Message(to_plain(post), []) if plain else await self._made(post)
         said = {"text": made.text, "blocks": made.blocks or None, "thread_ts": location.thread or None}
         user = str(inbound.extra.get("user", ""))

@@ -1,37 +1,40 @@
-"""Text to and from Slack: what agents and models write stays text there, what people write becomes text here. Pure."""
+"""Text to and from Slack.
+
+Text of agents and models cannot mention anyone, and people's messages become plain text. Pure.
+"""
 
 import re
 from collections.abc import Callable
 
 UNJOINED = "\u200b"
-"""A space of no width: put into what Slack would take for a mention, so that it is one no more and looks the same."""
+"""Zero-width space that is inserted into mentions, so that they look the same and notify no one."""
 _CALLS = re.compile(r"<(?=[@!#])|@(?=(?:channel|here|everyone|group)\b)", re.IGNORECASE)
 _REFERENCE = re.compile(r"<([@#!])?([^>|\s]+)(?:\|([^>]*))?>")
 _TIME = re.compile(r"\b\d\d:\d\d UTC\b")
 
 
 def tame(markdown: str) -> str:
-    """Markdown in which nothing calls anybody: no `<!channel>`, no `<@U…>`, no `@here`."""
+    """Return Markdown without working mentions such as `<!channel>`, `<@U…>` and `@here`."""
     return _CALLS.sub(lambda found: found[0] + UNJOINED, markdown)
 
 
 def escape(text: str) -> str:
-    """Text for a `mrkdwn` object, shown as it is."""
+    """Return text for a `mrkdwn` object that shows it literally."""
     return tame(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def bold(text: str) -> str:
-    """Escaped text in bold; the sign for bold in it would end it."""
+    """Return escaped text in bold. Asterisks in it would end the bold text and are replaced."""
     return f"*{escape(text).replace('*', '∗')}*" if text.strip() else ""
 
 
 def local_times(mrkdwn: str, epoch: float) -> str:
-    """`14:02 UTC` in escaped text, as each reader's own clock shows it."""
+    """Return escaped text in which `14:02 UTC` shows in each reader's time zone."""
     return _TIME.sub(lambda found: f"<!date^{int(epoch)}^{{time}}|{found[0]}>", mrkdwn, count=1)
 
 
 def plain(markdown: str, most: int) -> str:
-    """The text for notifications, and for a message whose blocks were refused: escaped, cut at a word."""
+    """Return the text for notifications and for messages without blocks, escaped and cut at a word."""
     words = markdown.strip() or "…"
     if len(words) > most:
         words = words[: most - 1].rsplit(" ", 1)[0] + "…"
@@ -39,14 +42,17 @@ def plain(markdown: str, most: int) -> str:
 
 
 def cut_label(text: str, most: int = 75) -> str:
-    """A label of a button or a title: one line, cut with an ellipsis."""
+    """Return a label on one line, cut with an ellipsis."""
     line = " ".join(tame(text).split()) or "…"
     return line if len(line) <= most else line[: most - 1].rstrip() + "…"
 
 
 def read(text: str, me: str, name: Callable[[str], str]) -> str:
-    """What a person wrote, as plain text: the mention of us at the beginning is gone, people are `@name`, channels `#name`,
-    links as they were written. `me` is the bot's user id, `name` says what a user id is called."""
+    """Return a person's message as plain text.
+
+    The mention of the bot at the beginning is removed. People become `@name`, channels `#name`. `me` is the bot's user id,
+    `name` returns the name of a user id.
+    """
 
     def spell(found: re.Match[str]) -> str:
         sign, what, label = found.groups()

@@ -1,4 +1,7 @@
-"""A gate as Slack shows it: open with its buttons, decided as its outcome. Pure functions over `views.gate_json`."""
+"""A gate's card, open with buttons or decided with its outcome.
+
+Pure functions of `views.gate_json`.
+"""
 
 import json
 from dataclasses import dataclass
@@ -12,56 +15,56 @@ from bot.gates.lifecycle import ANSWER, APPROVE, CHANGES, REJECT
 from bot.text.wording import count, listed, money
 
 LONGEST_BODY, MOST_LINES = 2_800, 30
-"""Characters and lines of a plan on its card; a longer one comes whole as a file in the card's thread."""
+"""Characters and lines of a plan on its card. A longer plan is a file in the card's thread."""
 BEGINNING, LINES_OF_BEGINNING = 1_500, 14
-"""What the card shows of such a one."""
+"""Characters and lines that the card shows of a longer plan."""
 AFTERWARDS, LINES_AFTERWARDS = 500, 6
-"""What is left of a plan on a card that has been decided."""
+"""Characters and lines of a plan on a decided card."""
 ACTION = "gate"
-"""Begins the action id of every button of a card."""
+"""Prefix of the action id of every button on a card."""
 LABELS = {APPROVE: "Approve", CHANGES: "Request changes", REJECT: "Reject", ANSWER: "Answer"}
 TAKES_NOTE = frozenset({CHANGES, REJECT, ANSWER})
-"""Choices that open a form first."""
+"""Choices that open a form."""
 MARKS = {APPROVE: "✔", CHANGES: "✎", REJECT: "✘", ANSWER: "✔"}
 MARKS_OF_STATE = {"superseded": "↻", "withdrawn": "○"}
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A message: its blocks, and the text for notifications and for where blocks cannot be shown."""
+    """A message's blocks, and its text for notifications and for clients without blocks."""
 
     text: str
     blocks: list[Block]
 
 
 def card(gate: dict[str, Any]) -> Shown:
-    """The whole card of a gate as it is now."""
+    """Return the card of a gate in its current state."""
     is_open = gate["state"] == "open"
     said = _open(gate) if is_open else _closed(gate)
-    state = "waits for you" if is_open else gate["outcome"]
-    return Shown(plain(f"{gate['product']}: {title(gate)} — {state}", 300), [_header(gate), *said])
+    state = "needs your decision" if is_open else gate["outcome"]
+    return Shown(plain(f"{gate['product']}: {title(gate)} · {state}", 300), [_header(gate), *said])
 
 
 def title(gate: dict[str, Any]) -> str:
-    """What it is about, on one line: `Plan: rewrite the parser`."""
+    """Return a gate's title with its kind, such as `Plan: rewrite the parser`."""
     named = str(gate["title"])
     return named if named.lower().startswith(gate["kind"]) else f"{gate['kind'].capitalize()}: {named}"
 
 
 def too_long(gate: dict[str, Any]) -> bool:
-    """Whether the card shows only the beginning of its text."""
+    """Return True if the card shows only the beginning of the text."""
     return len(gate["body"]) > LONGEST_BODY or gate["body"].count("\n") >= MOST_LINES
 
 
 def buttons(gate: dict[str, Any]) -> list[Block]:
-    """What decides an open gate; nothing for any other."""
+    """Return the buttons of an open gate. None for any other."""
     if gate["state"] != "open":
         return []
     return [{"type": "actions", "elements": [_button(gate, choice, at) for at, choice in enumerate(gate["options"])]}]
 
 
 def to_press(value: str, note: str = "") -> Press | None:
-    """What a button of a card means; None for a value that is none of ours."""
+    """Return the decision in a button's value. None for an unknown value."""
     try:
         said = json.loads(value)
         return Press(str(said["g"]), str(said["c"]), note, int(said["r"]), str(said["d"]))
@@ -70,37 +73,37 @@ def to_press(value: str, note: str = "") -> Press | None:
 
 
 def value(gate: dict[str, Any], choice: str) -> str:
-    """What a button carries: the gate, the choice, and which revision and text were shown."""
+    """Return a button's value with the gate, the choice, and the revision and digest shown."""
     said = {"g": gate["id"], "c": choice, "r": gate["revision"], "d": gate["digest"]}
     return json.dumps(said, separators=(",", ":"))
 
 
 def context(*parts: str) -> Block:
-    """A line of small print, of parts in mrkdwn."""
+    """Return a line of small print from parts in mrkdwn."""
     return {"type": "context", "elements": [{"type": "mrkdwn", "text": " · ".join(part for part in parts if part)[:2900]}]}
 
 
 def section(mrkdwn: str, **more: Any) -> Block:
-    """A paragraph in mrkdwn."""
+    """Return a paragraph in mrkdwn."""
     return {"type": "section", "text": {"type": "mrkdwn", "text": mrkdwn[:2900]}, **more}
 
 
 def button(label: str, action: str, carries: str = "", **more: Any) -> Block:
-    """A button."""
+    """Return a button."""
     carried = {"value": carries} if carries else {}
     text = {"type": "plain_text", "text": cut_label(label), "emoji": False}
     return {"type": "button", "text": text, "action_id": action, **carried, **more}
 
 
 def needs(gate: dict[str, Any]) -> str:
-    """Whom it waits for."""
+    """Return whose decision the gate needs."""
     given = sorted({each["by"] for each in gate["answers"] if each["choice"] == APPROVE})
     said = f"; {escape(listed(given))} approved" if given else ""
     return f"Needs {escape(gate['needs'])}{said}"
 
 
 def revision(gate: dict[str, Any]) -> str:
-    """Which revision it is, where there can be several."""
+    """Return the revision for gates that can have several. Empty for others."""
     return f"revision {gate['revision']}" if gate["kind"] == GateKind.PLAN or gate["revision"] > 1 else ""
 
 
@@ -109,7 +112,7 @@ def _header(gate: dict[str, Any]) -> Block:
 
 
 def _line(gate: dict[str, Any]) -> Block:
-    asked = f"asked by {escape(gate['asked_by'])}" if gate["asked_by"] else ""
+    asked = f"requested by {escape(gate['asked_by'])}" if gate["asked_by"] else ""
     return context(bold(gate["product"] or "the fleet"), revision(gate), asked, f"`{gate['id']}`")
 
 
@@ -118,11 +121,11 @@ def _open(gate: dict[str, Any]) -> list[Block]:
     body = shortened(gate["body"], BEGINNING, LINES_OF_BEGINNING) if long else gate["body"]
     blocks = [_line(gate), *to_blocks(body)]
     if long:
-        blocks.append(context(f"… {count(gate['body'].count(chr(10)) + 1, 'line')} in all; the whole of it is in the thread."))
+        blocks.append(context(f"… {count(gate['body'].count(chr(10)) + 1, 'line')} in total. The full text is in the thread."))
     if gate["diff"]:
-        blocks.append(context(f"↻ {_changed(gate['diff'])} since revision {gate['revision'] - 1}; the diff is in the thread."))
-    spent = f"spent today {money(gate['cost_usd_today'])}" if gate["cost_usd_today"] else ""
-    blocks += [context(f"● {needs(gate)}", spent, _reminds(gate)), *buttons(gate)]
+        blocks.append(context(f"↻ {_changed(gate['diff'])} since revision {gate['revision'] - 1}. The diff is in the thread."))
+    spent = f"{money(gate['cost_usd_today'])} today" if gate["cost_usd_today"] else ""
+    blocks += [context(f"● {needs(gate)}", spent, _next_reminder(gate)), *buttons(gate)]
     return blocks
 
 
@@ -132,16 +135,16 @@ def _closed(gate: dict[str, Any]) -> list[Block]:
     at = datetime.fromisoformat(decision["at"] if decision else gate["updated_at"]).timestamp()
     said = local_times(escape(gate["outcome"]), at)
     short = shortened(gate["body"], AFTERWARDS, LINES_AFTERWARDS)
-    cut = [context(f"… Say `!gates {gate['id']}` in this thread for the whole of it.")] if short != gate["body"] else []
+    cut = [context(f"… Send `!gates {gate['id']}` in this thread for the full text.")] if short != gate["body"] else []
     return [section(f"{mark} {said}"), _line(gate), *to_blocks(short), *cut]
 
 
-def _reminds(gate: dict[str, Any]) -> str:
-    """When people are reminded, on each reader's own clock."""
+def _next_reminder(gate: dict[str, Any]) -> str:
+    """Return the time of the next reminder in each reader's time zone."""
     if not gate["reminds_at"]:
         return ""
     at = datetime.fromisoformat(gate["reminds_at"])
-    return f"reminds at <!date^{int(at.timestamp())}^{{time}}|{at:%H:%M} UTC>"
+    return f"next reminder at <!date^{int(at.timestamp())}^{{time}}|{at:%H:%M} UTC>"
 
 
 def _changed(diff: str) -> str:
@@ -159,11 +162,11 @@ def _button(gate: dict[str, Any], choice: str, at: int) -> Block:
 
 
 def _confirm(gate: dict[str, Any]) -> Block:
-    said = f"{cut_label(title(gate), 180)} on {gate['product']}. It is done at once."
-    return confirm("Do it?", said, "Do it")
+    said = f"{cut_label(title(gate), 180)} on {gate['product']}. It runs immediately."
+    return confirm("Run this now?", said, "Run")
 
 
 def confirm(heading: str, text: str, yes: str) -> Block:
-    """The question that Slack asks before it sends a press."""
-    words = {"title": heading, "text": cut_label(text, 300), "confirm": yes, "deny": "No"}
+    """Return the dialog that Slack shows before it sends a press."""
+    words = {"title": heading, "text": cut_label(text, 300), "confirm": yes, "deny": "Cancel"}
     return {**{name: {"type": "plain_text", "text": said} for name, said in words.items()}, "style": "danger"}

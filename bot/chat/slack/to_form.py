@@ -1,4 +1,4 @@
-"""The forms: a note for a decision, and a message made into a task. Pure."""
+"""The forms for a decision's note and for a task made from a message. Pure."""
 
 import json
 from typing import Any
@@ -13,19 +13,22 @@ from bot.text.wording import shortened
 DECISION, TASK = "decision", "task"
 """Callback ids of the two forms."""
 NOTE, PRODUCT, OBJECTIVE = "note", "product", "objective"
-"""Block ids, and action ids, of the fields."""
+"""Block ids and action ids of the fields."""
 LONGEST_NOTE = 3000
-"""Characters that Slack takes in one field."""
+"""Characters that Slack allows in one field."""
 ASKED = {
     CHANGES: ("Request changes", "What should change?", "Send"),
-    REJECT: ("Reject", "Why? (goes to the coordinator)", "Reject"),
+    REJECT: ("Reject", "Reason (sent to the coordinator)", "Reject"),
     ANSWER: ("Answer", "Your answer", "Send"),
 }
-"""Title, label of the note, label of the button."""
+"""Title, label of the note, and label of the button, by choice."""
 
 
 def decision(gate: dict[str, Any], choice: str, origin: dict[str, str]) -> Block:
-    """The form that a decision with a note takes; `origin` is where its button was pressed, and comes back with it."""
+    """Return the form for a decision with a note.
+
+    `origin` is the location of the pressed button, and returns with the submitted form.
+    """
     heading, label, send = ASKED[choice]
     note = {"type": "plain_text_input", "action_id": NOTE, "multiline": True, "max_length": LONGEST_NOTE, "focus_on_load": True}
     optional = choice == REJECT
@@ -42,7 +45,10 @@ def decision(gate: dict[str, Any], choice: str, origin: dict[str, str]) -> Block
 
 
 def task(products: tuple[str, ...], chosen: str, text: str, origin: dict[str, str]) -> Block:
-    """The form that makes a task of a message. `products` are those that the person may act on."""
+    """Return the form that makes a task of a message.
+
+    `products` are those on which the person may start work.
+    """
     options = [_option(name) for name in products[:100]]
     select: Block = {"type": "static_select", "action_id": PRODUCT, "options": options}
     if chosen in products:
@@ -53,27 +59,27 @@ def task(products: tuple[str, ...], chosen: str, text: str, origin: dict[str, st
         words["initial_value"] = text[:LONGEST_NOTE]
     blocks = [
         _field(PRODUCT, "Product", select),
-        _field(OBJECTIVE, "What is wanted", words),
-        context("Its coordinator plans it; large or risky work comes back to you as a plan."),
+        _field(OBJECTIVE, "Objective", words),
+        context("Large or risky work comes back to you as a plan to approve."),
     ]
     return _modal(TASK, "Make this a task", "Start", origin, blocks)
 
 
 def origin_of(view: dict[str, Any]) -> dict[str, str]:
-    """What a form was opened with."""
+    """Return the origin that a form was opened with."""
     return {str(key): str(each) for key, each in json.loads(view.get("private_metadata") or "{}").items()}
 
 
 def field_of(view: dict[str, Any], name: str) -> str:
-    """What a person entered in a field."""
+    """Return a field's value."""
     entered = view["state"]["values"].get(name, {}).get(name, {})
     chosen = entered.get("selected_option") or {}
     return str(entered.get("value") or chosen.get("value") or "").strip()
 
 
 def task_text(channel: str, said: str, link: str) -> str:
-    """What a task form begins with: what was said, and where."""
-    where = f"\n\n({f'said in {channel}, ' if channel else ''}{link})" if link else ""
+    """Return the initial text of a task form, with the message and its link."""
+    where = f"\n\n({f'from {channel}, ' if channel else ''}{link})" if link else ""
     return f"{said[: LONGEST_NOTE - len(where)]}{where}"
 
 

@@ -1,4 +1,4 @@
-"""App Home: what waits for this person first, then products, queue and capacity. Pure."""
+"""App Home, with the gates that need the person, the products, the queue and the capacity. Pure."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -15,11 +15,14 @@ from bot.work.status import MARKS, SAID, FleetStatus, ProductStatus
 
 MOST_GATES, MOST_PRODUCTS, MOST_QUEUED, MOST_IDLE = 8, 25, 10, 12
 BAR = 10
-"""Signs in the bar of a capacity."""
+"""Characters of a capacity bar."""
 
 
 def home(status: FleetStatus, mine: Sequence[dict[str, Any]], others: Sequence[dict[str, Any]]) -> Block:
-    """The Home of a person: `mine` are the open gates that they may decide, `others` the other open ones."""
+    """Return a person's Home.
+
+    `mine` are the open gates that the person may decide, `others` the other open ones.
+    """
     blocks = [
         *_inbox(mine, others),
         {"type": "divider"},
@@ -33,29 +36,30 @@ def home(status: FleetStatus, mine: Sequence[dict[str, Any]], others: Sequence[d
 
 
 def closed(user: str, reason: str) -> Block:
-    """The Home of somebody who may see nothing, with what an admin needs to change that."""
-    said = section(f"{escape(reason)}\nYour id here is `{escape(user)}`: an admin adds `slack: {escape(user)}` to your entry.")
-    return {"type": "home", "blocks": [_heading("This fleet does not know you yet"), said]}
+    """Return the Home of a person without access, with the id that an admin needs to add them."""
+    how = f"Your Slack ID is `{escape(user)}`. An admin can add `slack: {escape(user)}` to your entry in products.yaml."
+    said = section(f"{escape(reason)}\n{how}")
+    return {"type": "home", "blocks": [_heading("You don't have access yet"), said]}
 
 
 def _inbox(mine: Sequence[dict[str, Any]], others: Sequence[dict[str, Any]]) -> list[Block]:
-    blocks = [_heading(f"Waits for you ({len(mine)})" if mine else "Nothing waits for you")]
+    blocks = [_heading(f"Needs your decision ({len(mine)})" if mine else "Nothing needs your decision")]
     for gate in mine[:MOST_GATES]:
         blocks += [section(_gate(gate)), *to_card.buttons(gate)]
     if len(mine) > MOST_GATES:
-        blocks.append(context(f"… and {len(mine) - MOST_GATES} more; say `/fleet gates`."))
+        blocks.append(context(f"… and {len(mine) - MOST_GATES} more. Send `/fleet gates`."))
     if others:
         names = ", ".join(f"{escape(shortened(gate['title'], 40))} ({escape(gate['product'])})" for gate in others[:5])
-        blocks.append(context(f"● {count(len(others), 'gate')} for others: {names}"))
+        blocks.append(context(f"● {count(len(others), 'gate')} waiting for others: {names}"))
     return blocks
 
 
 def _gate(gate: dict[str, Any]) -> str:
     waits = span(timedelta(seconds=gate["age_seconds"]))
-    spent = f" · spent today {money(gate['cost_usd_today'])}" if gate["cost_usd_today"] else ""
+    spent = f" · {money(gate['cost_usd_today'])} today" if gate["cost_usd_today"] else ""
     body = escape(headline(gate["body"].strip().partition("\n\n")[0], 200))
     revision = f" · {said}" if (said := to_card.revision(gate)) else ""
-    head = f"{bold(to_card.title(gate))}\n{bold(gate['product'] or 'the fleet')}{revision} · waits {waits}{spent}"
+    head = f"{bold(to_card.title(gate))}\n{bold(gate['product'] or 'the fleet')}{revision} · waiting {waits}{spent}"
     return f"{head}\n{body}" if body else head
 
 
@@ -66,12 +70,12 @@ def _products(status: FleetStatus) -> list[Block]:
     for product in busy[:MOST_PRODUCTS]:
         blocks.append(section(_product(product, status.at), accessory=_act(product)))
     if len(busy) > MOST_PRODUCTS:
-        blocks.append(context(f"… and {len(busy) - MOST_PRODUCTS} more; say `/fleet status`."))
+        blocks.append(context(f"… and {len(busy) - MOST_PRODUCTS} more. Send `/fleet status`."))
     if idle:
         names = ", ".join(escape(each.name) for each in idle[:MOST_IDLE]) + (" …" if len(idle) > MOST_IDLE else "")
         blocks.append(context(f"{MARKS['idle']} {len(idle)} idle: {names}"))
     if not status.products:
-        blocks.append(section("No product yet: add one to `products.yaml`, or run `fleet init`."))
+        blocks.append(section("No products yet. Add one to `products.yaml`, or run `fleet init`."))
     return blocks
 
 

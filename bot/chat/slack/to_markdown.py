@@ -1,7 +1,7 @@
-"""Markdown to blocks: Slack's own `markdown` block, and a `table` block for the first table of a message. Pure.
+"""Markdown as Slack's `markdown` blocks, with the first table as a `table` block. Pure.
 
-Slack takes 12,000 characters of Markdown in a message and a little more in all; what is longer is cut at a line, and the
-caller sends the whole of it as a file.
+Slack allows 12,000 characters of Markdown in a message. A longer text is cut at a line, and the caller sends the full text as a
+file.
 """
 
 from typing import Any
@@ -13,14 +13,17 @@ from bot.chat.slack.text import tame
 
 Block = dict[str, Any]
 MOST = 11_000
-"""Characters of Markdown in one message; Slack's own limit leaves room for the rest of it."""
+"""Characters of Markdown in one message.
+
+Slack's own limit is higher and leaves space for other blocks.
+"""
 MOST_ROWS, MOST_COLUMNS, MOST_CELL, MOST_TABLE = 100, 20, 500, 8_000
 
 _TABLES = MarkdownIt("commonmark").enable("table")
 
 
 def shortened(markdown: str, most: int = MOST, lines: int | None = None) -> str:
-    """The beginning of a text, cut at a line, its code block closed; the whole of it if it fits."""
+    """Return the beginning of a text that fits, cut at a line with its code block closed."""
     kept: list[str] = []
     size = 0
     for line in markdown.split("\n"):
@@ -30,7 +33,7 @@ def shortened(markdown: str, most: int = MOST, lines: int | None = None) -> str:
         kept.append(line)
     whole = len(kept) == markdown.count("\n") + 1
     while not whole and len(kept) > 1 and kept[-1].lstrip().startswith("|"):
-        kept.pop()  # half a table says nothing
+        kept.pop()  # part of a table is not readable
     if not kept:
         kept = [markdown[: most - 1] + "…"]
     if not whole and sum(line.lstrip().startswith("```") for line in kept) % 2:
@@ -39,7 +42,7 @@ def shortened(markdown: str, most: int = MOST, lines: int | None = None) -> str:
 
 
 def to_blocks(markdown: str) -> list[Block]:
-    """Blocks for a text of at most `MOST` characters; none for an empty one."""
+    """Return the blocks of a text of at most `MOST` characters. None for an empty text."""
     lines, table = markdown.split("\n"), _first_table(markdown)
     if table is None:
         return _texts(markdown)
@@ -53,7 +56,7 @@ def _texts(markdown: str) -> list[Block]:
 
 
 def _first_table(markdown: str) -> tuple[tuple[int, int], Block] | None:
-    """Where the first table stands (lines), and the block for it; a table that is too large stays as it is written."""
+    """Return the lines of the first table and its block. None for a table beyond the limits."""
     if "|" not in markdown:
         return None
     tokens = _TABLES.parse(markdown)

@@ -1,4 +1,4 @@
-"""A post as Slack shows it: text, cards and buttons, and what goes into its thread because a message cannot hold it. Pure."""
+"""A post as a Slack message, with attachments for text that does not fit. Pure."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,24 +11,24 @@ from bot.commands.catalogue import irreversible
 from bot.domain import Post, Suggestion
 
 SAY = "say"
-"""Begins the action id of a button that says a command."""
+"""Prefix of the action id of a button that runs a command."""
 LONGEST_PLAIN = 12_000
 MOST_BUTTONS, LONGEST_COMMAND = 5, 2000
 
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """What goes into the thread below a message: a file, or, without a name, a message of its own."""
+    """A file in the thread below a message, or a message of its own if it has no name."""
 
     key: str
-    """Tells it from others below the same message."""
+    """Key that is unique below one message."""
     text: str
     name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A post as it is shown now."""
+    """A post's current text, blocks and attachments."""
 
     text: str
     blocks: list[Block]
@@ -36,7 +36,10 @@ class Message:
 
 
 def to_message(post: Post, gates: dict[str, dict[str, Any]], link: str = "") -> Message:
-    """A post; `gates` are those on it by id, as `views.gate_json` gives them, `link` leads to the card that a note is about."""
+    """Return a post as a message.
+
+    `gates` are the post's gates by id, as `views.gate_json` returns them. `link` leads to the card that a note is about.
+    """
     shown = [gates[each.gate] for each in post.cards if each.gate in gates]
     if post.kind == "gate" and shown:
         made = to_card.card(shown[0])
@@ -52,12 +55,12 @@ def to_message(post: Post, gates: dict[str, dict[str, Any]], link: str = "") -> 
 
 
 def to_plain(post: Post) -> str:
-    """A post as text alone, for where Slack refused its blocks."""
+    """Return a post as plain text, for when Slack refuses its blocks."""
     return plain(post.text, LONGEST_PLAIN)
 
 
 def suggestions(offered: tuple[Suggestion, ...]) -> list[Block]:
-    """Buttons that say a command."""
+    """Return buttons that run the suggested commands."""
     found = [each for each in offered if len(each.command) <= LONGEST_COMMAND][:MOST_BUTTONS]
     if not found:
         return []
@@ -65,15 +68,15 @@ def suggestions(offered: tuple[Suggestion, ...]) -> list[Block]:
 
 
 def say(label: str, command: str, at: int | str) -> Block:
-    """A button that says a command; it asks first where the command cannot be taken back."""
+    """Return a button that runs a command, after a confirmation if it is irreversible."""
     more: dict[str, Any] = {}
     if irreversible(command):
-        more = {"style": "danger", "confirm": confirm("Do it?", f"“{command}”", "Do it")}
+        more = {"style": "danger", "confirm": confirm("Run this command?", f"“{command}” can't be undone.", "Run")}
     return button(label, f"{SAY}:{at}", command, **more)
 
 
 def _note(post: Post, gate: dict[str, Any], link: str) -> Message:
-    """A word to one approver: where the card is, or the card itself where no channel shows it."""
+    """Return a note to one approver, with a link to the card, or the card itself if no channel shows it."""
     if not link:
         made: Shown = to_card.card(gate)
         return Message(made.text, made.blocks, _below_card(gate))
@@ -85,7 +88,7 @@ def _note(post: Post, gate: dict[str, Any], link: str) -> Message:
 
 
 def _decidable(gate: dict[str, Any], *, named: bool) -> list[Block]:
-    """A gate below a text that speaks of it."""
+    """Return the blocks of a gate below a text about it."""
     head = [section(f"*{escape(to_card.title(gate))}* · {escape(gate['product'])} · `{gate['id']}`")] if named else []
     if gate["state"] == "open":
         return [*head, context(f"● {to_card.needs(gate)}"), *to_card.buttons(gate)]
@@ -93,11 +96,11 @@ def _decidable(gate: dict[str, Any], *, named: bool) -> list[Block]:
 
 
 def _within(post: Post) -> tuple[str, tuple[Attachment, ...]]:
-    """As much of a text as a message takes; the whole of a longer one goes below it as a file."""
+    """Return as much text as a message allows, with the full text of a longer one as a file."""
     if len(post.text) <= MOST:
         return post.text, ()
     cut = shortened(post.text, MOST - 200)
-    return f"{cut}\n\n… the whole text is in the thread.", (Attachment("whole", post.text, f"post-{post.id}.md"),)
+    return f"{cut}\n\n… The full text is in the thread.", (Attachment("whole", post.text, f"post-{post.id}.md"),)
 
 
 def _below_card(gate: dict[str, Any]) -> tuple[Attachment, ...]:

@@ -1,5 +1,4 @@
-"""What happens in the workspace beside what is said: channels that come, go and change their names, people who leave, tokens
-that are taken back."""
+"""Changes of channels, accounts and tokens in the workspace."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,18 +21,18 @@ RENAMED = frozenset({"channel_rename", "group_rename"})
 
 @dataclass(frozen=True, slots=True)
 class WorkspaceEvents:
-    """What to do about each."""
+    """Handlers of workspace events."""
 
     fleet: Fleet
     channels: Channels
     me: Me
     revoked: Callable[[str], None]
-    """Told when Slack has taken our token back, and why."""
+    """Callback for a revoked token, with the reason."""
     refresh: Callable[[], None]
-    """Asks for the channels anew."""
+    """Callback that reloads the list of channels."""
 
     def handle(self, event: dict[str, Any]) -> None:
-        """One event; those that mean nothing to us pass."""
+        """Handle one event. Ignore those of no interest."""
         kind = str(event.get("type"))
         if kind in ENDED:
             self._ended(str(event["channel"]), ENDED[kind])
@@ -47,18 +46,18 @@ class WorkspaceEvents:
                 str(event["channel"]), "I was removed from the channel."
             )
         elif kind == "user_change" and event["user"].get("deleted"):
-            self._bury(f"slack:@{event['user']['id']}", "That person's account is deactivated.")
+            self._mark_unreachable(f"slack:@{event['user']['id']}", "The person's account is deactivated.")
         elif kind == "tokens_revoked" and event.get("tokens", {}).get("bot"):
-            self.revoked("Slack has revoked the bot token.")
+            self.revoked("Slack revoked the bot token.")
         elif kind == "app_uninstalled":
             self.revoked("The app was removed from the workspace.")
 
     def _ended(self, channel: str, why: str) -> None:
-        self._bury(self.channels.conversation(channel), why)
+        self._mark_unreachable(self.channels.conversation(channel), why)
         self.refresh()
 
-    def _bury(self, conversation: str, why: str) -> None:
-        """Only what we speak in: a channel of a product, or a talk that there was."""
+    def _mark_unreachable(self, conversation: str, why: str) -> None:
+        """Mark a conversation as unreachable, if it is a product's channel or has posts."""
         listed = {str(each) for product in self.fleet.registry.products for each in product.channels}
         if conversation in listed or self.fleet.store.posts.of(conversation, limit=1):
             self.fleet.mark_unreachable(conversation, why)
@@ -71,7 +70,7 @@ class WorkspaceEvents:
         before = self.channels.spelled(channel)
         self.channels.renamed(channel, name)
         if before.startswith("#") and before != f"#{name}":
-            said = f"`slack:{before}` is called #{name} now. I still find it; write `slack:#{name}` into products.yaml."
+            said = f"`slack:{before}` was renamed to #{name}. It still works. Update it to `slack:#{name}` in products.yaml."
             self.fleet.say(BOARD, said, key=f"renamed:{channel}:{name}", kind="report")
 
 

@@ -102,7 +102,7 @@ async def test_a_deleted_channel_is_told_of_once_and_comes_back_to_life_when_som
     bed.world.deny(bed.channel, "view_channel")
     bed.fleet.say(place, "first", key="1")
     await bed.discord.until(lambda: bed.store.unreachable.has(place), "it is told")
-    bed.expect("can say nothing", "may not see it")
+    bed.expect("can say nothing", "don't have access")
     bed.world.deny(bed.channel)
     await bed.settled_on_discord()
     bed.ana.mention(bed.channel, "!status")
@@ -113,7 +113,7 @@ async def test_what_belongs_to_a_channel_that_is_deleted_is_shown_in_the_page(be
     bed.world.delete_channel(bed.channel.id)
     bed.plan()
     await bed.discord.until(lambda: bed.store.unreachable.has(f"discord:{bed.channel.id}"), "it is told")
-    bed.expect("can say nothing", "no longer there")
+    bed.expect("can say nothing", "does not exist")
     bed.plan(revision=2)
     await bed.settled()
     assert bed.expect("revision 2", kind="gate").conversation == "web:fleet"

@@ -18,7 +18,7 @@ from tests.standins.discord_people import labels, text_of
 
 async def test_a_card_says_what_is_asked_who_may_decide_and_has_its_buttons(bed: DiscordBed) -> None:
     bed.plan()
-    card = await bed.card("Split the parser", "product-a", "g1", "Waits for approval · Needs ana or ben")
+    card = await bed.card("Split the parser", "product-a", "g1", "Waiting for approval · Needs ana or ben")
     assert labels(card) == ["Approve", "Request changes", "Reject"]
     assert card.flags & (1 << 15) and not card.content
 
@@ -93,7 +93,7 @@ async def test_what_the_model_would_do_at_once_is_asked_for_once_more(bed: Disco
     actions.ask(
         bed.fleet, action, product="product-a", title="pause product-a", body="It fails.", conversation=place, request="r1"
     )
-    card = await bed.ana.sees(bed.channel, "Action: pause product-a", "Waits for approval")
+    card = await bed.ana.sees(bed.channel, "Action: pause product-a", "Waiting for approval")
     asked = await (await bed.ana.press(card, "Approve")).answer("runs immediately", "Are you sure?")
     assert asked.is_ephemeral and bed.open_gate().decision is None and not paused(bed.fleet, "product-a")
     await (await bed.ana.press(asked, "Run")).answer("Approved by ana")

@@ -95,5 +95,5 @@ def test_the_guide_gives_the_same_reasons() -> None:
 def test_the_application_is_read_from_the_token() -> None:
     token = base64.b64encode(b"123456789012345678").decode().rstrip("=") + ".x.y"
     assert invite.application_of(token) == 123456789012345678
-    with pytest.raises(SettingsError, match="no bot token"):
+    with pytest.raises(SettingsError, match="not a bot token"):
         invite.application_of("secret")

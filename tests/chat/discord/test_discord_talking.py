@@ -126,7 +126,7 @@ async def test_products_gates_and_work_are_offered_while_one_types(bed: DiscordB
     assert await bed.ana.suggestions(bed.channel, "fleet gates", "gate", "plan") == ["g1"]
     assert await bed.eve.suggestions(bed.channel, "fleet status", "products", "") == []
     assert await bed.ben.suggestions(bed.channel, "fleet inspect", "product", "") == ["product-a"]
-    await (await bed.slash(bed.ana, bed.other, "spawn product-b mend the parser")).answer("w1")
+    await (await bed.slash(bed.ana, bed.other, "spawn product-b fix the parser")).answer("w1")
     assert await bed.ana.suggestions(bed.channel, "fleet cancel", "work", "parser") == ["w1"]
     assert await bed.ben.suggestions(bed.channel, "fleet cancel", "work", "") == []
     assert await bed.ana.suggestions(bed.channel, "fleet prioritize", "before", "") == ["w1"]

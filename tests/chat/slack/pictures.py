@@ -116,7 +116,7 @@ async def morning(folder: Path) -> dict[str, tuple[str, str]]:
         found["slack-status"] = ("#lobby <small>thread</small>", _since(bed.lobby, ts))
         bed.clock.forward(minutes=12)
         await bed.ana.opens_home()
-        await bed.slack.until(lambda: "Waits for you" in str(bed.slack.world.homes.get("U01ANA")), "the Home")
+        await bed.slack.until(lambda: "Needs your decision" in str(bed.slack.world.homes.get("U01ANA")), "the Home")
         found["slack-home"] = ("fleet <small>Home · Messages · About</small>", home(bed.slack.world.homes["U01ANA"]))
         await bed.ben.presses("Approve", "#product-b", second)
         await bed.slack.until(lambda: not labels(second), "the outcome")

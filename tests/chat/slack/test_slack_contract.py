@@ -13,7 +13,7 @@ from tests.standins.slack_people import Somebody, find_button
 from tests.standins.slack_world import BOT, Json
 
 WORDS = {"approve": "Approve", "changes": "Request changes", "reject": "Reject"}
-NOTES = {"changes": "What should change?", "reject": "Why? (goes to the coordinator)", "answer": "Your answer"}
+NOTES = {"changes": "What should change?", "reject": "Reason (sent to the coordinator)", "answer": "Your answer"}
 
 
 class SlackDay(Day):

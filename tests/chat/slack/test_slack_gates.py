@@ -20,7 +20,7 @@ async def test_a_plan_is_a_card_with_who_decides_and_its_table_and_becomes_its_o
     kinds = [each["type"] for each in card["blocks"]]
     assert kinds == ["header", "context", "markdown", "table", "markdown", "context", "actions"]
     assert labels(card) == ["Approve", "Request changes", "Reject"]
-    assert "Needs ana or ben" in read(card) and "revision 1" in read(card) and "reminds at" in read(card)
+    assert "Needs ana or ben" in read(card) and "revision 1" in read(card) and "next reminder at" in read(card)
     assert card["blocks"][3]["column_settings"][1]["align"] == "right"
     await bed.ben.presses("Approve", "#product-a", card)
     await bed.slack.until(lambda: "Approved by ben in Slack" in read(card) and not labels(card), "the outcome")
@@ -34,7 +34,7 @@ async def test_changes_take_a_note_and_a_rejection_may_have_one(bed: SlackBed) -
     await bed.ben.presses("Request changes", "#product-a", card)
     form = await bed.ben.form()
     answer = (await bed.ben.submits(form, {"What should change?": "   "})).answer
-    assert answer == {"response_action": "errors", "errors": {"note": "Say in a sentence what you want."}}
+    assert answer == {"response_action": "errors", "errors": {"note": "Enter a note."}}
     await bed.ben.submits(form, {"What should change?": "Use a table, <not> a ladder"})
     await bed.slack.until(lambda: "Changes requested by ben" in read(card), "the outcome")
     assert "Use a table, &lt;not&gt; a ladder" in read(card)
@@ -62,7 +62,7 @@ async def test_a_long_plan_comes_as_a_summary_with_a_file_in_the_thread(bed: Sla
     body = "\n".join(f"{number}. Step {number} of the plan" for number in range(1, 120))
     bed.plan(body=body)
     card = await bed.card()
-    assert "119 lines in all" in read(card) and "Step 15" not in read(card)
+    assert "119 lines in total" in read(card) and "Step 15" not in read(card)
     file = await bed.slack.until(lambda: next((each for each in bed.a.messages if each.get("files")), None), "the file")
     assert file["thread_ts"] == card["ts"]
     (kept,) = bed.slack.world.files.values()
@@ -156,7 +156,7 @@ async def test_what_the_model_would_stop_asks_first_and_slack_asks_once_more(bed
                conversation=f"slack:#product-a:{ts}", request="r1")  # fmt: skip
     card = await bed.card("#product-a", "pause product-a")
     approve = find_button(card["blocks"], "Approve")
-    assert card["thread_ts"] == ts and approve["confirm"]["confirm"]["text"] == "Do it" and approve["style"] == "danger"
+    assert card["thread_ts"] == ts and approve["confirm"]["confirm"]["text"] == "Run" and approve["style"] == "danger"
     await bed.slack.until(lambda: bed.slack.world.sessions.get((bed.a.id, ts)) == "suspended", "that it waits")
     await bed.ana.presses("Approve", "#product-a", card)
     await bed.slack.until(lambda: paused(bed.fleet, "product-a"), "the pause")

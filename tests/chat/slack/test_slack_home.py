@@ -16,22 +16,22 @@ async def test_home_shows_what_waits_for_me_first_then_products_and_capacity(bed
     bed.plan()
     await bed.card()
     await bed.ben.opens_home()
-    await bed.slack.until(lambda: "Waits for you (1)" in home(bed, bed.ben), "the home")
+    await bed.slack.until(lambda: "Needs your decision (1)" in home(bed, bed.ben), "the home")
     shown = home(bed, bed.ben)
     assert shown.index("Plan ready") < shown.index("Products") < shown.index("Capacity")
     assert "product-a" in shown and "product-b" not in shown  # ben's role covers product-a alone
     await bed.vic.opens_home()
-    await bed.slack.until(lambda: "Nothing waits for you" in home(bed, bed.vic), "the home")
-    assert "1 gate for others: Plan ready (product-a)" in home(bed, bed.vic)
+    await bed.slack.until(lambda: "Nothing needs your decision" in home(bed, bed.vic), "the home")
+    assert "1 gate waiting for others: Plan ready (product-a)" in home(bed, bed.vic)
 
 
 async def test_a_decision_at_home_ends_the_card_and_home_follows(bed: SlackBed) -> None:
     bed.plan()
     card = await bed.card()
     await bed.ben.opens_home()
-    await bed.slack.until(lambda: "Waits for you (1)" in home(bed, bed.ben), "the home")
+    await bed.slack.until(lambda: "Needs your decision (1)" in home(bed, bed.ben), "the home")
     await bed.ben.presses_at_home("Approve")
-    await bed.slack.until(lambda: "Nothing waits for you" in home(bed, bed.ben), "the home, live")
+    await bed.slack.until(lambda: "Nothing needs your decision" in home(bed, bed.ben), "the home, live")
     await bed.slack.until(lambda: "Approved by ben" in str(card), "the card")
     await bed.answer("@fleet", "Approved by ben", who=bed.ben)
 
@@ -39,7 +39,7 @@ async def test_a_decision_at_home_ends_the_card_and_home_follows(bed: SlackBed) 
 async def test_home_lists_the_queue_with_reasons_and_its_buttons_say_commands(bed: SlackBed) -> None:
     await bed.ana.opens_home()
     bed.fleet.store.product_states.set_pause("product-a", "kept")
-    ts = await bed.ana.says("#product-a", "<@fleet> spawn product-a mend the parser")
+    ts = await bed.ana.says("#product-a", "<@fleet> spawn product-a fix the parser")
     await bed.answer("#product-a", "w1", thread=ts)
     await bed.slack.until(lambda: "product-a is paused" in home(bed, bed.ana), "the queue")
     await bed.ana.presses_at_home("Resume")

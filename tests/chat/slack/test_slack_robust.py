@@ -76,7 +76,7 @@ async def test_what_cannot_be_kept_is_not_acknowledged_and_slack_sends_it_again(
 
 async def test_the_same_event_twice_is_handled_once(bed: SlackBed) -> None:
     message = {"type": "message", "channel": bed.a.id, "channel_type": "channel", "user": "U01ANA",
-               "text": f"<@{BOT_USER}> spawn product-a mend it", "ts": bed.slack.world.ts()}  # fmt: skip
+               "text": f"<@{BOT_USER}> spawn product-a fix it", "ts": bed.slack.world.ts()}  # fmt: skip
     bed.a.messages.append(message)
     for retry in range(3):
         await bed.slack.emit(message, event_id="Ev1", retry=retry)
@@ -190,7 +190,7 @@ async def test_slack_that_cannot_be_reached_at_the_start_may_be_tried_again(tmp_
         assert error.value.retry_after
         chat = bed.make()
         bed.slack.break_down("auth.test")
-        with pytest.raises(DeliveryError, match="failed at"):
+        with pytest.raises(DeliveryError, match="failed to process"):
             await chat.start()
         await chat.start()
         await bed.slack.until(lambda: chat.part().state == "ok", "readiness")
@@ -317,7 +317,7 @@ async def test_a_renamed_channel_is_still_the_products_also_after_a_restart(bed:
     await bed.slack.until(lambda: bed.store.known_channels.of("slack").get("#product-a"), "what is known of it")
     bed.a.name = "project-a"
     await bed.slack.emit({"type": "channel_rename", "channel": {"id": bed.a.id, "name": "project-a", "created": 1}})
-    bed.expect("is called #project-a now")
+    bed.expect("was renamed to #project-a")
     for _ in range(2):
         ts = await bed.ana.says("#project-a", "<@fleet> pause")
         await bed.answer("#project-a", "product-a", thread=ts)
@@ -331,7 +331,7 @@ async def test_a_channel_that_it_was_not_invited_to_is_named_with_its_cure(bed: 
     await bed.crash()
     bed.plan()
     await bed.slack.until(lambda: bed.store.unreachable.all(), "the end of the channel")
-    bed.expect("slack:#product-a", "I am not in", kind="error")
+    bed.expect("slack:#product-a", "I'm not a member", kind="error")
     refusals(bed)
 
 

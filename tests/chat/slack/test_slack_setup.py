@@ -108,7 +108,7 @@ async def test_the_doctor_says_which_token_is_wrong(folder: Path) -> None:
         found = await said(folder, slack, SLACK_APP_TOKEN="xapp-1-of-somebody-else")
         assert found["slack socket"][0] == "fail" and "connections:write" in found["slack socket"][2]
         found = await said(folder, slack, SLACK_BOT_TOKEN="xoxb-of-somebody-else")
-        assert found["slack"][0] == "fail" and "does not know the token" in found["slack"][1]
+        assert found["slack"][0] == "fail" and "token is not valid" in found["slack"][1]
         assert "somebody-else" not in str(found)
         found = await said(folder, slack, SLACK_APP_TOKEN="")
         assert "SLACK_APP_TOKEN is missing" in found["slack"][1]

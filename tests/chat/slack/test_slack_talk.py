@@ -96,7 +96,7 @@ async def test_a_slash_command_where_the_bot_was_not_invited_is_answered_to_the_
 
 
 async def test_buttons_that_say_a_command_run_it_in_the_thread_below(bed: SlackBed) -> None:
-    ts = await bed.ana.says("#product-a", "<@fleet> spawn product-a mend the failing test")
+    ts = await bed.ana.says("#product-a", "<@fleet> spawn product-a fix the failing test")
     answer = await bed.answer("#product-a", "w1", thread=ts)
     await bed.ana.presses("Status of product-a", "#product-a", answer)
     await bed.answer("#product-a", "Fleet:", thread=ts)
@@ -107,10 +107,10 @@ async def test_a_message_is_made_into_a_task_with_its_place_in_it_and_reported_b
     await bed.ana.shortcuts("make_task", "#product-b", ts)
     form = await bed.ana.form()
     objective = next(each for each in form["blocks"] if each.get("block_id") == "objective")["element"]["initial_value"]
-    assert objective.startswith("The invoice rounds <cents> wrong\n\n(said in #product-b, https://fleet.slack.com/archives/")
-    await bed.ana.submits(form, {"What is wanted": "Mend the rounding --of cents in invoices"})
+    assert objective.startswith("The invoice rounds <cents> wrong\n\n(from #product-b, https://fleet.slack.com/archives/")
+    await bed.ana.submits(form, {"Objective": "Fix the rounding --of cents in invoices"})
     await bed.answer("#product-b", "w1", "product-b", thread=ts)
-    assert bed.work("w1").objective == "Mend the rounding --of cents in invoices"
+    assert bed.work("w1").objective == "Fix the rounding --of cents in invoices"
     assert bed.work("w1").conversation == f"slack:#product-b:{ts}"
 
 
@@ -276,7 +276,7 @@ async def test_a_message_taken_back_stops_the_turn_that_it_began(thinking: Slack
 async def test_the_agents_pane_offers_what_can_be_asked(bed: SlackBed) -> None:
     await bed.ana.opens_assistant(bed.slack.world.ts())
     offered = await bed.slack.until(lambda: bed.slack.world.prompts, "prompts")
-    assert offered[0]["prompts"][0] == {"title": "What waits for me?", "message": "/fleet gates"}
+    assert offered[0]["prompts"][0] == {"title": "What needs my decision?", "message": "/fleet gates"}
     await bed.eve.opens_assistant(bed.slack.world.ts())
     await bed.ana.opens_home("messages")
     await bed.slack.until(lambda: len(bed.slack.world.prompts) == 2, "prompts without a thread")
@@ -286,7 +286,7 @@ async def test_a_long_answer_comes_with_a_file_that_has_all_of_it(thinking: Slac
     whole = "\n".join(f"Line {number} of a long, long answer that nobody reads." for number in range(1, 400))
     thinking.model.replies = [say(whole)]
     ts = await thinking.ana.says("#product-a", "<@fleet> tell me everything")
-    await thinking.answer("#product-a", "the whole text is in the thread", thread=ts)
+    await thinking.answer("#product-a", "The full text is in the thread", thread=ts)
     await thinking.slack.until(lambda: any("files" in each for each in thinking.a.messages), "the file")
     (file,) = thinking.slack.world.files.values()
     assert file["content"].decode() == whole
