@@ -199,7 +199,7 @@ async def test_the_page_of_a_gate_asks_whoever_is_not_signed_in_for_the_token_an
         async with stranger.post(f"{bed.url}/login?to=/gates/g7", data=form, allow_redirects=False) as answer:
             assert (answer.status, answer.headers["Location"]) == (303, "/gates/g7")
         async with stranger.get(f"{bed.url}/gates/g7") as answer:
-            assert "/static/whole.js" in await answer.text()
+            assert "/static/gate_page.js" in await answer.text()
 
 
 @pytest.mark.parametrize(

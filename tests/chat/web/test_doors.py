@@ -212,7 +212,7 @@ def test_origins(origin: str, host: str, same: bool) -> None:
     assert origin_matches(origin, host) is same
 
 
-@pytest.mark.parametrize("path", ["/", "/login", "/healthz", "/readyz", "/api/status", "/ws", "/static/style.css", "/nothing"])
+@pytest.mark.parametrize("path", ["/", "/login", "/healthz", "/readyz", "/api/status", "/ws", "/static/base.css", "/nothing"])
 async def test_a_strange_host_is_refused_everywhere(bed: WebBed, path: str) -> None:
     status, answer = await bed.get(path, headers={"Host": "evil.example:41790"})
     assert (status, answer["error"]["code"]) == (403, "wrong_host")

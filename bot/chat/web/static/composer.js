@@ -1,4 +1,4 @@
-// The place to type in: sends, grows, and completes commands and product names after a slash.
+// The composer: sends messages, grows with them, and completes commands and product names after a slash.
 
 import { byId, h } from "./dom.js";
 
@@ -6,13 +6,13 @@ const text = byId("composer-text");
 const list = byId("complete");
 let commands = [];
 let products = () => [];
-let say = () => {};
+let send = () => {};
 let choices = [];
-let chosen = -1;
+let selected = -1;
 
-/** `known` are the commands, `names()` the products, `send(text)` says something, `stop()` stops the turn that runs. */
-export function start(known, names, send, stop) {
-  [commands, products, say] = [known, names, send];
+/** `known` are the commands, `names()` returns the products, `submitted(text)` sends a message, `stop()` stops the turn. */
+export function start(known, names, submitted, stop) {
+  [commands, products, send] = [known, names, submitted];
   byId("composer").addEventListener("submit", (event) => {
     event.preventDefault();
     submit();
@@ -27,7 +27,7 @@ export function start(known, names, send, stop) {
   addEventListener("resize", grow);
 }
 
-/** Put words into the field and the caret behind them. */
+/** Put text into the composer, with the caret at its end. */
 export function fill(words) {
   text.value = words.replace(/[….]+$/, "");
   grow();
@@ -42,10 +42,10 @@ function submit() {
   text.value = "";
   grow();
   close();
-  say(words);
+  send(words);
 }
 
-/** `/status` is short for `/fleet status`. */
+/** Expand `/status` to `/fleet status`. */
 function asCommand(words) {
   const named = /^\/([a-z-]+)(\s|$)/i.exec(words);
   return named && commands.some((each) => each.name === named[1].toLowerCase()) ? `/fleet ${words.slice(1)}` : words;
@@ -66,8 +66,8 @@ function keys(event) {
 
 function keysOfList(event) {
   const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-  if (step) choose((chosen + step + choices.length) % choices.length);
-  else if (event.key === "Tab" || (event.key === "Enter" && !event.shiftKey && choices[chosen]?.text !== text.value.trimEnd() + " ")) accept(chosen);
+  if (step) choose((selected + step + choices.length) % choices.length);
+  else if (event.key === "Tab" || (event.key === "Enter" && !event.shiftKey && choices[selected]?.text !== text.value.trimEnd() + " ")) accept(selected);
   else if (event.key === "Escape") close();
   else return false;
   event.preventDefault();
@@ -102,7 +102,7 @@ function found(words) {
 }
 
 function choose(at) {
-  chosen = at;
+  selected = at;
   [...list.children].forEach((each, index) => each.setAttribute("aria-selected", String(index === at)));
   list.children[at]?.scrollIntoView({ block: "nearest" });
   text.setAttribute("aria-activedescendant", `choice-${at}`);

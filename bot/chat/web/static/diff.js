@@ -1,24 +1,24 @@
-// What a revision changed, as lines with their marks; within a changed line, the words that differ.
+// The diff of a revision: added and removed lines, and the words that differ within a changed line.
 
 import { h } from "./dom.js";
 
-const KINDS = { "+": "added", "-": "removed", "@": "place" };
+const KINDS = { "+": "added", "-": "removed", "@": "gap" };
 const MARKS = { added: "+", removed: "−" };
 
-/** How many lines a diff adds and takes away. */
+/** Count the added and removed lines of a diff. */
 export function size(diff) {
   const lines = diff.split("\n");
   return { added: lines.filter((line) => line[0] === "+").length, removed: lines.filter((line) => line[0] === "-").length };
 }
 
-/** A unified diff as elements. */
+/** Return a unified diff as elements. */
 export function lines(diff) {
   const rows = diff.split("\n").slice(1).map((line) => ({ kind: KINDS[line[0]] ?? "same", text: line.slice(1) }));
   pairUp(rows);
-  return h("div", { class: "diff-lines", tabindex: "0", role: "group", "aria-label": "Changed lines" }, rows.map(row));
+  return h("div", { class: "diff-lines", tabindex: "0", role: "group", "aria-label": "Diff" }, rows.map(row));
 }
 
-/** Tie each line that was taken away to the one that came in its place. */
+/** Pair each removed line with the line that replaced it. */
 function pairUp(rows) {
   for (let at = 0; at < rows.length; at++) {
     if (rows[at].kind !== "removed") continue;
@@ -31,15 +31,15 @@ function pairUp(rows) {
 }
 
 function row({ kind, text, other }) {
-  if (kind === "place") return h("div", { class: "place", "aria-hidden": "true" }, "⋯");
-  const said = { added: "added: ", removed: "removed: " }[kind];
+  if (kind === "gap") return h("div", { class: "gap", "aria-hidden": "true" }, "⋯");
+  const spoken = { added: "added: ", removed: "removed: " }[kind];
   return h("div", { class: kind },
     h("span", { class: "sign", "aria-hidden": "true" }, MARKS[kind] ?? " "),
-    said ? h("span", { class: "hidden-words" }, said) : null,
+    spoken ? h("span", { class: "screen-reader" }, spoken) : null,
     h("span", {}, ...(other === undefined ? [text || " "] : words(text, other))));
 }
 
-/** A line with what differs from another marked; nothing is, where little is the same. */
+/** Mark the words in which a line differs from another, unless they have little in common. */
 function words(text, other) {
   const [mine, theirs] = [text, other].map((line) => line.match(/\w+|\s+|[^\w\s]/g) ?? []);
   let start = 0;

@@ -1,6 +1,6 @@
-// Elements, marks and times: what every part of the page is made of.
+// Elements, times and amounts, used by every part of the page.
 
-/** An element with properties (`on…` are listeners, `html` is markup that the server made safe) and children. */
+/** Create an element with properties (`on…` adds a listener, `html` is markup the server made safe) and children. */
 export function h(tag, properties = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(properties)) {
@@ -17,37 +17,20 @@ export function h(tag, properties = {}, ...children) {
 
 export const byId = (id) => document.getElementById(id);
 
-/** Set text only where it differs, so that a selection inside it lives on. */
+/** Set text only if it differs, so that a selection inside it survives. */
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-const MARKS = {
-  trouble: '<path d="M4 4l8 8M12 4l-8 8"/>',
-  waiting: '<circle cx="8" cy="8" r="5.2" class="full"/>',
-  working: '<path d="M5 3.2v9.6L12.6 8z" class="full"/>',
-  queued: '<circle cx="8" cy="8" r="5" stroke-dasharray="2.6 2.6"/>',
-  paused: '<path d="M5.4 3.5v9M10.6 3.5v9"/>',
-  idle: '<circle cx="8" cy="8" r="4.6"/>',
-  done: '<path d="M3.2 8.6l3.2 3.2 6.4-7"/>',
-};
-
-/** The mark of a state; it never stands without its word. */
-export function mark(state) {
-  return h("span", { class: `mark ${state}`, "aria-hidden": "true", html: `<svg viewBox="0 0 16 16">${MARKS[state] ?? MARKS.idle}</svg>` });
-}
-
-export const SAID = { trouble: "in trouble", waiting: "waits for you" };
-
 const clockSkew = { ms: 0 };
 
-/** Take over the server's clock, so that ages are right on a machine whose own is wrong. */
+/** Use the server's clock, so that ages are right on a machine with a wrong clock. */
 export function serverTime(iso) {
   const skew = Date.parse(iso) - Date.now();
   if (Math.abs(skew) > 2000) clockSkew.ms = skew;
 }
 
-/** A length of time in its one or two largest units, in the words of every other surface. */
+/** Return a duration in its one or two largest units, as `span` in bot/text/wording.py does. */
 export function span(ms) {
   const seconds = Math.max(0, Math.floor(ms / 1000));
   if (seconds < 60) return `${seconds} s`;
@@ -65,37 +48,41 @@ function words(iso, form) {
   return ms < 10_000 ? "just now" : `${span(ms)} ago`;
 }
 
-/** A time as an age that keeps itself up to date; the moment itself shows when pointed at. `form`: `ago`, `span` or `in`. */
+const exact = (iso) => new Date(iso).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" });
+
+/** Create a time that shows its age and updates itself. The exact time is its title. `form` is `ago`, `span` or `in`. */
 export function age(iso, form = "ago") {
-  const when = new Date(iso).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" });
-  return h("time", { datetime: iso, title: when, "data-age": form }, words(iso, form));
+  return h("time", { datetime: iso, title: exact(iso), "data-age": form }, words(iso, form));
 }
 
-/** A time to come as a span that keeps itself up to date. */
+/** Create a future time that shows how far away it is and updates itself. */
 export const until = (iso) => age(iso, "in");
 
-/** The present by the server's clock, in milliseconds. */
+/** Return the current time by the server's clock, in milliseconds. */
 export const now = () => Date.now() + clockSkew.ms;
 
-/** A time of day, with the day where that was not today; the moment itself shows when pointed at. */
+/** Create a time of day, with the date unless it is today. The exact time is its title. */
 export function clock(iso) {
   const at = new Date(iso);
   const today = at.toDateString() === new Date(now()).toDateString();
   const words = at.toLocaleString(undefined, today ? { hour: "2-digit", minute: "2-digit" } : { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
-  return h("time", { datetime: iso, title: at.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" }) }, words);
+  return h("time", { datetime: iso, title: exact(iso) }, words);
 }
 
 setInterval(() => {
   for (const each of document.querySelectorAll("time[data-age]")) setText(each, words(each.getAttribute("datetime"), each.dataset.age));
 }, 5000);
 
-/** One line of Markdown without its signs. */
+/** Return one line of Markdown without its markup. */
 export const plain = (markdown) => markdown.replace(/\*\*|`/g, "");
+
+/** Return text as a sentence: a capital first, one full stop last. */
+export const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1).replace(/\.*$/, ".");
 
 export const money = (usd) => `$${usd.toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 })}`;
 export const count = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
 
-/** Bring a parent's children into an order with as few moves as possible. */
+/** Bring the children of an element into an order with as few moves as possible. */
 export function arrange(parent, wanted) {
   const keep = new Set(wanted);
   for (const child of [...parent.children]) if (!keep.has(child)) child.remove();
@@ -105,10 +92,10 @@ export function arrange(parent, wanted) {
 }
 
 let silence;
-/** Say something to those who listen rather than look. */
+/** Announce something to screen readers. */
 export function announce(text) {
-  const place = byId("say");
+  const region = byId("announcer");
   clearTimeout(silence);
-  place.textContent = text;
-  silence = setTimeout(() => (place.textContent = ""), 8000);
+  region.textContent = text;
+  silence = setTimeout(() => (region.textContent = ""), 8000);
 }

@@ -1,29 +1,31 @@
-// The right column: every gate that waits, what hurts most first, and what was decided lately.
+// The inbox: every open gate, most urgent first, and the recent decisions.
 
 import * as bulk from "./bulk.js";
-import { age, announce, arrange, byId, h, mark } from "./dom.js";
+import { age, announce, arrange, byId, h } from "./dom.js";
 import { GateCard, KINDS, outcome } from "./gate.js";
 import { api } from "./net.js";
+import { mark } from "./states.js";
 
 const LINGER = 6000;
 const STEP = 40;
+const RECENT = 12;
 const gates = new Map();
 const cards = new Map();
 const lingering = new Set();
 const watchers = new Set();
 let order = new Set();
-const ranks = new Map(); // of those that were decided, too: they leave where they stood
+const ranks = new Map(); // of decided gates too, so that a gate disappears from the place it had
 let shown = STEP;
-let reads = false;
-let talk = () => {};
+let loading = false;
+let compose = () => {};
 
-/** `fill(text)` puts words into the composer, for the empty inbox to teach with. */
+/** `fill(text)` puts text into the composer. The empty inbox uses it. */
 export function start(fill) {
-  talk = fill;
-  const place = byId("gates");
+  compose = fill;
+  const list = byId("gates");
   const settle = () => setTimeout(() => !reading() && draw(), 50);
-  place.addEventListener("pointerleave", settle);
-  place.addEventListener("focusout", settle);
+  list.addEventListener("pointerleave", settle);
+  list.addEventListener("focusout", settle);
   byId("more-gates").addEventListener("click", () => {
     shown += STEP;
     draw();
@@ -35,13 +37,12 @@ export function start(fill) {
 }
 
 export const gateOf = (id) => gates.get(id);
-export const waiting = () => openGates().sort(hurtingFirst);
 const openGates = () => [...gates.values()].filter((gate) => gate.state === "open");
 
-/** Hear of every change of a gate. */
+/** Call a function with every changed gate. */
 export const watch = (watcher) => watchers.add(watcher);
 
-/** How the fleet orders its open gates now: their ids, what hurts most first. What it tells of and is not known here is read. */
+/** Take the fleet's order of its open gates, most urgent first, and load the gates that are not known here. */
 export function arrangeBy(ids) {
   if (ids.join() !== [...order].join()) {
     order = new Set(ids);
@@ -49,29 +50,29 @@ export function arrangeBy(ids) {
     draw();
   }
   const open = new Set(openGates().map((gate) => gate.id));
-  read([...ids.slice(0, shown).filter((id) => !open.has(id)), ...[...open].filter((id) => !order.has(id))]);
+  load([...ids.slice(0, shown).filter((id) => !open.has(id)), ...[...open].filter((id) => !order.has(id))]);
 }
 
-/** How many wait, known here or not. */
+/** Count the open gates, loaded or not. */
 export const total = () => new Set([...openGates().map((gate) => gate.id), ...[...order].filter((id) => (gates.get(id)?.state ?? "open") === "open")]).size;
 
-/** Catch up after connecting: what was decided lately, and those that wait, as they are now. */
+/** Catch up after connecting: load the newest gates and the current state of the open ones. */
 export async function catchUp() {
-  const { gates: lately } = await api("/api/gates?limit=40");
-  for (const gate of lately) take(gate, true);
-  await read(openGates().map((gate) => gate.id));
+  const { gates: newest } = await api("/api/gates?limit=40");
+  for (const gate of newest) take(gate, true);
+  await load(openGates().map((gate) => gate.id));
 }
 
-/** Read gates by their ids. What is told of a gate while it is read is read again with the next status. */
-async function read(ids) {
-  if (!ids.length || reads) return;
-  reads = true;
+/** Load gates by their ids. Changes that arrive meanwhile are loaded after the next status. */
+async function load(ids) {
+  if (!ids.length || loading) return;
+  loading = true;
   const found = await api(`/api/gates?ids=${ids.slice(0, 200).join()}`).catch(() => null);
-  reads = false;
+  loading = false;
   for (const gate of found?.gates ?? []) take(gate, true);
 }
 
-/** Take in a gate as it is now; `quietly` while the page is being filled. */
+/** Take the current state of a gate. With `quietly`, a new gate is not announced. */
 export function take(gate, quietly = false) {
   const before = gates.get(gate.id);
   if (before && Date.parse(before.updated_at) > Date.parse(gate.updated_at)) return;
@@ -79,13 +80,14 @@ export function take(gate, quietly = false) {
   gates.set(gate.id, { ...gate, ...known });
   if (before?.state === "open" && gate.state !== "open") linger(gate.id);
   if (!quietly && gate.state === "open" && before?.state !== "open") {
-    announce(`${KINDS[gate.kind]} of ${gate.product || "the fleet"} waits for you: ${gate.title}`);
+    announce(`${KINDS[gate.kind]} of ${gate.product || "the fleet"} needs your decision: ${gate.title}`);
   }
   cards.get(gate.id)?.update(gate);
   for (const watcher of watchers) watcher(gate);
   soon();
 }
 
+/** Keep a decided gate visible for a while, and as long as someone reads it. */
 function linger(id) {
   lingering.add(id);
   setTimeout(() => {
@@ -96,17 +98,17 @@ function linger(id) {
   }, LINGER);
 }
 
-const hurtingFirst = (a, b) => rank(a) - rank(b) || Date.parse(a.created_at) - Date.parse(b.created_at) || Number(a.id.slice(1)) - Number(b.id.slice(1));
+const byUrgency = (a, b) => rank(a) - rank(b) || Date.parse(a.created_at) - Date.parse(b.created_at) || Number(a.id.slice(1)) - Number(b.id.slice(1));
 const rank = (gate) => ranks.get(gate.id) ?? order.size;
 
-/** Whether somebody reads the inbox; then nothing in it changes its place. */
+/** Return true while someone reads the inbox. Nothing in it moves then. */
 function reading() {
   const list = byId("gates");
   return (matchMedia("(hover: hover)").matches && list.matches(":hover")) || list.contains(document.activeElement);
 }
 
 let due = false;
-/** Draw once for all that arrives together. */
+/** Draw once for all changes that arrive together. */
 function soon() {
   if (due) return;
   due = true;
@@ -117,11 +119,11 @@ function soon() {
 }
 
 function draw() {
-  const open = waiting();
+  const open = openGates().sort(byUrgency);
   const all = total();
   const wanted = listed(open);
   wanted.forEach((gate, at) => {
-    if (!cards.has(gate.id)) cards.set(gate.id, new GateCard(gate, { open: at === 0 || wanted.length <= 2, settled: take, learnt: (whole) => take(whole, true) }));
+    if (!cards.has(gate.id)) cards.set(gate.id, new GateCard(gate, { open: at === 0 || wanted.length <= 2, settled: take, loaded: (full) => take(full, true) }));
   });
   for (const id of cards.keys()) if (!wanted.some((gate) => gate.id === id)) cards.delete(id);
   if (open.length && !bulk.active() && !open.some((gate) => cards.get(gate.id)?.open)) cards.get(open[0].id)?.setOpen(true);
@@ -133,41 +135,41 @@ function draw() {
   }
   document.title = all ? `(${all}) Fleet` : "Fleet";
   byId("more-gates").hidden = all <= shown;
-  byId("more-gates").textContent = `Show ${Math.min(STEP, all - shown)} more of ${all - shown}`;
+  byId("more-gates").textContent = `Show ${Math.min(STEP, all - shown)} of ${all - shown} more`;
   empty(wanted.length === 0);
   recent();
 }
 
-/** What stands in the column: the first of those that wait, and what has just been decided where it stood. */
+/** List the most urgent open gates, and the gates that were decided just now. */
 function listed(open) {
   const first = open.slice(0, shown);
   const fresh = [...first, ...[...gates.values()].filter((gate) => lingering.has(gate.id) && gate.state !== "open")];
   const now = new Map([...byId("gates").children].map((child, at) => [child.dataset.gate, at]));
-  if (!reading()) return fresh.sort(hurtingFirst);
-  return fresh.sort((a, b) => (now.get(a.id) ?? now.size) - (now.get(b.id) ?? now.size) || hurtingFirst(a, b));
+  if (!reading()) return fresh.sort(byUrgency);
+  return fresh.sort((a, b) => (now.get(a.id) ?? now.size) - (now.get(b.id) ?? now.size) || byUrgency(a, b));
 }
 
 function empty(none) {
-  const place = byId("inbox-empty");
-  if (!none) place.replaceChildren();
-  else if (!place.children.length) {
-    place.append(
+  const area = byId("inbox-empty");
+  if (!none) area.replaceChildren();
+  else if (!area.children.length) {
+    area.append(
       h("div", { class: "empty", "data-testid": "inbox-empty" },
         mark("done"),
-        h("h3", {}, "Nothing waits for you"),
-        h("p", {}, "Plans, questions and escalations of your products appear here, with their buttons. Nothing is ever decided by waiting."),
-        h("button", { class: "button plain small", type: "button", onclick: () => talk("/fleet spawn ") }, "Give a product something to do")),
+        h("h3", {}, "No decisions needed"),
+        h("p", {}, "Plans, questions and escalations appear here with their buttons. They stay open until you decide."),
+        h("button", { class: "button plain small", type: "button", onclick: () => compose("/fleet spawn ") }, "Start work")),
     );
   }
 }
 
 function recent() {
-  const done = [...gates.values()]
+  const decided = [...gates.values()]
     .filter((gate) => gate.state !== "open" && !lingering.has(gate.id))
     .sort((a, b) => Date.parse(b.updated_at) - Date.parse(a.updated_at))
-    .slice(0, 12);
-  byId("recent").hidden = !done.length;
+    .slice(0, RECENT);
+  byId("recent").hidden = !decided.length;
   byId("recent-list").replaceChildren(
-    ...done.map((gate) => h("li", {}, h("p", {}, h("a", { href: `/gates/${gate.id}` }, gate.title), h("span", { class: "quiet" }, ` ${gate.product} · `, age(gate.updated_at))), outcome(gate))),
+    ...decided.map((gate) => h("li", {}, h("p", {}, h("a", { href: `/gates/${gate.id}` }, gate.title), h("span", { class: "quiet" }, ` ${gate.product} · `, age(gate.updated_at))), outcome(gate))),
   );
 }

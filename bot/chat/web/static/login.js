@@ -1,9 +1,9 @@
-// A link from another site opens the page without its cookie (it is SameSite=Strict), and so lands here. From here the
-// cookie is sent: whoever has a good one goes straight on.
+// A link from another site opens the page without its cookie, which is SameSite=Strict, and so leads here. Requests from here
+// send the cookie, so a person with a valid one continues at once.
 const words = document.getElementById("words").textContent.trim();
 if (!words) {
   const wanted = new URLSearchParams(location.search).get("to") ?? "/";
   const to = /^\/gates\/g\d{1,17}$/.test(wanted) ? wanted : "/";
-  const answer = await fetch(to, { redirect: "manual" }).catch(() => null);
-  if (answer?.ok) location.replace(to + location.hash);
+  const response = await fetch(to, { redirect: "manual" }).catch(() => null);
+  if (response?.ok) location.replace(to + location.hash);
 }

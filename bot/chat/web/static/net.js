@@ -1,9 +1,9 @@
-// The two ways to the fleet: requests, and the socket that tells what changes.
+// Requests to the fleet, and the WebSocket that reports changes.
 
-/** What the fleet refused, in its own words. */
+/** An error answer of the fleet. */
 export class Refusal extends Error {
   constructor(status, body) {
-    const { code = "failed", message = "The fleet did not answer.", hint = "" } = body?.error ?? {};
+    const { code = "failed", message = "The fleet returned an invalid answer.", hint = "Try again." } = body?.error ?? {};
     super(message);
     Object.assign(this, { status, code, hint, body });
   }
@@ -15,30 +15,33 @@ export class Refusal extends Error {
 
 const toLogin = () => location.replace(`/login${location.pathname === "/" ? "" : `?to=${location.pathname}`}${location.hash}`);
 
-/** One request; its answer as JSON. Throws a Refusal. Whoever is signed out goes to the login page. */
+/** Send a request and return its JSON answer. Throws a Refusal. Goes to the login page when signed out. */
 export async function api(path, body) {
   const options = body === undefined ? {} : { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
-  let answer;
+  let response;
   try {
-    answer = await fetch(path, { ...options, credentials: "same-origin", cache: "no-store" });
+    response = await fetch(path, { ...options, credentials: "same-origin", cache: "no-store" });
   } catch {
-    throw new Refusal(0, { error: { code: "unreachable", message: "The fleet does not answer.", hint: "Is it running? Nothing was changed." } });
+    throw new Refusal(0, { error: { code: "unreachable", message: "The fleet is unreachable.", hint: "Check that it is running, then try again." } });
   }
-  if (answer.status === 401) {
+  if (response.status === 401) {
     toLogin();
     await new Promise(() => {});
   }
-  const json = await answer.json().catch(() => null);
-  if (!answer.ok) throw new Refusal(answer.status, json);
+  const json = await response.json().catch(() => null);
+  if (!response.ok) throw new Refusal(response.status, json);
   return json;
 }
+
+/** The word of each connection state. */
+export const CONNECTION = { live: "Connected", lost: "Reconnecting", connecting: "Connecting" };
 
 const FIRST_PAUSE = 400;
 const LONGEST_PAUSE = 8000;
 const PING = 20_000;
-const PATIENCE = 10_000;
+const PONG_TIMEOUT = 10_000;
 
-/** The socket: kept open, opened anew with growing pauses, and found dead when it no longer answers. */
+/** The WebSocket. It reconnects with growing pauses, also when a ping is not answered. */
 export class Socket {
   #socket = null;
   #pause = FIRST_PAUSE;
@@ -58,7 +61,7 @@ export class Socket {
     return this.#socket?.readyState === WebSocket.OPEN;
   }
 
-  /** Whether it could be sent. */
+  /** Send a message and return true if the socket is open. */
   send(message) {
     if (!this.open) return false;
     this.#socket.send(JSON.stringify(message));
@@ -107,6 +110,6 @@ export class Socket {
       socket.onclose = null;
       socket.close();
       this.#lost();
-    }, PATIENCE);
+    }, PONG_TIMEOUT);
   }
 }

@@ -1,13 +1,14 @@
-// The left column and the top: every product at a glance, what is in use, and what is wrong with the whole.
+// The list of products, the totals and meters in the header, and the banners.
 
-import { SAID, age, arrange, byId, count, h, mark, money, plain, setText } from "./dom.js";
+import { age, arrange, byId, count, h, money, plain, setText } from "./dom.js";
+import { label, mark } from "./states.js";
 
 const list = byId("products");
 const rows = new Map();
 let latest = [];
 let openProduct = () => {};
 
-/** `open(name)` shows a product in full. */
+/** `open(name)` opens a product. */
 export function start(open) {
   openProduct = open;
   const settle = () => setTimeout(() => !reading() && order(), 50);
@@ -24,7 +25,7 @@ export function start(open) {
 
 const reading = () => list.matches(":hover") || list.contains(document.activeElement);
 
-/** Show a status. Rows change where they are; they change places only while nobody reads them. */
+/** Show a status. Rows update where they are and move only while no one reads them. */
 export function show(status) {
   latest = status.products;
   for (const product of latest) {
@@ -33,10 +34,10 @@ export function show(status) {
   }
   for (const name of rows.keys()) if (!latest.some((each) => each.name === name)) rows.delete(name);
   if (rows.size !== list.children.length || !reading()) order();
-  setText(byId("fleet-count"), latest.length ? String(latest.length) : "");
+  setText(byId("product-count"), latest.length ? String(latest.length) : "");
   empty(latest.length === 0);
   totals(status);
-  meters(status.capacity);
+  meters(status);
   banners(status);
   byId("rehearsal").hidden = !status.runtimes.some((each) => each.rehearsal);
 }
@@ -56,73 +57,76 @@ function fill(row, product) {
   const drawn = JSON.stringify([product.state, product.doing, product.since, product.cost_usd_today, product.queued, product.problem]);
   if (row.drawn === drawn) return;
   row.drawn = drawn;
-  const word = SAID[product.state] ?? product.state;
   row.button.dataset.state = product.state;
-  row.button.setAttribute("aria-label", `${product.name}: ${word}. ${product.doing}`);
+  row.button.setAttribute("aria-label", `${product.name}: ${label(product.state)}. ${product.doing}`);
   row.button.replaceChildren(
     mark(product.state),
     h("span", { class: "product-name" }, product.name),
-    h("span", { class: `word ${product.state}` }, word),
-    ...(product.doing ? [h("span", { class: "doing" }, plain(product.doing))] : []),
+    product.cost_usd_today ? h("span", { class: "product-cost", title: "Spent today" }, money(product.cost_usd_today)) : h("span"),
     h("span", { class: "facts" }, ...facts(product)),
+    ...(product.doing ? [h("span", { class: "doing" }, plain(product.doing))] : []),
   );
 }
 
 const round = (usd) => money(usd).replace(/\.00$/, "");
 
 function facts(product) {
-  const facts = [];
+  const facts = [h("span", { class: `word ${product.state}` }, label(product.state))];
   if (product.since) facts.push(age(product.since, product.state === "idle" ? "ago" : "span"));
-  if (product.cost_usd_today) facts.push(h("span", { title: "Spent today" }, money(product.cost_usd_today)));
-  if (product.queued && product.state !== "queued") facts.push(h("span", {}, `${product.queued} queued`));
+  if (product.queued) facts.push(h("span", {}, `${product.queued} queued`));
   return facts;
 }
 
 function empty(none) {
-  const place = byId("fleet-empty");
-  if (!none) place.replaceChildren();
-  else if (!place.children.length) {
-    place.append(
+  const area = byId("products-empty");
+  if (!none) area.replaceChildren();
+  else if (!area.children.length) {
+    area.append(
       h("div", { class: "empty" },
-        h("h3", {}, "No product yet"),
-        h("p", {}, "A product is a git repository that agents work on. Run ", h("code", {}, "fleet init"), ", or add one to ", h("code", {}, "products.yaml"), "; it is taken up at once:"),
+        h("h3", {}, "No products yet"),
+        h("p", {}, "A product is a git repository that agents work in. Run ", h("code", {}, "fleet init"), ", or add one to ", h("code", {}, "products.yaml"), ". It is loaded at once."),
         h("pre", {}, "products:\n  - name: my-product\n    path: ../my-product")),
     );
   }
 }
 
+const TOTALS = ["failed", "unreachable", "waiting", "running", "paused", "idle"];
+
 function totals(status) {
-  const counts = new Map();
-  for (const product of status.products) counts.set(product.state, (counts.get(product.state) ?? 0) + 1);
-  const parts = ["trouble", "waiting", "working", "queued", "paused", "idle"]
-    .filter((state) => counts.get(state))
-    .map((state) => `${counts.get(state)} ${state === "waiting" && counts.get(state) > 1 ? "wait for you" : (SAID[state] ?? state)}`);
+  const number = (state) => status.products.filter((product) => product.state === state).length;
+  const words = (state, n) => (state === "waiting" ? `${n} ${n === 1 ? "needs" : "need"} your decision` : `${n} ${label(state).toLowerCase()}`);
+  const queued = status.products.reduce((sum, product) => sum + product.queued, 0);
+  const parts = TOTALS.filter(number).map((state) => words(state, number(state)));
+  if (queued) parts.push(`${queued} queued`);
   setText(byId("totals"), parts.join(" · "));
 }
 
 const METERS = [
-  ["sessions", "Sessions", (used, most) => `${used} of ${most}`],
+  ["slots", "Slots", (used, most) => `${used} of ${most}`],
+  ["sessions", "Sessions", (used) => String(used)],
   ["cpu_percent", "CPU", (used) => `${Math.round(used)} %`],
   ["memory_gb", "Memory", (used, most) => (most ? `${used.toFixed(1)} of ${most} GB` : `${used.toFixed(1)} GB`)],
   ["cost_usd_today", "Today", (used, limit) => (limit ? `${money(used)} of ${round(limit)}` : money(used))],
 ];
 
-function meters(capacity) {
-  const place = byId("meters");
-  if (!place.children.length) {
+function meters({ capacity, products }) {
+  const sessions = products.reduce((sum, product) => sum + product.sessions.length, 0);
+  const amounts = { ...capacity, slots: capacity.slots ?? capacity.sessions, sessions: { used: sessions, max: null } };
+  const area = byId("meters");
+  if (!area.children.length) {
     for (const [name, title] of METERS) {
       const meter = h("div", { class: "meter", "data-meter": name, "data-testid": `meter-${name}` }, h("span", {}, title), h("b", {}), h("i", { "aria-hidden": "true" }, h("i")));
-      place.append(meter);
+      area.append(meter);
     }
   }
   METERS.forEach(([name, title, words], at) => {
-    const { used, max } = capacity[name];
-    const meter = place.children[at];
+    const { used, max } = amounts[name];
+    const meter = area.children[at];
     const share = max ? Math.min(1, used / max) : 0;
     setText(meter.querySelector("b"), words(used, max));
     meter.classList.toggle("full", share >= 1);
     meter.classList.toggle("unlimited", !max);
-    meter.title = max ? `${title}: ${words(used, max)}` : `${title}: ${words(used, max)}, without a limit`;
+    meter.title = `${title}: ${words(used, max)}${max || name === "sessions" ? "" : ", no limit"}`;
     meter.querySelector("i > i").style.width = `${Math.max(share * 100, used > 0 && max ? 3 : 0)}%`;
   });
 }
@@ -133,19 +137,19 @@ function banners(status) {
   if (problems.length) {
     found.push(
       h("details", { class: "banner", "data-testid": "registry-problems" },
-        h("summary", {}, mark("trouble"), h("span", {}, `products.yaml has ${count(problems.length, "problem")}; the fleet goes on with the last good one. `), h("u", {}, "Show")),
+        h("summary", {}, mark("failed"), h("span", {}, `products.yaml has ${count(problems.length, "problem")}. The fleet uses the last valid version. `), h("u", {}, "Show")),
         h("ul", {}, ...problems.map((each) => h("li", {}, h("code", {}, each))))),
     );
   }
   for (const each of status.unreachable) {
     found.push(
-      h("div", { class: "banner", "data-testid": "unreachable" }, mark("trouble"),
-        h("span", {}, `The runtime ${each.runtime} has not answered for `, age(each.since, "span"), `: ${each.reason} Its sessions may be running on; `, h("code", {}, "fleet doctor"), " says more.")),
+      h("div", { class: "banner", "data-testid": "unreachable" }, mark("unreachable"),
+        h("span", {}, `The runtime ${each.runtime} has been unreachable for `, age(each.since, "span"), `. ${each.reason} Its sessions may still be running. Run `, h("code", {}, "fleet doctor"), " to find the cause.")),
     );
   }
-  const place = byId("banners");
+  const area = byId("banners");
   const drawn = JSON.stringify([problems, status.unreachable]);
-  if (place.dataset.drawn === drawn) return;
-  place.dataset.drawn = drawn;
-  place.replaceChildren(...found);
+  if (area.dataset.drawn === drawn) return;
+  area.dataset.drawn = drawn;
+  area.replaceChildren(...found, ...area.querySelectorAll(".reload"));
 }
