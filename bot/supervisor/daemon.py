@@ -19,7 +19,7 @@ from uuid import uuid4
 import aiohttp
 
 from bot.supervisor import VERSION
-from bot.supervisor.adoption.adopt import Wish, adopt
+from bot.supervisor.adoption.adopt import Request, adopt
 from bot.supervisor.adoption.notice import Adoption
 from bot.supervisor.background import start_job
 from bot.supervisor.connection import Connection
@@ -118,10 +118,10 @@ class Daemon:
         """Show, apply or undo an adoption, one at a time, so that no two products get the same project name."""
         path = absolute(args)
         kind = text(args, "type", "code")
-        wish = Wish(name, kind, flag(args, "undo"), flag(args, "apply"), text(args, "shown", ""))
+        request = Request(name, kind, flag(args, "undo"), flag(args, "apply"), text(args, "shown", ""))
         async with self._adopting:
             product = self._products.get(path) or self._product(path)
-            return await adopt(product, wish, tuple(self._products))
+            return await adopt(product, request, tuple(self._products))
 
     def _needed(self, path: Path) -> bool:
         """Return True if a connection watches the product, or a serve of ours runs there."""

@@ -252,7 +252,7 @@ async def test_a_product_that_was_never_adopted_or_was_overwritten_is_worth_a_lo
     record = overstory / "backup-fleet" / "20260301T120000Z" / "record.json"
     record.parent.mkdir(parents=True)
     record.write_text(json.dumps({"state": "done", "marks": []}))
-    assert "overwritten since" in of(await examine(folder), "product", "warn").message
+    assert "was overwritten" in of(await examine(folder), "product", "warn").message
 
 
 @pytest.mark.parametrize(

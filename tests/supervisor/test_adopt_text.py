@@ -87,16 +87,16 @@ def test_the_coordinator_is_told_what_every_objective_repeats(rules: AdoptionRul
 @given(st.text(alphabet=st.sampled_from("ab#<!-> \n`'"), max_size=300))
 def test_being_told_twice_is_being_told_once_and_can_be_taken_out(text: str) -> None:
     lines = words.section(RULES_011, tracker=True)
-    once = words.told(text, lines)
+    once = words.with_section(text, lines)
     assert once.count(lines) == 1
-    assert words.told(once, lines) == once
-    assert words.untold(once).strip() == text.strip()
+    assert words.with_section(once, lines) == once
+    assert words.without_section(once).strip() == text.strip()
 
 
 def test_an_older_version_is_replaced_where_it_stands() -> None:
     old = "before\n\n<!-- fleet adopt 0: begin. Old. -->\nold words\n<!-- fleet adopt: end -->\n\nafter\n"
     lines = words.section(RULES_011, tracker=True)
-    assert words.told(old, lines) == f"before\n\n{lines}\n\nafter\n"
+    assert words.with_section(old, lines) == f"before\n\n{lines}\n\nafter\n"
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_damaged_marks_are_refused_not_guessed(damaged: str) -> None:
 
 
 def test_line_ends_of_the_file_are_kept() -> None:
-    text = words.told("# One\r\ntwo\r\n", words.section(RULES_011, tracker=True))
+    text = words.with_section("# One\r\ntwo\r\n", words.section(RULES_011, tracker=True))
     assert "\n" not in text.replace("\r\n", "")
 
 
@@ -124,7 +124,7 @@ def definition(*sections: tuple[str, int]) -> str:
 
 def test_a_definition_too_long_for_tmux_loses_what_it_can_spare_and_no_more() -> None:
     text = definition(("Workflow", 300), ("Overlay", 100), ("Cost Awareness", 700), ("Failure Modes", 100))
-    told = words.told(text, words.section(RULES_058, tracker=True))
+    told = words.with_section(text, words.section(RULES_058, tracker=True))
     short = words.shortened(told, RULES_058)
     assert words.quoted_bytes(short) <= LONGEST < words.quoted_bytes(told)
     assert "## Workflow" in short

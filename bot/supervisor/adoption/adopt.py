@@ -1,8 +1,9 @@
-"""`adopt`: makes a product ready for the fleet, as the agents' user, where its files are; safe to repeat, and to undo.
+"""Adoption of a product, and its undo.
 
-It shows what it would change; applies exactly that; keeps what was there before; makes one commit of its own. What a
-supervisor that was killed left half done is taken back first. The hooks of agents are none of its business: the engine writes
-them at every start, and `hooks` mends them each time.
+An adoption runs as the agents' user, where the product's files are. It shows what it would change, applies exactly that, backs
+up the old files and makes one commit of its own. Repeating it is safe. What a killed supervisor left half done is completed or
+reverted first. Agents' hooks are not part of it, because the engine writes them at every start and `hooks` fixes them each
+time.
 """
 
 import shutil
@@ -24,61 +25,71 @@ from bot.supervisor.product import Product
 from bot.supervisor.protocol import ChannelError
 
 DEFINITIONS = Path(__file__).resolve().parent / "definitions"
-TOLD_BY = ("Makefile", "package.json", "pyproject.toml", "tests/__init__.py")
-"""Files whose texts tell which quality gates suit a product."""
+SOURCES = ("Makefile", "package.json", "pyproject.toml", "tests/__init__.py")
+"""Files whose contents tell which quality gates suit a product."""
 
 BUN = frozenset({"bun.lock", "bun.lockb", "bunfig.toml"})
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """What is asked of a product."""
+class Request:
+    """Adoption or undo to show or apply."""
 
     name: str
-    """As the fleet calls it."""
+    """Name in the registry."""
     type: str = "code"
     undo: bool = False
     apply: bool = False
-    """False: only show."""
+    """False only shows the changes."""
     shown: str = ""
-    """Digest of what a person saw; another one then is refused. Empty: whatever there is."""
+    """Digest of the changes that a person saw.
+
+    Other changes are refused. Empty accepts any."""
 
 
-async def adopt(product: Product, wish: Wish, neighbours: Iterable[Path]) -> dict[str, Any]:
-    """Show or do what is wished. `neighbours` are the folders of the other products of this runtime."""
+async def adopt(product: Product, request: Request, neighbours: Iterable[Path]) -> dict[str, Any]:
+    """Show or apply an adoption or its undo.
+
+    `neighbours` are the folders of the other products of this runtime."""
     async with product.context.lock:
         await product.context.engine.version()
         problem = product.health()
         if problem is not None and problem.code != "not_initialised":
             raise problem
-        await _take_back(product)
-        answer = await (_undo(product, wish) if wish.undo else _adopt(product, wish, tuple(neighbours), problem is not None))
+        await _recover(product)
+        answer = await (
+            _undo(product, request) if request.undo else _adopt(product, request, tuple(neighbours), problem is not None)
+        )
     product.changed()
     return answer
 
 
-async def _adopt(product: Product, wish: Wish, neighbours: Sequence[Path], fresh: bool) -> dict[str, Any]:
-    facts = await product.context.read(_facts, product, wish, neighbours)
+async def _adopt(product: Product, request: Request, neighbours: Sequence[Path], fresh: bool) -> dict[str, Any]:
+    facts = await product.context.read(_facts, product, request, neighbours)
     names = tuple(dict.fromkeys([CONFIG, MANIFEST, *VERBATIM, *(f"agent-defs/{name}.md" for name in AGENTS)]))
     files = (
-        await _prepared(product, wish.name, names) if fresh else await product.context.read(read, product.context.folder, names)
+        await _prepared(product, request.name, names)
+        if fresh
+        else await product.context.read(read, product.context.folder, names)
     )
     planned = draft(files, facts)
     answer = _answer(planned, fresh)
-    if not wish.apply or not (planned.edits or fresh):
+    if not request.apply or not (planned.edits or fresh):
         return {**answer, "obstacles": await _obstacles(product) if planned.edits or fresh else []}
-    _same(wish, planned.digest)
+    _check_shown(request, planned.digest)
     await _refuse(product)
     if fresh:
-        await _initialise(product, wish.name)
+        await _initialise(product, request.name)
         planned = draft(await product.context.read(read, product.context.folder, names), facts)
-        _same(wish, planned.digest)
+        _check_shown(request, planned.digest)
     backup = await _applied(product, planned, whole=fresh)
     return {**answer, "done": True, "commit": backup.record["commit"], "backup": str(backup.place)}
 
 
 async def _initialise(product: Product, name: str) -> None:
-    """Prepare a repository for the engine. The caller has checked that it is not prepared yet."""
+    """Prepare a repository for the engine.
+
+    The caller has checked that it is not prepared yet."""
     context = product.context
     command = driver_for(await context.engine.version()).init_command(name)
     await context.command(*command, deadline=60.0)
@@ -86,26 +97,26 @@ async def _initialise(product: Product, name: str) -> None:
         raise problem
 
 
-async def _undo(product: Product, wish: Wish) -> dict[str, Any]:
+async def _undo(product: Product, request: Request) -> dict[str, Any]:
     folder = product.context.folder
     backup = Backup.newest(folder, "done", "undoing")
     if backup is None:
-        raise ChannelError("not_found", f"There is no adoption of {wish.name} to undo.", "Nothing was changed.")
+        raise ChannelError("not_found", f"There is no adoption of {request.name} to undo.", "Nothing was changed.")
     left = ("after", "before") if backup.record["state"] == "undoing" else ("after",)
     states = backup.states()
     if changed := [f".overstory/{path}" for path, state in states.items() if state not in left]:
-        said = f"{', '.join(changed)} changed since the adoption, which therefore cannot be undone exactly."
-        raise ChannelError("changed", said, f"What was there before is in {backup.place}: put it back by hand.")
+        said = f"{', '.join(changed)} changed since the adoption, so it cannot be undone exactly."
+        raise ChannelError("changed", said, f"Restore the old files by hand from {backup.place}.")
     now = {path: read(folder, (path,)).get(path) for path in backup.paths}
     changes = [
-        {"path": f".overstory/{path}", "why": ["as it was before"], "diff": diff(path, now[path], backup.before(path))}
+        {"path": f".overstory/{path}", "why": ["restores the old file"], "diff": diff(path, now[path], backup.before(path))}
         for path in backup.paths
     ]
     answer = _empty() | {"changes": changes, "digest": sha256(backup.place.name.encode()).hexdigest()[:12]}
     ours = tuple(f".overstory/{path}" for path in backup.paths)
-    if not wish.apply:
+    if not request.apply:
         return {**answer, "obstacles": await _obstacles(product, ours)}
-    _same(wish, answer["digest"])
+    _check_shown(request, answer["digest"])
     await _refuse(product, ours)
     backup.note("undoing")
     await product.context.in_thread(backup.restore)
@@ -115,7 +126,7 @@ async def _undo(product: Product, wish: Wish) -> dict[str, Any]:
 
 
 async def _applied(product: Product, planned: Draft, *, whole: bool) -> Backup:
-    """Write the edits and commit them; all or nothing."""
+    """Write the edits and commit them, all or nothing."""
     root, folder = product.context.path, product.context.folder
     paths = tuple(f".overstory/{edit.path}" for edit in planned.edits)
     backup = await product.context.in_thread(Backup.begin, folder, planned)
@@ -131,13 +142,17 @@ async def _applied(product: Product, planned: Draft, *, whole: bool) -> Backup:
         backup.note("undone")
         if isinstance(error, ChannelError):
             raise
-        raise ChannelError("engine_failed", f"The adoption could not be written: {error}.", "Nothing was kept.") from error
+        raise ChannelError(
+            "engine_failed",
+            f"The adoption could not be written: {error}.",
+            "Everything was reverted. Fix the cause and try again.",
+        ) from error
     backup.note("done", commit)
     return backup
 
 
-async def _take_back(product: Product) -> None:
-    """Bring what was cut short to an end: it stands if it was committed, and is taken back if not."""
+async def _recover(product: Product) -> None:
+    """Complete an interrupted adoption if it was committed, else revert it."""
     backup = Backup.newest(product.context.folder, "begun")
     if backup is None:
         return
@@ -152,7 +167,9 @@ async def _take_back(product: Product) -> None:
 
 
 async def _prepared(product: Product, name: str, names: Sequence[str]) -> dict[str, str]:
-    """What the engine would write into a product that it has not prepared yet: it does so in an empty repository."""
+    """Return the files that the engine would write into an unprepared product.
+
+    It writes them into an empty repository."""
     engine, path = product.context.engine, product.context.path
     with TemporaryDirectory(prefix="fleet-adopt-") as folder:
         root = Path(folder).resolve() / path.name
@@ -168,14 +185,14 @@ async def _prepared(product: Product, name: str, names: Sequence[str]) -> dict[s
         return {known: text.replace(str(root), str(path)) for known, text in read(root / ".overstory", names).items()}
 
 
-def _facts(product: Product, wish: Wish, neighbours: Sequence[Path]) -> Facts:
+def _facts(product: Product, request: Request, neighbours: Sequence[Path]) -> Facts:
     root = product.context.path
     tops = sorted(entry.name for entry in root.iterdir())
-    texts = {name: text for name in TOLD_BY if (text := _text(root / name)) is not None}
+    texts = {name: text for name in SOURCES if (text := _text(root / name)) is not None}
     taken = (value(_text(path / ".overstory" / CONFIG) or "", "project", "name") for path in neighbours if path != root)
     return Facts(
-        name=wish.name,
-        type=wish.type,
+        name=request.name,
+        type=request.type,
         rules=driver_for(product.context.engine.known_version).rules,
         taken=frozenset(name for name in taken if name),
         tracker="beads" if (root / ".beads").is_dir() else "seeds",
@@ -195,10 +212,10 @@ def _text(path: Path) -> str | None:
 
 
 async def _refuse(product: Product, ours: Sequence[str] = ()) -> None:
-    """Raise what stands against changing the product now."""
+    """Raise what forbids changing the product now."""
     if alive := sorted(await product.alive(await product.context.rows())):
-        said = f"{', '.join(alive)} at work there: agents merge into the same files, and have been told how they work."
-        raise ChannelError("at_work", said, "Wait until nothing runs, or stop the product first.")
+        said = f"Agents are running there: {', '.join(alive)}. They merge into the same files and follow the old instructions."
+        raise ChannelError("at_work", said, "Wait until none runs, or stop the product with `fleet stop`.")
     git.refuse_dirty([path for path in await git.dirty(product.context.path) if path not in ours])
 
 
@@ -210,9 +227,9 @@ async def _obstacles(product: Product, ours: Sequence[str] = ()) -> list[str]:
     return []
 
 
-def _same(wish: Wish, digest: str) -> None:
-    if wish.shown and wish.shown != digest:
-        raise ChannelError("changed", "It is no longer what was shown.", "Look at it once more, then apply that.")
+def _check_shown(request: Request, digest: str) -> None:
+    if request.shown and request.shown != digest:
+        raise ChannelError("changed", "The changes are no longer the ones that were shown.", "Review them again, then apply.")
 
 
 def _empty() -> dict[str, Any]:

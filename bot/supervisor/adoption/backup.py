@@ -1,7 +1,8 @@
-"""Backups of what an adoption changes: `.overstory/backup-fleet/<time>/` with the files as they were and a record.
+"""Backups of the files that an adoption changes.
 
-The record is written before the first file is changed and says how far it got (`begun`, `done`, `undoing`, `undone`), so that
-what a killed supervisor left half done can be told from what people changed.
+A backup is `.overstory/backup-fleet/<time>/` with the old files and a record. The record is written before the first file is
+changed and has the state `begun`, `done`, `undoing` or `undone`. So an interrupted adoption can be told from later edits by
+people.
 """
 
 import json
@@ -28,13 +29,13 @@ class Backup:
 
     @classmethod
     def newest(cls, folder: Path, *states: str) -> "Backup | None":
-        """The newest one in one of these states."""
+        """Return the newest backup in one of these states."""
         found = ((place, record) for place, record in records(folder) if record.get("state") in states)
         return next((cls(folder, place, record) for place, record in found), None)
 
     @classmethod
     def begin(cls, folder: Path, draft: Draft) -> "Backup":
-        """Copy what will be changed, and write down what will be there afterwards."""
+        """Copy the files to change and record what they will contain."""
         place = _new_place(folder / BACKUPS)
         (folder / BACKUPS / ".gitignore").write_text("*\n")
         files = {}
@@ -51,21 +52,21 @@ class Backup:
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """The files it concerns, below `.overstory/`."""
+        """Changed files, below `.overstory/`."""
         return tuple(self.record["files"])
 
     def note(self, state: str, commit: str = "") -> None:
-        """Write down how far it got."""
+        """Record the state."""
         self.record["state"] = state
         self.record["commit"] = commit or self.record["commit"]
         put(self.place / RECORD, json.dumps(self.record, indent=2))
 
     def before(self, path: str) -> str | None:
-        """A file as it was; None if it was not there."""
+        """Return a file's old text, None if it did not exist."""
         return None if self.record["files"][path]["before"] is None else _text(self.place / FILES / path)
 
     def states(self) -> dict[str, str]:
-        """Each file's state now: `before`, `after`, or `other` when somebody has changed it since."""
+        """Return each file's state, `before`, `after`, or `other` if it was edited since."""
         found = {}
         for path, digests in self.record["files"].items():
             now = _digest_of(self._folder / path)
@@ -73,7 +74,7 @@ class Backup:
         return found
 
     def restore(self, paths: Sequence[str] | None = None) -> None:
-        """Put the files (all, or these) back exactly as they were; what was new goes away."""
+        """Restore the files (all, or these) exactly and remove new ones."""
         for path in self.paths if paths is None else paths:
             if self.record["files"][path]["before"] is None:
                 (self._folder / path).unlink(missing_ok=True)
@@ -84,18 +85,18 @@ class Backup:
 
     @staticmethod
     def written(folder: Path) -> Mapping[str, str]:
-        """SHA-256 of what the newest adoption that stands wrote, by file."""
+        """Return the SHA-256 of each file that the newest applied adoption wrote."""
         found = Backup.newest(folder, "done")
         return {} if found is None else {path: digests["after"] for path, digests in found.record["files"].items()}
 
 
 def read(folder: Path, names: Sequence[str]) -> dict[str, str]:
-    """The texts of those of these files that are there. Raises config_broken for one that is no plain text file."""
+    """Return the texts of the existing files. Raises `config_broken` for one that is no plain text file."""
     return {name: _text(folder / name, name) for name in names if (folder / name).is_symlink() or (folder / name).exists()}
 
 
 def put(path: Path, text: str) -> None:
-    """Replace a file in one step, its rights kept."""
+    """Replace a file in one step and keep its permissions."""
     draft = _draft(path)
     draft.write_bytes(text.encode())
     if path.exists():
@@ -110,7 +111,7 @@ def _draft(path: Path) -> Path:
 
 def _text(path: Path, name: str = "") -> str:
     if path.is_symlink() or not path.is_file():
-        raise broken(name or path.name, "it is a link or no file, and what is behind it is not ours to change")
+        raise broken(name or path.name, "it is a link or not a regular file")
     try:
         return path.read_bytes().decode()
     except (OSError, UnicodeDecodeError) as error:
@@ -126,7 +127,7 @@ def _new_place(base: Path) -> Path:
         except FileExistsError:
             continue
         return place
-    raise ChannelError("engine_failed", f"{base} takes no more backups of this second.", "Try again.")
+    raise ChannelError("engine_failed", f"{base} has too many backups from this second.", "Try again.")
 
 
 def _digest(text: str | None) -> str | None:

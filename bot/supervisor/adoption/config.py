@@ -1,7 +1,7 @@
-"""Changes of `.overstory/config.yaml` as text, line by line, so that its comments and its order stay. Pure.
+"""Edits of `.overstory/config.yaml` as text, which keep comments and order.
 
-The engine reads plain nested keys and lists only, two blanks a level; where other YAML
-stands in the way, that is said and nothing is changed.
+The engine reads plain nested keys and lists only, with an indent of two spaces. Other YAML is refused with a message and stays
+unchanged.
 """
 
 import json
@@ -15,12 +15,12 @@ KEY = re.compile(r"""^( *)(["']?)([\w.-]+)\2[ ]*:(?:[ \t]+(.*?))?[ \t]*$""")
 NOTHING = {"", "~", "null", "{}", "[]"}
 PLAIN = re.compile(r"[A-Za-z_./][\w./@%+=&|-]*(?: [\w./@%+=&|-]+)*")
 WORDS = {"true", "false", "null", "yes", "no", "on", "off"}
-"""What YAML takes for something else than text."""
+"""Words that YAML takes for something other than text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """One quality gate: a command that has to succeed before a worker may say that it is done."""
+    """Quality gate, a command that must succeed before a worker may report that it is done."""
 
     name: str
     command: str
@@ -29,7 +29,7 @@ class Gate:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A key: its line, its indentation, what stands behind it, and the line after its last child."""
+    """Key with its line, its indentation, its value, and the line after its last child."""
 
     line: int
     indent: int
@@ -38,20 +38,20 @@ class Block:
 
 
 def value(text: str, *keys: str) -> str | None:
-    """The scalar under nested keys; None if there is none."""
+    """Return the scalar under nested keys, None if there is none."""
     found = _find(_lines(text), keys)
     return None if found is None or found.value in NOTHING else _unquoted(found.value)
 
 
 def keys_under(text: str, *keys: str) -> tuple[str, ...]:
-    """The keys in a mapping; none if there is no mapping."""
+    """Return the keys of a mapping, none if there is no mapping."""
     lines = _lines(text)
     found = _find(lines, keys)
     return () if found is None else tuple(key for key, _ in _children(lines, found))
 
 
 def with_value(text: str, keys: Sequence[str], new: str | bool) -> str:
-    """The text with a scalar set. Raises Unclear."""
+    """Return the text with a scalar set. Raises Unclear."""
     lines, newline = _lines(text), _newline(text)
     found = _find(lines, keys)
     if found is not None:
@@ -63,14 +63,14 @@ def with_value(text: str, keys: Sequence[str], new: str | bool) -> str:
 
 
 def with_models(text: str, models: Mapping[str, str]) -> str:
-    """The text with a model for each of these agents that has none yet. Raises Unclear."""
+    """Return the text with a model for each of these agents that has none. Raises Unclear."""
     known = keys_under(text, "models")
     missing = {agent: model for agent, model in models.items() if agent not in known}
     return _extended(text, ("models",), [f"{agent}: {scalar(model)}" for agent, model in missing.items()]) if missing else text
 
 
 def gates(text: str) -> tuple[str, ...] | None:
-    """The commands of the project's quality gates; None if there are none."""
+    """Return the commands of the project's quality gates, None if there are none."""
     lines = _lines(text)
     found = _find(lines, ("project", "qualityGates"))
     if found is None:
@@ -83,7 +83,7 @@ def gates(text: str) -> tuple[str, ...] | None:
 
 
 def with_gates(text: str, wanted: Sequence[Gate]) -> str:
-    """The text with these quality gates in place of those that are there. Raises Unclear."""
+    """Return the text with these quality gates instead of the present ones. Raises Unclear."""
     lines, newline = _lines(text), _newline(text)
     found = _find(lines, ("project", "qualityGates"))
     if found is not None:
@@ -97,7 +97,7 @@ def with_gates(text: str, wanted: Sequence[Gate]) -> str:
 
 
 def scalar(text: str | bool) -> str:
-    """A text or a truth value as YAML; a text is quoted where it would be taken for something else."""
+    """Return a text or a boolean as YAML, quoted where YAML would misread it."""
     if isinstance(text, bool):
         return "true" if text else "false"
     plain = PLAIN.fullmatch(text) and text.lower() not in WORDS
@@ -105,17 +105,17 @@ def scalar(text: str | bool) -> str:
 
 
 def _extended(text: str, keys: Sequence[str], rows: Sequence[str]) -> str:
-    """The text with rows at the end of a mapping, which is made at the end of the file if it is not there."""
+    """Return the text with rows at the end of a mapping, which is created if it is missing."""
     lines, newline = _lines(text), _newline(text)
     found = _find(lines, keys)
     if found is None:
         if len(keys) > 1:
-            raise Unclear(f"there is no `{'.'.join(keys[:-1])}` in it")
+            raise Unclear(f"it has no `{'.'.join(keys[:-1])}`")
         while lines and not lines[-1].strip():
             lines.pop()
         return newline.join([*lines, f"{keys[0]}:", *(f"  {row}" for row in rows), ""])
     if found.value not in NOTHING:
-        raise Unclear(f"`{'.'.join(keys)}` is written on one line ({found.line + 1}): write one key a line")
+        raise Unclear(f"`{'.'.join(keys)}` is on one line ({found.line + 1}). Write one key per line")
     if found.value:
         lines[found.line] = re.sub(r":.*$", ":", lines[found.line])
     indent = _child_indent(lines, found)
@@ -138,7 +138,7 @@ def _children(lines: list[str], parent: Block) -> list[tuple[str, Block]]:
 
 
 def _blocks(lines: list[str], start: int, end: int, indent: int) -> list[tuple[str, Block]]:
-    """The keys at one indentation within some lines, each with its place."""
+    """Return the keys at one indentation in a range of lines."""
     found = []
     for at in range(start, end):
         match = KEY.match(_bare(lines[at]))
@@ -148,7 +148,9 @@ def _blocks(lines: list[str], start: int, end: int, indent: int) -> list[tuple[s
 
 
 def _end(lines: list[str], at: int, limit: int, indent: int) -> int:
-    """The line after the last child of the key at a line; blank lines and comments that follow it are not its own."""
+    """Return the line after the last child of a key.
+
+    Blank lines and comments after it do not belong to the key."""
     last = at
     for number in range(at + 1, limit):
         bare = _bare(lines[number])
@@ -170,7 +172,7 @@ def _child_indent(lines: list[str], parent: Block) -> int:
 
 
 def _bare(line: str) -> str:
-    """A line without its comment; a sharp inside quotes is none."""
+    """Return a line without its comment. A hash sign inside quotes starts none."""
     quote = ""
     for at, letter in enumerate(line):
         if quote:

@@ -1,4 +1,4 @@
-"""Changes of `.overstory/agent-manifest.json`: an agent of ours, and where it is found by what it can do. Pure text."""
+"""Edits of `.overstory/agent-manifest.json` that add our agents and their capabilities."""
 
 import json
 import re
@@ -19,11 +19,11 @@ AGENTS: Mapping[str, Mapping[str, Any]] = {
     }
     for name, does in (("marketing", "content"), ("support", "triage"))
 }
-"""The agents that the engine does not bring; it wants all six keys."""
+"""Agents that the engine does not bring. It requires all six keys."""
 
 
 def read(text: str) -> dict[str, Any]:
-    """The manifest. Raises Unclear."""
+    """Parse the manifest. Raises Unclear."""
     try:
         found = json.loads(text)
     except ValueError as error:
@@ -34,7 +34,7 @@ def read(text: str) -> dict[str, Any]:
 
 
 def models(text: str) -> dict[str, str]:
-    """The model that the manifest names for each agent."""
+    """Return the model that the manifest names for each agent."""
     agents = read(text)["agents"]
     return {
         name: agent["model"]
@@ -44,7 +44,7 @@ def models(text: str) -> dict[str, str]:
 
 
 def with_agent(text: str, name: str) -> str:
-    """The manifest with one of our agents; one of that name that is there stays as it is."""
+    """Return the manifest with one of our agents added. An existing entry of that name stays."""
     manifest = read(text)
     if name in manifest["agents"]:
         return text

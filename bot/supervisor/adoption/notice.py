@@ -1,4 +1,4 @@
-"""Whether a product is as an adoption left it, looked at again only when one of the files concerned has changed."""
+"""Cached notice of a product's adoption, read again only when one of its files changes."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ Stamp = tuple[tuple[int, int] | None, ...]
 
 
 class Adoption:
-    """The adoption of one product, by its `.overstory` folder."""
+    """Adoption of one product, by its `.overstory` folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -17,7 +17,7 @@ class Adoption:
         self._notice: dict[str, str] | None = None
 
     def notice(self) -> dict[str, str] | None:
-        """What is to be said of it, as it travels; None when all is well."""
+        """Return the notice as the channel carries it, None if there is nothing to report."""
         backups = self._folder / records.BACKUPS
         named = (self._folder / records.COORDINATOR, self._folder / MANIFEST, backups)
         stamp = tuple(map(_stamp, (*named, *sorted(backups.glob(f"*/{records.RECORD}")))))

@@ -1,7 +1,7 @@
-"""What a coordinator is told by an adoption, and how a definition is brought to take it in. Pure text.
+"""The section of a coordinator's definition that an adoption writes, as text.
 
-It says in the long form what every objective repeats in short (`bot.work.briefs`): mark the subjects, report, ask
-before large work with a `decision_gate`, go on after `DECISION: …`.
+It says at length what every objective repeats briefly, namely to mark subjects, to report, to ask before large work and to
+continue after a decision.
 """
 
 import re
@@ -27,40 +27,44 @@ NO_TRACKER = """
 
 
 class Unclear(Exception):
-    """A file is not in a form that can be changed safely; its words say which and why."""
+    """File that cannot be edited safely, with the file's problem as its message."""
 
 
 def section(rules: AdoptionRules, *, tracker: bool) -> str:
-    """Return the coordinator's instructions between their markers. `tracker` is true if the product uses a task tracker."""
+    """Return the coordinator's instructions between their markers.
+
+    `tracker` is true if the product uses a task tracker."""
     reports = REPORTS.format(ov=rules.program)
     none = "" if tracker else NO_TRACKER.format(cli=rules.tracker_program)
     return f"{BEGIN}\n{rules.instructions.format(reports=reports, tracker=none)}{END}"
 
 
-def told(text: str, lines: str) -> str:
-    """A definition with these lines in it: in place of older ones, else at its end. Raises Unclear."""
+def with_section(text: str, lines: str) -> str:
+    """Return a definition with this section, replacing an older one. Raises Unclear."""
     newline = "\r\n" if "\r\n" in text else "\n"
     lines = lines.replace("\n", newline)
     found = SECTION.findall(text)
     if len(found) > 1 or len(re.findall(r"<!-- fleet adopt\b", text)) != 2 * len(found):
-        raise Unclear("its `fleet adopt` lines are damaged: remove them all, then adopt again")
+        raise Unclear("its `fleet adopt` section is damaged. Remove all of it, then run `fleet adopt` again")
     if found:
         return SECTION.sub(lambda _: lines, text)
     return f"{text.rstrip()}{newline}{newline}{lines}{newline}" if text.strip() else f"{lines}{newline}"
 
 
-def untold(text: str) -> str:
-    """A definition without those lines."""
+def without_section(text: str) -> str:
+    """Return a definition without the section."""
     return SECTION.sub("", text).rstrip() + "\n" if SECTION.search(text) else text
 
 
 def quoted_bytes(text: str) -> int:
-    """How long a text is in a shell command, between single quotes."""
+    """Return the length of a text in single quotes in a shell command."""
     return len(text.encode()) + 3 * text.count("'")
 
 
 def shortened(text: str, rules: AdoptionRules) -> str:
-    """Return a definition within the version's limit, whole sections removed. Raises Unclear if that is not enough."""
+    """Return a definition within the version's limit, with whole sections removed.
+
+    Raises Unclear if that is not enough."""
     longest = rules.longest_definition
     if longest is None:
         return text
@@ -74,11 +78,11 @@ def shortened(text: str, rules: AdoptionRules) -> str:
 
 
 def _without(text: str, heading: str) -> str:
-    """A definition without one of its sections, up to the next heading of that rank or our own lines."""
+    """Return a definition without one of its own sections."""
     pattern = rf"^## {re.escape(heading)}[ \t]*\r?\n.*?(?=^## |^<!-- fleet adopt |\Z)"
     return re.sub(pattern, "", text, count=1, flags=re.DOTALL | re.MULTILINE)
 
 
 def rendered(text: str, cli: str, name: str) -> str:
-    """A definition with the tracker's names filled in, which the engine leaves open in those it uses as they are."""
+    """Return a definition with the tracker's names filled in."""
     return text.replace("{{TRACKER_CLI}}", cli).replace("{{TRACKER_NAME}}", name)
