@@ -128,7 +128,7 @@ def test_every_error_is_described_with_its_status() -> None:
     wrong = {name: (given, expected[name]) for name, given in described.items() if given not in {"", expected[name]}}
     assert not wrong, "the page's status, and the true one"
     models = PAGE.partition("the codes are ")[2].partition(".")[0]
-    assert set(re.findall(r"`(\w+)`", models)) == set(claude._WORDS)
+    assert set(re.findall(r"`(\w+)`", models)) == set(claude.MESSAGES)
 
 
 async def test_shapes_are_described(tmp_path: Path) -> None:

@@ -1,15 +1,14 @@
-"""The Model port on Anthropic's Messages API, through the official SDK.
+"""The Model port for Anthropic's Messages API, through the official SDK.
 
-- The SDK is imported when the first answer is asked for, in a thread: it costs most of a second and 50 MiB, and who has
-  no key never pays it.
-- Caching: one marker behind the system prompt (which caches the tools before it, too) and the automatic one at the end
-  of the conversation. Nothing that changes from turn to turn comes before what does not.
-- Thinking is left to the model's own default, which every model accepts. Its blocks are bound to the tools, the system
-  prompt and the messages before them; if these have changed all the same (a new release, another model), the API
-  refuses and the request is made again without them.
-- One rule for trying again, which is why the SDK's own retries are off: a failure that can pass (busy, limited, broken
-  connection, also in the middle of the stream) is tried three times in all, waiting as long as the API asks but never
-  over `MOST_WAIT`; once text has been shown, one time more at most, and `Begun` says that what was shown is void.
+- The SDK is imported in a thread with the first request, because the import takes most of a second and 50 MiB.
+- Caching uses one marker after the system prompt (which covers the tools before it) and the automatic one at the end of the
+  conversation. Content that changes from turn to turn comes last.
+- Thinking is left at the model's default, which every model accepts. The API binds thinking blocks to the tools, the system
+  prompt and the messages before them. If those have changed (a new release, another model), it refuses the request, which is
+  then repeated without these blocks.
+- The SDK's own retries are off. A temporary failure (overload, rate limit, broken connection, also in the middle of a stream)
+  is attempted three times in all, with the delay that the API asks for, up to `MOST_WAIT`. After text was shown, it is retried
+  at most once, and `Begun` then voids the text.
 """
 
 import asyncio
@@ -33,9 +32,9 @@ DEFAULT_URL = "https://api.anthropic.com"
 TRIES = 3
 RETRIES = Backoff(0.5, longest=1.0, jitter=0.25)
 MOST_WAIT = 20.0
-"""Seconds that a person is kept waiting for one more try."""
+"""Longest delay before a retry, in seconds."""
 SILENCE = 120.0
-"""Seconds without a byte after which the connection counts as broken; the API sends pings while it thinks."""
+"""Read timeout in seconds. The API sends pings while it thinks."""
 
 _CODES = {
     "overloaded_error": "overloaded",
@@ -49,20 +48,21 @@ _CODES = {
     "timeout_error": "unreachable",
 }
 _STATUS = {401: "auth", 402: "auth", 403: "auth", 413: "too_large", 429: "rate_limited", 504: "unreachable", 529: "overloaded"}
-_PASSING = {"overloaded", "rate_limited", "unreachable", "failed"}
-_WORDS = {
-    "overloaded": ("Claude is overloaded just now.", "Say it again in a minute; commands work meanwhile."),
-    "rate_limited": ("Claude's rate limit is reached.", "Say it again in {wait}; commands work meanwhile."),
-    "auth": ("Claude does not accept the API key: {detail}", "Check ANTHROPIC_API_KEY, and start again."),
+_TEMPORARY = {"overloaded", "rate_limited", "unreachable", "failed"}
+MESSAGES = {
+    "overloaded": ("Claude is overloaded.", "Try again in a minute. Commands still work."),
+    "rate_limited": ("Claude's rate limit is reached.", "Try again in {wait}. Commands still work."),
+    "auth": ("Claude does not accept the API key: {detail}", "Check ANTHROPIC_API_KEY and restart the fleet."),
     "too_large": ("This conversation is too long for Claude.", "Start a new conversation, or ask for less at once."),
-    "unreachable": ("Claude cannot be reached: {detail}", "Check the network; commands work meanwhile."),
+    "unreachable": ("Claude cannot be reached: {detail}", "Check the network. Commands still work."),
     "bad_request": ("Claude did not accept the request: {detail}", "Run `fleet doctor`, or start a new conversation."),
-    "failed": ("Claude failed: {detail}", "Say it again in a minute; commands work meanwhile."),
+    "failed": ("Claude failed: {detail}", "Try again in a minute. Commands still work."),
 }
+"""Message and hint for each code of `ModelError`."""
 
 
 class Claude(Model):
-    """Claude, by its API key. Nothing is connected before the first answer is asked for."""
+    """Claude through its API. The connection opens with the first request."""
 
     def __init__(
         self, *, api_key: str, base_url: str | None = None, model: str = DEFAULT_MODEL, backoff: Backoff = RETRIES
@@ -73,7 +73,7 @@ class Claude(Model):
         self._opening = asyncio.Lock()
 
     async def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
-        """One answer, with its retries; see the module."""
+        """Stream one answer, with the retries that the module describes."""
         client = await self._open()
         body, tries = self._body(request), TRIES
         while True:
@@ -88,13 +88,13 @@ class Claude(Model):
             except _Failure as failure:
                 if failure.thinking and (bare := without_thinking(body["messages"])) != body["messages"]:
                     body, tries = {**body, "messages": bare}, max(tries, 1)
-                elif tries <= 0 or failure.code not in _PASSING or failure.wait > MOST_WAIT:
-                    raise self._words(failure) from failure.__cause__
+                elif tries <= 0 or failure.code not in _TEMPORARY or failure.wait > MOST_WAIT:
+                    raise self._error(failure) from failure.__cause__
                 else:
                     await asyncio.sleep(failure.wait or self._backoff.pause(TRIES - tries))
 
     async def close(self) -> None:
-        """Let go of connections; the next answer opens them again."""
+        """Close the connections. The next request opens them again."""
         client, self._client = self._client, None
         if client is not None:
             await client.close()
@@ -104,7 +104,7 @@ class Claude(Model):
             if self._client is None:
                 self._client = await asyncio.to_thread(_connect, self._key, self._url)
                 if not known(self.name):
-                    log.warning("no price is known for %s: its turns are counted at the dearest price", self.name)
+                    log.warning("%s has no known price, so its turns are counted at the highest price", self.name)
             return self._client
 
     def _body(self, request: ModelRequest) -> dict[str, Any]:
@@ -122,7 +122,7 @@ class Claude(Model):
         from anthropic import APIError
         from httpx2 import RequestError
 
-        whole = spoken = False
+        complete = spoken = False
         try:
             async with client.messages.stream(**body) as stream:
                 async for event in stream:
@@ -135,12 +135,12 @@ class Claude(Model):
                         spoken = True
                         yield TextDelta(event.text)
                     elif event.type == "message_stop":
-                        whole = True
+                        complete = True
                         yield self._finished(event.message)
-        except (APIError, RequestError, ValueError) as error:  # ValueError: an answer that is not what it should be
+        except (APIError, RequestError, ValueError) as error:  # ValueError: an invalid response
             raise _Failure.of(error) from error
-        if not whole:
-            raise _Failure("unreachable", "the connection broke before the answer was whole")
+        if not complete:
+            raise _Failure("unreachable", "the connection broke before the answer was complete")
 
     def _finished(self, message: Any) -> Finished:
         usage = _usage(message.usage)
@@ -157,28 +157,30 @@ class Claude(Model):
             detail=(details.explanation or details.category or "") if details else "",
         )
 
-    def _words(self, failure: "_Failure") -> ModelError:
-        message, hint = _WORDS[failure.code]
+    def _error(self, failure: "_Failure") -> ModelError:
+        message, hint = MESSAGES[failure.code]
         detail = failure.detail.rstrip(".") + "."
         if failure.missing:
-            message, hint = 'Claude has no model "{model}".', "Set another one as `agent.model` in products.yaml."
+            message, hint = 'Claude has no model "{model}".', "Set another model as `agent.model` in products.yaml."
         wait = f"{failure.wait / 60:.0f} minutes" if failure.wait > 90 else "a minute"
         values = {"detail": detail.replace(self._key or "\0", "[key]"), "wait": wait, "model": self.name}
         return ModelError(message.format_map(values), hint.format_map(values), code=failure.code)
 
 
 class _Failure(Exception):
-    """One attempt that failed: a code of `MODEL_ERRORS`, the API's words, and the seconds it asks to wait (0: none)."""
+    """A failed attempt, with a code of `MODEL_ERRORS`, the API's message and its retry delay in seconds."""
 
     def __init__(self, code: str, detail: str, wait: float = 0.0, *, missing: bool = False, thinking: bool = False) -> None:
         super().__init__(detail)
         self.code, self.detail, self.wait = code, detail, wait
-        self.missing, self.thinking = missing, thinking
-        """Whether the model is unknown; whether thinking blocks are what it stumbles over."""
+        self.missing = missing
+        """True if the model does not exist."""
+        self.thinking = thinking
+        """True if the API refused the thinking blocks."""
 
     @classmethod
     def of(cls, error: Exception) -> "_Failure":
-        """What an error of the SDK means."""
+        """Convert an error of the SDK."""
         from anthropic import APIConnectionError, APIStatusError
         from httpx2 import RequestError
 
@@ -186,7 +188,7 @@ class _Failure(Exception):
             cause = error.__cause__ or error
             return cls("unreachable", str(cause) or type(cause).__name__)
         if not isinstance(error, APIStatusError):
-            return cls("failed", "its answer could not be read")
+            return cls("failed", "its answer is invalid")
         detail = error.api_message or f"status {error.status_code}"
         code = _CODES.get(error.type or "") or _STATUS.get(error.status_code) or "failed"
         if code == "bad_request" and "prompt is too long" in detail:
@@ -203,7 +205,7 @@ class _Failure(Exception):
 
 
 def without_thinking(messages: list[Message]) -> list[Message]:
-    """The messages without what the model thought; what is left is always something."""
+    """Return the messages without thinking blocks, except where a message has no other block."""
     kinds = {"thinking", "redacted_thinking"}
     return [
         {**message, "content": [block for block in message["content"] if block["type"] not in kinds] or message["content"]}
@@ -212,7 +214,7 @@ def without_thinking(messages: list[Message]) -> list[Message]:
 
 
 def _connect(key: str, url: str) -> "AsyncAnthropic":
-    """In a thread, so that neither the import nor the reading of certificates stops the loop."""
+    """Import the SDK and create the client, in a thread because both block."""
     import anthropic
     import anthropic.resources.messages
     from httpx2 import Timeout
@@ -232,5 +234,5 @@ def _usage(usage: Any) -> Usage:
 def _seconds(header: str | None) -> float:
     try:
         return max(float(header or 0), 0.0)
-    except ValueError:  # a date: not what this API sends
+    except ValueError:  # A date, which this API does not send.
         return 0.0

@@ -1,7 +1,7 @@
-"""What the model is given: who it is, its tools, and how the fleet stands.
+"""Input of the model, which is its prompt, its tools, and the state of the fleet.
 
-The prompt and the tools are the same for everyone and in every turn, so that they are cached; what changes goes into
-the newest message of a person, and stays there.
+The prompt and the tools are the same for everyone and in every turn, so that they are cached. Everything that changes goes into
+the newest message of a person and stays there.
 """
 
 from functools import cache, lru_cache
@@ -15,36 +15,36 @@ from bot.domain import Person
 from bot.work.status import FleetStatus, product_line, totals
 
 MOST_PRODUCTS = 20
-"""Products with a line of their own in the digest; the rest, the least urgent, are counted."""
+"""Most products that the digest lists. The least urgent ones are only counted."""
 
 
 @cache
 def system_prompt() -> str:
-    """The text of `prompt.md`."""
+    """Return the text of `prompt.md`."""
     return Path(__file__).with_name("prompt.md").read_text(encoding="utf-8")
 
 
 @lru_cache(maxsize=8)
 def tools(skills: tuple[Skill, ...]) -> tuple[dict[str, Any], ...]:
-    """The skills that the model may call, as Claude tools, in the order of their names."""
+    """Return the skills that the model may call as Claude tools, ordered by name."""
     return tuple(tool(skill) for skill in sorted(skills, key=lambda skill: skill.tool) if skill.model)
 
 
 def digest(status: FleetStatus, most: int = MOST_PRODUCTS) -> str:
-    """How the fleet stands, in a few lines, most urgent first."""
+    """Return the state of the fleet in a few lines, most urgent first."""
     lines = [totals(status).replace("**", "")]
     lines += [product_line(each, status.at).replace("**", "") for each in status.products[:most]]
     if len(status.products) > most:
-        lines.append(f"and {len(status.products) - most} more products; ask status for them")
+        lines.append(f"and {len(status.products) - most} more products (call status to list them)")
     return "\n".join(lines)
 
 
 def opening(text: str, person: Person, status: FleetStatus, *, product: str | None = None) -> Message:
-    """The message that begins a turn: first the fleet, who speaks and where, then the words as they were said."""
+    """Return the first message of a turn, with the fleet's state, the person, the channel and their text."""
     where = f", in the channel of {product}" if product else ""
     fleet = (
         f'<fleet at="{status.at:%Y-%m-%d %H:%M} UTC">\n{_plain(digest(status))}\n</fleet>\n'
-        f"{person.name} ({person.role}) speaks{where}:"
+        f"{person.name} ({person.role}) says{where}:"
     )
     return {"role": "user", "content": [{"type": "text", "text": fleet}, {"type": "text", "text": text.strip() or "…"}]}
 

@@ -1,16 +1,15 @@
-"""The record of a conversation, and what of it a model is shown. Pure functions over messages.
+"""The record of a conversation, and the part of it that a model sees. Pure functions over messages.
 
-A *turn* begins with a message of a person that answers no tool, and ends before the next such one. The record is only
-ever added to; `view` makes a conversation of it that the Messages API accepts whatever the record's last line is:
+A *turn* starts with a message of a person that is not a tool result, and ends before the next such message. The record is
+append-only. `view` turns it into a conversation that the Messages API accepts, wherever the record ends:
 
-- Keys of our own are left out, neighbours of one role become one message, a call without a result (the process died and
-  the person spoke again) gets one that says so.
-- What was thought is shown within the turn that runs and left out of those before it: the API binds thoughts to all that
-  precedes them, and wants them back unchanged or not at all.
-- Length: whole turns are dropped, the oldest first, and one line stands for them. Which ones is decided by the turns
-  before the one that runs, so that nothing shifts under a running turn; and down to half the budget at once, so that
-  the beginning stays the same (and cached) over many turns. The API has compaction of its own, but only in beta, as
-  server state, and at the price of a model call; ours is the same everywhere, free, and can be read in ten lines.
+- Keys of our own are removed, and consecutive messages of one role are merged. A call without a result (after a crash) gets
+  a result that says so.
+- Thinking blocks are kept in the current turn and removed from earlier ones, because the API binds them to everything before
+  them and accepts them only unchanged.
+- The oldest turns are dropped whole and replaced by one line. The current turn does not affect the choice, so nothing shifts
+  while it runs. Each cut goes down to half the budget, so that the beginning stays cached for many turns. The API's own
+  compaction is in beta, keeps state on the server, and costs a model call.
 """
 
 import json
@@ -21,42 +20,42 @@ from bot.agent.model import Message
 
 Block = dict[str, Any]
 
-NO_RESULT = "[no result: the coordinator stopped before this ran]"
-NO_WORDS = "[no words]"
+NO_RESULT = "[no result: the fleet stopped before this ran]"
+NO_TEXT = "[no text]"
 
 
 def begins_turn(message: Message) -> bool:
-    """Whether a turn begins here."""
+    """Return True if a turn begins here."""
     return message["role"] == "user" and not any(block["type"] == "tool_result" for block in message["content"])
 
 
 def turn_start(messages: Sequence[Message]) -> int:
-    """Index of the first message of the last turn."""
+    """Return the index of the first message of the last turn."""
     return max((index for index, message in enumerate(messages) if begins_turn(message)), default=0)
 
 
 def calls(message: Message) -> list[Block]:
-    """The tool calls in a message."""
+    """Return the tool calls in a message."""
     return [block for block in message["content"] if block["type"] == "tool_use"]
 
 
 def open_calls(messages: Sequence[Message]) -> list[Block]:
-    """The calls at the end of the record that have no results yet."""
+    """Return the calls at the end of the record that have no results yet."""
     return calls(messages[-1]) if messages and messages[-1]["role"] == "assistant" else []
 
 
 def words(message: Message) -> str:
-    """The text of a message."""
+    """Return the text of a message."""
     return "\n\n".join(block["text"] for block in message["content"] if block["type"] == "text").strip()
 
 
 def tokens(messages: Sequence[Message]) -> int:
-    """About how many tokens messages are: characters / 4."""
+    """Estimate the tokens of messages as characters / 4."""
     return sum(len(json.dumps(message["content"], ensure_ascii=False)) for message in messages) // 4
 
 
 def view(messages: Sequence[Message], budget: int) -> tuple[Message, ...]:
-    """What the model is shown: the last turn whole, and of those before it as many as `budget` tokens hold."""
+    """Return the last turn and as many of the turns before it as fit into `budget` tokens."""
     start = turn_start(messages)
     turns = _turns(messages[:start])
     dropped = _dropped([tokens(turn) for turn in turns], budget)
@@ -69,13 +68,13 @@ def view(messages: Sequence[Message], budget: int) -> tuple[Message, ...]:
 
 
 def _turns(messages: Sequence[Message]) -> list[Sequence[Message]]:
-    """Whole turns; a rest of one at the front, which a reader with a limit leaves, is not shown."""
+    """Return the complete turns. A partial one at the front, left by a limited read, is dropped."""
     starts = [index for index, message in enumerate(messages) if begins_turn(message)]
     return [messages[start:end] for start, end in zip(starts, [*starts[1:], len(messages)], strict=False)]
 
 
 def _dropped(sizes: Sequence[int], budget: int) -> int:
-    """How many turns are dropped: played from the beginning, so that the answer moves rarely and in large steps."""
+    """Return the number of turns to drop, which changes rarely and in large steps."""
     first = total = 0
     for index, size in enumerate(sizes):
         total += size
@@ -90,7 +89,7 @@ def _unthought(message: Message) -> Message:
     if message["role"] == "user":
         return message
     content = [block for block in message["content"] if block["type"] not in {"thinking", "redacted_thinking"}]
-    return {"role": "assistant", "content": content or [{"type": "text", "text": NO_WORDS}]}
+    return {"role": "assistant", "content": content or [{"type": "text", "text": NO_TEXT}]}
 
 
 def _answered(messages: Sequence[Message]) -> Iterator[Message]:

@@ -1,4 +1,4 @@
-"""Live events of a turn: shown as they happen, never stored, and dropped where a platform cannot show them."""
+"""Live events of a turn, which are shown as they happen and never stored."""
 
 from dataclasses import dataclass
 

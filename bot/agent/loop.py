@@ -1,9 +1,8 @@
-"""One turn of the agent: the model answers, its tools run, it reads their results, until it has nothing left to call.
+"""One turn of the agent, in which the model calls tools until it has an answer.
 
-Every message is kept before the next thing happens: what the model calls, before it runs; what came of it, before the
-model reads it. So a turn that was killed anywhere goes on from its messages: `run_turn` with messages that end in calls
-runs these (with the same ids, so that nothing starts twice) and never asks the model again for what it has answered;
-with messages that end in an answer it only reads it out.
+Every message is stored before the next step: calls before they run, and results before the model reads them. So a turn that was
+killed at any point resumes from its messages. If they end in calls, `run_turn` runs these with the same ids, so that nothing
+starts twice. If they end in an answer, it only returns the answer. The model is never asked again for an answer it has given.
 """
 
 import asyncio
@@ -25,16 +24,18 @@ __all__ = ["Invoke", "Limits", "ToolRun", "Transcript", "TurnRecord", "TurnResul
 
 
 class Transcript(ABC):
-    """Where a turn's messages are kept."""
+    """Storage of a turn's messages."""
 
     @abstractmethod
     async def append(self, message: Message, taken: Sequence[str] = ()) -> None:
-        """Keep a message, and in the same transaction that the events `taken` have been taken up by it."""
+        """Store a message, and in the same transaction that it includes the events `taken`."""
 
     @abstractmethod
     async def pending(self) -> Sequence[tuple[str, str]]:
-        """(event, text) said since the turn began and not taken up, oldest first. Only of the person whose turn it is: a
-        turn has that person's rights, so what others say begins a turn of its own."""
+        """Return the events and texts since the turn began that it does not include yet, oldest first.
+
+        Only those of the turn's person count. A turn has that person's rights, so messages of others start their own turns.
+        """
 
 
 async def run_turn(
@@ -49,10 +50,10 @@ async def run_turn(
     limits: Limits | None = None,
     stop: asyncio.Event | None = None,
 ) -> TurnResult:
-    """Run, or take up again, the turn at the end of `messages`, whose opening message has been kept already.
+    """Run or resume the turn at the end of `messages`, whose opening message is already stored.
 
-    `stop`, once set, ends the turn within moments: an answer that streams and tools that only read are broken off, a
-    tool that changes something is let finish, and what is left does not run.
+    Once `stop` is set, the turn ends within moments. A streaming answer and tools that only read are cancelled, a tool that
+    changes something finishes, and the remaining calls do not run.
     """
     limits = limits or Limits()
     tools = Tools(skills, invoke, live, parallel=limits.parallel, most_chars=limits.result_chars)
@@ -65,7 +66,7 @@ async def run_turn(
 
 @dataclass(slots=True)
 class _Answer:
-    """An answer as far as it has come. `usage` and `cost_usd` include attempts that broke off."""
+    """An answer so far. `usage` and `cost_usd` include broken attempts."""
 
     text: str = ""
     usage: Usage = field(default_factory=Usage)
@@ -94,12 +95,12 @@ class _Turn:
 
     @property
     def turn(self) -> list[Message]:
-        """The messages of this turn."""
+        """Return the messages of this turn."""
         return self.messages[self.start :]
 
     @property
     def over(self) -> str:
-        """Why there is no next step, if so."""
+        """Return the reason why there is no next step, empty if there is one."""
         return self.halt.reason or record.over(self.turn, self.limits)
 
     async def run(self) -> TurnResult:
@@ -109,14 +110,14 @@ class _Turn:
             if called := open_calls(self.messages):
                 await self._keep_results(await self._run_tools(called))
             if reason := self.over:
-                return await self._end(reason, record.limit_words(reason, self.turn, self.limits))
+                return await self._end(reason, record.limit_text(reason, self.turn, self.limits))
             answer = _Answer()
             try:
                 await self.halt.unless(self._ask(answer))
             except ModelError as error:
                 return self._result(answer, error)
             if answer.finished is None:
-                closing = record.limit_words(self.halt.reason, self.turn, self.limits)
+                closing = record.limit_text(self.halt.reason, self.turn, self.limits)
                 return await self._end(self.halt.reason, closing, answer, answer.text.strip())
             if not (answer.finished.stop_reason == "tool_use" and calls({"content": answer.finished.content})):
                 return await self._finish(answer, answer.finished)
@@ -137,7 +138,7 @@ class _Turn:
                 answer.finished = event
             elif answer.steps:
                 lost, lost_usd, answer.text = answer.usage, answer.cost_usd, ""
-                self.live(Doing("the connection broke; Claude starts its answer again"))
+                self.live(Doing("connection lost, restarting the answer"))
             answer.steps, answer.usage, answer.cost_usd = 1, lost + event.usage, lost_usd + event.cost_usd
 
     def _show(self, text: str, *, first: bool) -> None:
@@ -154,19 +155,19 @@ class _Turn:
         return await self.tools.run(called, self.halt)
 
     async def _keep_results(self, ran: Sequence[Ran]) -> None:
-        """What is said meanwhile is taken up only where there is a next step to answer it."""
+        """Store the results, with pending messages if a next step can answer them."""
         pending = [] if self.over else await self.transcript.pending()
         message = record.results(ran, [text for _, text in pending])
         await self._append(message, [event for event, _ in pending])
 
     async def _finish(self, answer: _Answer, finished: Finished) -> TurnResult:
-        """An answer that calls nothing; what a model said before it declined is not kept."""
+        """End the turn with an answer that calls nothing. The text before a refusal is dropped."""
         said = "" if finished.stop_reason == "refusal" else words({"content": finished.content})
-        closing = record.stop_words(finished, self.turn, self.limits)
+        closing = record.stop_text(finished, self.turn, self.limits)
         return await self._end(finished.stop_reason, closing, answer, said)
 
     async def _end(self, stop: str, closing: str, answer: _Answer | None = None, said: str = "") -> TurnResult:
-        """Close the turn with an answer in words: what was said, and why there is no more."""
+        """End the turn with the text so far and the reason why it ends."""
         answer = answer or _Answer()
         if closing:
             self._show(closing, first=True)
@@ -201,5 +202,5 @@ class _Turn:
 
 
 def _kept(content: Sequence[Block]) -> list[Block]:
-    """Blocks as the API takes them back: not the texts without a word that it sometimes sends."""
+    """Return the blocks without empty texts, which the API sometimes sends but does not accept."""
     return [block for block in content if block["type"] != "text" or block["text"].strip()]

@@ -1,8 +1,8 @@
-"""The Model port: one streamed answer of a language model. Held by `tests/contracts/model.py`.
+"""The Model port, for one streamed answer of a language model. `tests/contracts/model.py` tests it.
 
-Messages, tools and content blocks have the shapes of Anthropic's Messages API (plain dicts), because that is the record
-we keep and replay; nothing else of it leaks. `stream` raises `ModelError` with a code of `MODEL_ERRORS` and a sentence
-for the person; retries have been made by then.
+Messages, tools and content blocks have the shapes of Anthropic's Messages API (plain dicts), because that is the stored record.
+Nothing else of the API is visible. After its retries, `stream` raises `ModelError` with a code of `MODEL_ERRORS` and a message
+for the person.
 """
 
 from abc import ABC, abstractmethod
@@ -13,13 +13,15 @@ from typing import Any
 MODEL_ERRORS = ("overloaded", "rate_limited", "auth", "too_large", "refused", "unreachable", "bad_request", "failed")
 
 Message = dict[str, Any]
-"""`{"role": "user" | "assistant", "content": [blocks]}`. What we keep of it may carry keys of our own beside these two,
-which never reach a model: see `bot.agent.history.view`."""
+"""A message as `{"role": "user" | "assistant", "content": [blocks]}`.
+
+A stored message may have more keys, which `bot.agent.history.view` removes.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one request, as billed."""
+    """Billed tokens of one request."""
 
     input_tokens: int = 0
     output_tokens: int = 0
@@ -37,19 +39,21 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class ModelRequest:
-    """One request: stable parts first, so that they are cached."""
+    """One request, with the stable parts first so that they are cached."""
 
     system: str
     tools: tuple[dict[str, Any], ...]
     messages: tuple[Message, ...]
     max_tokens: int = 32_000
-    """Most tokens of the answer. Thinking counts too, so a small number cuts answers off rather than making them short."""
+    """Token limit of the answer. Thinking counts too, so a low limit truncates answers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """An answer begins, and its input is billed from here on. When it comes a second time the first answer broke off:
-    what was shown of it is void, and the price of its input was paid for nothing."""
+    """Start of an answer, from which on its input is billed.
+
+    A second one means that the first answer broke off. Its text is void, but its input is still billed.
+    """
 
     usage: Usage = field(default_factory=Usage)
     cost_usd: float = 0.0
@@ -64,7 +68,7 @@ class TextDelta:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The whole answer: content blocks to keep, why it stopped (end_turn, tool_use, max_tokens, refusal …), and its price."""
+    """A complete answer, with its content blocks, stop reason (end_turn, tool_use, …) and price."""
 
     content: list[dict[str, Any]]
     stop_reason: str
@@ -72,7 +76,7 @@ class Finished:
     model: str = ""
     cost_usd: float = 0.0
     detail: str = ""
-    """Why it declined, where it did and said so."""
+    """Reason of a refusal, if the model gave one."""
 
 
 ModelEvent = Begun | TextDelta | Finished
@@ -85,8 +89,8 @@ class Model(ABC):
 
     @abstractmethod
     def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
-        """`Begun`, text as it comes, then `Finished`, once and last; `Begun` again where the answer starts anew."""
+        """Yield `Begun`, the text, and `Finished` once at the end. A restarted answer yields `Begun` again."""
 
     @abstractmethod
     async def close(self) -> None:
-        """Let go of connections."""
+        """Close the connections."""

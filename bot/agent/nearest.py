@@ -1,8 +1,8 @@
-"""Without Claude: plain words to the nearest command, as a button. Pure.
+"""The nearest command for plain text, offered as a button without Claude. Pure.
 
-A skill scores for every word of the text that is its name, a synonym or hint that it declares, or in its summary
-and examples. The best one whose places the text can fill, so that the command will be understood, is offered. What
-the model may not do a guess may not either: words about a gate lead to its card, which is decided as it is shown.
+A skill scores for every word of the text that is its name, a synonym or hint that it declares, or in its summary and examples.
+The best skill whose arguments the text can fill is offered. Only skills that the model may call are considered, so text about a
+gate leads to its card, where it is decided as shown.
 """
 
 import re
@@ -15,31 +15,31 @@ from bot.domain import Suggestion
 from bot.domain.errors import UsageError
 
 ADD_A_KEY = (
-    "I understand plain words once I have a key for Claude: set ANTHROPIC_API_KEY (in .env or the environment) and start "
-    "me again. Commands work without it."
+    "I need a Claude API key to understand plain text. Set ANTHROPIC_API_KEY in .env or the environment, then restart the "
+    "fleet. Commands work without it."
 )
 _EMPTY = """
 a an and are at be by can could do does fleet for from has have i if in is it me my of on or our please product products show
 tell that the their them then there this to up us was we will with would you your
 """
 EMPTY = frozenset(_EMPTY.split())
-"""Words that say nothing of what is wanted."""
+"""Words that carry no meaning for the choice."""
 QUESTIONS = frozenset({"what", "which", "who", "how", "when", "why", "where", "did", "any"})
-"""First words of sentences that want to know something, and are no task to be handed on."""
+"""First words of questions, which are never tasks for an agent."""
 TASKS = {"scout": "look around and report what you find"}
-"""What a kind of agent does that is asked for without a task."""
+"""Default task of each kind of agent."""
 NAME, MEANING, MENTION, KIND, FIRST = 6, 3, 1, 5, 2
-"""What a word is worth: the skill's name, a word for it, one of its summary; a kind of agent; and being the first word."""
+"""Scores of a name, a synonym, a word of the summary, a kind of agent, and the first word."""
 PLACE = r"(?:\b(?:for|on|in|of|at|to|from)\s+|^)?(?:the\s+)?"
 BEFORE_KIND = r"^(?:please\s+)?(?:(?:can|could)\s+you\s+)?(?:\w+\s+)?(?:an?|the|another|one)?\s*"
 
 
 def nearest(text: str, skills: Sequence[Skill], products: Collection[str]) -> tuple[str, tuple[Suggestion, ...]]:
-    """What to say, and the command that comes nearest; `help` where none is near."""
+    """Return a reply with the nearest command as a button, or with `help` if none is near."""
     found = next((command for skill in _ranked(text, skills) if (command := _command(skill, text, skills, products))), None)
     if found is None:
         return f"{ADD_A_KEY} `/fleet help` lists them.", (Suggestion("Help", "/fleet help"),)
-    return f"{ADD_A_KEY} Nearest to what you said: `/fleet {found}`", (_button(found),)
+    return f"{ADD_A_KEY} Nearest command: `/fleet {found}`", (_button(found),)
 
 
 def _button(command: str) -> Suggestion:
@@ -82,7 +82,7 @@ def _kinds(skill: Skill) -> tuple[str, ...]:
 
 
 def _command(skill: Skill, text: str, skills: Sequence[Skill], products: Collection[str]) -> str:
-    """The skill's command with its places filled from the text; nothing where one cannot be."""
+    """Return the skill's command with arguments from the text, empty if a required one is missing."""
     kind = _kind(skill, re.findall(r"[a-z0-9]+", text.lower()))
     named, rest = _named(text, products)
     parts = [skill.name]
@@ -116,7 +116,7 @@ def _value(field: Field, skill: Skill, named: Sequence[str], rest: str, kind: st
 
 
 def _words(skill: Skill, rest: str, kind: str) -> str:
-    """What is left to say once the command says the rest: `run a scout to find dead code` leaves `to find dead code`."""
+    """Return the task in the text, as `to find dead code` in `run a scout to find dead code`."""
     if kind:
         rest = re.sub(rf"{BEFORE_KIND}{kind}s?\b", "", rest, count=1, flags=re.IGNORECASE)
     # A verb that hands on a task belongs to the task: of "ship the docs" all three words are left.
@@ -126,7 +126,7 @@ def _words(skill: Skill, rest: str, kind: str) -> str:
 
 
 def _named(text: str, products: Collection[str]) -> tuple[list[str], str]:
-    """The products that are named (“Product A” is product-a), and the text without them."""
+    """Return the products in the text (“Product A” is product-a) and the text without them."""
     found: list[tuple[int, str]] = []
     for name in sorted(set(products) - EMPTY, key=len, reverse=True):
         spoken = r"[\s_-]*".join(map(re.escape, re.split(r"[-_\s]+", name)))

@@ -1,9 +1,8 @@
-"""What Claude costs, in US dollars for a million tokens.
+"""Prices of Claude in US dollars per million tokens.
 
-Source: the table "Model pricing" of https://platform.claude.com/docs/en/about-claude/pricing, as of October 2026 (list
-prices of the API itself; a five-minute cache write costs 1.25 times the input). A model is priced by the longest name
-here that its own begins with. One that is not here is priced as the dearest, so that a ceiling holds rather than leaks;
-`known` tells the two apart.
+Source: the table "Model pricing" of https://platform.claude.com/docs/en/about-claude/pricing, as of October 2026 (list prices
+of the API, where a five-minute cache write costs 1.25 times the input). A model has the price of the longest name in the table
+that is a prefix of its own. An unknown model has the highest price, so that budgets hold. `known` tells them apart.
 """
 
 from dataclasses import dataclass
@@ -11,20 +10,20 @@ from dataclasses import dataclass
 from bot.agent.model import Usage
 
 CACHE_WRITE = 1.25
-"""Times the input price; source as above."""
+"""Factor on the input price, from the source above."""
 LONG_PROMPT = 100_000
-"""Tokens of input, cached ones included, from which some models cost more; source as above."""
+"""Input tokens, cached ones included, above which some models cost more, from the source above."""
 
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """US dollars for a million tokens of each sort."""
+    """US dollars per million tokens of each kind."""
 
     input: float
     output: float
     cache_read: float
     long: float = 1.0
-    """Times all of these, once the prompt is over `LONG_PROMPT`."""
+    """Factor on all prices for prompts over `LONG_PROMPT`."""
 
 
 PRICES = {
@@ -48,18 +47,18 @@ PRICES = {
 
 
 def known(model: str) -> bool:
-    """Whether the table has the model's price."""
+    """Return True if the table has the model's price."""
     return any(model.startswith(name) for name in PRICES)
 
 
 def price(model: str) -> Price:
-    """The model's price, or the dearest there is."""
+    """Return the model's price, or the highest one if it is unknown."""
     names = [name for name in PRICES if model.startswith(name)]
     return PRICES[max(names, key=len)] if names else max(PRICES.values(), key=lambda each: each.output)
 
 
 def cost_usd(model: str, usage: Usage) -> float:
-    """The price of one request's tokens."""
+    """Return the price of one request's tokens."""
     per = price(model)
     prompt = usage.input_tokens + usage.cache_read_tokens + usage.cache_write_tokens
     dollars = (

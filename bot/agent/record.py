@@ -1,7 +1,7 @@
-"""What a turn took, did and says, read from the messages it kept; and the words with which it ends early. Pure.
+"""Usage, actions and text of a turn, read from its stored messages. Pure.
 
-An answer carries `spent` (`{"model", "stop", "steps", "usage", "cost_usd"}`), results carry `runs` (a `ToolRun` each)
-and `shown` (`{"cards", "suggestions"}`). So a turn that was killed and taken up again accounts for all of itself.
+A stored answer has `spent` (`{"model", "stop", "steps", "usage", "cost_usd"}`). Stored results have `runs` (`ToolRun`s) and
+`shown` (`{"cards", "suggestions"}`). So a resumed turn accounts for all of its steps.
 """
 
 from collections import Counter
@@ -16,32 +16,35 @@ from bot.domain import Card, Suggestion
 from bot.domain.errors import ModelError
 from bot.text.wording import listed, money
 
-GO_ON = "Say “go on” to continue."
+CONTINUE = "Say “continue” to resume."
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How far one turn may go."""
+    """Limits of one turn."""
 
     steps: int = 24
-    """Answers of the model."""
+    """Most answers of the model."""
     seconds: float = 900.0
     tokens: int = 400_000
-    """Read and written, without what the cache held."""
+    """Most input and output tokens, without cached input."""
     cost_usd: float | None = None
     answer_tokens: int = 32_000
-    """Of one answer, thinking included."""
+    """Most tokens of one answer, thinking included."""
     history_tokens: int = 40_000
-    """Of earlier turns that are shown again."""
+    """Most tokens of earlier turns."""
     result_chars: int = 12_000
-    """Of the words, and of the JSON, of one tool's result."""
+    """Most characters of a tool result's text, and of its JSON."""
     parallel: int = 6
-    """Reads at once."""
+    """Most tools that read at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
 class TurnRecord:
-    """What a turn took. `stop`: end_turn, stopped, time, steps, tokens, money, failed, or the API's own word."""
+    """Usage of a turn.
+
+    `stop` is end_turn, stopped, time, steps, tokens, money, failed, or another reason of the API.
+    """
 
     model: str
     stop: str
@@ -50,13 +53,13 @@ class TurnRecord:
     usage: Usage
     cost_usd: float
     first_token_ms: int | None = None
-    """From the start of this run to the first text; None where there was none."""
+    """Milliseconds from the start of this run to the first text, None without text."""
     total_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class TurnResult:
-    """What the turn says and shows. With `error` the model could not go on, and the turn waits to be taken up again."""
+    """Text and cards of a turn. With an `error` the model failed, and the turn can be resumed."""
 
     text: str
     record: TurnRecord
@@ -66,7 +69,7 @@ class TurnResult:
 
 
 def record(turn: Sequence[Message]) -> TurnRecord:
-    """What the turn has taken so far."""
+    """Return the usage of the turn so far."""
     spent = [message["spent"] for message in turn if "spent" in message]
     return TurnRecord(
         model=spent[-1]["model"] if spent else "",
@@ -79,12 +82,12 @@ def record(turn: Sequence[Message]) -> TurnRecord:
 
 
 def spent(model: str, stop: str, steps: int, usage: Usage, cost_usd: float) -> dict[str, Any]:
-    """What is kept beside an answer."""
+    """Return the usage that is stored with an answer."""
     return {"model": model, "stop": stop, "steps": steps, "usage": asdict(usage), "cost_usd": cost_usd}
 
 
 def results(ran: Sequence[Ran], said: Sequence[str]) -> Message:
-    """The message with what tools answered, and after it what the person has said meanwhile."""
+    """Return the message with the tool results, followed by the person's messages since."""
     return {
         "role": "user",
         "content": [*[each.block for each in ran], *[{"type": "text", "text": text} for text in said if text.strip()]],
@@ -97,24 +100,24 @@ def results(ran: Sequence[Ran], said: Sequence[str]) -> Message:
 
 
 def said(turn: Sequence[Message]) -> str:
-    """What the model has said in a turn."""
+    """Return the text of the model in a turn."""
     texts = [words(message) for message in turn if message["role"] == "assistant"]
     return "\n\n".join(text for text in texts if text)
 
 
 def cards(turn: Sequence[Message]) -> tuple[Card, ...]:
-    """The cards of all results, each once."""
+    """Return the cards of all results, without duplicates."""
     return tuple(dict.fromkeys(Card(**card) for message in turn for card in message.get("shown", {}).get("cards", ())))
 
 
 def suggestions(turn: Sequence[Message]) -> tuple[Suggestion, ...]:
-    """The suggestions of all results, each once."""
+    """Return the suggestions of all results, without duplicates."""
     shown = [message["shown"]["suggestions"] for message in turn if "shown" in message]
     return tuple(dict.fromkeys(Suggestion(**suggestion) for each in shown for suggestion in each))
 
 
 def done(turn: Sequence[Message]) -> str:
-    """What a turn's tools have done: `Done so far: 2 × status and spawn product-a.`"""
+    """List the finished tool calls, as in `Done so far: 2 × status and spawn product-a.`"""
     named = {call["id"]: doing(call["name"].replace("_", "-"), call["input"]) for message in turn for call in calls(message)}
     answered = [
         named[block["tool_use_id"]]
@@ -127,7 +130,7 @@ def done(turn: Sequence[Message]) -> str:
 
 
 def over(turn: Sequence[Message], limits: Limits) -> str:
-    """Which limit of a turn is reached: steps, tokens, money, or none."""
+    """Return the limit that the turn has reached (steps, tokens or money), empty if none."""
     so_far = record(turn)
     if so_far.steps >= limits.steps:
         return "steps"
@@ -136,8 +139,8 @@ def over(turn: Sequence[Message], limits: Limits) -> str:
     return "money" if limits.cost_usd is not None and so_far.cost_usd >= limits.cost_usd else ""
 
 
-def limit_words(reason: str, turn: Sequence[Message], limits: Limits) -> str:
-    """How a turn ends that was stopped, or that has reached a limit."""
+def limit_text(reason: str, turn: Sequence[Message], limits: Limits) -> str:
+    """Return the closing text of a turn that was stopped or has reached a limit."""
     if reason == "stopped":
         return f"Stopped. {done(turn)}"
     limit = {
@@ -146,17 +149,17 @@ def limit_words(reason: str, turn: Sequence[Message], limits: Limits) -> str:
         "tokens": f"{limits.tokens:,} tokens",
         "money": money(limits.cost_usd or 0.0),
     }[reason]
-    return f"I stopped after {limit}, the limit of one turn. {done(turn)} {GO_ON}"
+    return f"I stopped after {limit}, the limit per turn. {done(turn)} {CONTINUE}"
 
 
-def stop_words(finished: Finished, turn: Sequence[Message], limits: Limits) -> str:
-    """What is added to an answer that ended in an unusual way; nothing otherwise."""
+def stop_text(finished: Finished, turn: Sequence[Message], limits: Limits) -> str:
+    """Return the closing text of an answer with an unusual stop reason, else an empty string."""
     why = f" ({finished.detail})" if finished.detail else ""
     unusual = {
-        "max_tokens": f"[The answer was cut off at {limits.answer_tokens:,} tokens. {GO_ON}]",
+        "max_tokens": f"[The answer was cut off at {limits.answer_tokens:,} tokens. {CONTINUE}]",
         "model_context_window_exceeded": "[The answer was cut off: this conversation is too long. Start a new one.]",
-        "pause_turn": f"[Claude paused in the middle of its answer. {GO_ON}]",
-        "refusal": f"Claude declined to answer this{why}. Put it differently, or start a new conversation if it goes on.",
+        "pause_turn": f"[Claude paused in the middle of its answer. {CONTINUE}]",
+        "refusal": f"Claude declined to answer this{why}. Rephrase it, or start a new conversation if this repeats.",
     }
     if finished.stop_reason in unusual:
         return unusual[finished.stop_reason]

@@ -1,7 +1,7 @@
-"""Running the tools that the model calls, and what it is told of them.
+"""Execution of the tools that the model calls, and the results that it reads.
 
-Reads that stand side by side run at once, everything else in the order in which it was called. What a skill refuses on
-purpose becomes a result in words, so that the model can mend its call; what is a mistake of ours is raised.
+Consecutive tools that only read run at the same time, all others run in the order of their calls. A refusal of a skill becomes
+a result, so that the model can correct its call. A bug of ours is raised.
 """
 
 import asyncio
@@ -22,8 +22,10 @@ from bot.domain import Card, Suggestion
 from bot.domain.errors import DeliveryError, EngineError, FleetError, NotAllowed, RegistryError, UsageError
 
 Invoke = Callable[[Skill, dict[str, Any], str], Awaitable[SkillResult]]
-"""Runs a skill with arguments as they came and the id of the call, which is the same when the call is repeated after a
-crash. Checks arguments and rights, and raises what it finds."""
+"""Function that runs a skill with unchecked arguments and the id of the call.
+
+The id is the same when a call is repeated after a crash. The function checks arguments and rights, and raises on problems.
+"""
 
 T = TypeVar("T")
 REFUSALS = (UsageError, NotAllowed, EngineError, RegistryError, DeliveryError)
@@ -32,7 +34,7 @@ NOT_RUN = "[not run: {why}]"
 
 @dataclass(frozen=True, slots=True)
 class ToolRun:
-    """One call as it went: how long it took (ms) and what came of it (`ok`, `not_run`, or the error's code)."""
+    """A finished call, with its duration in ms and its outcome (`ok`, `not_run` or an error code)."""
 
     skill: str
     ms: int
@@ -41,7 +43,7 @@ class ToolRun:
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """A call's result as the model is told it, and what people are shown of it."""
+    """Result of a call for the model, with the cards and suggestions for people."""
 
     block: Block
     run: ToolRun
@@ -50,25 +52,25 @@ class Ran:
 
 
 class Halt:
-    """Why a turn has to end before its time: somebody pressed Stop, or the clock ran out."""
+    """Early end of a turn, because a person stopped it or its time ran out."""
 
     def __init__(self, stop: asyncio.Event, seconds: float) -> None:
         self._stop, self._until = stop, time.monotonic() + seconds
 
     @property
     def reason(self) -> str:
-        """`stopped`, `time`, or nothing."""
+        """Return `stopped`, `time`, or an empty string."""
         return "stopped" if self._stop.is_set() else "time" if time.monotonic() >= self._until else ""
 
     async def wait(self) -> None:
-        """Returns when there is a reason."""
+        """Wait until there is a reason."""
         try:
             await asyncio.wait_for(self._stop.wait(), max(self._until - time.monotonic(), 0))
         except TimeoutError:
             return
 
     async def unless(self, work: Coroutine[Any, Any, T]) -> T | None:
-        """The work's result; None, and the work cancelled, when there was a reason first."""
+        """Return the result of a coroutine, or cancel it and return None once there is a reason."""
         task, halted = asyncio.ensure_future(work), asyncio.ensure_future(self.wait())
         try:
             await asyncio.wait({task, halted}, return_when=asyncio.FIRST_COMPLETED)
@@ -80,17 +82,17 @@ class Halt:
 
 
 class Tools:
-    """The skills that the model is offered in a turn. Those it is not offered do not exist for it."""
+    """Skills that the model can call in a turn. All others do not exist for it."""
 
     def __init__(
         self, skills: Sequence[Skill], invoke: Invoke, live: Callable[[Live], None], *, parallel: int, most_chars: int
     ) -> None:
         self._skills = {skill.tool: skill for skill in skills if skill.model}
         self._invoke, self._live = invoke, live
-        self._places, self._most_chars = asyncio.Semaphore(parallel), most_chars
+        self._slots, self._most_chars = asyncio.Semaphore(parallel), most_chars
 
     async def run(self, calls: Sequence[Block], halt: Halt) -> list[Ran]:
-        """Results in the order of the calls, one for each, whatever happens."""
+        """Return one result per call, in their order."""
         ran: list[Ran] = []
         for reads, group in groupby(calls, key=self._reads):
             if reads:
@@ -104,7 +106,7 @@ class Tools:
         return skill is not None and skill.reads
 
     async def _read(self, call: Block, halt: Halt) -> Ran:
-        async with self._places:
+        async with self._slots:
             ran = None if halt.reason else await halt.unless(self._one(call))
         return ran or not_run(call, halt.reason)
 
@@ -119,42 +121,42 @@ class Tools:
         except ValidationError as error:
             return _error(call, "arguments", _arguments(skill, error), _ms(began))
         except REFUSALS as error:
-            return _error(call, error.code, told_error(error), _ms(began))
-        content = told(call["name"], result, self._most_chars)
+            return _error(call, error.code, error_text(error), _ms(began))
+        content = result_text(call["name"], result, self._most_chars)
         block = {"type": "tool_result", "tool_use_id": call["id"], "content": content}
         return Ran(block, ToolRun(skill.name, _ms(began), "ok"), result.cards, result.suggestions)
 
 
 def not_run(call: Block, why: str) -> Ran:
-    """The result of a call that was left."""
-    words = {"stopped": "the person pressed Stop"}.get(why, "a limit of this turn is reached")
+    """Return the result of a call that did not run."""
+    words = {"stopped": "the person pressed Stop"}.get(why, "this turn has reached a limit")
     return _error(call, "not_run", NOT_RUN.format(why=words), 0)
 
 
-def told(tool: str, result: SkillResult, most: int) -> str:
-    """What the model reads: the words, then the JSON, marked as data and cut visibly to `most` characters of each."""
+def result_text(tool: str, result: SkillResult, most: int) -> str:
+    """Return the result's text and JSON as data, each cut to `most` characters with a note."""
     text = cut(result.text, most)
     if result.data is not None:
         data = json.dumps(result.data, ensure_ascii=False, separators=(",", ":"), default=str)
-        left = f"[cut: {len(data):,} characters of JSON; ask for less at once]"
+        left = f"[cut: {len(data):,} characters of JSON, ask for less at once]"
         text += "\n" + (data if len(data) <= most else left)
     inside = text.replace("</data", "<\\/data")
     return f'<data from="{tool}">\n{inside}\n</data>'
 
 
 def cut(text: str, most: int) -> str:
-    """The text, and where it is longer than `most` characters, how much of it was left out."""
-    left = f"\n[cut: {len(text) - most:,} of {len(text):,} characters left out; ask for less at once]"
+    """Cut the text to `most` characters, with a note of how much is missing."""
+    left = f"\n[cut: {len(text) - most:,} of {len(text):,} characters left out, ask for less at once]"
     return text if len(text) <= most else text[:most] + left
 
 
-def told_error(error: FleetError) -> str:
-    """An error as the model reads it: what happened, and what to do."""
+def error_text(error: FleetError) -> str:
+    """Return an error's message and hint for the model."""
     return f"{error.message} {error.hint}".strip() or error.code
 
 
 def doing(name: str, arguments: dict[str, Any]) -> str:
-    """What runs, in a few words: `inspect product-a`."""
+    """Describe a call in a few words, as in `inspect product-a`."""
     product = arguments.get("product")
     return f"{name} {product}"[:80] if isinstance(product, str) else name
 
@@ -166,7 +168,7 @@ def _error(call: Block, outcome: str, words: str, ms: int) -> Ran:
 
 def _unknown(name: str, names: Sequence[str]) -> str:
     near = difflib.get_close_matches(name, names, n=1)
-    return f"There is no tool {name}." + (f" Did you mean {near[0]}?" if near else f" There are: {', '.join(names)}.")
+    return f"There is no tool {name}." + (f" Did you mean {near[0]}?" if near else f" Known tools: {', '.join(names)}.")
 
 
 def _arguments(skill: Skill, error: ValidationError) -> str:

@@ -1,4 +1,4 @@
-"""A small fleet's worth of skills for turns in tests, and what keeps their messages."""
+"""Skills, storage and a runner for turns in tests."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -30,7 +30,7 @@ async def _not_run(args: Any, context: SkillContext) -> SkillResult:
 
 
 def make(name: str, args: type[SkillArgs] = OneProduct, *, reads: bool = False, model: bool = True) -> Skill:
-    """A skill by this name."""
+    """Return a skill with this name."""
     return Skill(name, f"{name} a product.", f"How to {name}.", args, _not_run, Role.VIEWER, reads, model)
 
 
@@ -44,11 +44,11 @@ SKILLS = (
 
 
 class Killed(BaseException):
-    """The process ended here."""
+    """End of the process at this point."""
 
 
 class Kept(Transcript):
-    """Messages kept in memory; `before` and `after` see each one."""
+    """Transcript in memory, with hooks `before` and `after` each message."""
 
     def __init__(self, messages: Sequence[Message] = ()) -> None:
         self.messages = list(messages)
@@ -68,7 +68,7 @@ class Kept(Transcript):
 
 @dataclass
 class Desk:
-    """Runs turns; what its skills did is in `done`, once for each request however often it is repeated."""
+    """Runner of turns, which records the effects of its skills in `done`, once per request."""
 
     kept: Kept = field(default_factory=Kept)
     asked: list[tuple[str, str]] = field(default_factory=list)
@@ -77,15 +77,15 @@ class Desk:
     running: int = 0
     most_at_once: int = 0
     gate: asyncio.Event | None = None
-    """Reads wait for it, where it is set."""
+    """Event that skills which read wait for, if set."""
     during: Callable[[str], None] = lambda name: None
 
     def say(self, *texts: str) -> None:
-        """A person begins a turn."""
+        """Begin a turn with a message of a person."""
         self.kept.messages.append({"role": "user", "content": [{"type": "text", "text": text} for text in texts]})
 
     async def invoke(self, skill: Skill, arguments: dict[str, Any], request: str) -> SkillResult:
-        """As the application does: check the arguments, then act once for each request."""
+        """Check the arguments, then act once per request, as the application does."""
         args = skill.args.model_validate(arguments)
         product = getattr(args, "product", "")
         self.asked.append((skill.name, request))
@@ -119,7 +119,7 @@ class Desk:
     async def turn(
         self, model: Model, limits: Limits | None = None, stop: asyncio.Event | None = None, skills: Sequence[Skill] = SKILLS
     ) -> TurnResult:
-        """Run or take up the turn that was begun."""
+        """Run or resume the turn."""
         return await run_turn(
             model=model,
             system=SYSTEM,
@@ -134,16 +134,16 @@ class Desk:
 
     @property
     def streamed(self) -> str:
-        """The text as it was seen while it came."""
+        """Return the streamed text."""
         return "".join(event.text for event in self.heard if isinstance(event, Delta)).strip()
 
     @property
     def doings(self) -> list[str]:
-        """What it was seen to do."""
+        """Return the activities shown during the turn."""
         return [event.text for event in self.heard if isinstance(event, Doing) and event.text]
 
     @property
     def results(self) -> list[dict[str, Any]]:
-        """All tool results in what was kept."""
+        """Return all stored tool results."""
         blocks = [block for message in self.kept.messages for block in message["content"]]
         return [block for block in blocks if block["type"] == "tool_result"]

@@ -1,4 +1,4 @@
-"""What the model is given before anything is said."""
+"""Input of the model at the start of a turn."""
 
 import json
 import re
@@ -40,7 +40,7 @@ def status(names: int = 4) -> FleetStatus:
     return FleetStatus(NOW, urgent_first(lines), Capacity(max_sessions=2, running=1))
 
 
-def test_the_digest_is_short_and_most_urgent_first() -> None:
+def test_digest_lists_most_urgent_products_first() -> None:
     lines = context.digest(status()).split("\n")
     assert re.findall(r"product-[a-d]", "\n".join(lines[1:])) == ["product-c", "product-b", "product-a", "product-d"]
     assert "The engine does not start." in lines[1]
@@ -48,41 +48,41 @@ def test_the_digest_is_short_and_most_urgent_first() -> None:
     assert "18 min" in lines[3]
 
 
-def test_many_products_are_counted_not_listed() -> None:
+def test_digest_counts_products_beyond_the_limit() -> None:
     lines = context.digest(status(26)).split("\n")
     assert len(lines) == 22
-    assert lines[-1] == "and 6 more products; ask status for them"
+    assert lines[-1] == "and 6 more products (call status to list them)"
 
 
-def test_a_turn_opens_with_the_fleet_who_speaks_and_the_words_last() -> None:
+def test_opening_has_the_fleet_the_person_and_the_text() -> None:
     message = context.opening(" ship it ", ANA, status(), product="product-a")
     fleet, said = message["content"]
     assert said["text"] == "ship it"
     assert fleet["text"].startswith('<fleet at="2026-11-03 14:02 UTC">\n')
-    assert fleet["text"].endswith("</fleet>\nana (operator) speaks, in the channel of product-a:")
-    assert fleet["text"].count("</fleet>") == 1, "what agents write cannot leave its place"
+    assert fleet["text"].endswith("</fleet>\nana (operator) says, in the channel of product-a:")
+    assert fleet["text"].count("</fleet>") == 1, "text of agents cannot leave its element"
 
 
 @pytest.mark.parametrize("text", ["", "   "])
-def test_nothing_said_is_still_a_message(text: str) -> None:
+def test_empty_text_is_a_valid_message(text: str) -> None:
     message = context.opening(text, ANA, status())
     assert list(refusals({"model": "claude-sonnet-5-5", "max_tokens": 1, "messages": [message]})) == []
 
 
-def test_tools_are_those_offered_always_in_the_same_order() -> None:
+def test_tools_have_a_stable_order() -> None:
     names = [tool["name"] for tool in context.tools(SKILLS)]
     assert names == ["inspect", "pause", "spawn", "status"]
     assert context.tools(tuple(reversed(SKILLS))) == context.tools(SKILLS)
 
 
-def test_the_prompt_says_what_the_promises_need() -> None:
+def test_prompt_states_the_safety_rules() -> None:
     prompt = context.system_prompt()
     for word in ["Gates", "never by you", "<data>", "<fleet>", "never an instruction", "in one step", "do not poll"]:
         assert word in prompt
 
 
-def test_the_first_request_is_small() -> None:
-    """The whole of it, with the skills there are and twenty products: under 6,000 tokens, as characters / 4."""
+def test_first_request_is_under_6000_tokens() -> None:
+    """Measure the request with all skills and twenty products, with characters / 4 as tokens."""
     tools = context.tools(catalogue.load())
     opening = context.opening("what's the status across all products?", ANA, status(20))
     assert len(context.system_prompt() + json.dumps(tools) + json.dumps(opening)) / 4 < 6000

@@ -1,4 +1,4 @@
-"""Claude over the strict stand-in of the Messages API, with the real SDK."""
+"""Claude through the real SDK, against the strict stand-in of the Messages API."""
 
 import asyncio
 import logging
@@ -61,7 +61,7 @@ def end(events: Sequence[object]) -> Finished:
     return events[-1]
 
 
-async def test_the_request_is_as_the_api_wants_it(api: MessagesApi, claude: Claude) -> None:
+async def test_request_has_the_expected_keys(api: MessagesApi, claude: Claude) -> None:
     api.queue.append(say("Fine."))
     await heard(claude, ask("hello"))
     assert api.refused == []
@@ -72,7 +72,7 @@ async def test_the_request_is_as_the_api_wants_it(api: MessagesApi, claude: Clau
     assert set(asked.body) == {"model", "max_tokens", "system", "tools", "messages", "cache_control", "stream"}
 
 
-async def test_the_beginning_is_cached_and_the_conversation_grows_on_it(api: MessagesApi, claude: Claude) -> None:
+async def test_prompt_and_conversation_are_cached(api: MessagesApi, claude: Claude) -> None:
     api.queue += [say("One."), say("Two."), say("Other.")]
     first = ask("hello " * 50)
     one = end(await heard(claude, first))
@@ -97,7 +97,7 @@ async def test_the_beginning_is_cached_and_the_conversation_grows_on_it(api: Mes
     ],
     ids=["limited", "overloaded", "broken", "cut", "ended too soon", "error in the stream"],
 )
-async def test_what_can_pass_is_tried_three_times(api: MessagesApi, claude: Claude, passing: Reply) -> None:
+async def test_temporary_failure_is_attempted_three_times(api: MessagesApi, claude: Claude, passing: Reply) -> None:
     api.queue += [passing, passing, say("Here I am.")]
     assert end(await heard(claude, ask("hello"))).content[0]["text"] == "Here I am."
     assert len(api.asked) == 3
@@ -106,15 +106,13 @@ async def test_what_can_pass_is_tried_three_times(api: MessagesApi, claude: Clau
 @pytest.mark.parametrize(
     ("failure", "code", "words"),
     [
-        (fail(529), "overloaded", "overloaded just now. Say it again in a minute"),
-        (fail(429), "rate_limited", "rate limit is reached. Say it again in a minute"),
+        (fail(529), "overloaded", "Claude is overloaded. Try again in a minute"),
+        (fail(429), "rate_limited", "rate limit is reached. Try again in a minute"),
         (fail(500, "boom"), "failed", "Claude failed: boom."),
         (say("x", cut=1), "unreachable", "cannot be reached"),
     ],
 )
-async def test_what_does_not_pass_is_said_in_words(
-    api: MessagesApi, claude: Claude, failure: Reply, code: str, words: str
-) -> None:
+async def test_lasting_failure_has_a_message(api: MessagesApi, claude: Claude, failure: Reply, code: str, words: str) -> None:
     api.queue += [failure] * 3
     with pytest.raises(ModelError) as caught:
         await heard(claude, ask("hello"))
@@ -136,7 +134,7 @@ async def test_what_does_not_pass_is_said_in_words(
         (fail(429, retry_after="600"), "rate_limited", "in 10 minutes"),
     ],
 )
-async def test_what_cannot_pass_is_said_at_once(
+async def test_permanent_failure_is_not_retried(
     api: MessagesApi, claude: Claude, failure: Reply, code: str, words: str
 ) -> None:
     api.queue.append(failure)
@@ -148,7 +146,7 @@ async def test_what_cannot_pass_is_said_at_once(
     assert len(api.asked) == 1
 
 
-async def test_after_text_was_shown_it_is_tried_once_more_at_most(api: MessagesApi, claude: Claude) -> None:
+async def test_failure_after_text_is_retried_once(api: MessagesApi, claude: Claude) -> None:
     api.queue += [say("A text of some length", cut=4)] * 2
     events: list[object] = []
     with pytest.raises(ModelError) as caught:
@@ -159,7 +157,7 @@ async def test_after_text_was_shown_it_is_tried_once_more_at_most(api: MessagesA
     assert [type(event) for event in events].count(Begun) == 2
 
 
-async def test_nobody_listening(claude: Claude) -> None:
+async def test_unreachable_api_is_reported(claude: Claude) -> None:
     nowhere = Claude(api_key=KEY, base_url="http://127.0.0.1:1", backoff=QUICK)
     with pytest.raises(ModelError) as caught:
         await heard(nowhere, ask("hello"))
@@ -168,14 +166,14 @@ async def test_nobody_listening(claude: Claude) -> None:
     await nowhere.close()
 
 
-async def test_a_wrong_key_is_refused_by_the_door(api: MessagesApi, claude: Claude) -> None:
+async def test_wrong_key_is_refused(api: MessagesApi, claude: Claude) -> None:
     api.keys = {"another"}
     with pytest.raises(ModelError) as caught:
         await heard(claude, ask("hello"))
     assert caught.value.code == "auth"
 
 
-async def test_the_key_is_in_no_log(api: MessagesApi, claude: Claude, caplog: pytest.LogCaptureFixture) -> None:
+async def test_key_is_not_logged(api: MessagesApi, claude: Claude, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     api.queue += [say("Fine."), fail(401)]
     await heard(claude, ask("hello"))
@@ -186,7 +184,7 @@ async def test_the_key_is_in_no_log(api: MessagesApi, claude: Claude, caplog: py
 
 
 async def with_thoughts(api: MessagesApi, claude: Claude) -> ModelRequest:
-    """A request in the middle of a turn in which Claude has thought."""
+    """Return a request in the middle of a turn with thinking blocks."""
     api.queue.append(replace(call("status"), thinking="Let me see."))
     request = ask("status?")
     asked = end(await heard(claude, request))
@@ -196,7 +194,7 @@ async def with_thoughts(api: MessagesApi, claude: Claude) -> ModelRequest:
     return replace(request, messages=(*request.messages, *more))
 
 
-async def test_thoughts_are_given_back_unchanged(api: MessagesApi, claude: Claude) -> None:
+async def test_thinking_blocks_are_returned_unchanged(api: MessagesApi, claude: Claude) -> None:
     request = await with_thoughts(api, claude)
     api.queue.append(say("Idle."))
     await heard(claude, request)
@@ -204,7 +202,7 @@ async def test_thoughts_are_given_back_unchanged(api: MessagesApi, claude: Claud
     assert api.bodies[-1]["messages"][1]["content"][0]["thinking"] == "Let me see."
 
 
-async def test_thoughts_of_another_prompt_are_left_out_and_the_turn_goes_on(api: MessagesApi, claude: Claude) -> None:
+async def test_refused_thinking_blocks_are_removed_and_the_turn_continues(api: MessagesApi, claude: Claude) -> None:
     request = await with_thoughts(api, claude)
     api.queue.append(say("Idle."))
     answer = end(await heard(claude, replace(request, system="You are new here.")))
@@ -214,40 +212,40 @@ async def test_thoughts_of_another_prompt_are_left_out_and_the_turn_goes_on(api:
     assert [block["type"] for block in api.bodies[-1]["messages"][1]["content"]] == ["tool_use"]
 
 
-async def test_the_price_is_that_of_the_tokens(api: MessagesApi, claude: Claude) -> None:
+async def test_cost_follows_the_token_usage(api: MessagesApi, claude: Claude) -> None:
     api.queue.append(say("Fine."))
     done = end(await heard(claude, ask("hello")))
     assert done.cost_usd == cost_usd(DEFAULT_MODEL, done.usage) > 0
 
 
-async def test_a_model_without_a_price_says_so(api: MessagesApi, caplog: pytest.LogCaptureFixture) -> None:
+async def test_unknown_price_is_logged(api: MessagesApi, caplog: pytest.LogCaptureFixture) -> None:
     api.queue.append(say("Fine."))
     model = Claude(api_key=KEY, base_url=api.url, model="claude-nova-9")
     done = end(await heard(model, ask("hello")))
     await model.close()
     assert done.cost_usd > cost_usd(DEFAULT_MODEL, done.usage)
-    assert "no price is known for claude-nova-9" in caplog.text
+    assert "claude-nova-9 has no known price" in caplog.text
 
 
-async def test_it_opens_again_after_close(api: MessagesApi, claude: Claude) -> None:
+async def test_client_reopens_after_close(api: MessagesApi, claude: Claude) -> None:
     api.queue += [say("One."), say("Two.")]
     await heard(claude, ask("hello"))
     await claude.close()
     assert end(await heard(claude, ask("hello"))).content[0]["text"] == "Two."
 
 
-async def test_two_conversations_at_once(api: MessagesApi, claude: Claude) -> None:
+async def test_two_conversations_run_at_once(api: MessagesApi, claude: Claude) -> None:
     api.queue += [say("Fine."), say("Fine.")]
     both = await asyncio.gather(heard(claude, ask("one")), heard(claude, ask("two")))
     assert [sum(isinstance(event, TextDelta) for event in events) for events in both] == [1, 1]
 
 
-def test_the_sdk_is_not_imported_with_the_module() -> None:
+def test_sdk_is_imported_lazily() -> None:
     code = "import sys, bot.agent.claude, bot.agent.loop; sys.exit('anthropic' in sys.modules or 'httpx2' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-async def test_tools_are_named_in_the_order_given(api: MessagesApi, claude: Claude) -> None:
+async def test_tools_keep_their_order(api: MessagesApi, claude: Claude) -> None:
     api.queue.append(say("Fine."))
     await heard(claude, ask("hello"))
     assert [tool["name"] for tool in api.bodies[0]["tools"]] == [tool["name"] for tool in TOOLS]

@@ -1,4 +1,4 @@
-"""What of a conversation a model is shown."""
+"""The part of a conversation that a model sees."""
 
 import json
 from itertools import pairwise
@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.agent.history import NO_RESULT, NO_WORDS, open_calls, tokens, turn_start, view
+from bot.agent.history import NO_RESULT, NO_TEXT, open_calls, tokens, turn_start, view
 from bot.agent.model import Message
 from tests.standins.messages_checks import refusals
 
@@ -36,7 +36,7 @@ def result(*numbers: int) -> Message:
     return {"role": "user", "content": blocks, "runs": [], "shown": {}}
 
 
-def test_keys_of_our_own_are_not_shown() -> None:
+def test_own_keys_are_removed() -> None:
     shown = view([person("hello"), model("yes", spent={"cost_usd": 1})], PLENTY)
     assert shown == (
         {"role": "user", "content": person("hello")["content"]},
@@ -44,22 +44,22 @@ def test_keys_of_our_own_are_not_shown() -> None:
     )
 
 
-def test_the_kept_messages_are_left_as_they_are() -> None:
+def test_stored_messages_are_not_changed() -> None:
     kept = [person("one"), person("two"), model(thought("hm"), use(1)), person("three")]
     before = json.dumps(kept)
     view(kept, 0)
     assert json.dumps(kept) == before
 
 
-def test_thoughts_are_shown_in_the_turn_that_runs_and_not_before() -> None:
+def test_thinking_is_kept_in_the_current_turn_only() -> None:
     turn = [model(thought("hm"), use(1)), result(1)]
     assert view([person("go"), *turn], PLENTY)[1]["content"][0]["type"] == "thinking"
     again = view([person("go"), *turn, model(thought("only this")), person("and?")], PLENTY)
     assert [block["type"] for block in again[1]["content"]] == ["tool_use"]
-    assert again[3]["content"] == [{"type": "text", "text": NO_WORDS}]
+    assert again[3]["content"] == [{"type": "text", "text": NO_TEXT}]
 
 
-def test_a_call_without_a_result_gets_one_that_says_so() -> None:
+def test_call_without_result_gets_a_result() -> None:
     shown = view([person("go"), model(use(1), use(2)), person("hello?")], PLENTY)
     assert [block["type"] for block in shown[2]["content"]] == ["tool_result", "tool_result", "text"]
     assert shown[2]["content"][0]["content"] == NO_RESULT
@@ -70,14 +70,14 @@ def test_calls_at_the_end_are_open() -> None:
     assert open_calls([person("go"), model(use(1)), result(1)]) == []
 
 
-def test_what_is_said_among_results_begins_no_turn() -> None:
+def test_text_among_results_begins_no_turn() -> None:
     merged = result(1)
     merged["content"].append({"type": "text", "text": "and b"})
     assert turn_start([person("go"), model(use(1)), merged]) == 0
     assert turn_start([person("go"), model("done"), person("more"), model(use(1)), result(1)]) == 2
 
 
-def test_old_turns_are_dropped_whole_and_one_line_stands_for_them() -> None:
+def test_old_turns_are_replaced_by_one_line() -> None:
     turns = [message for number in range(10) for message in (person(f"question {number} {'x' * 400}"), model("yes"))]
     shown = view([*turns, person("now")], 500)
     texts = [block["text"] for message in shown for block in message["content"]]
@@ -86,13 +86,13 @@ def test_old_turns_are_dropped_whole_and_one_line_stands_for_them() -> None:
     assert texts[-1] == "now"
 
 
-def test_the_turn_that_runs_is_never_cut() -> None:
+def test_current_turn_is_never_cut() -> None:
     shown = view([person("old"), model("yes"), person("x" * 10_000), model(use(1)), result(1)], 1)
     assert tokens(shown) > 2400
 
 
-def test_the_beginning_moves_rarely() -> None:
-    """So that the cache holds: the first message shown stays the same over most turns."""
+def test_beginning_changes_rarely() -> None:
+    """Keep the first message the same over most turns, so that the cache holds."""
     kept: list[Message] = []
     firsts = []
     for number in range(60):
@@ -102,7 +102,7 @@ def test_the_beginning_moves_rarely() -> None:
     assert 3 <= changes <= 8
 
 
-def test_a_rest_of_a_turn_at_the_front_is_not_shown() -> None:
+def test_partial_turn_at_the_front_is_dropped() -> None:
     assert view([result(1), model("done"), person("now")], PLENTY)[0]["content"][0]["text"] == "now"
 
 
@@ -111,9 +111,7 @@ turns = st.lists(st.tuples(st.integers(1, 3), numbers, numbers, st.integers(0, 6
 
 
 @given(turns=turns, cut=st.integers(0, 12), budget=st.integers(0, 1500))
-def test_whatever_was_kept_is_a_conversation_that_the_api_accepts(
-    turns: list[tuple[int, int, int, int, bool]], cut: int, budget: int
-) -> None:
+def test_any_record_becomes_a_valid_conversation(turns: list[tuple[int, int, int, int, bool]], cut: int, budget: int) -> None:
     kept: list[Message] = []
     for number, (texts, steps, calls, size, ends) in enumerate(turns):
         kept.append(person(*["said " + "x" * size] * texts))

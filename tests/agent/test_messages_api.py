@@ -1,4 +1,4 @@
-"""The stand-in refuses what the real API refuses, in its words; and it runs on its own."""
+"""The stand-in of the Messages API refuses what the real one refuses, and runs as a process."""
 
 import json
 import subprocess
@@ -99,7 +99,7 @@ async def post(api: MessagesApi, sent: Any, headers: dict[str, str] | None = Non
 
 
 @pytest.mark.parametrize(("sent", "words"), REFUSED, ids=[words[:50] for _, words in REFUSED])
-async def test_refused(api: MessagesApi, sent: dict[str, Any], words: str) -> None:
+async def test_invalid_requests_are_refused(api: MessagesApi, sent: dict[str, Any], words: str) -> None:
     status, answer = await post(api, sent)
     assert status == 400
     assert answer["type"] == "error"
@@ -117,7 +117,7 @@ async def test_refused(api: MessagesApi, sent: dict[str, Any], words: str) -> No
         ("content-type", 400, "invalid_request_error"),
     ],
 )
-async def test_headers(api: MessagesApi, missing: str, status: int, kind: str) -> None:
+async def test_missing_headers_are_refused(api: MessagesApi, missing: str, status: int, kind: str) -> None:
     seen, answer = await post(api, body(), {key: value for key, value in HEADERS.items() if key != missing})
     assert (seen, answer["error"]["type"]) == (status, kind)
 
@@ -133,14 +133,14 @@ async def test_headers(api: MessagesApi, missing: str, status: int, kind: str) -
         body(user(text("x", **MARK)), system=[text("y", **MARK)], **MARK),
     ],
 )
-async def test_accepted(api: MessagesApi, sent: dict[str, Any]) -> None:
+async def test_valid_requests_are_accepted(api: MessagesApi, sent: dict[str, Any]) -> None:
     status, answer = await post(api, sent)
     assert (status, api.refused) == (200, [])
     assert answer["type"] == "message"
     assert answer["usage"]["output_tokens"] > 0
 
 
-async def test_not_json_and_no_such_model(api: MessagesApi) -> None:
+async def test_invalid_json_and_unknown_model_are_refused(api: MessagesApi) -> None:
     assert (await post(api, "no"))[0] == 400
     status, answer = await post(api, body(model="gpt-6"))
     assert (status, answer["error"]["type"]) == (404, "not_found_error")
@@ -152,7 +152,7 @@ async def test_tokens_are_counted(api: MessagesApi) -> None:
     assert 990 < long["input_tokens"] - short["input_tokens"] < 1010
 
 
-async def test_a_thought_that_was_altered_is_refused(api: MessagesApi) -> None:
+async def test_altered_thinking_is_refused(api: MessagesApi) -> None:
     from dataclasses import replace
 
     api.queue.append(replace(call("status"), thinking="Let me see."))
@@ -165,7 +165,7 @@ async def test_a_thought_that_was_altered_is_refused(api: MessagesApi) -> None:
         assert (await post(api, sent))[0] == 400
 
 
-def test_rules_read_the_conversation() -> None:
+def test_script_rules_match_the_conversation() -> None:
     script = Script.from_json(
         json.dumps(
             {
@@ -191,7 +191,7 @@ def test_rules_read_the_conversation() -> None:
     assert script.answer([*called, user({**RESULT, "content": [text("refused")]})]).text == "No: refused"
 
 
-async def test_it_runs_on_its_own(tmp_path: Path) -> None:
+async def test_stand_in_runs_as_a_process(tmp_path: Path) -> None:
     script = tmp_path / "script.json"
     script.write_text(json.dumps({"default": {"text": "From the file."}}))
     command = [sys.executable, "-m", "tests.standins.messages_api", "--port", "0", "--script", str(script)]

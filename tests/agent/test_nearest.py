@@ -1,4 +1,4 @@
-"""Plain words to the nearest command."""
+"""The nearest command for plain text."""
 
 import pytest
 
@@ -55,7 +55,7 @@ SKILLS = catalogue.load()
         ("🙂", "/fleet help"),
     ],
 )
-def test_nearest(said: str, command: str) -> None:
+def test_nearest_command(said: str, command: str) -> None:
     text, suggestions = nearest(said, SKILLS, PRODUCTS)
     assert [suggestion.command for suggestion in suggestions] == [command]
     assert text.startswith(ADD_A_KEY)
@@ -66,11 +66,11 @@ def test_nearest(said: str, command: str) -> None:
 @pytest.mark.parametrize(
     "said", ["fix `it` -- in product-a --now", "build <b>x</b> for product-b " + "very " * 200, "spawn product-a “odd"]
 )
-def test_what_is_offered_is_understood(said: str) -> None:
+def test_offered_command_parses(said: str) -> None:
     _, [suggestion] = nearest(said, SKILLS, PRODUCTS)
     parse(suggestion.command, SKILLS, products=PRODUCTS)
     assert len(suggestion.label) <= 40
 
 
-def test_without_skills_there_is_still_an_answer() -> None:
+def test_help_is_offered_without_skills() -> None:
     assert nearest("status", (), ())[1] == (Suggestion("Help", "/fleet help"),)

@@ -1,4 +1,4 @@
-"""Prices of models, and what a request costs."""
+"""Prices of models and requests."""
 
 import pytest
 
@@ -22,7 +22,7 @@ MILLION = 1_000_000
         ("claude-fable-5-1", (10, 50, 0.25, 12.50)),
     ],
 )
-def test_a_million_of_each(model: str, dollars: tuple[float, ...]) -> None:
+def test_price_per_million_tokens(model: str, dollars: tuple[float, ...]) -> None:
     sorts = [
         Usage(input_tokens=MILLION),
         Usage(output_tokens=MILLION),
@@ -32,17 +32,17 @@ def test_a_million_of_each(model: str, dollars: tuple[float, ...]) -> None:
     assert [cost_usd(model, usage) for usage in sorts] == pytest.approx(dollars)
 
 
-def test_a_long_prompt_costs_more_where_the_model_says_so() -> None:
+def test_long_prompt_costs_more_for_some_models() -> None:
     assert cost_usd("claude-haiku-5-5", Usage(100_000, 1000)) == pytest.approx(0.0105)
     assert cost_usd("claude-haiku-5-5", Usage(0, 1000, cache_read_tokens=200_000)) == pytest.approx(0.0125)
 
 
-def test_an_unknown_model_is_priced_as_the_dearest() -> None:
+def test_unknown_model_has_the_highest_price() -> None:
     assert not known("claude-nova-1")
     assert price("claude-nova-1").output == max(each.output for each in PRICES.values())
 
 
-def test_the_models_that_the_sdk_names_have_a_price() -> None:
+def test_models_of_the_sdk_have_a_price() -> None:
     from typing import get_args
 
     from anthropic.types import Model

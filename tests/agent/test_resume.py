@@ -1,4 +1,4 @@
-"""A turn that is killed anywhere goes on, over the strict stand-in and the real SDK: nothing twice, nothing refused."""
+"""A turn that is killed anywhere resumes, without duplicates and without refusals by the API."""
 
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -58,7 +58,7 @@ def begun(desk: Desk) -> Desk:
 
 
 async def finish(desk: Desk, claude: Claude, api: MessagesApi) -> TurnResult:
-    """Take the turn up until it ends, and see that all of it happened once and was well-formed."""
+    """Resume the turn until it ends, and check that every effect happened once."""
     result = await desk.turn(claude)
     assert api.refused == []
     assert result.text == ANSWER
@@ -68,7 +68,7 @@ async def finish(desk: Desk, claude: Claude, api: MessagesApi) -> TurnResult:
 
 
 class TestResume:
-    async def test_undisturbed(self, api: MessagesApi, claude: Claude) -> None:
+    async def test_uninterrupted_turn(self, api: MessagesApi, claude: Claude) -> None:
         api.asked.clear()
         desk = begun(Desk())
         result = await finish(desk, claude, api)
@@ -76,7 +76,7 @@ class TestResume:
         assert [run.skill for run in result.record.tools] == ["status", "status", "spawn", "pause", "inspect"]
 
     @pytest.mark.parametrize("kept", range(1, MESSAGES + 1))
-    async def test_from_every_prefix_of_its_messages(self, api: MessagesApi, claude: Claude, kept: int) -> None:
+    async def test_turn_resumes_from_every_prefix_of_its_messages(self, api: MessagesApi, claude: Claude, kept: int) -> None:
         whole = begun(Desk())
         complete = await finish(whole, claude, api)
         api.asked.clear()
@@ -91,7 +91,7 @@ class TestResume:
         assert len(desk.done) == len(EFFECTS), "a repeated call has the id it had before"
 
     @pytest.mark.parametrize("name", ["status", "spawn", "pause", "inspect"])
-    async def test_killed_while_a_tool_runs(self, api: MessagesApi, claude: Claude, name: str) -> None:
+    async def test_turn_resumes_after_a_kill_during_a_tool(self, api: MessagesApi, claude: Claude, name: str) -> None:
         desk = begun(Desk())
 
         def kill(running: str) -> None:
@@ -106,7 +106,9 @@ class TestResume:
 
     @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(deaths=st.lists(st.tuples(st.sampled_from(["before", "after"]), st.integers(0, 3)), max_size=6))
-    async def test_killed_again_and_again(self, api: MessagesApi, claude: Claude, deaths: list[tuple[str, int]]) -> None:
+    async def test_turn_resumes_after_repeated_kills(
+        self, api: MessagesApi, claude: Claude, deaths: list[tuple[str, int]]
+    ) -> None:
         desk = begun(Desk())
         for moment, appends in deaths:
             left = [appends]
@@ -122,7 +124,7 @@ class TestResume:
             desk.kept.before = desk.kept.after = lambda message: None
         await finish(desk, claude, api)
 
-    async def test_a_person_who_speaks_before_it_was_taken_up_is_answered(self, api: MessagesApi, claude: Claude) -> None:
+    async def test_message_before_the_resumption_is_answered(self, api: MessagesApi, claude: Claude) -> None:
         whole = begun(Desk())
         await finish(whole, claude, api)
         for kept in range(1, MESSAGES + 1):
@@ -132,7 +134,7 @@ class TestResume:
             assert api.refused == []
             assert not any(block["type"] == "thinking" for each in api.bodies[-1]["messages"] for block in each["content"])
 
-    async def test_thoughts_stay_within_their_turn(self, api: MessagesApi, claude: Claude) -> None:
+    async def test_thinking_stays_within_its_turn(self, api: MessagesApi, claude: Claude) -> None:
         desk = begun(Desk())
         await finish(desk, claude, api)
         for _ in range(3):
