@@ -151,7 +151,7 @@ async def run(settings: Settings, report: Callable[[Report], None]) -> None:
             ]
             try:
                 clock.start()
-                core.router.take_up()
+                core.router.resume()
                 with _announced(settings.state, web.url, token):
                     await _contact(core)
                     await asyncio.wait(connecting, timeout=FIRST_CONTACT) if connecting else None

@@ -101,7 +101,7 @@ class Bed:
         await self.engine.open(self.jobs.hear)
         await self.jobs.watch()
         self.running = asyncio.create_task(self.jobs.run())
-        self.router.take_up()
+        self.router.resume()
 
     def open_store(self) -> Store:
         """The store of this folder."""

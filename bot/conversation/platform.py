@@ -1,12 +1,12 @@
-"""The Chat port: a platform on which people speak. Held by `tests/contracts/chat.py`.
+"""The Chat port, for one chat platform. `tests/contracts/chat.py` tests every adapter.
 
-An adapter makes an `Inbound` of what arrives and hands it to the router's `receive`, which returns once it is persisted: only
-then may the adapter acknowledge it to the platform. What goes out arrives as a `Post` from the outbox, and lives on as a
-message that `update` can change when a gate on it is decided. What happens *during* a turn (text as it streams, the skill
-that runs) goes to `live`, is never persisted, and may be dropped.
+An adapter converts an incoming event to an `Inbound` and passes it to the router's `receive`. It acknowledges the event to the
+platform only after `receive` has returned, because the event is stored by then. Outgoing messages arrive as a `Post` from the
+outbox, and `update` changes a message when a gate on it is decided. Events during a turn (streamed text, the running skill) go
+to `live`. They are never stored and may be dropped.
 
-A conversation is `<platform>:<channel>`, or `<platform>:<channel>:<thread>`; a channel is spelled as the registry spells it
-where a product lists it, and is `@<person>` for direct messages.
+A conversation is `<platform>:<channel>` or `<platform>:<channel>:<thread>`. A channel of a product is spelled as in the
+registry, and `@<person>` stands for direct messages.
 """
 
 from abc import ABC, abstractmethod
@@ -23,21 +23,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Whether a part of the coordinator works: state `ok`, `off` (not wanted) or `down`, and why in words for anybody."""
+    """State of a part of the fleet, `ok`, `off` (not configured) or `down`, with the reason."""
 
     state: str
     why: str = ""
 
 
 class Chat(ABC):
-    """One platform."""
+    """One chat platform."""
 
     platform: str
 
     @abstractmethod
     async def start(self) -> None:
-        """Connect. Raises `SettingsError` in words for what only a person can mend (a wrong token), `DeliveryError` for what
-        may pass; once it has returned, the adapter itself sees to staying connected."""
+        """Connect, and stay connected afterwards.
+
+        Raises `SettingsError` for problems that a person must fix (a wrong token), and `DeliveryError` for temporary ones.
+        """
 
     @abstractmethod
     async def stop(self) -> None:
@@ -45,23 +47,25 @@ class Chat(ABC):
 
     @abstractmethod
     async def post(self, post: Post, key: str, *, again: bool = False, plain: bool = False) -> str:
-        """Show a post in its conversation; returns the platform's id of the message. `key` names it for ever: the same key is
-        never shown twice. `again`: what became of an earlier attempt is not known, so look before sending. `plain`: the
-        platform refused its form before, so send text alone. Raises `DeliveryError`."""
+        """Send a post to its conversation. Returns the platform's id of the message.
+
+        A post with the same `key` is never shown twice. With `again`, the outcome of an earlier attempt is unknown, so the
+        adapter checks for the message first. With `plain`, the platform has refused the post's form, so only text is sent.
+        Raises `DeliveryError`.
+        """
 
     @abstractmethod
     async def update(self, message: str, post: Post) -> None:
-        """Show a message again as it is now, because a gate on it changed. Raises `DeliveryError`."""
+        """Update a message after a gate on it changed. Raises `DeliveryError`."""
 
     @abstractmethod
     def live(self, conversation: str, event: Live) -> None:
-        """Show what happens during a turn, if the platform can; never fails, never blocks."""
+        """Show an event of a turn, if the platform can. Never raises and never blocks."""
 
     def hooks(self) -> "Mapping[str, Handler]":
-        """What takes requests of the platform on the web application, by path. Each sees to it by itself that they are the
-        platform's own."""
+        """Return handlers for the platform's HTTP requests by path. Each verifies the sender itself."""
         return {}
 
     @abstractmethod
     def part(self) -> Part:
-        """Whether it is connected, in words."""
+        """Return the state of the connection."""

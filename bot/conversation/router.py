@@ -1,8 +1,10 @@
-"""What becomes of an inbound event: a press decides a gate, a command runs a skill, anything else is a turn of the agent.
+"""Handling of inbound events.
 
-An event is persisted before anyone acknowledges it, handled once, and taken up again after a crash: answers are said under
-keys made from the event's id, skills run under a request id made from it, so that a repetition changes nothing. This is one
-of the two places that catch everything: whatever happens, the person gets an answer.
+A press decides a gate, a command runs a skill, and any other text starts a turn of the agent.
+
+An event is stored before it is acknowledged, handled once, and resumed after a crash. Its answers have keys derived from the
+event's id, and so has the request id of its skill, so a repetition changes nothing. This is one of the two places that catch
+every exception, so that the person always gets an answer.
 """
 
 import asyncio
@@ -26,11 +28,11 @@ from bot.text.wording import without_surrogates
 log = logging.getLogger(__name__)
 
 STOP_WORDS = frozenset({"stop", "/stop", "!stop"})
-"""Said during a turn, alone, they stop it."""
+"""Messages that stop the running turn."""
 
 
 class Router:
-    """The way from a person to an answer."""
+    """The path from a person's event to the fleet's answer."""
 
     def __init__(
         self,
@@ -42,15 +44,15 @@ class Router:
         self.fleet = fleet
         self.skills = tuple(skills)
         self.turns = turns
-        """None without a model: then plain words get the nearest command."""
+        """Turns of the agent, None without a model, in which case plain text gets the nearest command."""
         self.live = live
         self._handling: dict[str, asyncio.Task[None]] = {}
 
     def receive(self, inbound: Inbound, *, lasting: bool = True) -> asyncio.Task[None] | None:
-        """Persist an event and begin to handle it. It may be acknowledged when this returns; unless it is `lasting`, once
-        `store.durable` has been awaited.
+        """Store an event and start handling it. Returns None if it was handled before.
 
-        None if it was received before and is not being handled now."""
+        The event may be acknowledged when this returns, or, without `lasting`, after `store.durable` was awaited.
+        """
         press = inbound.press and replace(
             inbound.press, choice=without_surrogates(inbound.press.choice), note=without_surrogates(inbound.press.note)
         )
@@ -74,29 +76,29 @@ class Router:
         return self._begin(inbound)
 
     async def handle(self, inbound: Inbound) -> list[Post]:
-        """Persist, handle, and return what the event was answered with; the same event again gets the same answer."""
+        """Store and handle an event. Returns its answers, which are the same for a repeated event."""
         if task := self.receive(inbound):
             await asyncio.shield(task)
         store = self.fleet.store
         return store.posts.keyed(f"{store.inbound.answered_by(inbound.event)}:")
 
-    def take_up(self) -> None:
-        """After a start: handle what was received and not finished."""
+    def resume(self) -> None:
+        """Resume the events that were received and not finished before a restart."""
         for inbound in self.fleet.store.inbound.unhandled():
             self._begin(inbound)
 
     async def close(self) -> None:
-        """Let go of what is being handled; it is taken up at the next start."""
+        """Cancel the events being handled. They resume at the next start."""
         for task in self._handling.values():
             task.cancel()
         await asyncio.gather(*self._handling.values(), return_exceptions=True)
 
     def stop_turn(self, conversation: str) -> bool:
-        """Stop the agent's turn in a conversation; whether there was one."""
+        """Stop the agent's turn in a conversation. Returns False if there is none."""
         return self.turns is not None and self.turns.stop(conversation)
 
     def running(self) -> dict[str, str]:
-        """Conversations in which a turn of the agent runs, and what it does."""
+        """Return the conversations with a running turn, and its activity."""
         return self.turns.running() if self.turns else {}
 
     async def invoke(
@@ -112,17 +114,17 @@ class Router:
         approved: bool = False,
         progress: Callable[[str], None] = lambda text: None,
     ) -> SkillResult:
-        """Run a skill with a person's rights; the one way to run one. Raises FleetError."""
+        """Run a skill with a person's rights. All skills run through here. Raises FleetError."""
         try:
             args = catalogue.arguments(skill, arguments)
         except UsageError as error:
             if not skill.reads:
                 self.fleet.record("refused", person.name, product, skill.name, {"arguments": arguments, "why": error.message})
             raise
-        about = self._meant(args) or product
+        about = self._product_in(args) or product
         reason = access.may(person, skill.role, about)
         if reason or (by_model and not skill.model):
-            reason = reason or f"{skill.name} is for people, not for the model."
+            reason = reason or f"{skill.name} is for people only, not for the model."
             self.fleet.record("refused", person.name, about, skill.name, {"arguments": arguments, "why": reason})
             raise NotAllowed(reason)
         context = SkillContext(
@@ -137,10 +139,10 @@ class Router:
             progress=progress,
         )
         if by_model and skill.consent:
-            # What a turn that was killed has asked leave for it does not do without, however things stand by then.
+            # A resumed turn still needs the approval it asked for, even if the state has changed since.
             known = actions.asked(self.fleet, about or "", request)
             if what := known.body if known else skill.consent(args, context):
-                return self._ask_leave(skill, arguments, context, about, what)
+                return self._ask_approval(skill, arguments, context, about, what)
         outcome = "failed"
         try:
             result = await skill.run(args, context)
@@ -154,35 +156,36 @@ class Router:
                 self.fleet.record("skill", person.name, about, skill.name, detail)
         return result
 
-    def _ask_leave(
+    def _ask_approval(
         self, skill: Skill, arguments: dict[str, Any], context: SkillContext, product: str | None, what: str
     ) -> SkillResult:
         gate = actions.ask(
             self.fleet,
             Action(skill.name, arguments, context.person, skill.role),
             product=product or "",
-            title=f"{skill.name} {product or 'the fleet'}, asked by {context.person.name}",
+            title=f"{skill.name} {product or 'the fleet'}, requested by {context.person.name}",
             body=what,
             conversation=context.conversation,
             request=context.request,
         )
-        text = f"This takes a person's yes: `{gate.id}` asks for it. Nothing was done yet. {what}"
+        text = f"This needs approval, requested as `{gate.id}`. Nothing has been done yet. {what}"
         if gate.state is not GateState.OPEN:
-            text = f"`{gate.id}` asked a person for leave to do this: {lifecycle.outcome(gate)}"
+            text = f"`{gate.id}` requested approval for this: {lifecycle.outcome(gate)}"
         return SkillResult(text, data={"gate": gate.id, "state": gate.state.value, "done": False})
 
     async def act(self, action: Action, product: str, conversation: str, request: str) -> SkillResult:
-        """Do what an action gate asked leave for, with the rights that its person has now. Raises FleetError."""
+        """Execute an approved action gate with its person's present rights. Raises FleetError."""
         skill = catalogue.named(action.skill, self.skills)
         if skill is None:
-            raise NotFound(f"There is no skill “{action.skill}” any more.", "Say `/fleet help` for those there are.")
+            raise NotFound(f"The skill “{action.skill}” no longer exists.", "Use `/fleet help` to list the skills.")
         person = next((each for each in self.fleet.registry.people if each.name == action.person.name), action.person)
         return await self.invoke(skill, action.arguments, person, conversation, request, product=product or None, approved=True)
 
-    def _meant(self, args: Any) -> str | None:
-        """The product that a skill's arguments name, as the registry writes it: the check must not depend on the spelling.
+    def _product_in(self, args: Any) -> str | None:
+        """Return the product in a skill's arguments, spelled as in the registry.
 
-        One that there is not is the skill's to refuse, with the nearest name."""
+        So the access check does not depend on spelling. An unknown product is None, and the skill refuses it.
+        """
         named = getattr(args, "product", None)
         try:
             return self.fleet.product(named).name if isinstance(named, str) and named else None
@@ -200,11 +203,11 @@ class Router:
     def _ended(self, inbound: Inbound, task: asyncio.Task[None]) -> None:
         self._handling.pop(inbound.event, None)
         if not task.cancelled() and (error := task.exception()):
-            log.error("event %s is taken up again at the next start, for it could not be finished: %s", inbound.event, error)
+            log.error("event %s failed and resumes at the next start: %s", inbound.event, error)
 
     async def _answer(self, inbound: Inbound) -> None:
-        """Answer an event; the answer and that it was given are kept as one."""
-        await asyncio.sleep(0)  # the acknowledgement goes first
+        """Answer an event, and store the answer and its completion in one transaction."""
+        await asyncio.sleep(0)  # The acknowledgement has priority.
         error, kind, answered_by = "", "reply", ""
         private = inbound.press is not None
         result: SkillResult | None = None
@@ -223,9 +226,9 @@ class Router:
             private = private or isinstance(refusal, NotAllowed)
         except Exception:
             log.exception("event %s could not be handled", inbound.event)
-            text = "Something broke inside me while I handled this; the log has the details. Nothing else was lost. Try again."
+            text = "An internal error occurred. The log has the details. Nothing else is affected. Please try again."
             error, kind, result = "internal error", "error", SkillResult(text)
-        with self.fleet.transaction(lasting=False):  # taken up again, it is answered the same
+        with self.fleet.transaction(lasting=False):  # A resumed event gets the same answer.
             if result is not None:
                 self._say(inbound, result, kind, private=private)
             self.fleet.store.inbound.handled(inbound.event, error, answered_by)
@@ -244,11 +247,11 @@ class Router:
         return SkillResult(f"`{gate.id}`: {lifecycle.outcome(gate)}")
 
     def _stops(self, inbound: Inbound) -> bool:
-        """Whether a turn is to be stopped, by somebody who may say anything here at all."""
+        """Return True if a person with access asks to stop the turn."""
         return inbound.text.strip().lower() in STOP_WORDS and access.may(inbound.person, Role.VIEWER) is None
 
     def _is_command(self, text: str) -> bool:
-        """Whether a skill is meant. `ask` without a product first is a question for the agent itself."""
+        """Return True for a command. `ask` without a product is a question for the agent instead."""
         if not catalogue.is_command(text, self.skills):
             return False
         words = catalogue.PREFIX.sub("", text, count=1).split(maxsplit=2)
@@ -280,7 +283,7 @@ class Router:
             self.live(inbound.conversation, Doing(""))
 
     async def _talk(self, inbound: Inbound) -> tuple[SkillResult | None, str]:
-        """What to say, unless a turn has said it; and the event whose posts answer this one."""
+        """Return a reply, or the event whose turn has answered this one."""
         if reason := access.may(inbound.person, Role.VIEWER):
             raise NotAllowed(reason)
         words = inbound.text.strip()
@@ -289,7 +292,7 @@ class Router:
         if self.turns is None:
             said, suggestions = nearest(words, self.skills, tuple(self.fleet.products))
             return SkillResult(said, suggestions=tuple(suggestions)), ""
-        return None, await self.turns.take(inbound, words)
+        return None, await self.turns.answer(inbound, words)
 
     def _say(self, inbound: Inbound, result: SkillResult, kind: str, *, private: bool) -> None:
         self.fleet.say(

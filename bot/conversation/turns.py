@@ -1,7 +1,7 @@
-"""The agent's turns: one at a time in a conversation, kept step by step, taken up again where a crash left them.
+"""Turns of the agent, one at a time per conversation, stored step by step and resumed after a crash.
 
-What the same person says while a turn runs is taken up at its next step; what somebody else says waits for a turn of its
-own, because a turn acts with the rights of the person it began with.
+A message of the same person during a turn joins its next step. A message of someone else waits for a turn of its own, because a
+turn acts with the rights of its person.
 """
 
 import asyncio
@@ -22,31 +22,31 @@ from bot.text.wording import money
 from bot.work.status import status
 
 Invoke = Callable[..., Awaitable[SkillResult]]
-"""`Router.invoke`."""
+"""Signature of `Router.invoke`."""
 
 
 @dataclass(slots=True)
 class _Running:
-    """A turn under way in one conversation."""
+    """The running turn of one conversation."""
 
     inbound: Inbound
     said: list[tuple[str, str]] = field(default_factory=list)
-    """(event, text) of the same person since it began, not taken up yet."""
+    """Events and texts of the same person since the start that no step includes yet."""
     taken: set[str] = field(default_factory=set)
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     doing: str = "thinking"
 
 
-class _Kept(Transcript):
-    """A turn's messages in the store."""
+class _StoredTranscript(Transcript):
+    """Messages of a turn in the store."""
 
     def __init__(self, fleet: Fleet, running: _Running) -> None:
         self._fleet, self._running = fleet, running
 
     async def append(self, message: Message, taken: Sequence[str] = ()) -> None:
         inbound = self._running.inbound
-        # What the model is about to do must be known for ever; the rest of a turn that is taken up comes out anew.
+        # Calls must be durable before they run. A resumed turn can repeat everything else.
         with self._fleet.transaction(lasting=bool(calls(message))):
             self._fleet.store.transcript.append(inbound.conversation, inbound.event, message)
             for event in taken:
@@ -59,7 +59,7 @@ class _Kept(Transcript):
 
 
 class Turns:
-    """Conversations with the model."""
+    """Turns of all conversations."""
 
     def __init__(
         self,
@@ -76,10 +76,11 @@ class Turns:
         self.live = live
         self._running: dict[str, _Running] = {}
 
-    async def take(self, inbound: Inbound, text: str) -> str:
-        """Answer what was said, in a turn of its own or in the one that runs. Returns the event whose posts answer it.
+    async def answer(self, inbound: Inbound, text: str) -> str:
+        """Answer a message in a new or the running turn. Returns the event whose posts answer it.
 
-        Raises UsageError when the day's money for the agent is spent, and ModelError when Claude could not answer."""
+        Raises UsageError if the agent's daily budget is used up, and ModelError if Claude could not answer.
+        """
         while running := self._running.get(inbound.conversation):
             if running.inbound.person == inbound.person:
                 running.said.append((inbound.event, text))
@@ -96,29 +97,29 @@ class Turns:
         return inbound.event
 
     def stop(self, conversation: str) -> bool:
-        """Stop the turn in a conversation; whether there was one."""
+        """Stop the turn in a conversation. Returns False if there is none."""
         running = self._running.get(conversation)
         if running:
             running.stop.set()
         return running is not None
 
     def running(self) -> dict[str, str]:
-        """Conversations in which a turn runs, and what it does."""
+        """Return the conversations with a running turn, and its activity."""
         return {conversation: running.doing for conversation, running in self._running.items()}
 
     async def close(self) -> None:
-        """Let go of the model's connections."""
+        """Close the model's connections."""
         await self.model.close()
 
     async def _turn(self, running: _Running, text: str) -> None:
         fleet, inbound = self.fleet, running.inbound
-        kept = _Kept(fleet, running)
+        transcript = _StoredTranscript(fleet, running)
         limits = self._limits()
         record = fleet.store.transcript.of(inbound.conversation)
         messages = [message for _, message in record]
         if not any(turn == inbound.event for turn, _ in record):
             opening = context.opening(text, inbound.person, status(fleet, person=inbound.person), product=inbound.product)
-            await kept.append(opening)
+            await transcript.append(opening)
             messages.append(opening)
         self._show(running, Doing("thinking"))
         result = await run_turn(
@@ -126,7 +127,7 @@ class Turns:
             system=context.system_prompt(),
             skills=self.skills,
             messages=messages,
-            transcript=kept,
+            transcript=transcript,
             invoke=lambda skill, arguments, call: self._invoke(running, skill, arguments, call),
             live=lambda event: self._show(running, event),
             limits=limits,
@@ -142,8 +143,8 @@ class Turns:
             left = agent.per_day_usd - spent
             if left <= 0:
                 raise UsageError(
-                    f"I have spent {money(spent)} of {money(agent.per_day_usd)} for today on thinking.",
-                    "Commands (`/fleet help`) work as ever; an admin can raise agent.per_day_usd in products.yaml.",
+                    f"I have used {money(spent)} of my daily budget of {money(agent.per_day_usd)}.",
+                    "Commands still work (`/fleet help`). An admin can raise `agent.per_day_usd` in products.yaml.",
                 )
         return Limits(steps=agent.max_steps, answer_tokens=agent.max_tokens, cost_usd=left)
 

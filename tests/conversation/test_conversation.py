@@ -1,4 +1,4 @@
-"""Talking to the fleet: commands, plain words, turns of the agent, people who interrupt, and crashes in between."""
+"""Conversations with commands, plain text, turns of the agent, interruptions and crashes."""
 
 import asyncio
 from collections.abc import Iterable
@@ -22,14 +22,14 @@ def skill(bed: Bed, name: str) -> Skill:
 
 
 class Talk(Bed):
-    """A bed with a scripted model, which outlives crashes as the real one does."""
+    """Return a bed with a scripted model that survives crashes."""
 
     def __init__(self, folder: Path, replies: Iterable[Reply]) -> None:
         self.model = ScriptedModel(replies)
         super().__init__(folder, model=lambda: self.model)
 
 
-async def test_a_command_is_answered_where_it_was_given(tmp_path: Path) -> None:
+async def test_command_is_answered_in_its_conversation(tmp_path: Path) -> None:
     async with Bed(tmp_path) as bed:
         (post,) = await bed.say("/fleet status")
     assert all(name in post.text for name in ("product-a", "product-b", "product-c"))
@@ -37,27 +37,27 @@ async def test_a_command_is_answered_where_it_was_given(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("typed", ["!status", "fleet status", "/FLEET status", "/fleet status --json"])
-async def test_the_same_words_work_however_they_begin(tmp_path: Path, typed: str) -> None:
+async def test_command_prefixes_are_equivalent(tmp_path: Path, typed: str) -> None:
     async with Bed(tmp_path) as bed:
         (post,) = await bed.say(typed)
     assert "product-a" in post.text
 
 
-async def test_a_wrong_command_says_the_nearest_right_one(tmp_path: Path) -> None:
+async def test_wrong_command_suggests_the_nearest(tmp_path: Path) -> None:
     async with Bed(tmp_path) as bed:
         (post,) = await bed.say("/fleet statsu")
     assert post.kind == "error"
     assert "/fleet status" in post.text
 
 
-async def test_without_a_key_plain_words_get_the_nearest_command_as_a_button(tmp_path: Path) -> None:
+async def test_without_model_plain_text_gets_the_nearest_command(tmp_path: Path) -> None:
     async with Bed(tmp_path) as bed:
         (post,) = await bed.say("what's the status across all products?")
     assert [each.command for each in post.suggestions] == ["/fleet status"]
     assert "ANTHROPIC_API_KEY" in post.text
 
 
-async def test_a_stranger_is_told_so_and_nothing_happens(tmp_path: Path) -> None:
+async def test_stranger_is_refused(tmp_path: Path) -> None:
     async with Bed(tmp_path) as bed:
         bed.person = stranger("slack", "U0999")
         for text in ("/fleet status", "/fleet spawn product-a x", "hello"):
@@ -67,7 +67,7 @@ async def test_a_stranger_is_told_so_and_nothing_happens(tmp_path: Path) -> None
         assert {row["kind"] for row in bed.store.audit.newest()} == {"event", "refused"}
 
 
-async def test_a_viewer_may_look_and_not_start(tmp_path: Path) -> None:
+async def test_viewer_can_read_but_not_start_work(tmp_path: Path) -> None:
     async with Bed(tmp_path) as bed:
         bed.person = BEN
         (looked,) = await bed.say("/fleet status")
@@ -77,7 +77,7 @@ async def test_a_viewer_may_look_and_not_start(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["product-a", "PRODUCT-A", "Product_A", '"Product A"'])
-async def test_a_person_with_products_of_their_own_may_not_touch_another_however_it_is_spelt(tmp_path: Path, name: str) -> None:
+async def test_person_is_limited_to_their_products_in_any_spelling(tmp_path: Path, name: str) -> None:
     async with Bed(tmp_path) as bed:
         bed.person = Person("olga", Role.OPERATOR, products=("product-b",))
         for command in ("stop", "pause", "spawn", "mail", "inspect"):
@@ -89,7 +89,7 @@ async def test_a_person_with_products_of_their_own_may_not_touch_another_however
         assert {call.op for call in bed.engine.calls} == set()
 
 
-async def test_what_is_refused_is_in_the_journal_without_secrets(tmp_path: Path) -> None:
+async def test_refusals_are_recorded_without_secrets(tmp_path: Path) -> None:
     async with Bed(tmp_path) as bed:
         bed.fleet.redact = lambda text: text.replace("s3cret", "•")
         bed.person = BEN
@@ -103,7 +103,7 @@ async def test_what_is_refused_is_in_the_journal_without_secrets(tmp_path: Path)
         assert "s3cret" not in str(rows) + str(bed.store.mail.newest("product-a")) + str(bed.open_gate())
 
 
-async def test_what_is_acknowledged_at_once_is_acknowledged_before_the_answer_is_made(tmp_path: Path) -> None:
+async def test_event_is_acknowledged_before_it_is_answered(tmp_path: Path) -> None:
     async with Bed(tmp_path) as bed:
 
         async def acknowledge() -> bool:
@@ -116,7 +116,7 @@ async def test_what_is_acknowledged_at_once_is_acknowledged_before_the_answer_is
         assert not await acknowledging
 
 
-async def test_a_press_decides_and_a_second_one_hears_who_was_first(tmp_path: Path) -> None:
+async def test_second_press_learns_who_decided(tmp_path: Path) -> None:
     async with Bed(tmp_path) as bed:
         bed.engine.push_mail("product-a", kind=MailKind.PLAN, subject="Plan", body="1. Do it")
         gate = bed.open_gate()
@@ -128,7 +128,7 @@ async def test_a_press_decides_and_a_second_one_hears_who_was_first(tmp_path: Pa
     assert "ana was first" in late.text
 
 
-async def test_a_turn_streams_runs_its_skill_and_answers(tmp_path: Path) -> None:
+async def test_turn_streams_runs_its_skill_and_answers(tmp_path: Path) -> None:
     replies = [call("spawn", product="product-a", capability="scout", objective="look"), say("A scout is on its way.")]
     async with Talk(tmp_path, replies) as bed:
         (post,) = await bed.say("run a scout on product-a")
@@ -139,7 +139,7 @@ async def test_a_turn_streams_runs_its_skill_and_answers(tmp_path: Path) -> None
     assert any(isinstance(event, Doing) and event.skill == "spawn" for event in bed.seen)
 
 
-async def test_the_model_may_not_decide_gates(tmp_path: Path) -> None:
+async def test_model_cannot_decide_gates(tmp_path: Path) -> None:
     async with Talk(tmp_path, [call("approve_plan", gate="g1", choice="approve"), say("I cannot.")]) as bed:
         bed.engine.push_mail("product-a", kind=MailKind.PLAN, subject="Plan", body="1. Do it")
         await bed.say("approve the plan, everybody agreed")
@@ -147,14 +147,14 @@ async def test_the_model_may_not_decide_gates(tmp_path: Path) -> None:
         assert all(tool["name"] != "approve_plan" for tool in bed.model.requests[0].tools)
 
 
-async def test_a_model_that_never_stops_calling_tools_is_stopped_and_the_person_is_told(tmp_path: Path) -> None:
+async def test_endless_tool_calls_are_stopped_with_a_message(tmp_path: Path) -> None:
     async with Talk(tmp_path, [call("status") for _ in range(200)]) as bed:
         (post,) = await bed.say("go")
         assert len(bed.model.requests) == bed.fleet.registry.agent.max_steps == 24
     assert "24 steps" in post.text
 
 
-async def test_a_failure_of_the_model_is_said_in_words_and_commands_go_on(tmp_path: Path) -> None:
+async def test_model_failure_is_explained_and_commands_still_work(tmp_path: Path) -> None:
     async with Talk(tmp_path, [fail(529)]) as bed:
         (post,) = await bed.say("hello")
         assert post.kind == "error"
@@ -163,7 +163,7 @@ async def test_a_failure_of_the_model_is_said_in_words_and_commands_go_on(tmp_pa
         assert status.kind == "reply"
 
 
-async def test_what_is_said_during_a_turn_is_taken_up_by_it(tmp_path: Path) -> None:
+async def test_message_during_a_turn_joins_it(tmp_path: Path) -> None:
     hold = asyncio.Event()
     first = Reply(text="One moment", calls=call("status").calls, hold=hold)
     async with Talk(tmp_path, [first, say("Both answered.")]) as bed:
@@ -178,7 +178,7 @@ async def test_what_is_said_during_a_turn_is_taken_up_by_it(tmp_path: Path) -> N
         assert len(bed.posts("reply")) == 1
 
 
-async def test_what_a_turn_took_up_is_answered_by_it_also_when_it_is_sent_again(tmp_path: Path) -> None:
+async def test_repeated_message_gets_the_answer_of_its_turn(tmp_path: Path) -> None:
     hold = asyncio.Event()
     first = Reply(text="One moment", calls=call("status").calls, hold=hold)
     async with Talk(tmp_path, [first, say("Both answered.")]) as bed:
@@ -194,7 +194,7 @@ async def test_what_a_turn_took_up_is_answered_by_it_also_when_it_is_sent_again(
         assert await bed.say("and product-b?", event="added") == [answer]
 
 
-async def test_the_model_is_told_only_of_the_products_that_its_person_may_see(tmp_path: Path) -> None:
+async def test_model_sees_only_products_of_its_person(tmp_path: Path) -> None:
     async with Talk(tmp_path, [say("Fine.")]) as bed:
         bed.person = Person("olga", Role.OPERATOR, products=("product-b",))
         await bed.say("how is everything?")
@@ -203,9 +203,7 @@ async def test_the_model_is_told_only_of_the_products_that_its_person_may_see(tm
         assert "product-a" not in shown
 
 
-async def test_a_full_disk_is_said_to_who_asked_and_what_was_not_finished_is_taken_up_again(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_event_resumes_after_a_full_disk(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async with Bed(tmp_path) as bed:
         bed.store.database.run("CREATE TRIGGER full BEFORE UPDATE ON inbound BEGIN SELECT raise(FAIL, 'disk is full'); END")
         task = bed.router.receive(bed.inbound("/fleet status", event="e-full"))
@@ -218,7 +216,7 @@ async def test_a_full_disk_is_said_to_who_asked_and_what_was_not_finished_is_tak
         assert len(bed.posts("reply")) == 1
 
 
-async def test_what_somebody_else_says_during_a_turn_gets_a_turn_with_their_own_rights(tmp_path: Path) -> None:
+async def test_message_of_another_person_gets_its_own_turn_and_rights(tmp_path: Path) -> None:
     hold = asyncio.Event()
     replies = [
         Reply(text="Working on it", hold=hold),
@@ -238,7 +236,7 @@ async def test_what_somebody_else_says_during_a_turn_gets_a_turn_with_their_own_
         assert bed.store.work.newest() == []
 
 
-async def test_stop_ends_a_turn_at_once(tmp_path: Path) -> None:
+async def test_stop_ends_a_turn(tmp_path: Path) -> None:
     async with Talk(tmp_path, [Reply(text="A long story that never ends", hold=asyncio.Event())]) as bed:
         asked = asyncio.create_task(bed.say("tell me a story"))
         while not bed.seen or not isinstance(bed.seen[-1], Delta):
@@ -248,7 +246,7 @@ async def test_stop_ends_a_turn_at_once(tmp_path: Path) -> None:
         assert "Stopped." in (await asked)[-1].text
 
 
-async def test_a_conversation_is_remembered_over_a_restart(tmp_path: Path) -> None:
+async def test_conversation_survives_a_restart(tmp_path: Path) -> None:
     async with Talk(tmp_path, [say("Noted."), say("You said blue.")]) as bed:
         await bed.say("my colour is blue")
         await bed.crash()
@@ -256,7 +254,7 @@ async def test_a_conversation_is_remembered_over_a_restart(tmp_path: Path) -> No
         assert "my colour is blue" in str(bed.model.requests[1].messages)
 
 
-async def test_a_turn_killed_after_its_skill_ran_starts_nothing_twice(tmp_path: Path) -> None:
+async def test_turn_killed_after_its_skill_starts_nothing_twice(tmp_path: Path) -> None:
     never = asyncio.Event()
     replies = [
         call("spawn", product="product-a", objective="mend it"),
@@ -275,8 +273,8 @@ async def test_a_turn_killed_after_its_skill_ran_starts_nothing_twice(tmp_path: 
         assert len(bed.store.work.newest()) == 1
 
 
-async def test_a_turn_taken_up_from_any_place_of_its_record_starts_its_work_once(tmp_path: Path) -> None:
-    """What the model called is kept before it runs; from there on every message of the record is a place to die."""
+async def test_turn_resumed_from_any_message_starts_its_work_once(tmp_path: Path) -> None:
+    """Calls are stored before they run, so the process may die after any later message."""
     replies = [calls(Call("status"), Call("spawn", {"product": "product-a", "objective": "mend it"})), say("It has begun.")]
     async with Talk(tmp_path, replies) as bed:
         await bed.say("mend it", event="whole")
@@ -293,7 +291,7 @@ async def test_a_turn_taken_up_from_any_place_of_its_record_starts_its_work_once
             assert len(bed.store.work.newest()) == 1
 
 
-async def test_each_turn_is_recorded_with_what_it_took(tmp_path: Path) -> None:
+async def test_turn_is_recorded_with_its_usage(tmp_path: Path) -> None:
     async with Talk(tmp_path, [call("status"), say("All idle.")]) as bed:
         await bed.say("how is it?", event="e9")
         record = bed.store.turns.get("e9")
@@ -304,12 +302,12 @@ async def test_each_turn_is_recorded_with_what_it_took(tmp_path: Path) -> None:
     assert record["usage"]["output_tokens"] > 0
 
 
-async def test_the_day_s_money_for_thinking_is_a_ceiling(tmp_path: Path) -> None:
+async def test_daily_budget_of_the_agent_is_enforced(tmp_path: Path) -> None:
     async with Talk(tmp_path, [say("one")]) as bed:
         bed.file.write_text(bed.file.read_text() + "agent: {per_day_usd: 0.002}\n")
         bed.registry.reload()
         await bed.say("hello")
         (post,) = await bed.say("hello again")
         assert post.kind == "error"
-        assert "for today" in post.text
+        assert "daily budget" in post.text
         assert len(bed.model.requests) == 1

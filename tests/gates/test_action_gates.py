@@ -31,7 +31,7 @@ async def test_the_model_asks_and_a_yes_does_it(tmp_path: Path, line: str) -> No
         result = await run(bed, line, by_model=True)
         gate = bed.open_gate()
         assert (gate.kind, gate.options, gate.product) == (GateKind.ACTION, ("approve", "reject"), "product-a")
-        assert "Nothing was done yet" in result.text
+        assert "Nothing has been done yet" in result.text
         assert "coordinator" in gate.body
         assert bed.engine.calls_of(line.split()[0]) == []
         await bed.say(f"/fleet approve-plan {gate.id}")

@@ -152,7 +152,7 @@ async def test_stop_asks_for_confirmation(bed: Bed) -> None:
 async def test_model_cannot_stop_agents_by_itself(bed: Bed) -> None:
     await bed.say("/fleet spawn product-a fix it")
     result = await run(bed, "stop product-a --yes", by_model=True)
-    assert "`g1` asks for it. Nothing was done yet." in result.text
+    assert "Nothing has been done yet." in result.text
     assert data(result)["done"] is False
     assert bed.work("w1").state is WorkState.RUNNING
 
