@@ -1,4 +1,4 @@
-"""The page in a browser, as a person has it before them."""
+"""The page in a browser, as a person uses it."""
 
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -9,12 +9,12 @@ from tests.e2e.bed import ARTIFACTS
 from tests.e2e.fleets import Fleet
 
 PATIENCE = 30_000
-"""Milliseconds for what agents do."""
+"""Milliseconds to wait for agents."""
 
 
 @dataclass
 class Tab:
-    """One page, signed in, and what it did beside what was asked of it."""
+    """One page, with its console errors and its requests to other sites."""
 
     page: Page
     fleet: Fleet
@@ -33,7 +33,7 @@ class Tab:
         return self.find("post-reply").last
 
     def gate(self, product: str) -> Locator:
-        """The gate of a product that waits in the inbox; a decided one stays there for a while."""
+        """Return the open gate of a product in the inbox. Decided gates stay there for a while."""
         return self.find("gates").locator("article[data-state=open]", has_text=product)
 
     def new_conversation(self) -> None:

@@ -1,4 +1,4 @@
-"""The page in a real browser, as a person uses it, on both ways to run a fleet. Every test leaves a picture behind."""
+"""The page in a real browser, with both ways to run a fleet. Every test saves a screenshot."""
 
 import re
 from collections.abc import Callable
@@ -12,24 +12,24 @@ from tests.e2e.tabs import PATIENCE, Tab
 PRODUCTS = ["product-a", "product-b", "product-c", "product-d"]
 
 
-def test_the_printed_address_signs_in_and_no_token_stays_in_sight(tab: Tab) -> None:
+def test_printed_address_signs_in_and_hides_its_token(tab: Tab) -> None:
     assert "token" not in tab.page.url
     tab.page.goto(tab.fleet.url)
     expect(tab.find("connection")).to_have_attribute("data-state", "live")
 
 
-def test_whoever_has_no_token_is_asked_for_it(open_tab: Callable[..., Tab]) -> None:
+def test_login_page_refuses_a_wrong_token_and_accepts_the_right_one(open_tab: Callable[..., Tab]) -> None:
     tab = open_tab(signed_in=False)
     tab.find("login-token").fill("not-the-token")
     tab.find("login-submit").click()
     expect(tab.find("login-words")).not_to_be_empty()
-    tab.errors.clear()  # The browser counts the refusal as one.
+    tab.errors.clear()  # The browser reports the refused login as an error.
     tab.find("login-token").fill(tab.fleet.settings["FLEET_WEB_TOKEN"])
     tab.find("login-submit").click()
     expect(tab.find("connection")).to_have_attribute("data-state", "live")
 
 
-def test_the_fleet_is_there_at_a_glance(tab: Tab) -> None:
+def test_page_shows_products_capacity_and_rehearsal(tab: Tab) -> None:
     for name in PRODUCTS:
         expect(tab.find(f"product-{name}")).to_be_visible()
     expect(tab.find("rehearsal")).to_be_visible()
@@ -38,7 +38,7 @@ def test_the_fleet_is_there_at_a_glance(tab: Tab) -> None:
     tab.picture("glance")
 
 
-def test_status_of_all_products_is_one_answer(tab: Tab) -> None:
+def test_status_of_all_products_is_one_reply(tab: Tab) -> None:
     tab.new_conversation()
     tab.say("check status of all products")
     expect(tab.last_reply()).to_contain_text("Here is the fleet.", timeout=PATIENCE)
@@ -48,7 +48,7 @@ def test_status_of_all_products_is_one_answer(tab: Tab) -> None:
     tab.picture("milestone-3-status")
 
 
-def test_a_scout_reports_back_into_the_conversation(tab: Tab) -> None:
+def test_scout_reports_to_its_conversation(tab: Tab) -> None:
     tab.new_conversation()
     tab.say("run a scout on product-a")
     expect(tab.last_reply()).to_contain_text("The scout is on its way", timeout=PATIENCE)
@@ -56,7 +56,7 @@ def test_a_scout_reports_back_into_the_conversation(tab: Tab) -> None:
     tab.picture("milestone-4-scout")
 
 
-def test_a_plan_is_sent_back_and_then_approved(tab: Tab) -> None:
+def test_plan_is_revised_and_then_approved(tab: Tab) -> None:
     tab.new_conversation()
     tab.say("/fleet spawn product-b [complex] price quotes by table")
     gate = tab.gate("product-b")
@@ -75,7 +75,7 @@ def test_a_plan_is_sent_back_and_then_approved(tab: Tab) -> None:
     assert tab.fleet.finished("product-b")["state"] == "done"
 
 
-def test_a_gate_decided_elsewhere_is_decided_on_the_page(tab: Tab) -> None:
+def test_gate_decided_elsewhere_leaves_the_inbox(tab: Tab) -> None:
     tab.say("/fleet spawn product-d [complex] answer by theme")
     expect(tab.gate("product-d").get_by_test_id("plan")).to_be_visible(timeout=PATIENCE)
     assert tab.fleet.decide(tab.fleet.gate("product-d"), "reject", "not now").status == 200
@@ -83,7 +83,7 @@ def test_a_gate_decided_elsewhere_is_decided_on_the_page(tab: Tab) -> None:
     tab.fleet.finished("product-d")
 
 
-def test_the_page_outlives_a_coordinator_that_is_killed(tab: Tab) -> None:
+def test_page_reconnects_after_the_fleet_is_killed(tab: Tab) -> None:
     tab.say("/fleet spawn product-c [complex] a page about cold brew")
     expect(tab.gate("product-c").get_by_test_id("plan")).to_be_visible(timeout=PATIENCE)
     tab.fleet.kill()
@@ -95,10 +95,10 @@ def test_the_page_outlives_a_coordinator_that_is_killed(tab: Tab) -> None:
     tab.gate("product-c").get_by_test_id("choose-approve").click()
     expect(tab.gate("product-c")).to_have_count(0, timeout=PATIENCE)
     assert tab.fleet.finished("product-c")["state"] == "done"
-    tab.errors.clear()  # The browser counts every try to connect as one.
+    tab.errors.clear()  # The browser reports each failed connection as an error.
 
 
-def test_everything_can_be_done_with_the_keyboard(tab: Tab) -> None:
+def test_work_is_started_and_approved_with_the_keyboard(tab: Tab) -> None:
     tab.find("composer-text").focus()
     tab.page.keyboard.type("/fleet spawn product-a [complex] count in minutes")
     tab.page.keyboard.press("Enter")
@@ -109,24 +109,24 @@ def test_everything_can_be_done_with_the_keyboard(tab: Tab) -> None:
         tab.page.keyboard.press("Tab")
         return bool(approve.evaluate("element => element === document.activeElement"))
 
-    until(reached, "the Tab key to come to Approve")
+    until(reached, "the Tab key to reach Approve")
     tab.page.keyboard.press("Enter")
     expect(tab.gate("product-a")).to_have_count(0, timeout=PATIENCE)
     assert tab.fleet.finished("product-a")["state"] == "done"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_phone_shows_one_part_at_a_time(open_tab: Callable[..., Tab], scheme: str) -> None:
+def test_phone_shows_one_panel_at_a_time(open_tab: Callable[..., Tab], scheme: str) -> None:
     tab = open_tab(viewport={"width": 390, "height": 844}, color_scheme=scheme, has_touch=True)
-    for part in ("inbox", "fleet", "talk"):
+    for part in ("inbox", "products", "chat"):
         tab.find(f"tab-{part}").tap()
-        expect(tab.find(part)).to_be_visible()
+        expect(tab.find(f"panel-{part}")).to_be_visible()
         wide = tab.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        assert wide == 0, "nothing is cut off or has to be pushed sideways"
+        assert wide == 0, "the page scrolls sideways"
         tab.picture(f"phone-{scheme}-{part}")
 
 
-def test_dark_mode_is_dark(open_tab: Callable[..., Tab]) -> None:
+def test_dark_mode_has_a_dark_background(open_tab: Callable[..., Tab]) -> None:
     tab = open_tab(color_scheme="dark")
     colours = tab.page.evaluate("getComputedStyle(document.body).backgroundColor.match(/[0-9.]+/g).slice(0, 3).map(Number)")
     assert max(colours) < 64, colours

@@ -1,7 +1,7 @@
 // Deciding several gates of one kind together: the selection, and the bar with the buttons.
 
 import { did, label, noteForm, optionButtons, refused, takesNote } from "./decision.js";
-import { announce, byId, count, h, sentence } from "./dom.js";
+import { announce, byId, count, h, rich, sentence } from "./dom.js";
 import { Refusal, api } from "./net.js";
 
 const MOST = 200;
@@ -93,7 +93,7 @@ function bar(first, shown) {
   if (writing) element.querySelector("textarea").focus();
 }
 
-const errors = () => failures.map((words) => h("p", { class: "gate-error", role: "alert" }, words));
+const errors = () => failures.map((words) => h("p", { class: "gate-error", role: "alert" }, rich(words)));
 
 function buttons(first, these) {
   const words = (choice, kind) => (["approve", "answer"].includes(choice) ? `${label(choice, kind)} ${these}` : label(choice, kind));

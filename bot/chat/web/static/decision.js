@@ -1,6 +1,6 @@
 // Deciding a gate: the people who can, the buttons, the note, and the result.
 
-import { h, money, now, setText, span, until } from "./dom.js";
+import { h, money, now, rich, span, until } from "./dom.js";
 import { Refusal, api } from "./net.js";
 
 const LABELS = { approve: "Approve", changes: "Request changes", reject: "Reject", answer: "Answer" };
@@ -78,7 +78,7 @@ export class Decision {
   }
 
   complain(words) {
-    setText(this.error, words);
+    this.error.replaceChildren(...rich(words));
   }
 
   #buttons() {

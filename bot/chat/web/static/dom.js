@@ -76,8 +76,13 @@ setInterval(() => {
 /** Return one line of Markdown without its markup. */
 export const plain = (markdown) => markdown.replace(/\*\*|`/g, "");
 
-/** Return text as a sentence: a capital first, one full stop last. */
-export const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1).replace(/\.*$/, ".");
+export const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+
+/** Return text as a sentence, with a capital first and one full stop last. */
+export const sentence = (text) => capital(text).replace(/\.*$/, ".");
+
+/** Return text as nodes, with each `command` as code. */
+export const rich = (text) => text.split("`").map((part, at) => (at % 2 ? h("code", {}, part) : part));
 
 export const money = (usd) => `$${usd.toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 })}`;
 export const count = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;

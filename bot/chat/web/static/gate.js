@@ -21,7 +21,8 @@ export class GateCard {
     this.kind = h("span", { class: "gate-kind" });
     this.reason = h("span", { class: "gate-reason" });
     const id = h("span", { class: "id" }, gate.id);
-    const inside = [mark("waiting"), h("span", { class: "gate-title" }, this.kind, " ", this.title), id, this.facts, this.reason];
+    this.mark = h("span", { class: "gate-mark" }, mark("waiting"));
+    const inside = [this.mark, h("span", { class: "gate-title" }, this.kind, " ", this.title), id, this.facts, this.reason];
     this.head = full ? h("div", { class: "gate-head" }, ...inside) : h("button", { class: "gate-head", type: "button", onclick: () => this.setOpen(!this.open) }, ...inside);
     this.why = h("p", { class: "gate-why", "data-testid": "why" });
     this.changes = h("div", { class: "gate-changes" });
@@ -56,6 +57,7 @@ export class GateCard {
     this.facts.replaceChildren(...facts(gate));
     setText(this.why, gate.why.join(" · "));
     setText(this.reason, this.why.textContent);
+    this.mark.replaceChildren(mark(stateOf(gate)));
     if (gate.state !== "open") return this.body.replaceChildren(...this.#outcome(gate));
     const again = same && before.state === "open";
     this.#text(gate);
@@ -117,17 +119,20 @@ function facts(gate) {
   if (gate.revision > 1 || gate.kind === "plan") found.push(h("span", {}, `revision ${gate.revision}`));
   if (gate.asked_by) found.push(h("span", {}, `requested by ${gate.asked_by}`));
   else if (gate.sender) found.push(h("span", {}, `from ${gate.sender}`));
-  found.push(gate.state === "open" ? age(gate.created_at, "span") : age(gate.updated_at, "ago"));
+  found.push(gate.state === "open" ? h("span", {}, "waiting ", age(gate.created_at, "span")) : age(gate.updated_at, "ago"));
   return found;
 }
 
 const DECIDED = { approve: "Approved", changes: "Changes requested", reject: "Rejected", answer: "Answered" };
-const MARKS = { approve: "done", answer: "done", changes: "queued", reject: "rejected" };
+const MARKS = { approve: "done", answer: "done", changes: "changes", reject: "rejected" };
+
+/** Return the mark of a gate by its decision. */
+const stateOf = ({ state, decision }) => (state === "open" ? "waiting" : decision ? (MARKS[decision.choice] ?? "done") : "idle");
 
 /** Create the outcome of a gate: the decision, by whom, where and when, and its delivery. */
 export function outcome(gate) {
   const { decision } = gate;
-  const shown = h("div", { class: `outcome ${decision?.choice ?? gate.state}`, "data-testid": "outcome" }, mark(MARKS[decision?.choice] ?? (decision ? "done" : "idle")));
+  const shown = h("div", { class: `outcome ${decision?.choice ?? gate.state}`, "data-testid": "outcome" }, mark(stateOf(gate)));
   if (!decision || !["decided", "delivered"].includes(gate.state)) shown.append(h("span", {}, sentence(gate.outcome)));
   else {
     const decided = DECIDED[decision.choice] ?? `“${decision.choice}” chosen`;

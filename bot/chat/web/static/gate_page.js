@@ -1,6 +1,6 @@
 // The page of one gate: the full plan, its changes and history, and the decision.
 
-import { announce, byId, clock, h, setText } from "./dom.js";
+import { announce, byId, clock, h, rich, setText } from "./dom.js";
 import { GateCard, KINDS } from "./gate.js";
 import { CONNECTION, Socket, api } from "./net.js";
 
@@ -31,7 +31,7 @@ async function load() {
     take(await api(`/api/gates/${id}`));
     await loadHistory();
   } catch (refusal) {
-    if (!card) main.replaceChildren(h("div", { class: "empty pad" }, h("h2", {}, refusal.message), h("p", {}, refusal.hint), h("a", { class: "button plain", href: "/" }, "Open the fleet")));
+    if (!card) main.replaceChildren(h("div", { class: "empty pad" }, h("h2", {}, refusal.message), h("p", {}, rich(refusal.hint)), h("a", { class: "button plain", href: "/" }, "Open the fleet")));
   }
 }
 
@@ -44,8 +44,8 @@ async function loadHistory() {
 }
 
 const step = (each, several) =>
-  h("li", {}, h("span", {}, h("b", {}, each.by), ` ${each.did}`, several ? h("span", { class: "quiet" }, ` · revision ${each.revision}`) : null),
-    clock(each.at),
+  h("li", {}, h("span", {}, h("b", {}, each.by), ` ${each.did}`),
+    h("p", { class: "when" }, clock(each.at), several ? ` · revision ${each.revision}` : null),
     each.words ? h("p", { class: "quiet" }, each.words) : null);
 
 /** Offer the link to a newer revision of this gate. */

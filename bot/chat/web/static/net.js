@@ -34,7 +34,7 @@ export async function api(path, body) {
 }
 
 /** The word of each connection state. */
-export const CONNECTION = { live: "Connected", lost: "Reconnecting", connecting: "Connecting" };
+export const CONNECTION = { live: "Live", lost: "Reconnecting", connecting: "Connecting" };
 
 const FIRST_PAUSE = 400;
 const LONGEST_PAUSE = 8000;

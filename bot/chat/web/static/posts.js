@@ -1,6 +1,6 @@
 // The posts of the current conversation: drawing and scrolling them, and the answer in progress below.
 
-import { age, byId, h, plain, setText } from "./dom.js";
+import { age, byId, h, plain, rich, setText } from "./dom.js";
 import { GateCard } from "./gate.js";
 import * as inbox from "./inbox.js";
 import { label, mark } from "./states.js";
@@ -131,7 +131,7 @@ export function drawTail() {
 function pendingElement({ id, text, error }) {
   const edit = h("button", { class: "link", type: "button", onclick: () => { act.forget(id); drawTail(); act.fill(text); } }, "Edit");
   return h("div", { class: "post mine pending" }, h("div", { class: "bubble" }, text),
-    h("p", { class: error ? "failed" : "quiet" }, error || "Sending…", error ? edit : null));
+    h("p", { class: error ? "failed" : "quiet" }, error ? rich(error) : "Sending…", error ? edit : null));
 }
 
 const FIRST = [["Fleet status", "/fleet status"], ["Products", "/fleet products"], ["Open decisions", "/fleet gates"], ["Help", "/fleet help"]];

@@ -1,10 +1,10 @@
 // The panel of one product: its status, gates, sessions, history, mail and registry entry.
 
-import { age, byId, h, money, plain, setText } from "./dom.js";
+import { age, byId, capital, h, money, plain, rich } from "./dom.js";
 import { GateCard, outcome } from "./gate.js";
 import * as inbox from "./inbox.js";
 import { api } from "./net.js";
-import { label, mark } from "./states.js";
+import { label, mark, sessionLabel } from "./states.js";
 
 const sheet = byId("product");
 let name = "";
@@ -39,7 +39,7 @@ export async function refresh() {
   const text = JSON.stringify(product);
   if (wanted !== name || text === drawn) return;
   drawn = text;
-  if (product.refusal) return setText(sheet.querySelector(".pad"), product.refusal.words);
+  if (product.refusal) return sheet.querySelector(".pad")?.replaceChildren(...rich(product.refusal.words));
   const unfolded = [...sheet.querySelectorAll("details[open]")].map((each) => each.dataset.part);
   const top = sheet.querySelector(".sheet-body")?.scrollTop ?? 0;
   const focused = document.activeElement;
@@ -60,8 +60,8 @@ function heading(product) {
 function sections(product) {
   const parts = [
     product.problem
-      ? h("p", { class: "banner" }, mark("failed"), h("span", {}, product.problem))
-      : h("p", { class: "lead" }, plain(product.doing) || "No unfinished work.", product.since ? [" ", h("span", { class: "quiet" }, age(product.since, product.state === "idle" ? "ago" : "span"))] : null),
+      ? h("p", { class: "banner" }, mark("failed"), h("span", {}, ...rich(product.problem)))
+      : h("p", { class: "lead" }, plain(product.doing) || "No unfinished work.", product.since ? [" · ", h("span", { class: "quiet" }, age(product.since, product.state === "idle" ? "ago" : "span"))] : null),
     h("div", { class: "sheet-actions" },
       button("Start work…", `/fleet spawn ${product.name} `, "primary", act.fill),
       product.state === "paused" ? button("Resume", `/fleet resume ${product.name}`) : button("Pause", `/fleet pause ${product.name}`),
@@ -99,7 +99,7 @@ const folded = (title, some, content) =>
 function sessions(all) {
   return h("div", { class: "table-scroll" }, h("table", {},
     h("thead", {}, h("tr", {}, ["Agent", "Capability", "State", "Running for", "Last activity"].map((each) => h("th", { scope: "col" }, each)))),
-    h("tbody", {}, all.map((each) => h("tr", {}, h("td", {}, each.agent, each.task ? h("span", { class: "quiet" }, ` ${each.task}`) : null), h("td", {}, each.capability), h("td", {}, label(each.state)), h("td", {}, each.since ? age(each.since, "span") : "–"), h("td", {}, each.last_activity ? age(each.last_activity) : "–"))))));
+    h("tbody", {}, all.map((each) => h("tr", {}, h("td", {}, each.agent, each.task ? h("span", { class: "quiet" }, ` ${each.task}`) : null), h("td", {}, each.capability), h("td", {}, sessionLabel(each.state)), h("td", {}, each.since ? age(each.since, "span") : "–"), h("td", {}, each.last_activity ? age(each.last_activity) : "–"))))));
 }
 
 function timeline(product) {
@@ -116,7 +116,7 @@ function steps(work, product) {
   const found = [["Requested", work.created_at, work.asked_by ? `by ${work.asked_by}` : ""]];
   if (work.started_at) found.push(["Started", work.started_at, work.agent ? `as ${work.agent}` : ""]);
   for (const gate of product.gate_list.filter((each) => each.work === work.id).reverse()) {
-    found.push([`${label(gate.kind)}${gate.revision > 1 ? `, revision ${gate.revision}` : ""}`, gate.created_at, gate.title]);
+    found.push([`${capital(gate.kind)}${gate.revision > 1 ? `, revision ${gate.revision}` : ""}`, gate.created_at, gate.title]);
     if (gate.state !== "open") found.push([outcome(gate), gate.updated_at, ""]);
   }
   if (work.ended_at) found.push([label(work.state), work.ended_at, work.result ? "" : work.reason]);

@@ -1,6 +1,6 @@
 // The list of products, the totals and meters in the header, and the banners.
 
-import { age, arrange, byId, count, h, money, plain, setText } from "./dom.js";
+import { age, arrange, byId, count, h, money, plain, sentence, setText } from "./dom.js";
 import { label, mark } from "./states.js";
 
 const list = byId("products");
@@ -144,7 +144,7 @@ function banners(status) {
   for (const each of status.unreachable) {
     found.push(
       h("div", { class: "banner", "data-testid": "unreachable" }, mark("unreachable"),
-        h("span", {}, `The runtime ${each.runtime} has been unreachable for `, age(each.since, "span"), `. ${each.reason} Its sessions may still be running. Run `, h("code", {}, "fleet doctor"), " to find the cause.")),
+        h("span", {}, `The runtime ${each.runtime} has been unreachable for `, age(each.since, "span"), `. ${sentence(each.reason)} Its sessions may still be running. Run `, h("code", {}, "fleet doctor"), " to find the cause.")),
     );
   }
   const area = byId("banners");

@@ -1,6 +1,6 @@
 // The queue panel: the work in slots, the use of each limit, and the queue, whose order can be changed here.
 
-import { age, announce, byId, h, money, setText, span } from "./dom.js";
+import { age, announce, byId, h, money, rich, span } from "./dom.js";
 import { api } from "./net.js";
 import { label, mark } from "./states.js";
 
@@ -39,8 +39,12 @@ export async function refresh() {
   loading = false;
 }
 
+function complain(words) {
+  (sheet.querySelector(".pad") ?? sheet.querySelector(".queue-error"))?.replaceChildren(...rich(words));
+}
+
 function draw(picture) {
-  if (picture.refusal) return setText(sheet.querySelector(".pad") ?? sheet.querySelector(".queue-error"), picture.refusal.words);
+  if (picture.refusal) return complain(picture.refusal.words);
   const text = JSON.stringify({ ...picture, at: "" });
   if (text === drawn) return;
   drawn = text;
@@ -180,7 +184,7 @@ async function change(skill, args, done) {
     await api(`/api/skills/${skill}`, args);
     announce(done);
   } catch (refusal) {
-    setText(sheet.querySelector(".queue-error"), refusal.words);
+    complain(refusal.words);
     announce(refusal.words);
   }
   drawn = "";

@@ -1,6 +1,6 @@
 // The words and marks of states. The words are those of STATE_LABELS in bot/text/wording.py.
 
-import { h } from "./dom.js";
+import { capital, h } from "./dom.js";
 
 export const LABELS = {
   queued: "Queued",
@@ -16,10 +16,13 @@ export const LABELS = {
   unreachable: "Unreachable",
 };
 
-/** Return the word of a state of work, a product or a session. */
-export const label = (state) => LABELS[state] ?? capital(state.replaceAll("_", " "));
+/** Return the word of a state of work or a product. */
+export const label = (state) => LABELS[state] ?? state;
 
-const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+const SESSIONS = { booting: "starting", working: "running", in_turn: "running", between_turns: "idle", completed: "done" };
+
+/** Return the word of a session's state, which the engine reports in words of its own. */
+export const sessionLabel = (state) => LABELS[SESSIONS[state]] ?? capital(state.replaceAll("_", " "));
 
 const MARKS = {
   failed: '<path d="M4 4l8 8M12 4l-8 8"/>',
@@ -32,6 +35,7 @@ const MARKS = {
   idle: '<circle cx="8" cy="8" r="4.6"/>',
   done: '<path d="M3.2 8.6l3.2 3.2 6.4-7"/>',
   rejected: '<circle cx="8" cy="8" r="5.6"/><path d="M6 6l4 4M10 6l-4 4"/>',
+  changes: '<path d="M3 13l.7-2.9 6.9-6.9 2.2 2.2-6.9 6.9z"/>',
   cancelled: '<circle cx="8" cy="8" r="5.6"/><path d="M4.2 11.8l7.6-7.6"/>',
 };
 
