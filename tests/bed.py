@@ -1,4 +1,4 @@
-"""A whole fleet in memory, to speak to as a person does: real store, registry, skills, router and jobs over a fake engine.
+"""A whole fleet in memory, with the real store, registry, skills, router and jobs over a fake engine.
 
 bed = Bed(tmp_path)
 async with bed:
@@ -6,7 +6,7 @@ async with bed:
     bed.expect("w1")
     bed.engine.push_mail("product-a", kind=MailKind.FINISHED, body="done", thread=bed.work("w1").mail)
     await bed.settled()
-`await bed.crash()` forgets everything but the store and the engine, as kill -9 does, and starts anew.
+`await bed.crash()` drops everything but the store and the engine, as kill -9 does, and starts again.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ ANA = Person("ana", Role.ADMIN, ids={"web": "token"})
 
 
 class Clock:
-    """A clock that a test turns."""
+    """A clock that a test advances."""
 
     def __init__(self) -> None:
         self.at = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -50,12 +50,12 @@ class Clock:
         return self.at
 
     def forward(self, **span: float) -> None:
-        """Let time pass."""
+        """Advance the time."""
         self.at += timedelta(**span)
 
 
 class Bed:
-    """The fleet of `REGISTRY`, and the person who speaks."""
+    """The fleet of `REGISTRY`, and a person who uses it."""
 
     def __init__(
         self,
@@ -86,7 +86,7 @@ class Bed:
         await self.kill()
 
     async def start(self) -> None:
-        """What `fleet up` does, without surfaces."""
+        """Start what `fleet up` starts, without surfaces."""
         self.store = self.open_store()
         self.registry = RegistryFile(self.file)
         self.fleet = Fleet(self.registry, self.store, self.engine, platforms=("web", *self.chats), now=self.clock)
@@ -104,11 +104,11 @@ class Bed:
         self.router.resume()
 
     def open_store(self) -> Store:
-        """The store of this folder."""
+        """Return the store of this folder."""
         return Store(self.folder / "fleet.db")
 
     async def kill(self) -> None:
-        """End without a word: nothing is saved that was not saved."""
+        """End without saving anything more."""
         self.running.cancel()
         await asyncio.gather(self.running, return_exceptions=True)
         await self.router.close()
@@ -117,7 +117,7 @@ class Bed:
         self.store.close()
 
     async def crash(self) -> None:
-        """kill -9, and a new start."""
+        """Kill the process as kill -9 does, and start again."""
         await self.kill()
         await self.start()
         await self.settled()
@@ -129,47 +129,47 @@ class Bed:
     def inbound(
         self, text: str, *, event: str | None = None, press: Press | None = None, conversation: str = "web:main"
     ) -> Inbound:
-        """Something said or pressed by the person."""
+        """Return a message or press of the person."""
         self._events += 1
         event = event or f"e{self._events}"
         return Inbound(event, "web", conversation, self.person, self.clock(), text=text, press=press)
 
     async def say(self, text: str, *, event: str | None = None, conversation: str = "web:main") -> list[Post]:
-        """Say something and wait for the answer, and for what follows from it."""
+        """Send a message, and wait for the answer and its consequences."""
         posts = await self.router.handle(self.inbound(text, event=event, conversation=conversation))
         await self.settled()
         return posts
 
     async def settled(self) -> None:
-        """Until nothing more is due."""
+        """Run until nothing more is due."""
         for _ in range(3):
             await asyncio.sleep(0)
             await self.jobs.settled()
 
     def expect(self, *words: str, kind: str | None = None) -> Post:
-        """The newest post that contains all these words."""
+        """Return the newest post that contains all these words."""
         for post in reversed(self.heard):
             if post.author == "fleet" and (kind is None or post.kind == kind) and all(word in post.text for word in words):
                 return post
         said = "\n---\n".join(f"[{post.kind}] {post.text}" for post in self.heard)
-        raise AssertionError(f"Nobody said {words}. Said was:\n{said}")
+        raise AssertionError(f"No post contains {words}. The posts were:\n{said}")
 
     def posts(self, kind: str) -> list[Post]:
-        """Every post of a kind, in every conversation, as kept."""
+        """Return every stored post of a kind."""
         found = [post for place in self.store.conversations.newest("web") for post in self.store.posts.of(place["id"])]
         return [post for post in found if post.kind == kind]
 
     def work(self, id: str) -> Work:
-        """A piece of work as it is now."""
+        """Return a piece of work."""
         return self.fleet.work(id)
 
     def open_gate(self) -> Gate:
-        """The one gate that is open."""
+        """Return the only open gate."""
         (gate,) = self.store.gates.in_states(GateState.OPEN)
         return gate
 
     def coordinator(self, product: str) -> Session:
-        """Let the product's coordinator run."""
+        """Make the product's coordinator run."""
         session = Session("coordinator", "coordinator", "working", started_at=self.clock())
         self.engine.set_sessions(product, session)
         return session

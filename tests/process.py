@@ -1,4 +1,4 @@
-"""A coordinator as a process of its own, over the rehearsal engine: started, asked over HTTP, killed, started again.
+"""The fleet as a separate process over the rehearsal engine, which tests start, query and kill.
 
 with Process(tmp_path) as fleet:
     fleet.start()
@@ -23,12 +23,12 @@ from tests.ending import end_everything_in
 
 ROOT = Path(__file__).parent.parent
 PATIENCE = 90.0
-"""Seconds after which a condition that has not come true is a failure."""
+"""Seconds to wait for a condition before failing."""
 T = TypeVar("T")
 
 
 class Process:
-    """`fleet up` in a folder of its own, with the demo's products."""
+    """`fleet up` in a separate folder, with the demo's products."""
 
     def __init__(self, folder: Path, **environment: str) -> None:
         self.state = folder / "state"
@@ -57,28 +57,28 @@ class Process:
         end_everything_in(self.state)
 
     def start(self) -> None:
-        """Start it, and wait until it answers."""
+        """Start it, and wait until it responds."""
         with self.log.open("ab") as log:
             command = [sys.executable, "-m", "bot.cli", "up"]
             self.process = subprocess.Popen(command, cwd=ROOT, env=self.environment, stdout=log, stderr=log)
-        self.until(self._answers, "the coordinator answers")
+        self.until(self._answers, "the fleet responds")
 
     def kill(self) -> None:
-        """kill -9, if it runs."""
+        """Kill it with kill -9 if it runs."""
         if self.process is not None:
             self.process.kill()
             self.process.wait()
             self.process = None
 
     def end(self) -> None:
-        """Ask it to end, as `docker stop` does, and wait until it has."""
+        """Terminate it as `docker stop` does, and wait for its end."""
         if self.process is not None:
             self.process.terminate()
             assert self.process.wait(PATIENCE) == 0
             self.process = None
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
-        """One request of the API, signed in; the answer's JSON, whatever its status."""
+        """Send an authenticated request. Returns the JSON of the response, for any status."""
         where = json.loads((self.state / "bot.json").read_text())
         headers = {"Authorization": f"Bearer {where['token']}", "Content-Type": "application/json"}
         data = None if body is None else json.dumps(body).encode()
@@ -91,29 +91,29 @@ class Process:
                 return json.load(refusal)
 
     def say(self, text: str, conversation: str = "main", **more: Any) -> list[dict[str, Any]]:
-        """Say something; the replies."""
+        """Send a message. Returns the replies."""
         answer = self.ask("POST", "/api/messages", {"conversation": conversation, "text": text, **more})
         assert "replies" in answer, answer
         replies: list[dict[str, Any]] = answer["replies"]
         return replies
 
     def gates(self, state: str = "open") -> list[dict[str, Any]]:
-        """Gates in a state."""
+        """Return the gates in a state."""
         found: list[dict[str, Any]] = self.ask("GET", f"/api/gates?state={state}")["gates"]
         return found
 
     def work(self) -> list[dict[str, Any]]:
-        """All work, newest first."""
+        """Return all work, newest first."""
         found: list[dict[str, Any]] = self.ask("GET", "/api/work")["work"]
         return found
 
     def posts(self, conversation: str = "main", kind: str | None = None) -> list[dict[str, Any]]:
-        """What was said in a conversation."""
+        """Return the posts of a conversation."""
         found: list[dict[str, Any]] = self.ask("GET", f"/api/conversations/{conversation}/posts")["posts"]
         return [post for post in found if kind in (None, post["kind"])]
 
     def until(self, condition: Callable[[], T], what: str) -> T:
-        """Wait until something is true; what it then is."""
+        """Wait until a value is true. Returns the value."""
         end = time.monotonic() + PATIENCE
         while True:
             if found := condition():
@@ -125,7 +125,7 @@ class Process:
     def _answers(self) -> bool:
         assert self.process is not None
         if self.process.poll() is not None:
-            raise AssertionError(f"the coordinator ended: {self.log.read_text()[-4000:]}")
+            raise AssertionError(f"the fleet ended: {self.log.read_text()[-4000:]}")
         try:
             where = json.loads((self.state / "bot.json").read_text())
             return where["pid"] == self.process.pid and "status" in self.ask("GET", "/healthz")

@@ -6,32 +6,32 @@ from enum import StrEnum
 
 
 class MailKind(StrEnum):
-    """Meaning of a message. The engine's driver decides it, and nothing above the driver knows the engine's own types."""
+    """Meaning of a message, decided by the engine's driver, which alone knows the engine's own types."""
 
     PLAN = "plan"
-    """Asks people to approve a plan."""
+    """Request to approve a plan."""
     DECISION = "decision"
-    """Asks people to choose one of its options."""
+    """Request to choose one of its options."""
     QUESTION = "question"
-    """Asks people a question. From the operator: asks an agent."""
+    """Question to people, or to an agent if it is from the operator."""
     ESCALATION = "escalation"
-    """Reports something critical that only people can resolve."""
+    """Report of a critical problem that only people can resolve."""
     PROGRESS = "progress"
     """News of running work."""
     FINISHED = "finished"
-    """The sender has done what it was asked to do."""
+    """Report that the sender has finished its task."""
     WORKER_FINISHED = "worker_finished"
-    """A worker has done its task. From the lead agent, this does not end the lead agent's own work."""
+    """Report that a worker has finished its task. It does not end the lead agent's own work."""
     FAILED = "failed"
-    """The sender cannot do what it was asked to do."""
+    """Report that the sender cannot do its task."""
     DIED = "died"
-    """The sender's session ended without a report. The engine writes this one."""
+    """Notice of the engine that the sender's session ended without a report."""
     MESSAGE = "message"
     """Anything else."""
 
 
 class Author(StrEnum):
-    """Who wrote a message."""
+    """Kinds of authors of a message."""
 
     LEAD = "lead"
     """The product's lead agent."""

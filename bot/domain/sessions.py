@@ -1,17 +1,19 @@
-"""Engine state as the fleet sees it: sessions and snapshots."""
+"""Sessions and snapshots of an engine, in the fleet's words."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 LEAD: Final = "coordinator"
-"""Name of every product's lead agent, which plans and distributes the work, whatever its engine calls it."""
+"""Name of every product's lead agent, which plans and distributes the work in any engine."""
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One agent's run in the engine. `state` in the engine's words (booting, working, in_turn, between_turns,
-    completed, stalled, zombie)."""
+    """One agent process in the engine.
+
+    `state` is the engine's (booting, working, in_turn, between_turns, completed, stalled, zombie).
+    """
 
     agent: str
     capability: str
@@ -39,7 +41,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """What is wrong with a product or a runtime, in words, with its cure."""
+    """A problem of a product or a runtime, with its fix as `hint`."""
 
     code: str
     message: str
@@ -48,15 +50,15 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What the engine says of one product at one moment."""
+    """State of one product in its engine at one time."""
 
     product: str
     at: datetime
     engine: str = ""
-    """Version as the engine prints it, for instance `0.11.0 (rehearsal)`."""
+    """Version as the engine prints it, such as `0.11.0 (rehearsal)`."""
     sessions: tuple[Session, ...] = ()
     coordinator: bool = False
-    """Whether the product's coordinator runs (and truly does, by its process)."""
+    """True if the process of the product's coordinator runs."""
     paused: bool = False
     cost_usd_today: float = 0.0
     cost_usd_total: float = 0.0
@@ -64,9 +66,9 @@ class Snapshot:
     memory_mib: float = 0.0
     trouble: Trouble | None = None
     notice: Trouble | None = None
-    """Something to be known that stops no work: `not_adopted`, `overwritten`, `outdated`."""
+    """A problem that stops no work, with code `not_adopted`, `overwritten` or `outdated`."""
 
     @property
     def active(self) -> tuple[Session, ...]:
-        """The sessions that occupy a place."""
+        """Sessions that run or are about to."""
         return tuple(session for session in self.sessions if session.active)

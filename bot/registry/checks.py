@@ -246,7 +246,7 @@ def _people_are_whole(work: _Check) -> bool:
 
 
 def _undecidable(work: _Check, approvals: Approvals, product: str | None) -> str:
-    """Return the reason why gates of a product (None: of any) could never be decided, empty if they can."""
+    """Return why gates of a product, or of any, could never be decided, empty if they can."""
     people = work.file.people
     if not people:
         return (

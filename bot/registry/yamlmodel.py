@@ -1,4 +1,4 @@
-"""Validation of a YAML document by a pydantic model, with a position, a message and a suggestion for each problem.
+"""Validation of a YAML document by a pydantic model, with a position for each problem.
 
 Invalid values are removed and the rest is validated again, so that later checks across sections still see all valid values
 and one load reports every problem.
@@ -63,7 +63,7 @@ def suggestion(word: str, known: tuple[str, ...], otherwise: str = "") -> str:
 
 
 def label(document: Document, model: type[Section], path: Path) -> tuple[str, str]:
-    """Return the entry that a path belongs to (`product-c: ` or nothing) and the keys inside (`approvals.required`)."""
+    """Return the entry of a path (`product-c: ` or nothing) and the keys inside (`approvals.required`)."""
     for depth, part in enumerate(path):
         if isinstance(part, int):
             section = _model_at(model, path[: depth + 1])

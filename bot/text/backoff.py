@@ -1,10 +1,10 @@
-"""How long to wait between the attempts of something that fails."""
+"""Delays between the attempts of an operation that fails."""
 
 import random
 from dataclasses import dataclass
 
 HIGHEST_POWER = 64
-"""Keeps the arithmetic finite for attempts that have gone on for months."""
+"""Largest exponent, which keeps the arithmetic finite after months of attempts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +15,7 @@ class Backoff:
     longest: float
     factor: float = 2.0
     jitter: float = 0.0
-    """Share by which a pause varies at random: 0.25 means between 75 % and 125 % of it."""
+    """Random variation of a pause, where 0.25 means between 75 % and 125 %."""
 
     def pause(self, attempt: int) -> float:
         """Return the pause after the failed attempt with this number, counted from 1."""

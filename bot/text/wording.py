@@ -122,4 +122,4 @@ STATE_LABELS = {
     "idle": "Idle",
     "unreachable": "Unreachable",
 }
-"""Label of each state of work or of a product, the same on every surface. Keys are the values that JSON uses."""
+"""Labels of the states of work and products on every surface, by their JSON values."""

@@ -125,7 +125,7 @@ async def test_bug_in_a_skill_is_raised(desk: Desk, name: str) -> None:
 
 
 async def test_step_limit_stops_the_turn(desk: Desk) -> None:
-    desk.say("status, for ever")
+    desk.say("status, indefinitely")
     model = ScriptedModel(script=lambda request: call("status", product="product-a"))
     result = await desk.turn(model, Limits(steps=5))
     assert len(model.requests) == 5
@@ -139,7 +139,7 @@ async def test_step_limit_stops_the_turn(desk: Desk) -> None:
 
 
 async def test_step_limit_counts_across_restarts(desk: Desk) -> None:
-    desk.say("status, for ever")
+    desk.say("status, indefinitely")
     model = ScriptedModel(script=lambda request: call("status", product="product-a"))
     await desk.turn(model, Limits(steps=3))
     del desk.kept.messages[-2:]  # killed before the last results were kept
@@ -158,7 +158,7 @@ async def test_step_limit_counts_across_restarts(desk: Desk) -> None:
     ],
 )
 async def test_token_time_and_cost_limits_stop_the_turn(desk: Desk, limits: Limits, stop: str, words: str) -> None:
-    desk.say("status, for ever")
+    desk.say("status, indefinitely")
     result = await desk.turn(ScriptedModel(script=lambda request: call("status", product="product-a")), limits)
     assert result.record.stop == stop
     assert words in result.text

@@ -257,27 +257,27 @@ async def test_conversation_survives_a_restart(tmp_path: Path) -> None:
 async def test_turn_killed_after_its_skill_starts_nothing_twice(tmp_path: Path) -> None:
     never = asyncio.Event()
     replies = [
-        call("spawn", product="product-a", objective="mend it"),
+        call("spawn", product="product-a", objective="fix it"),
         Reply(text="It has begun", hold=never),
         say("It has begun."),
     ]
     async with Talk(tmp_path, replies) as bed:
-        asked = asyncio.create_task(bed.router.handle(bed.inbound("mend it", event="e-once")))
+        asked = asyncio.create_task(bed.router.handle(bed.inbound("fix it", event="e-once")))
         while len(bed.model.requests) < 2:
             await asyncio.sleep(0)
         await bed.kill()
         await asyncio.gather(asked, return_exceptions=True)
         await bed.start()
-        posts = await bed.say("mend it", event="e-once")
+        posts = await bed.say("fix it", event="e-once")
         assert [post.text for post in posts] == ["It has begun."]
         assert len(bed.store.work.newest()) == 1
 
 
 async def test_turn_resumed_from_any_message_starts_its_work_once(tmp_path: Path) -> None:
     """Calls are stored before they run, so the process may die after any later message."""
-    replies = [calls(Call("status"), Call("spawn", {"product": "product-a", "objective": "mend it"})), say("It has begun.")]
+    replies = [calls(Call("status"), Call("spawn", {"product": "product-a", "objective": "fix it"})), say("It has begun.")]
     async with Talk(tmp_path, replies) as bed:
-        await bed.say("mend it", event="whole")
+        await bed.say("fix it", event="whole")
         rows = bed.store.database.rows("SELECT id FROM transcript ORDER BY id")
         assert len(rows) == 4
         for kept in (3, 2):
@@ -286,7 +286,7 @@ async def test_turn_resumed_from_any_message_starts_its_work_once(tmp_path: Path
             bed.store.database.run("UPDATE inbound SET state = 'new' WHERE event = 'whole'")
             bed.model.replies = [say("It has begun.")]
             await bed.crash()
-            (post,) = await bed.say("mend it", event="whole")
+            (post,) = await bed.say("fix it", event="whole")
             assert post.text == "It has begun."
             assert len(bed.store.work.newest()) == 1
 

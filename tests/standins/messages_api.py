@@ -1,13 +1,13 @@
-"""A stand-in of Anthropic's Messages API on loopback: scripted, streaming, and as strict as the real one.
+"""A scripted, streaming stand-in of Anthropic's Messages API, as strict as the real one.
 
 In a test::
 
     async with MessagesApi(Script([Rule(say("Fine."), text="status")])) as api:
         Claude(api_key="key", base_url=api.url)
 
-On its own, printing its URL: `python -m tests.standins.messages_api --port 0 --script FILE.json [--host 0.0.0.0]`;
-what it was asked is then at `GET /_requests`. Request shapes are checked by `messages_checks`, scripts are described in
-`script`. Tokens are counted as characters / 4, and prompt caching is acted out.
+As a process that prints its URL: `python -m tests.standins.messages_api --port 0 --script FILE.json [--host 0.0.0.0]`. Its
+requests are then at `GET /_requests`. `messages_checks` checks requests, and `script` describes scripts. Tokens are counted as
+characters / 4, and prompt caching is simulated.
 """
 
 import argparse
@@ -38,12 +38,12 @@ ERRORS = {
     529: ("overloaded_error", "Overloaded"),
 }
 PIECE = 12
-"""Characters of text in one delta."""
+"""Characters of text per delta."""
 
 
 @dataclass(frozen=True)
 class Asked:
-    """One request that came in, and the refusal it met."""
+    """One request, with its refusal if there was one."""
 
     path: str
     headers: dict[str, str]
@@ -52,14 +52,14 @@ class Asked:
 
 
 class MessagesApi:
-    """The server. `queue` answers before the script does; `asked` is what came in."""
+    """The server. `queue` has priority over the script, and `asked` lists the requests."""
 
     def __init__(self, script: Script | None = None, *, host: str = "127.0.0.1", port: int = 0) -> None:
         self.script = script or Script()
         self.queue: list[Reply] = []
         self.asked: list[Asked] = []
         self.keys: set[str] | None = None
-        """Keys that are let in; None: any."""
+        """Accepted keys, None for any."""
         self._host, self._port = host, port
         self._cached: set[str] = set()
         self._numbers = count(1)
@@ -82,17 +82,17 @@ class MessagesApi:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """Return the URL of the server."""
         return f"http://{self._host}:{self._port}"
 
     @property
     def refused(self) -> list[str]:
-        """What was wrong with the requests that came in."""
+        """Return the reasons of refused requests."""
         return [each.refused for each in self.asked if each.refused]
 
     @property
     def bodies(self) -> list[dict[str, Any]]:
-        """The messages requests that came in."""
+        """Return the bodies of the messages requests."""
         return [each.body for each in self.asked if each.path == "/v1/messages"]
 
     async def _alive(self, request: web.Request) -> web.Response:
@@ -186,7 +186,7 @@ class MessagesApi:
         }
 
     def _input(self, body: dict[str, Any]) -> dict[str, int]:
-        """Input tokens, and how many of them the cache held: up to the last marker that was seen before."""
+        """Return the input tokens, and how many were cached up to the last known marker."""
         all_blocks = flattened(body)
         marked = [index for index, block in enumerate(all_blocks) if "cache_control" in block]
         if "cache_control" in body:
@@ -215,7 +215,7 @@ class MessagesApi:
 
 
 def events(message: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """A message as the stream's events, in the order in which the API sends them."""
+    """Return a message as stream events, in the order of the API."""
     usage = message["usage"]
     begun = {**message, "content": [], "stop_reason": None, "stop_details": None, "usage": {**usage, "output_tokens": 1}}
     yield "message_start", {"message": begun}
@@ -244,17 +244,17 @@ def _pieces(block: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]
 
 
 def cut(text: str) -> list[str]:
-    """A text in pieces, as it streams."""
+    """Split a text into streamed pieces."""
     return [text[start : start + PIECE] for start in range(0, len(text), PIECE)]
 
 
 def tokens(block: dict[str, Any]) -> int:
-    """About the tokens of a block."""
+    """Estimate the tokens of a block."""
     return len(json.dumps(block)) // 4 + 1
 
 
 def sse(event: str, data: dict[str, Any]) -> bytes:
-    """One server-sent event."""
+    """Return a server-sent event."""
     return f"event: {event}\ndata: {json.dumps({'type': event, **data})}\n\n".encode()
 
 

@@ -1,7 +1,7 @@
-"""What Anthropic's Messages API refuses, with its own words: checks over a request body, no I/O.
+"""Checks of a request body, with the error messages of Anthropic's Messages API. Pure.
 
-Taken from the published reference, from the types of the official SDK and from errors that people report. Each check
-yields the sentences of what it finds; the first one found is the answer.
+The rules come from the published reference, the types of the official SDK and reported errors. Each check yields the problems
+it finds, and the first one is the response.
 """
 
 import hashlib
@@ -37,7 +37,7 @@ MOST_MARKERS = 4
 
 
 def problem(body: Any, headers: Mapping[str, str], *, counting: bool = False) -> tuple[int, str, str] | None:
-    """HTTP status, error type and message of the refusal; None where the API would answer."""
+    """Return HTTP status, error type and message of the refusal, or None for a valid request."""
     low = {key.lower(): value for key, value in headers.items()}
     if not (low.get("x-api-key") or re.match(r"Bearer \S+", low.get("authorization", ""))):
         return 401, "authentication_error", "x-api-key header is required"
@@ -54,7 +54,7 @@ def problem(body: Any, headers: Mapping[str, str], *, counting: bool = False) ->
 
 
 def refusals(body: Body, *, counting: bool = False) -> Iterator[str]:
-    """Everything that is wrong with a body, most basic first."""
+    """Yield the problems of a body, most basic first."""
     yield from _top_level(body, counting)
     yield from _settings(body)
     yield from _tools(body)
@@ -219,7 +219,7 @@ def _markers(body: Body) -> Iterator[str]:
 
 
 def sign(body: Body, before: list[Body], thinking: str, previous: str) -> str:
-    """The signature of a thinking block: bound to its text, to all that precedes it, and to the block before it."""
+    """Return the signature of a thinking block, bound to its text and everything before it."""
     prefix = [
         [message["role"], [_bare(block) for block in message["content"] if block["type"] != "thinking"]]
         for message in merged(before)
@@ -228,13 +228,13 @@ def sign(body: Body, before: list[Body], thinking: str, previous: str) -> str:
 
 
 def last_signature(messages: list[Body]) -> str:
-    """The signature of the last thinking block, which the next one is chained to."""
+    """Return the signature of the last thinking block, which the next one includes."""
     found = [block["signature"] for message in messages for block in _blocks(message) if block["type"] == "thinking"]
     return found[-1] if found else ""
 
 
 def merged(messages: list[Body]) -> list[Body]:
-    """The conversation as the API reads it: consecutive messages of one role are one."""
+    """Return the conversation as the API reads it, with consecutive messages of one role merged."""
     whole: list[Body] = []
     for message in messages:
         if whole and whole[-1]["role"] == message["role"]:
@@ -245,7 +245,7 @@ def merged(messages: list[Body]) -> list[Body]:
 
 
 def flattened(body: Body) -> list[Body]:
-    """Every block of a request in the order in which it is cached: tools, system, messages."""
+    """Yield every block of a request in caching order, which is tools, system, messages."""
     system = body.get("system", [])
     texts = [{"type": "text", "text": system}] if isinstance(system, str) and system else list(system)
     return [*body.get("tools", []), *texts, *[block for message in body["messages"] for block in _blocks(message)]]

@@ -1,6 +1,6 @@
-"""What a stand-in of Claude answers: replies, and the rules that choose among them.
+"""Scripted replies of a Claude stand-in, with the rules that choose among them.
 
-A script as JSON, for a stand-in that runs on its own::
+A script as JSON, for a stand-in that runs as a process::
 
     {"rules": [
         {"text": "run a scout on (product-[a-z])",
@@ -8,9 +8,9 @@ A script as JSON, for a stand-in that runs on its own::
         {"after": "spawn", "reply": {"text": "Started. {result}"}}],
      "default": {"text": "I have no line for that."}}
 
-`text` is a regular expression, looked for in what was said last. Without `after` a rule holds only while no tool has
-just answered; `after` names the tool that has (`*`: any), and `result` is looked for in what it answered. A rule with
-`times` is used up after that many. In replies `{said}`, `{result}` and `{1}`, `{2}` … (groups of `text`) are filled in.
+`text` is a regular expression that is searched for in the last text. Without `after`, a rule applies only if the last message
+is not a tool result. `after` names the tool of that result (`*` for any), and `result` is searched for in it. A rule with
+`times` applies that many times. In replies, `{said}`, `{result}` and `{1}`, `{2}` … (groups of `text`) are filled in.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Call:
-    """One tool that the model calls."""
+    """One tool call of the model."""
 
     name: str
     input: dict[str, Any] = field(default_factory=dict)
@@ -30,53 +30,53 @@ class Call:
 
 @dataclass(frozen=True)
 class Reply:
-    """One answer of the model, or the way in which it fails."""
+    """One answer or failure of the model."""
 
     text: str = ""
     calls: tuple[Call, ...] = ()
     thinking: str | None = None
     stop: str | None = None
-    """Stop reason, where it is not the natural one."""
+    """Stop reason, if not the natural one."""
     delay: float = 0.0
     """Seconds before the answer begins."""
     pace: float = 0.0
-    """Seconds between two events of it."""
+    """Seconds between two events."""
     status: int = 200
-    """An HTTP error instead of an answer."""
+    """Status of an HTTP error instead of an answer."""
     error: str = ""
-    """Its message; with status 200, the type of an error event sent after `cut` events."""
+    """Message of the error, or with status 200 the type of an error event after `cut` events."""
     headers: dict[str, str] = field(default_factory=dict)
     cut: int | None = None
-    """Events after which the connection breaks."""
+    """Number of events before the connection breaks."""
     clean: bool = False
-    """Whether it ends there as if it were whole, as some proxies do."""
+    """True to end there as if the answer were complete, as some proxies do."""
     hold: asyncio.Event | None = None
-    """Waited for in the middle of the text."""
+    """Event to wait for in the middle of the text."""
 
 
 def say(text: str, **more: Any) -> Reply:
-    """A reply in words."""
+    """Return a text reply."""
     return Reply(text=text, **more)
 
 
 def call(name: str, **arguments: Any) -> Reply:
-    """A reply that calls one tool."""
+    """Return a reply that calls one tool."""
     return Reply(calls=(Call(name, arguments),))
 
 
 def calls(*several: Call, **more: Any) -> Reply:
-    """A reply that calls several tools at once."""
+    """Return a reply that calls several tools at once."""
     return Reply(calls=several, **more)
 
 
 def fail(status: int, error: str = "", **headers: str) -> Reply:
-    """A refusal: `fail(429, retry_after="1")`."""
+    """Return a refusal, as in `fail(429, retry_after="1")`."""
     return Reply(status=status, error=error, headers={key.replace("_", "-"): value for key, value in headers.items()})
 
 
 @dataclass
 class Rule:
-    """When to answer what."""
+    """A condition with its reply."""
 
     reply: Reply
     text: str = ""
@@ -85,7 +85,7 @@ class Rule:
     times: int | None = None
 
     def matches(self, messages: list[dict[str, Any]]) -> re.Match[str] | None:
-        """The match of `text`, where the rule holds."""
+        """Return the match of `text` if the rule applies."""
         answered = results(messages)
         if self.times == 0 or (self.after is None) != (not answered):
             return None
@@ -97,7 +97,7 @@ class Rule:
 
 
 class Script:
-    """Rules in order; the first that holds answers, then the default."""
+    """Ordered rules, of which the first that applies answers, with a default."""
 
     def __init__(self, rules: list[Rule] | None = None, default: Reply | None = None) -> None:
         self.rules = rules or []
@@ -105,13 +105,13 @@ class Script:
 
     @classmethod
     def from_json(cls, text: str) -> "Script":
-        """A script from a file of the shape above."""
+        """Read a script from a file in the format above."""
         raw = json.loads(text)
         rules = [Rule(**{**rule, "reply": _reply(rule["reply"])}) for rule in raw.get("rules", [])]
         return cls(rules, _reply(raw["default"]) if "default" in raw else None)
 
     def answer(self, messages: list[dict[str, Any]]) -> Reply:
-        """The reply to a conversation."""
+        """Return the reply to a conversation."""
         for rule in self.rules:
             if match := rule.matches(messages):
                 if rule.times is not None:
@@ -121,13 +121,13 @@ class Script:
 
 
 def blocks(message: dict[str, Any]) -> list[dict[str, Any]]:
-    """A message's content as blocks."""
+    """Return a message's content as blocks."""
     content = message["content"]
     return [{"type": "text", "text": content}] if isinstance(content, str) else list(content)
 
 
 def said(messages: list[dict[str, Any]]) -> str:
-    """The last text block that came from the other side."""
+    """Return the last text block from the user."""
     for message in reversed(messages):
         texts = [block["text"] for block in blocks(message) if block["type"] == "text"]
         if message["role"] == "user" and texts:
@@ -136,7 +136,7 @@ def said(messages: list[dict[str, Any]]) -> str:
 
 
 def results(messages: list[dict[str, Any]]) -> list[tuple[str, str]]:
-    """Tool names and the answers that have just come."""
+    """Return the tool names and results of the last message."""
     names = {block["id"]: block["name"] for message in messages for block in blocks(message) if block["type"] == "tool_use"}
     last = blocks(messages[-1]) if messages else []
     return [

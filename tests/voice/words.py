@@ -23,7 +23,7 @@ NEVER = {
     r"\bruns?, runs? on\b|\bruns? on(?=[.,;:]|$)": "keeps going",
     r"\b(is|are|was|were|be|being) told\b": "is notified",
     r"\b(ask(s|ed|ing)?|giv(es?|en|ing)) (for )?leave\b": "ask for approval",
-    r"\bis no (moment|name|cron|number|time of day|product|gate|work)\b": "is not a valid …",
+    r"\b(?<!there )is no (moment|name|cron|number|time of day|channel)\b": "is not a valid …",
     r"\bIt goes:": "Usage:",
     r"\bwords for anybody\b": "plain words",
 }
