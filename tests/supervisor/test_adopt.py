@@ -266,7 +266,7 @@ async def test_an_older_adoption_is_told_of_and_renewed(desk: Desk) -> None:
 async def test_a_notice_stops_no_work(desk: Desk) -> None:
     assert await desk.notice() == "not_adopted"
     await desk.engine.send("shop", "Dark mode", "Please.", marker="[w1]")
-    assert (await desk.ear.letter("shop", sender="coordinator", type="result")).recipient == "operator"
+    assert (await desk.ear.letter("shop", sender="coordinator", label="result")).recipient == "operator"
     await desk.engine.stop("shop")
 
 
