@@ -16,6 +16,7 @@ from typing import Any
 from bot.doctor.machine import Check
 from bot.domain import Product
 from bot.domain.errors import EngineError, FleetError
+from bot.engine.channel import Channel
 from bot.engine.local import LocalTransport, engine_on_path
 from bot.engine.locate import find
 from bot.engine.transport import Line, Transport
@@ -23,7 +24,7 @@ from bot.engine.unix import UnixTransport
 from bot.registry import Registry
 from bot.settings import Settings
 from bot.supervisor.adoption import records
-from bot.supervisor.protocol import PROTOCOL, ChannelError, Decoder, Hello, Request, Response, encode
+from bot.supervisor.protocol import ChannelError
 from bot.text.wording import count
 
 PATIENCE = 20.0
@@ -82,10 +83,11 @@ async def _reached(transport: Transport, way: Transport, products: Sequence[Prod
 
 async def _inside(transport: Transport, line: Line, products: Sequence[Product], cursors: dict[str, str]) -> list[Check]:
     """What a supervisor says of itself and of the products."""
-    supervisor = _Supervisor(line)
-    info = await supervisor.hello()
+    channel = Channel(line)
+    info = await channel.greet("doctor")
     engine = str(info.get("engine") or "")
-    found = [Check("runtime", "ok", f"{transport.name}: supervisor answers, protocol {PROTOCOL}, engine {engine or 'none'}")]
+    said = f"{transport.name}: supervisor answers, protocol {channel.protocol}, engine {engine or 'none'}"
+    found = [Check("runtime", "ok", said)]
     user = getattr(getattr(transport, "place", None), "user", "")
     if user == "root":
         said = f"{transport.name}: the engine would run as root, which it refuses."
@@ -94,8 +96,8 @@ async def _inside(transport: Transport, line: Line, products: Sequence[Product],
         said = f"{transport.name} has no engine (ov, overstory)."
         found.append(Check("runtime", "fail", said, "Install overstory there, or choose FLEET_ENGINE=rehearsal."))
     watched = [{"name": each.name, "path": each.path, "cursor": cursors.get(each.name, "")} for each in products]
-    await supervisor.ask("watch", {"products": watched})
-    snapshots = await supervisor.ask("snapshot", {"products": []}) if products else []
+    await channel.ask("watch", {"products": watched, "deadline": PATIENCE})
+    snapshots = await channel.ask("snapshot", {"products": [], "deadline": PATIENCE}) if products else []
     return [*found, *(_product(each) for each in snapshots)]
 
 
@@ -145,45 +147,6 @@ def _on_this_machine(product: Product) -> Check:
     if notice := records.notice(config.parent):
         return Check("product", "warn", f"{product.name}: {notice.message}", f"fleet adopt {product.name}")
     return Check("product", "ok", f"{product.name}: initialised")
-
-
-class _Supervisor:
-    """One supervisor asked a few things, its events ignored."""
-
-    def __init__(self, line: Line) -> None:
-        self._line, self._decoder, self._number = line, Decoder(), 0
-        self._messages: list[Any] = []
-
-    async def hello(self) -> dict[str, Any]:
-        """What it says first. Raises ChannelError when it speaks another version."""
-        await self._line.write(encode(Hello({"client": "doctor"})))
-        while True:
-            message = await self._next()
-            if isinstance(message, Hello):
-                if isinstance(refusal := message.info.get("error"), dict):
-                    raise ChannelError.from_json(refusal)
-                message.check("bot", "supervisor")
-                return dict(message.info)
-
-    async def ask(self, op: str, args: dict[str, Any]) -> Any:
-        """One operation's result. Raises ChannelError."""
-        self._number += 1
-        await self._line.write(encode(Request(self._number, op, "", args, PATIENCE)))
-        while True:
-            message = await self._next()
-            if isinstance(message, Response) and message.id == self._number:
-                if message.error is not None:
-                    raise message.error
-                return message.result
-
-    async def _next(self) -> Any:
-        while not self._messages:
-            async with asyncio.timeout(PATIENCE):
-                data = await self._line.read()
-            if not data:
-                raise ConnectionError("it ended the connection")
-            self._messages += list(self._decoder.feed(data))
-        return self._messages.pop(0)
 
 
 def _cursors(folder: Path) -> dict[str, str]:

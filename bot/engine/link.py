@@ -1,4 +1,4 @@
-"""The link to one runtime: requests with ids and deadlines, events as they come, and connecting again, for ever."""
+"""The link to one runtime: requests with ids and deadlines, notifications as they come, and reconnecting without end."""
 
 import asyncio
 import logging
@@ -7,8 +7,9 @@ from typing import Any
 
 from bot.domain.errors import EngineError, RuntimeUnreachable
 from bot.engine.base import RuntimeInfo
-from bot.engine.transport import Line, Transport
-from bot.supervisor.protocol import ChannelError, Decoder, Event, Hello, Message, Request, Response, encode
+from bot.engine.channel import Channel
+from bot.engine.transport import Transport
+from bot.supervisor.protocol import PROTOCOL, ChannelError, Message, Notification, Request, Response
 from bot.text.backoff import Backoff
 
 log = logging.getLogger(__name__)
@@ -19,28 +20,28 @@ GREETING = 10.0
 RECONNECT = Backoff(0.1, longest=15.0, jitter=0.25)
 
 PULSE = 10.0
-"""Seconds between two looks whether the supervisor still answers; what it says then keeps its figures fresh."""
+"""Seconds between two `info` requests, which detect a dead connection and refresh the runtime's figures."""
 
 MARGIN = 3.0
-"""Seconds beyond a request's own deadline until the answer counts as lost."""
+"""Seconds beyond a request's own deadline until its response counts as lost."""
 
-AGAIN = "It is tried again until it answers; see `fleet doctor`."
+RETRIED = "The fleet retries until it answers. Run `fleet doctor` for the cause."
 
 
 class Link:
-    """One runtime. `up(info, restarted)` is awaited after each hello, `down(reason)` called once for each outage."""
+    """One runtime. `up(link, restarted)` is awaited after each hello, `down(link, reason)` called once per outage."""
 
     def __init__(
         self,
         transport: Transport,
         up: Callable[["Link", bool], Awaitable[None]],
         down: Callable[["Link", str], None],
-        heard: Callable[["Link", Event], None],
+        heard: Callable[["Link", Notification], None],
     ) -> None:
         self.transport, self._up, self._down, self._heard = transport, up, down, heard
         self.info: RuntimeInfo | None = None
-        """What the supervisor said last; None while there is no connection."""
-        self._line: Line | None = None
+        """The supervisor's newest description of the runtime, None without a connection."""
+        self._channel: Channel | None = None
         self._waiting: dict[int, asyncio.Future[Any]] = {}
         self._number = 0
         self._life = ""
@@ -57,34 +58,36 @@ class Link:
         return self.transport.name
 
     def open(self) -> None:
-        """Begin to connect."""
+        """Start to connect."""
         self._task = asyncio.create_task(self._run(), name=f"link to {self.name}")
 
     async def close(self) -> None:
-        """End the connection for good."""
+        """Close the connection permanently."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        self._reason = "the bot has closed the connection."
+        self._reason = "the fleet closed the connection."
         self._fail_waiting()
 
     async def request(
-        self, op: str, product: str = "", args: Mapping[str, Any] | None = None, deadline: float | None = None
+        self, method: str, product: str = "", params: Mapping[str, Any] | None = None, deadline: float | None = None
     ) -> Any:
-        """One operation's result. Raises RuntimeUnreachable without a connection, EngineError for what the other end says.
+        """Return the result of one method. Raises RuntimeUnreachable without a connection, EngineError for its errors.
 
-        While a connection is being made for the first time, or made ready by `up`, it waits for the outcome of that."""
+        Waits while the first connection is being made, or while `up` makes a new one ready."""
         await self._settled.wait()
         if not self._ready:
             raise self._unreachable()
-        return await self.ask(op, product, args, deadline)
+        return await self.ask(method, product, params, deadline)
 
     async def ask(
-        self, op: str, product: str = "", args: Mapping[str, Any] | None = None, deadline: float | None = None
+        self, method: str, product: str = "", params: Mapping[str, Any] | None = None, deadline: float | None = None
     ) -> Any:
-        """The same for `up` itself, which makes the connection ready."""
+        """Return the result of one method without waiting, for `up`, which makes the connection ready."""
         self._number += 1
-        request = Request(self._number, op, product, args or {}, deadline)
+        named = {"product": product} if product else {}
+        limit = {} if deadline is None else {"deadline": deadline}
+        request = Request(self._number, method, {**(params or {}), **named, **limit})
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._waiting[request.id] = answer
         try:
@@ -92,24 +95,23 @@ class Link:
             async with asyncio.timeout(request.seconds + MARGIN):
                 return await answer
         except TimeoutError as error:
-            late = f"{self.name} did not answer {op} within {request.seconds:g} s."
-            raise EngineError(late, "It may still happen; ask again.", code="timed_out", product=product or None) from error
+            late = f"{self.name} did not answer {method} within {request.seconds:g} s."
+            raise EngineError(late, "It may still happen. Try again.", code="timed_out", product=product or None) from error
         except ChannelError as error:
             raise EngineError(error.message, error.hint, code=error.code, product=error.product or product or None) from error
         finally:
             self._waiting.pop(request.id, None)
 
     async def _send(self, message: Message) -> None:
-        line = encode(message)
-        if self._line is None:
+        if self._channel is None:
             raise self._unreachable()
         try:
-            await self._line.write(line)
+            await self._channel.send(message)
         except OSError as error:
-            raise RuntimeUnreachable(f"The connection to {self.name} broke: {error}.", AGAIN) from error
+            raise RuntimeUnreachable(f"The connection to {self.name} broke: {error}.", RETRIED) from error
 
     def _unreachable(self) -> RuntimeUnreachable:
-        return RuntimeUnreachable(f"{self.name} cannot be reached: {self._reason or 'not connected yet'}", AGAIN)
+        return RuntimeUnreachable(f"{self.name} is unreachable: {self._reason or 'not connected yet'}", RETRIED)
 
     async def _run(self) -> None:
         attempts = 0
@@ -130,33 +132,28 @@ class Link:
             await asyncio.sleep(RECONNECT.pause(attempts))
 
     async def _connect(self) -> None:
-        self._decoder = Decoder()
-        self._line = await self.transport.open()
-        await self._line.write(encode(Hello({"client": "fleet"})))
+        line = await self.transport.open()
+        self._channel = Channel(line)
         async with asyncio.timeout(GREETING):
-            while self.info is None:
-                await self._take(self._line)
+            info = await self._channel.greet("fleet")
+        self._greeting = str(info.get("life", ""))
+        self.info = self._described(info)
+        if self._channel.protocol != PROTOCOL:
+            log.warning("%s speaks version %d of the protocol; update it", self.name, self._channel.protocol)
         self._settled.clear()
 
-    async def _take(self, line: Line) -> None:
-        """Read once, and do what the messages ask for."""
-        data = await line.read()
-        if not data:
-            raise ConnectionError("it was ended from the other side")
-        for message in self._decoder.feed(data):
-            if isinstance(message, Hello):
-                await self._greeted(message)
-            elif isinstance(message, Response):
-                self._answered(message)
-            elif isinstance(message, Event):
-                self._heard(self, message)
-            elif isinstance(message, ChannelError):
-                log.error("a line from %s: %s", self.name, message.message)
+    def _take(self, message: Message | ChannelError) -> None:
+        if isinstance(message, Response):
+            self._answered(message)
+        elif isinstance(message, Notification):
+            self._heard(self, message)
+        elif isinstance(message, ChannelError):
+            log.error("a line from %s: %s", self.name, message.message)
 
     async def _listen(self) -> None:
-        line = self._line
+        channel = self._channel
         pulse = asyncio.create_task(self._pulse())
-        reading = asyncio.create_task(self._read_on(line)) if line else pulse
+        reading = asyncio.create_task(self._read(channel)) if channel else pulse
         restarted = bool(self._life) and self._greeting != self._life
         self._life = self._greeting
         self._told = False
@@ -177,22 +174,14 @@ class Link:
         self._ready = True
         self._settled.set()
 
-    async def _read_on(self, line: Line) -> None:
+    async def _read(self, channel: Channel) -> None:
         while True:
-            await self._take(line)
+            self._take(await channel.receive())
 
     async def _pulse(self) -> None:
-        """A stream over a network can be dead without anybody noticing; and the figures of the runtime grow old."""
         while True:
             await asyncio.sleep(PULSE)
             self.info = self._described(await self.ask("info", deadline=PULSE))
-
-    async def _greeted(self, hello: Hello) -> None:
-        if isinstance(refusal := hello.info.get("error"), dict):
-            raise ChannelError.from_json(refusal)
-        hello.check("bot", "supervisor")
-        self._greeting = str(hello.info.get("life", ""))
-        self.info = self._described(hello.info)
 
     def _described(self, info: Mapping[str, Any]) -> RuntimeInfo:
         limit = info.get("memory_limit_mib")
@@ -210,6 +199,9 @@ class Link:
         )
 
     def _answered(self, response: Response) -> None:
+        if response.id is None:
+            log.error("%s could not read a line: %s", self.name, response.error)
+            return
         answer = self._waiting.get(response.id)
         if answer is None or answer.done():
             return
@@ -219,9 +211,9 @@ class Link:
             answer.set_result(response.result)
 
     async def _hang_up(self) -> None:
-        line, self._line, self.info, self._ready = self._line, None, None, False
-        if line is not None:
-            await line.close()
+        channel, self._channel, self.info, self._ready = self._channel, None, None, False
+        if channel is not None:
+            await channel.close()
 
     def _fail_waiting(self) -> None:
         for answer in self._waiting.values():
@@ -234,5 +226,5 @@ class Link:
         self._fail_waiting()
         if not self._told:
             self._told = True
-            log.warning("%s cannot be reached: %s", self.name, reason)
+            log.warning("%s is unreachable: %s", self.name, reason)
             self._down(self, reason)

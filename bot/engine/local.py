@@ -19,8 +19,9 @@ from typing import Any
 from bot import supervisor
 from bot.domain.errors import RuntimeUnreachable
 from bot.engine import unix
+from bot.engine.channel import Channel
 from bot.engine.transport import Line, Transport
-from bot.supervisor.protocol import ChannelError, Decoder, Hello, Request, Response, encode
+from bot.supervisor.protocol import ChannelError
 
 log = logging.getLogger(__name__)
 
@@ -101,7 +102,7 @@ class LocalTransport(Transport):
         """Let a supervisor of another make end, unless sessions run in it."""
         try:
             async with asyncio.timeout(TALK):
-                info = await self._ask(None)
+                info = await self._ask("hello")
                 if info.get("make") in (None, self._make) or not (await self._ask("shutdown")).get("stopping"):
                     return
                 log.info("the supervisor on %s was of another make and ends", self.socket)
@@ -115,23 +116,14 @@ class LocalTransport(Transport):
                 return
             await asyncio.sleep(LOOK)
 
-    async def _ask(self, op: str | None) -> dict[str, Any]:
-        """The hello, or one operation's result, over a connection of its own."""
-        line, decoder = await unix.connected(self.socket), Decoder()
+    async def _ask(self, method: str) -> dict[str, Any]:
+        """Return the result of one method, or of the hello, over a connection of its own."""
+        channel = Channel(await unix.connected(self.socket))
         try:
-            await line.write(encode(Hello({"client": "fleet"})) + (encode(Request(1, op)) if op else b""))
-            while data := await line.read():
-                for message in decoder.feed(data):
-                    if isinstance(message, Hello) and op is None:
-                        message.check("bot", "supervisor")
-                        return dict(message.info)
-                    if isinstance(message, Response):
-                        if message.error is not None:
-                            raise message.error
-                        return dict(message.result)
+            hello = await channel.greet("fleet")
+            return dict(hello if method == "hello" else await channel.ask(method, {}))
         finally:
-            await line.close()
-        raise ConnectionError("it ended the connection")
+            await channel.close()
 
     async def _start(self) -> None:
         pid = await asyncio.to_thread(self._spawn)

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from pydantic import ValidationError
@@ -27,8 +28,7 @@ from bot.engine.base import (
 from bot.engine.link import Link
 from bot.engine.parsing import to_adoption, to_mail, to_session, to_snapshot, troubled
 from bot.engine.transport import Transport
-from bot.supervisor.drivers import conventions
-from bot.supervisor.protocol import Event
+from bot.supervisor.protocol import Notification
 
 log = logging.getLogger(__name__)
 
@@ -113,26 +113,22 @@ class SupervisedEngine(Engine):
         reporting: Reporting | None = None,
     ) -> str:
         """See `Engine`."""
-        rules = conventions.reporting(reporting.asked_by, reporting.marker) if reporting else ""
-        kind = "question" if question else "dispatch"
-        args = {"subject": subject, "body": body + rules, "marker": marker, "to": to, "kind": kind}
-        return str((await self._ask(product, "send", args))["id"])
+        params = {"subject": subject, "body": body, "marker": marker, "to": to, "question": question}
+        return str((await self._ask(product, "send", {**params, "reporting": reporting and asdict(reporting)}))["id"])
 
     async def reply(self, product: str, mail: str, answer: Answer, *, marker: str, plan: str | None = None) -> str:
         """See `Engine`."""
-        rules = conventions.reporting(answer.reporting.asked_by, answer.reporting.marker) if answer.reporting else ""
-        body = conventions.answer(answer.choice, answer.note, answer.context + rules)
-        args = {"mail": mail, "body": body, "marker": marker, "plan": plan}
-        return str((await self._ask(product, "reply", args))["id"])
+        params = {"mail": mail, **asdict(answer), "marker": marker, "plan": plan}
+        return str((await self._ask(product, "reply", params))["id"])
 
     async def receipt(self, product: str, mail: str) -> Receipt:
         """See `Engine`."""
-        return Receipt((await self._ask(product, "consumed", {"mail": mail}))["uptake"])
+        return Receipt((await self._ask(product, "receipt", {"mail": mail}))["receipt"])
 
     async def start_worker(self, product: str, *, agent: str, capability: str, task: str, brief: str, marker: str) -> Started:
         """See `Engine`."""
-        args = {"agent": agent, "capability": capability, "task": task, "brief": brief, "marker": marker}
-        found = await self._ask(product, "sling", args)
+        params = {"agent": agent, "capability": capability, "task": task, "brief": brief, "marker": marker}
+        found = await self._ask(product, "start_worker", params)
         return Started(str(found["agent"]), str(found["branch"]), bool(found["already"]))
 
     async def stop(self, product: str, agent: str | None = None) -> tuple[str, ...]:
@@ -166,11 +162,11 @@ class SupervisedEngine(Engine):
         link = self._link_of(product)
         if link is None:
             raise self._no_runtime(product)
-        args = {"path": product.path, "type": product.type, "undo": undo, "apply": apply, "shown": shown}
-        return to_adoption(await link.request("adopt", product.name, args))
+        params = {"path": product.path, "type": product.type, "undo": undo, "apply": apply, "shown": shown}
+        return to_adoption(await link.request("adopt", product.name, params))
 
-    async def _ask(self, product: str, op: str, args: Mapping[str, Any] | None = None) -> Any:
-        return await self._link(product).request(op, product, args)
+    async def _ask(self, product: str, method: str, params: Mapping[str, Any] | None = None) -> Any:
+        return await self._link(product).request(method, product, params)
 
     def _link(self, product: str) -> Link:
         if product not in self._products:
@@ -191,13 +187,13 @@ class SupervisedEngine(Engine):
         return EngineError(said, f"Known runtimes: {known}.", code="not_found", product=product.name)
 
     async def _snapshots(self, link: Link, names: list[str]) -> dict[str, Snapshot]:
-        found = await link.request("snapshot", args={"products": names})
+        found = await link.request("snapshot", params={"products": names})
         return {snapshot.product: snapshot for snapshot in map(to_snapshot, found)}
 
     async def _watch(self, link: Link) -> None:
         products = [product for product in self._products.values() if self._link_of(product) is link]
         wanted = [{"name": p.name, "path": p.path, "cursor": self._cursors.get(p.name, "")} for p in products]
-        await link.ask("watch", args={"products": wanted})
+        await link.ask("watch", params={"products": wanted})
 
     async def _up(self, link: Link, restarted: bool) -> None:
         if link.info is not None:
@@ -207,18 +203,19 @@ class SupervisedEngine(Engine):
     def _down(self, link: Link, reason: str) -> None:
         self._tell(RuntimeDown(link.name, reason))
 
-    def _heard(self, link: Link, event: Event) -> None:
-        name = str(event.data.get("product", ""))
+    def _heard(self, link: Link, message: Notification) -> None:
+        name = str(message.params.get("product", ""))
         if name not in self._products or self._link_of(self._products[name]) is not link:
             return
         try:
-            if event.event == "mail":
-                self._tell(MailArrived(name, tuple(to_mail(name, value) for value in event.data.get("mail", ()))))
-                self._cursors[name] = str(event.data.get("cursor", ""))
-            elif event.event == "snapshot":
-                self._tell(SnapshotChanged(to_snapshot(event.data)))
+            if message.method == "mail":
+                mail = tuple(to_mail(name, value) for value in message.params.get("mail", ()))
+                self._tell(MailArrived(name, mail))
+                self._cursors[name] = str(message.params.get("cursor", ""))
+            elif message.method == "snapshot":
+                self._tell(SnapshotChanged(to_snapshot(message.params)))
         except ValidationError as error:
-            log.error("%s sent a %s of %s that cannot be read: %s", link.name, event.event, name, error)
+            log.error("%s sent a %s of %s that is invalid: %s", link.name, message.method, name, error)
 
     def _tell(self, event: EngineEvent) -> None:
         if self._listener is None:

@@ -1,4 +1,4 @@
-"""Command line of the rehearsal engine, `python -m bot.rehearsal`."""
+"""Run the rehearsal engine as a command: `python -m bot.rehearsal`."""
 
 import sys
 

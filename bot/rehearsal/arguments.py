@@ -1,7 +1,4 @@
-"""Parsers of a command's arguments, like overstory's two.
-
-0.11.0 refuses what it does not know, 0.5.8 ignores it.
-"""
+"""Parses a command's arguments as overstory's two parsers do: 0.11.0 refuses what it does not know, 0.5.8 ignores it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,23 +10,19 @@ GLOBAL_FLAGS = ("--json", "--quiet", "-q", "--verbose", "--timing")
 
 @dataclass(frozen=True)
 class Grammar:
-    """Arguments of a command in the notation of overstory's help.
-
-    Examples are `<id>`, `[message...]`, `--to <agent>` and `--json`."""
+    """What a command takes, written as overstory's help writes it: `<id>`, `[message...]`, `--to <agent>`, `--json`."""
 
     positionals: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
     required: tuple[str, ...] = ()
-    """Required flags, in the same notation."""
+    """Flags that must be given, in the same writing."""
     apart: bool = False
-    """True for commands with their own parser.
-
-    It lacks the global flags and reports misuse as JSON too."""
+    """Commands with a parser of their own: they do not know the global flags, and report misuse as JSON too."""
     naive: bool = False
-    """True if 0.5.8 mistakes the value of a leading flag for a positional, as its `sling` does."""
+    """In 0.5.8, takes a flag's value for a positional when it comes first (its `sling`)."""
 
     def takes_value(self, name: str) -> bool | None:
-        """Return True if a flag takes a value, None if there is no such flag."""
+        """Whether a flag takes a value; None when there is no such flag."""
         if not self.apart and name in GLOBAL_FLAGS:
             return False
         if not self.apart and name == "--project":
@@ -41,28 +34,28 @@ class Grammar:
 
     @property
     def names(self) -> list[str]:
-        """Names of all flags."""
+        """All its flags."""
         return [written.split()[0] for written in (*self.flags, *self.required)]
 
 
 @dataclass(frozen=True)
 class Arguments:
-    """Parsed arguments of a command."""
+    """A command's parsed arguments."""
 
     positionals: list[str] = field(default_factory=list)
     values: dict[str, str] = field(default_factory=dict)
     flags: frozenset[str] = frozenset()
 
     def get(self, name: str, default: str | None = None) -> str | None:
-        """Return a flag's value."""
+        """A flag's value."""
         return self.values.get(name, default)
 
     def has(self, name: str) -> bool:
-        """Return True if a flag was given."""
+        """Whether a flag was given."""
         return name in self.flags
 
     def number(self, name: str, default: int) -> int:
-        """Return a flag's value as a non-negative integer."""
+        """A flag's value as a whole number that is not negative."""
         text = self.values.get(name)
         if text is None:
             return default
@@ -72,7 +65,7 @@ class Arguments:
 
 
 def parse(grammar: Grammar, arguments: Sequence[str], *, strict: bool) -> Arguments:
-    """Parse the words after a command. Raises BadUsage if strict and something does not fit."""
+    """Parse what follows a command; raises BadUsage when strict and something does not fit."""
     if not strict:
         return _lenient(grammar, arguments)
     positionals: list[str] = []
@@ -90,7 +83,7 @@ def parse(grammar: Grammar, arguments: Sequence[str], *, strict: bool) -> Argume
         name, has_value, value = token.partition("=")
         takes = grammar.takes_value(name)
         if takes is None:
-            import difflib  # loaded late for a fast start, only a mistake needs it
+            import difflib  # only a mistake needs it; starting fast matters
 
             close = difflib.get_close_matches(name, grammar.names, 1)
             hint = f"\n(Did you mean {close[0]}?)" if close else ""
@@ -114,9 +107,7 @@ def parse(grammar: Grammar, arguments: Sequence[str], *, strict: bool) -> Argume
 
 
 def _lenient(grammar: Grammar, arguments: Sequence[str]) -> Arguments:
-    """Parse like 0.5.8, which refuses nothing.
-
-    A flag's value is the next token, and a positional is any token without a dash."""
+    """0.5.8: a flag's value is simply the next token, a positional is any token without a dash; nothing is refused."""
     values = {}
     for name in grammar.names:
         if grammar.takes_value(name) and name in arguments:

@@ -1,4 +1,4 @@
-"""Invocation of a command."""
+"""A command being run."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from bot.rehearsal.project import Project
 
 @dataclass(frozen=True)
 class Call:
-    """Command with its project, its arguments and its output mode."""
+    """The project it is about, its arguments, and how it was called."""
 
     project: Project
     arguments: Arguments
@@ -17,18 +17,18 @@ class Call:
 
     @property
     def dialect(self) -> Dialect:
-        """Dialect of the project."""
+        """The dialect it speaks."""
         return self.project.dialect
 
     def get(self, name: str, default: str | None = None) -> str | None:
-        """Return a flag's value."""
+        """A flag's value."""
         return self.arguments.get(name, default)
 
     def has(self, name: str) -> bool:
-        """Return True if a flag was given."""
+        """Whether a flag was given."""
         return self.arguments.has(name)
 
     @property
     def first(self) -> str:
-        """First positional, empty if there is none."""
+        """The first positional, empty when there is none."""
         return self.arguments.positionals[0] if self.arguments.positionals else ""

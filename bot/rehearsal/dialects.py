@@ -1,6 +1,6 @@
-"""The two versions of overstory that the rehearsal imitates.
+"""The two versions of overstory that the rehearsal speaks.
 
-0.5.8 runs its coordinator in tmux. Here `tmuxSession` is only a name, and the coordinator is a detached background process that
+0.5.8 runs its coordinator in tmux. Here `tmuxSession` is only a name and the coordinator a detached background process, which
 listens on a named pipe as the real one listens to its pane.
 """
 
@@ -8,9 +8,7 @@ import os
 from dataclasses import dataclass
 
 CHILD = "rehearsal-"
-"""Prefix of the first argument of every process that the engine starts.
-
-It tells own processes from others."""
+"""The first argument of every process that the engine starts itself begins with this: how it knows its own from strangers."""
 COMMON_TYPES = (
     "status",
     "question",
@@ -29,25 +27,25 @@ COMMON_TYPES = (
 
 @dataclass(frozen=True)
 class Dialect:
-    """Behaviour of one version."""
+    """One version's way of speaking."""
 
     version: str
     program: str
     envelope: bool
-    """True if JSON answers have `success` and `command`, and errors are JSON too."""
+    """JSON answers carry success and command, errors are JSON too."""
     strict_flags: bool
-    """True if unknown flags are refused. The old version ignores them."""
+    """Unknown flags are refused; the old version ignores them."""
     task_key: str
     task_column: str
     mail_types: tuple[str, ...]
     direct_capabilities: tuple[str, ...]
-    """Capabilities that may be started without a parent."""
+    """Capabilities that may be slung without a parent."""
     headless: bool
-    """True if workers and the served coordinator have no tmux session and sling waits for the first turn."""
+    """Workers and the served coordinator have no tmux session; sling waits for the first turn."""
 
     @property
     def label(self) -> str:
-        """Version with a note that this is a rehearsal."""
+        """The version, saying that this is a rehearsal."""
         return f"{self.version} (rehearsal)"
 
 
@@ -77,12 +75,10 @@ DIALECTS = {dialect.version: dialect for dialect in (CURRENT, PLANNING)}
 
 
 def chosen(name: str | None = None) -> Dialect:
-    """Return the named dialect, else the one of REHEARSAL_DIALECT, else 0.11.0.
-
-    A prefix such as 0.11 is enough."""
+    """The dialect named, else the one of REHEARSAL_DIALECT, else 0.11.0; a prefix such as 0.11 is enough."""
     wanted = name or os.environ.get("REHEARSAL_DIALECT") or CURRENT.version
     for version, dialect in DIALECTS.items():
         if version.startswith(wanted):
             return dialect
     known = ", ".join(DIALECTS)
-    raise SystemExit(f"rehearsal: unknown dialect {wanted!r}. Set REHEARSAL_DIALECT or --dialect to one of: {known}")
+    raise SystemExit(f"rehearsal: no dialect {wanted!r}. Set REHEARSAL_DIALECT or --dialect to one of: {known}")

@@ -1,7 +1,4 @@
-"""Table of all commands with their functions and arguments.
-
-`word word` is a command with a subcommand.
-"""
+"""Every command: where it is written and what it takes. `word word` is a command with its subcommand."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -40,12 +37,12 @@ COMMANDS: dict[str, Entry] = {
                 "--skip-onboard",
             )
         ),
-        "create .overstory/ in this repository",
+        "make .overstory/ in this repository",
     ),
     "status": Entry(
         "commands.status:status",
         Grammar(flags=("--agent <name>", "--all", "--watch", "--interval <ms>")),
-        "show agents, worktrees and unread mail, and update states",
+        "show agents, worktrees and unread mail; reconciles who lives",
     ),
     "coordinator start": Entry("commands.coordinator:start", Grammar(flags=START_FLAGS), "start a detached coordinator"),
     "coordinator stop": Entry("commands.coordinator:stop", Grammar(), "stop the coordinator, not its workers"),
@@ -122,7 +119,7 @@ COMMANDS: dict[str, Entry] = {
             ),
             naive=True,
         ),
-        "start an agent",
+        "put an agent to work",
     ),
     "stop": Entry("commands.stop:stop", Grammar(("<agent-name>",), ("--force", "--clean-worktree")), "stop an agent", ONLY_NEW),
     "nudge": Entry(
@@ -152,7 +149,7 @@ COMMANDS: dict[str, Entry] = {
 
 @dataclass(frozen=True)
 class Found:
-    """Recognised command with the words after it."""
+    """A command that was recognised, and what follows it."""
 
     name: str
     entry: Entry
@@ -160,14 +157,15 @@ class Found:
 
 
 def available(dialect: Dialect) -> dict[str, Entry]:
-    """Return the commands of a dialect."""
+    """The commands of a dialect."""
     return {name: entry for name, entry in COMMANDS.items() if dialect.version in entry.dialects}
 
 
 def recognise(words: list[str], dialect: Dialect) -> Found | None:
-    """Return the command that the words begin with, None if there is none.
+    """The command that some words begin with: a subcommand if there is one of that name, else the command alone.
 
-    A subcommand wins over the command alone. Flags between a command and its subcommand are kept for it."""
+    Flags between a command and its subcommand (`run --json list`) are kept for it.
+    """
     known = available(dialect)
     second = next((place for place, word in enumerate(words[1:], 1) if not word.startswith("-")), None)
     if second is not None:

@@ -1,4 +1,4 @@
-"""Survey of a product's real files, for scouts' reports and for plans."""
+"""Reads the real files of a product: what a scout reports and what a plan names."""
 
 import re
 from collections import Counter
@@ -37,19 +37,19 @@ SUSPICIOUS = re.compile(
     re.IGNORECASE,
 )
 LARGEST_READ = 200_000
-"""Size in bytes above which files are counted, not read."""
+"""Files above this many bytes are counted, not read."""
 MOST_READ = 400
-"""Most files to read."""
+"""At most so many files are read."""
 OWN_FOLDERS = (".overstory/", ".claude/", ".git", "rehearsal/")
 
 
 @dataclass(frozen=True)
 class Survey:
-    """Result of a survey."""
+    """What the files of a product show."""
 
     files: list[str]
     languages: list[tuple[str, int, int]]
-    """Language, files and lines, with the most lines first."""
+    """Language, files, lines; most lines first."""
     largest: list[tuple[str, int]]
     tests: list[str]
     markers: list[str]
@@ -59,14 +59,14 @@ class Survey:
 
     @property
     def sources(self) -> list[str]:
-        """Files that a plan would touch, code first, large files before small ones."""
+        """The files a plan would touch: code first, the largest before the small, then anything else."""
         names = [name for name, _ in self.largest]
         code = [name for name in names if Path(name).suffix in CODE and name not in self.tests]
         return code + [name for name in names if name not in code]
 
 
 def is_test(name: str) -> bool:
-    """Return True if a path looks like a test."""
+    """Whether a path looks like a test."""
     path = Path(name)
     stem = path.stem.lower()
     in_folder = any(part in {"test", "tests", "spec", "__tests__"} for part in path.parts[:-1])
@@ -74,7 +74,7 @@ def is_test(name: str) -> bool:
 
 
 def text_of(path: Path) -> str | None:
-    """Return a file's text, None if it is too large, not text or gone."""
+    """A file's text; None when it is too large, not text or gone."""
     try:
         if path.stat().st_size > LARGEST_READ or path.is_symlink():
             return None
@@ -85,7 +85,7 @@ def text_of(path: Path) -> str | None:
 
 
 def survey(root: Path) -> Survey:
-    """Survey the files that git tracks in a checkout."""
+    """Read what git tracks in a checkout."""
     tracked = git(root, "ls-files", "-z").stdout.split("\0")
     files = sorted(name for name in tracked if name and not name.startswith(OWN_FOLDERS))
     lines: Counter[str] = Counter()
@@ -122,7 +122,7 @@ def survey(root: Path) -> Survey:
 
 
 def _headline(root: Path, files: list[str]) -> str:
-    """Return the first words of the README."""
+    """The first words of the README."""
     for name in files:
         if name.lower().startswith("readme"):
             text = text_of(root / name) or ""
@@ -132,18 +132,18 @@ def _headline(root: Path, files: list[str]) -> str:
 
 
 def findings(seen: Survey, task: str, asked: str) -> str:
-    """Return a scout's report in Markdown."""
+    """A scout's report in Markdown."""
     parts = [f"# Findings for {task} (rehearsal)", ""]
     if asked:
-        parts += [f"Task: {asked}", ""]
+        parts += [f"Asked: {asked}", ""]
     parts += [f"**{seen.headline or 'No README'}**", "", f"{len(seen.files)} files are tracked."]
     parts += ["", "| language | files | lines |", "| --- | ---: | ---: |"]
     parts += [f"| {name} | {files} | {lines} |" for name, files, lines in seen.languages[:8]]
     parts += ["", "## Largest files", *[f"- `{name}`, {number} lines" for name, number in seen.largest[:5]]]
     tests = ", ".join(f"`{name}`" for name in seen.tests[:6])
     parts += ["", "## Tests", f"- {len(seen.tests)} test files: {tests}" if tests else "- none found"]
-    parts += [f"- may fail or be skipped: `{row}`" for row in seen.suspicious[:5]]
-    parts += ["", "## TODO and FIXME in the code", *([f"- `{row}`" for row in seen.markers[:8]] or ["- none"])]
+    parts += [f"- looks as if it fails or is left out: `{row}`" for row in seen.suspicious[:5]]
+    parts += ["", "## Left to do in the code", *([f"- `{row}`" for row in seen.markers[:8]] or ["- no TODO or FIXME"])]
     parts += ["", "## Last commits", *[f"- {row}" for row in seen.last_commits]]
-    parts += ["", "This is a rehearsal. The files are real, but no model has analyzed them."]
+    parts += ["", "This is a rehearsal: the files are real, nobody thought about them."]
     return "\n".join(parts)

@@ -18,49 +18,49 @@ from bot.rehearsal.sessions import SessionStore
 
 @dataclass(frozen=True)
 class Project:
-    """Product folder, seen in one dialect."""
+    """A product's folder, seen in one dialect."""
 
     root: Path
     dialect: Dialect
 
     @property
     def state(self) -> Path:
-        """Folder of the engine."""
+        """Where the engine keeps everything."""
         return self.root / ".overstory"
 
     @cached_property
     def config(self) -> dict[str, Any]:
-        """Settings, read once."""
+        """The settings, read once."""
         return settings.read(self.state / "config.yaml")
 
     def setting(self, dotted: str, default: Any) -> Any:
-        """Return one setting by its dotted name."""
+        """One setting by its dotted name."""
         return settings.setting(self.config, dotted, default)
 
     @property
     def name(self) -> str:
-        """Name of the project."""
+        """The project's name."""
         return str(self.setting("project.name", self.root.name))
 
     @property
     def branch(self) -> str:
-        """Branch that work is merged into."""
+        """The branch that work is merged into."""
         return str(self.setting("project.canonicalBranch", "main"))
 
     def mail(self) -> MailStore:
-        """Open the mail."""
+        """The mail, opened."""
         return MailStore(self._database("mail.db"), self.dialect)
 
     def sessions(self) -> SessionStore:
-        """Open the sessions and runs."""
+        """The sessions and runs, opened."""
         return SessionStore(self._database("sessions.db"), self.dialect)
 
     def metrics(self) -> MetricsStore:
-        """Open the spending."""
+        """The costs, opened."""
         return MetricsStore(self._database("metrics.db"), self.dialect)
 
     def events(self) -> EventStore:
-        """Open the events."""
+        """The events, opened."""
         return EventStore(self._database("events.db"))
 
     def _database(self, name: str) -> Path:
@@ -69,7 +69,7 @@ class Project:
         return self.state / name
 
     def post(self, message: Message) -> Message:
-        """Send mail and record the event."""
+        """Send mail and record that it was sent."""
         with self.mail() as mail:
             sent = mail.send(message)
         about = {"to": sent.to_agent, "subject": sent.subject, "type": sent.type, "priority": sent.priority}
@@ -82,12 +82,12 @@ class Project:
             events.add(kind, agent, self.current_run(), **more)
 
     def current_run(self) -> str | None:
-        """Return the id of the current run, None if there is none."""
+        """The id of the run that is on, if one is."""
         path = self.state / "current-run.txt"
         return (path.read_text().strip() or None) if path.exists() else None
 
     def set_current_run(self, run_id: str | None) -> None:
-        """Set the current run."""
+        """Note which run is on."""
         path = self.state / "current-run.txt"
         if run_id is None:
             path.unlink(missing_ok=True)
@@ -95,9 +95,7 @@ class Project:
             path.write_text(run_id)
 
     def manifest(self) -> dict[str, Any]:
-        """Return the agents of agent-manifest.json by capability.
-
-        Every definition must exist, as in the real engine."""
+        """The agents of agent-manifest.json, by capability; every definition must be there, as in the real one."""
         path = self.state / "agent-manifest.json"
         if not path.exists():
             raise InvalidRequest(f"Agent manifest not found: {path}")
@@ -112,37 +110,35 @@ class Project:
         return dict(agents)
 
     def tmux_name(self, agent: str) -> str:
-        """Return the name of the tmux session that the real engine would use."""
+        """The tmux session that the real engine would use."""
         return f"overstory-{self.name}-{agent}"
 
     def environment(self) -> dict[str, str]:
-        """Return the environment of a child process."""
+        """What a child process must know."""
         return {"REHEARSAL_DIALECT": self.dialect.version}
 
     def turn_pid(self, agent: str) -> Path:
-        """Return the file with the process id of a headless worker's turn."""
+        """The file that names a headless worker's process while its turn lasts."""
         return self.state / "agents" / agent / "turn.pid"
 
     def turn_process(self, agent: str) -> int | None:
-        """Return the process id of a headless worker's turn, None outside a turn."""
+        """The process of a headless worker's turn; None when no turn is on."""
         try:
             return int(self.turn_pid(agent).read_text())
         except (FileNotFoundError, ValueError):
             return None
 
     def nudge_pipe(self, agent: str) -> Path:
-        """Return the named pipe on which a detached coordinator reads nudges."""
+        """The named pipe on which a detached coordinator hears nudges."""
         return self.state / "agents" / agent / "nudge.fifo"
 
     def log(self, agent: str) -> Path:
-        """Return the log file of an agent's process."""
+        """Where a process of this agent writes."""
         return self.state / "logs" / agent / "rehearsal.log"
 
 
 def find(start: Path, dialect: Dialect) -> Project:
-    """Return the project of a folder.
-
-    In a worktree this is the main checkout's root, else the nearest folder with `.overstory/`."""
+    """The project of a folder: the main checkout's root when it lies in a worktree, else the nearest `.overstory/`."""
     start = start.resolve()
     for folder in (start, *start.parents):
         if folder.name == "worktrees" and folder.parent.name == ".overstory":
@@ -156,7 +152,7 @@ def find(start: Path, dialect: Dialect) -> Project:
 
 
 def refuse_root(dialect: Dialect) -> None:
-    """Refuse to start agents as uid 0, like the real engine, if REHEARSAL_REFUSE_ROOT=1."""
+    """Refuse to spawn as uid 0, as the real engine does, when REHEARSAL_REFUSE_ROOT=1."""
     if os.environ.get("REHEARSAL_REFUSE_ROOT") == "1" and os.getuid() == 0:
         from bot.rehearsal.errors import EngineError
 

@@ -1,6 +1,6 @@
-"""Script that plays one objective by its bracket words.
+"""How the coordinator acts out one objective, by its bracket words.
 
-Every step first checks the mail for its own result, so that a new coordinator continues where a dead one stopped.
+Every step first looks into the mail whether it was already done, so that a new coordinator goes on where a dead one stopped.
 """
 
 import json
@@ -12,7 +12,7 @@ import time
 from typing import Protocol
 
 from bot.rehearsal import health, product, sling, worktrees
-from bot.rehearsal.correspondence import COORDINATOR, Correspondence
+from bot.rehearsal.correspondence import ME, Correspondence
 from bot.rehearsal.errors import EngineError
 from bot.rehearsal.mail import Message
 from bot.rehearsal.objective import Decision, Objective, decision, plan, revision_of
@@ -22,10 +22,10 @@ from bot.rehearsal.times import work_seconds
 from bot.rehearsal.worker import work
 
 MANY = 5
-"""Number of workers that `[many]` starts."""
+"""How many workers `[many]` puts to work."""
 POLL_SECONDS = 0.05
 ASKS = {"question": "question", "escalate": "escalation"}
-"""Bracket words that wait for an answer, with the type of mail that each sends."""
+"""The bracket words that wait for an answer, and the mail each sends."""
 
 
 class Actor(Protocol):
@@ -55,24 +55,24 @@ class Actor(Protocol):
 
 
 class Script:
-    """Script of one objective."""
+    """One objective being acted out."""
 
-    def __init__(self, actor: Actor, objective: Objective) -> None:
-        self.actor = actor
-        self.project = actor.project
+    def __init__(self, me: Actor, objective: Objective) -> None:
+        self.me = me
+        self.project = me.project
         self.objective = objective
 
     def run(self) -> None:
-        """Play the script to its end. A refusal by the engine ends it with an `error`."""
+        """Play it to its end; what the engine refuses ends it with an `error`."""
         try:
             self.play()
         except (EngineError, OSError, sqlite3.Error) as problem:
-            self.say("error", "Failed", f"The rehearsal could not continue: {problem}")
-        if not self.actor.stalled:
-            self.actor.pause(self.objective.title)
+            self.say("error", "Failed", f"The rehearsal could not go on: {problem}")
+        if not self.me.stalled:
+            self.me.pause(self.objective.title)
 
     def play(self) -> None:
-        """Play all steps."""
+        """The whole script."""
         words, begun = self.objective.words, bool(self.written().said("status"))
         if not begun:
             self.say("status", "Started", f"Rehearsal: working on {self.objective.title!r} as {self.objective.task}.")
@@ -80,7 +80,7 @@ class Script:
             self.work(work_seconds() / 2)
             os.kill(os.getpid(), signal.SIGKILL)
         if "stall" in words:
-            self.actor.stalled = not begun
+            self.me.stalled = not begun
             return
         if "fail" in words:
             self.work(work_seconds() / 2)
@@ -95,59 +95,59 @@ class Script:
 
     @property
     def capability(self) -> str:
-        """Capability of the worker, a builder, or a lead in 0.5.8, which starts no other directly."""
+        """Who does the work: a builder, in 0.5.8 a lead, since no other may be slung directly there."""
         return "builder" if self.project.dialect.headless else "lead"
 
     def written(self) -> Correspondence:
-        """Return the mail about the objective."""
-        return self.actor.correspondence(self.objective)
+        """What has been written about it."""
+        return self.me.correspondence(self.objective)
 
     def say(self, kind: str, what: str, body: str, priority: str = "normal", payload: str | None = None) -> Message:
         """Mail the operator."""
         subject = f"{what}: {self.objective.title} (rehearsal)"
-        return self.actor.say(self.objective, kind, subject, body, priority=priority, payload=payload)
+        return self.me.say(self.objective, kind, subject, body, priority=priority, payload=payload)
 
     def work(self, seconds: float) -> None:
         """Let time pass."""
-        work(self.project, COORDINATOR, seconds)
+        work(self.project, ME, seconds)
 
     def wait_for_answer(self, asked: Message) -> Message:
-        """Wait for a person's mail after this one and return the first."""
-        self.actor.pause(f"waiting for an answer to {asked.subject}")
-        with self.actor.news:
+        """Wait until a person has written something after a mail, and take the first thing."""
+        self.me.pause(f"waits for an answer to {asked.subject}")
+        with self.me.news:
             while not (answers := self.written().answers_after(asked)):
-                self.actor.news.wait()
-        self.actor.alive()
+                self.me.news.wait()
+        self.me.alive()
         return answers[0]
 
     def ask(self, kind: str) -> str:
-        """Send a question or an escalation to the operator, wait and return the answer."""
+        """Put a question or an escalation to the operator and wait; returns the answer."""
         asked = self.written().said(kind)
         if not asked:
             task = self.objective.task
             urgent = {"severity": "critical", "taskId": task, "context": f"Rehearsal of an escalation: {task} is blocked."}
-            text = f"Rehearsal: {self.objective.title} needs a choice. (a) the careful way or (b) the quick way?"
+            text = f"Rehearsal: before {self.objective.title} can go on, which way? (a) the careful one, (b) the quick one."
             if kind == "escalation":
-                text = f"{urgent['context']} Say how to continue with {self.objective.title}."
+                text = f"{urgent['context']} Somebody has to say how to go on with {self.objective.title}."
             payload = json.dumps(urgent) if kind == "escalation" else None
             what = "Blocked" if kind == "escalation" else "Question"
             asked = [self.say(kind, what, text, "urgent" if payload else "high", payload)]
         return self.wait_for_answer(asked[-1]).body.strip()
 
     def agree(self) -> Decision:
-        """Send a plan, revise it as requested, and return the approval or the rejection."""
+        """Put up a plan, rework it as often as asked; returns the approval or the rejection."""
         while True:
             gates = self.written().gates
-            gate = gates[-1] if gates else self.send_plan(1)
+            gate = gates[-1] if gates else self.put_up_plan(1)
             if gate is None:
                 raise EngineError("the plan-mode lead ended without a plan")
             said = decision(self.wait_for_answer(gate))
             if said.choice != "revise":
                 return said
-            self.send_plan(revision_of(gate) + 1)
+            self.put_up_plan(revision_of(gate) + 1)
 
-    def send_plan(self, revision: int) -> Message | None:
-        """Write the plan and send it as `decision_gate`, or let a lead send `plan_ready` in 0.5.8."""
+    def put_up_plan(self, revision: int) -> Message | None:
+        """Write the plan and ask for approval: a `decision_gate`, or in 0.5.8 a lead's `plan_ready`."""
         if not self.project.dialect.headless:
             return self.have_lead_plan(revision)
         task = self.objective.task
@@ -161,7 +161,7 @@ class Script:
         return self.say("decision_gate", "Plan ready", text, "high", payload)
 
     def have_lead_plan(self, revision: int) -> Message | None:
-        """Start a plan-mode lead under a new name. A lead of an earlier revision has ended."""
+        """Sling a plan-mode lead under a new name; a lead of an earlier revision is completed and hears nothing more."""
         name = f"lead-{self.objective.mail.id[-6:]}-plan-{revision}"
         planner = self.assignment(name, mode="plan", revision=revision, notes=self.written().notes)
         self.follow([sling.start(self.project, planner)], planner.seconds or 0.0)
@@ -169,19 +169,17 @@ class Script:
         return gates[-1] if gates else None
 
     def written_unread(self) -> Correspondence:
-        """Return the mail about the objective after fetching new mail.
-
-        A coordinator in tmux fetches mail after every tool."""
-        self.actor.take_mail()
+        """As `written`, with the mail that it takes itself just now: what a coordinator in tmux does after every tool."""
+        self.me.take_mail()
         return self.written()
 
     def assignment(self, name: str, **more: object) -> Assignment:
-        """Return a worker's assignment in this objective."""
+        """A worker's assignment in this objective."""
         base = Assignment(
             task=self.objective.task,
             capability=self.capability,
             name=name,
-            parent=COORDINATOR,
+            parent=ME,
             depth=1,
             title=self.objective.title,
             thread=self.objective.mail.id,
@@ -190,8 +188,8 @@ class Script:
         return Assignment(**{**base.__dict__, **more})
 
     def build(self, answers: list[str]) -> None:
-        """Start workers, merge their commits and report."""
-        asked = "\n".join([self.objective.mail.body.strip(), *[f"Answer: {answer}" for answer in answers]])
+        """Have workers do it, merge what they committed, report."""
+        asked = "\n".join([self.objective.mail.body.strip(), *[f"Answered: {answer}" for answer in answers]])
         key = self.objective.mail.id[-6:]
         several = "many" in self.objective.words
         stem = f"{self.capability}-{key}"
@@ -199,20 +197,18 @@ class Script:
         to = self.objective.mail.from_agent if several else None
         crew = [self.assignment(name, asked=asked, hold=several, reports_to=to) for name in names]
         reported = self.written().reports()
-        started = [self.start_worker(one) for one in crew if one.name not in reported]
+        started = [self.put_to_work(one) for one in crew if one.name not in reported]
         self.follow([one for one in started if one], work_seconds())
         lines = [self.bring_in(one) for one in crew]
-        lines += [f"- used your answer: {answer}" for answer in answers]
+        lines += [f"- your answer was taken up: {answer}" for answer in answers]
         if self.objective.cost:
-            lines.append(f"- simulated spending of ${self.objective.cost:.2f}")
+            lines.append(f"- pretended to spend ${self.objective.cost:.2f}")
         self.written_unread()
-        body = f"**{self.objective.title}**: the rehearsal is complete.\n\n" + "\n".join(lines)
+        body = f"**{self.objective.title}**: the rehearsal is done.\n\n" + "\n".join(lines)
         self.say("result", "Done", body)
 
-    def start_worker(self, assignment: Assignment) -> sling.Started | None:
-        """Start a worker.
-
-        A worker of a dead coordinator that still works is kept, one that died is replaced."""
+    def put_to_work(self, assignment: Assignment) -> sling.Started | None:
+        """Start a worker; one of a dead coordinator that still works is waited for, one that died is replaced."""
         with self.project.sessions() as sessions:
             row = sessions.get(assignment.name)
         while row and row.active and health.worker_alive(self.project, row.agent_name):
@@ -226,7 +222,7 @@ class Script:
         return sling.start(self.project, assignment)
 
     def follow(self, started: list[sling.Started], seconds: float) -> None:
-        """Wait for workers, recording activity and spending. Workers on hold are released together."""
+        """Wait for workers, showing life and spending; those that were told to hold are let go together."""
         begun, spent = time.monotonic(), 0.0
         holding = [one.process for one in started if one.process.stdout and one.process.stdin]
         for process in holding:
@@ -240,11 +236,11 @@ class Script:
             part = min(1.0, (time.monotonic() - begun) / seconds) if running and seconds else 1.0
             due = self.objective.cost * part - spent
             if due > 0 and (not running or due >= self.objective.cost / 20):
-                self.actor.spend(due)
+                self.me.spend(due)
                 spent += due
             if not running:
                 break
-            self.actor.alive()
+            self.me.alive()
             time.sleep(min(1.0, max(POLL_SECONDS, seconds / 20)))
         for one in started:
             sling.final_state(self.project, one)
@@ -253,15 +249,13 @@ class Script:
                     stream.close()
 
     def bring_in(self, assignment: Assignment) -> str:
-        """Merge a worker's branch and return one line for the report."""
+        """Merge a worker's branch; one line for the report."""
         branch = f"overstory/{assignment.name}/{assignment.task}"
         files = worktrees.changed_files(self.project.root, "HEAD", branch)
         if not files:
-            return f"- `{assignment.name}` has nothing to merge on `{branch}`"
-        refused = worktrees.merge(self.project, branch, COORDINATOR)
+            return f"- `{assignment.name}` left nothing to merge on `{branch}`"
+        refused = worktrees.merge(self.project, branch, ME)
         named = ", ".join(f"`{file}`" for file in files)
         if refused:
-            return (
-                f"- `{assignment.name}` committed {named}; **not merged**: {refused}. The commit is on the branch `{branch}`."
-            )
+            return f"- `{assignment.name}` committed {named}; **not merged**: {refused}. The branch `{branch}` keeps it."
         return f"- `{assignment.name}` committed {named}; merged `{branch}` into {self.project.branch}"

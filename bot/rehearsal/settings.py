@@ -1,7 +1,6 @@
-"""Reader of `.overstory/config.yaml`.
+"""Reads `.overstory/config.yaml`: nested mappings, scalars, and lists, which is all that overstory writes there.
 
-It reads the nested mappings, scalars and lists that overstory writes. There is no YAML package here, because the command line
-must start fast on the standard library alone.
+The command line must start fast on the standard library alone, so there is no YAML package here.
 """
 
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 
 
 def scalar(text: str) -> Any:
-    """Return a YAML scalar as a Python value, without quotes and trailing comments."""
+    """A YAML scalar as a Python value; quotes and trailing comments are taken off."""
     text = text.strip()
     if text[:1] in "\"'" and len(text) > 1 and text[0] in text[1:]:
         return text[1 : text.index(text[0], 1)]
@@ -29,7 +28,7 @@ def scalar(text: str) -> Any:
 
 
 def parsed(text: str) -> dict[str, Any]:
-    """Return the mappings of a config file, without list items and other content that it cannot read."""
+    """The mappings of a config file; list items and what else it cannot read are left out."""
     root: dict[str, Any] = {}
     stack: list[tuple[int, dict[str, Any]]] = [(-1, root)]
     for line in text.splitlines():
@@ -52,7 +51,7 @@ def parsed(text: str) -> dict[str, Any]:
 
 
 def setting(config: dict[str, Any], dotted: str, default: Any) -> Any:
-    """Return a setting by its dotted name, or the default if it is missing or of another type."""
+    """One setting by its dotted name, or the default when it is missing or of another kind."""
     value: Any = config
     for part in dotted.split("."):
         value = value.get(part) if isinstance(value, dict) else None
@@ -60,5 +59,5 @@ def setting(config: dict[str, Any], dotted: str, default: Any) -> Any:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Return a config file's settings, empty if there is none."""
+    """A config file; empty when there is none."""
     return parsed(path.read_text(encoding="utf-8")) if path.exists() else {}

@@ -1,4 +1,4 @@
-"""The other end of the socket, for the command line: `--attach` and `--check`. No asyncio, no aiohttp: it starts fast."""
+"""The client for `--attach` and `--check` of the command line. No asyncio and no aiohttp, so that it starts fast."""
 
 import os
 import socket
@@ -7,16 +7,16 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from bot.supervisor.protocol import ChannelError, Decoder, Hello, Request, Response, encode
+from bot.supervisor.protocol import PROTOCOL, ChannelError, Decoder, Hello1, Request, Response, disagree, encode
 
 ANSWER = 8.0
-"""Seconds that `--check` waits."""
+"""Seconds that `--check` waits for an answer."""
 
 CHUNK = 65536
 
 
 def connected(path: Path) -> socket.socket:
-    """A connection to the supervisor; OSError if there is none."""
+    """Return a connection to the supervisor. Raises OSError if there is none."""
     end = socket.socket(socket.AF_UNIX)
     try:
         end.connect(str(path))
@@ -27,14 +27,14 @@ def connected(path: Path) -> socket.socket:
 
 
 def attach(path: Path) -> int:
-    """Join stdin and stdout to the socket until either side ends; the exit code."""
+    """Connect stdin and stdout with the socket until either side ends, and return the exit code."""
     try:
         end = connected(path)
     except OSError as error:
         sys.stderr.write(f"No supervisor answers on {path}: {error.strerror}.\n")
         return 1
     with end:
-        # Nothing goes out before something came in: Docker's client loses what arrives with the headers of its answer.
+        # Docker's client loses bytes that arrive with the headers of its response, so the first bytes come from stdin.
         first = os.read(0, CHUNK)
         if first:
             end.sendall(first)
@@ -42,7 +42,7 @@ def attach(path: Path) -> int:
         while first and (data := _received(end)):
             if not _written(data):
                 break
-    # The thread may sit in a read of stdin for ever; there is nothing left to clean up.
+    # The thread may block in a read of stdin indefinitely, and nothing is left to clean up.
     sys.stdout.flush()
     os._exit(0)
 
@@ -73,7 +73,7 @@ def _written(data: bytes) -> bool:
 
 
 def check(path: Path) -> int:
-    """Say in one line whether the supervisor is well; exit code 0 if so."""
+    """Print one line on the supervisor's health, and return the exit code, 0 if it is healthy."""
     try:
         info = _info(path)
     except (OSError, ChannelError) as error:
@@ -89,14 +89,14 @@ def check(path: Path) -> int:
 def _info(path: Path) -> dict[str, Any]:
     with connected(path) as end:
         end.settimeout(ANSWER)
-        end.sendall(encode(Hello({"client": "check"})) + encode(Request(1, "info")))
+        end.sendall(encode(Request(0, "hello", {"protocol": PROTOCOL, "client": "check"})))
         decoder = Decoder()
         while data := end.recv(CHUNK):
             for message in decoder.feed(data):
-                if isinstance(message, Hello):
-                    message.check("check", "supervisor")
                 if isinstance(message, Response):
                     if message.error is not None:
                         raise message.error
                     return dict(message.result)
-    raise ChannelError("unreachable", "it ended the connection without an answer")
+                if isinstance(message, Hello1):
+                    raise disagree("check", PROTOCOL, "supervisor", message.protocol)
+    raise ChannelError("unreachable", "it closed the connection without an answer")

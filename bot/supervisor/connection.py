@@ -1,7 +1,7 @@
-"""One attached bot: its requests in, responses and events out. What it watches is its own.
+"""One attached fleet: its requests in, responses and notifications out. Each connection watches products of its own.
 
-Nothing piles up for a bot that reads slowly: each feed reads a page of mail only once the page before is written, a changed
-snapshot is read when it is sent, and no more than `AT_ONCE` requests are worked on.
+Nothing piles up for a fleet that reads slowly. Each feed reads a page of mail only after the previous page is written, a
+changed snapshot is read when it is sent, and at most `AT_ONCE` requests are processed.
 """
 
 import asyncio
@@ -12,21 +12,34 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from bot.supervisor.background import start_job
+from bot.supervisor.drivers.messages import translate
 from bot.supervisor.operations import OPERATIONS
 from bot.supervisor.product import Product
-from bot.supervisor.protocol import OPS, ChannelError, Decoder, Event, Hello, Message, Request, Response, encode
+from bot.supervisor.protocol import (
+    METHODS,
+    PROTOCOL,
+    ChannelError,
+    Decoder,
+    Hello1,
+    Message,
+    Notification,
+    Request,
+    Response,
+    disagree,
+    encode,
+)
 
 log = logging.getLogger(__name__)
 
 AT_ONCE = 64
-"""Most requests of one bot that are worked on at the same time; the next ones wait unread."""
+"""Most requests of one fleet that are processed concurrently. Further ones wait unread."""
 
 RETRY_DELAY = 1.0
-"""Seconds before a feed that met problem looks again."""
+"""Seconds before a feed retries after an error."""
 
 
 class Feed:
-    """Pushes one product's mail and snapshots to one bot."""
+    """Feed of one product's mail and snapshots to one fleet."""
 
     def __init__(self, connection: "Connection", name: str, product: Product, cursor: str) -> None:
         self.name, self.product = name, product
@@ -53,7 +66,7 @@ class Feed:
             try:
                 await self._push_mail()
             except ChannelError:
-                # The snapshot says what is wrong; when it is patched the databases change.
+                # The snapshot reports the error, and the repair changes the databases.
                 asyncio.get_running_loop().call_later(RETRY_DELAY, self._wake.set)
             except ConnectionError:
                 return
@@ -61,15 +74,16 @@ class Feed:
                 snapshot = await self.product.snapshot()
                 self._sent = self.product.version
                 with contextlib.suppress(ConnectionError):
-                    await self._connection.write(Event("snapshot", {**snapshot, "product": self.name}))
+                    await self._connection.write(Notification("snapshot", {**snapshot, "product": self.name}))
 
     async def _push_mail(self) -> None:
         more = True
         while more:
             page = await self.product.context.read(self.product.context.mailbox.after, self._cursor)
             if page.mail:
-                mail = [letter.as_json() for letter in page.mail]
-                await self._connection.write(Event("mail", {"product": self.name, "mail": mail, "cursor": page.cursor}))
+                mail = [translate(letter.as_json()) for letter in page.mail]
+                params = {"product": self.name, "mail": mail, "cursor": page.cursor}
+                await self._connection.write(Notification("mail", params))
             self._cursor, more = page.cursor, page.more
 
 
@@ -90,24 +104,23 @@ class Host(Protocol):
 
 
 class Connection:
-    """One bot."""
+    """Connection to one fleet."""
 
     def __init__(self, daemon: Host, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._daemon, self._reader, self._writer = daemon, reader, writer
         self._feeds: dict[str, Feed] = {}
         self._working: set[asyncio.Task[None]] = set()
-        self._places = asyncio.Semaphore(AT_ONCE)
+        self._slots = asyncio.Semaphore(AT_ONCE)
 
     async def run(self) -> None:
-        """Talk until one side ends it."""
+        """Serve until one side ends the connection."""
         try:
-            await self.write(Hello(await self._daemon.info()))
             await self._listen()
         except (ConnectionError, TimeoutError):
             pass
         finally:
             tasks = [feed.end() for feed in self._feeds.values()]
-            # What was begun is brought to its end: the bot may ask again whether it happened.
+            # Running requests complete, because the fleet may ask again if they happened.
             await asyncio.gather(*tasks, return_exceptions=True)
             self._daemon.set_watched(self, {})
             self._writer.close()
@@ -115,11 +128,11 @@ class Connection:
                 await self._writer.wait_closed()
 
     def hang_up(self) -> None:
-        """Let `run` come to its end."""
+        """Close the connection, which ends `run`."""
         self._writer.close()
 
     async def write(self, message: Message) -> None:
-        """Send a message and wait until the bot keeps up."""
+        """Send a message and wait while the fleet reads slowly."""
         self._writer.write(encode(message))
         await self._writer.drain()
 
@@ -128,47 +141,58 @@ class Connection:
         while data := await self._reader.read(65536):
             for message in decoder.feed(data):
                 if isinstance(message, ChannelError):
-                    log.warning("a line from a bot: %s", message.message)
-                elif isinstance(message, Hello):
+                    log.warning("a line from a fleet: %s", message.message)
+                    await self.write(Response(None, error=message))
+                elif isinstance(message, Hello1):
+                    await self._refuse(message)
+                    return
+                elif isinstance(message, Request) and message.method == "hello":
                     greeted = await self._greet(message)
                     if not greeted:
                         return
                 elif isinstance(message, Request):
-                    await self._places.acquire()
+                    await self._slots.acquire()
                     task = asyncio.create_task(self._answer(message, greeted))
                     self._working.add(task)
                     task.add_done_callback(self._finished)
 
-    async def _greet(self, hello: Hello) -> bool:
-        try:
-            hello.check("supervisor", "bot")
-        except ChannelError as error:
-            await self.write(Hello({"error": error.as_json()}))
+    async def _greet(self, hello: Request) -> bool:
+        theirs = hello.params.get("protocol")
+        if theirs != PROTOCOL:
+            number = theirs if isinstance(theirs, int) else 0
+            await self.write(Response(hello.id, error=disagree("supervisor", PROTOCOL, "fleet", number)))
             return False
-        log.info("attached: %s", hello.info.get("client", "a bot"))
+        await self.write(Response(hello.id, {"protocol": PROTOCOL, **await self._daemon.info()}))
+        log.info("attached: %s", hello.params.get("client", "a fleet"))
         return True
+
+    async def _refuse(self, hello: Hello1) -> None:
+        """Refuse a fleet of protocol 1 in its own form."""
+        error = disagree("supervisor", PROTOCOL, "fleet", hello.protocol)
+        words = {"code": error.code, "message": error.message, "hint": error.hint}
+        await self.write(Hello1({"error": words}, PROTOCOL))
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._working.discard(task)
-        self._places.release()
+        self._slots.release()
         if not task.cancelled() and task.exception() is not None:
             log.error("a request failed in the supervisor itself", exc_info=task.exception())
 
     async def _answer(self, request: Request, greeted: bool) -> None:
         try:
             if not greeted:
-                raise ChannelError("version", "The hello is missing.", "Say hello before anything else.")
+                raise ChannelError("version", "The hello is missing.", "Send the method hello first.")
             async with asyncio.timeout(request.seconds):
                 response = Response(request.id, await self._perform(request))
         except TimeoutError:
-            late = f"{request.op} took longer than {request.seconds:g} s."
-            response = Response(request.id, error=ChannelError("timed_out", late, "It may still happen; ask again."))
+            late = f"{request.method} took longer than {request.seconds:g} s."
+            response = Response(request.id, error=ChannelError("timed_out", late, "It may still happen. Try again."))
         except ChannelError as error:
             response = Response(request.id, error=error)
         except Exception as error:
-            # One request's fault must end neither the others nor the daemon.
-            log.exception("%s of %s failed in the supervisor itself", request.op, request.product)
-            said = f"The supervisor failed in {request.op}: {type(error).__name__}: {error}"
+            # A fault in one request must not end the others or the daemon.
+            log.exception("%s of %s failed in the supervisor itself", request.method, request.product)
+            said = f"The supervisor failed in {request.method}: {type(error).__name__}: {error}"
             response = Response(request.id, error=ChannelError("engine_failed", said, "See the supervisor's log."))
         if response.error is not None and request.product:
             response.error.product = request.product
@@ -180,25 +204,25 @@ class Connection:
         except ChannelError as error:
             await self.write(Response(response.id, error=error))
         except ConnectionError:
-            log.info("the bot went away before its answer %d", response.id)
+            log.info("the fleet disconnected before its response %s", response.id)
 
     async def _perform(self, request: Request) -> Any:
-        if request.op == "ping":
+        if request.method == "ping":
             return {}
-        if request.op == "info":
+        if request.method == "info":
             return await self._daemon.info()
-        if request.op == "watch":
-            return self._watch(request.args)
-        if request.op == "snapshot":
-            return await self._snapshots(request.args)
-        if request.op == "shutdown":
-            return await self._daemon.shutdown(bool(request.args.get("force")))
-        if request.op == "adopt":
-            return await self._daemon.adopt(request.product, request.args)
-        if request.op not in OPERATIONS:
-            known = ", ".join(sorted(OPS))
-            raise ChannelError("unknown_op", f"This supervisor knows no operation {request.op!r}.", f"It knows {known}.")
-        return await OPERATIONS[request.op](self._product(request.product), request.args)
+        if request.method == "watch":
+            return self._watch(request.params)
+        if request.method == "snapshot":
+            return await self._snapshots(request.params)
+        if request.method == "shutdown":
+            return await self._daemon.shutdown(bool(request.params.get("force")))
+        if request.method == "adopt":
+            return await self._daemon.adopt(request.product, request.params)
+        if request.method not in OPERATIONS:
+            known = ", ".join(sorted(METHODS))
+            raise ChannelError("unknown_op", f"This supervisor has no method {request.method!r}.", f"It has {known}.")
+        return await OPERATIONS[request.method](self._product(request.product), request.params)
 
     def _product(self, name: str) -> Product:
         if name not in self._feeds:
@@ -206,7 +230,7 @@ class Connection:
         return self._feeds[name].product
 
     def _watch(self, args: Mapping[str, Any]) -> dict[str, Any]:
-        """Tend exactly these products; those that stay are replayed from the cursor that is given now."""
+        """Watch exactly these products, replaying each from its cursor."""
         wanted = _wanted(args)
         products = self._daemon.set_watched(self, {name: Path(path) for name, (path, _) in wanted.items()})
         for feed in self._feeds.values():
@@ -221,7 +245,7 @@ class Connection:
 
 
 def _wanted(args: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
-    """Name → path and cursor, of the `products` of a watch."""
+    """Return path and cursor by name from the `products` of a watch."""
     found: dict[str, tuple[str, str]] = {}
     entries = args.get("products")
     for entry in entries if isinstance(entries, list) else [None]:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.supervisor import actions, queries
+from bot.supervisor.drivers import conventions
 from bot.supervisor.product import Product
 from bot.supervisor.protocol import ChannelError
 
@@ -51,20 +52,33 @@ def absolute(args: Args) -> Path:
     return Path(found)
 
 
+def reporting(args: Args) -> Mapping[str, str] | None:
+    """Return who asked for an objective, and its marker, or None. Raises `bad_request`."""
+    found = args.get("reporting")
+    if found is None:
+        return None
+    if not isinstance(found, dict):
+        raise ChannelError("bad_request", "`reporting` must be an object.")
+    return {name: text(found, name) for name in ("asked_by", "marker")}
+
+
 async def _start(product: Product, args: Args) -> Any:
     return await actions.start(product)
 
 
 async def _send(product: Product, args: Args) -> Any:
-    to, kind = text(args, "to", "coordinator"), text(args, "kind", "dispatch")
-    return await actions.send(product, text(args, "subject"), text(args, "body"), text(args, "marker"), to, kind)
+    body = text(args, "body") + conventions.rules(reporting(args))
+    kind = "question" if flag(args, "question") else "dispatch"
+    return await actions.send(product, text(args, "subject"), body, text(args, "marker"), text(args, "to"), kind)
 
 
 async def _reply(product: Product, args: Args) -> Any:
-    return await actions.reply(product, text(args, "mail"), text(args, "body"), text(args, "marker"), optional(args, "plan"))
+    context = text(args, "context", "") + conventions.rules(reporting(args))
+    body = conventions.answer(text(args, "choice"), text(args, "note", ""), context)
+    return await actions.reply(product, text(args, "mail"), body, text(args, "marker"), optional(args, "plan"))
 
 
-async def _sling(product: Product, args: Args) -> Any:
+async def _start_worker(product: Product, args: Args) -> Any:
     named = [text(args, name) for name in ("agent", "capability", "task", "brief", "marker")]
     return await actions.start_worker(product, *named)
 
@@ -93,7 +107,7 @@ async def _inspect(product: Product, args: Args) -> Any:
     return await queries.inspect(product, text(args, "agent"))
 
 
-async def _consumed(product: Product, args: Args) -> Any:
+async def _receipt(product: Product, args: Args) -> Any:
     return await queries.receipt(product, text(args, "mail"))
 
 
@@ -101,13 +115,13 @@ OPERATIONS: Mapping[str, Operation] = {
     "start": _start,
     "send": _send,
     "reply": _reply,
-    "sling": _sling,
+    "start_worker": _start_worker,
     "stop": _stop,
     "pause": _pause,
     "resume": _resume,
     "nudge": _nudge,
     "mail": _mail,
     "inspect": _inspect,
-    "consumed": _consumed,
+    "receipt": _receipt,
 }
 """Operations on one product by name."""

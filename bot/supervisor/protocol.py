@@ -1,74 +1,87 @@
-"""The channel between the bot and a runtime's supervisor: JSON lines over any byte stream. Standard library only.
+"""The protocol between the fleet and a runtime's supervisor: JSON-RPC 2.0, one message per line. Standard library only.
+
+JSON-RPC is defined in https://www.jsonrpc.org/specification. The fleet is the client, the supervisor the server.
 
 Framing
-    One message is one line: a JSON object in UTF-8, ended by LF (0x0A); a CR before it is ignored, and so is an empty line.
-    The writer escapes everything beyond ASCII, so a line never holds a raw LF. NaN and Infinity are not JSON and are refused.
-    A line is at most `MAX_LINE` bytes, its LF included. A writer refuses to send a longer one: a response becomes the error
-    `too_large`, mail is cut into several events before it gets so far. A reader that meets a longer one drops it up to its LF,
-    reports `too_large` once and goes on. A line that is not a message is reported as `bad_request`; the stream goes on.
-
-Hello
-    Both sides send `{"hello": {"protocol": 1, …}}` as their first line, without waiting for the other. The supervisor adds
-    `boot` (an id that changes with every start of it), `life` (one that changes when the machine or container is started anew),
-    `engine` (version as it prints it, "" if there is none), `rehearsal`, `cpus`, `cpu_percent` (100 is one core), `memory_mib`,
-    `memory_limit_mib` (null: none), `pid`, `supervisor` (its version) and `make` (as it was told); the bot adds `client`. If
-    the numbers differ, the side that sees it answers `{"hello": {"protocol": n, "error": {…"version"…}}}` at need, says so
-    in words and closes.
+    One message is one line: a JSON object in UTF-8, ended by LF (0x0A). A CR before it and empty lines are ignored. The writer
+    escapes everything beyond ASCII, so a line never holds a raw LF. NaN and Infinity are not JSON and are refused.
+    A line has at most `MAX_LINE` bytes, its LF included. A writer refuses to send a longer one: a response becomes the error
+    `too_large`, and mail is split over several notifications before. A reader that meets a longer one drops it up to its LF,
+    reports `too_large` once and continues. A line that is not a message is `not_json` or `bad_request`, and the stream
+    continues. The supervisor reports such lines in a response whose id is null. There are no batches.
 
 Requests and responses
-    `{"id": 7, "op": "send", "product": "product-a", "args": {…}, "deadline": 30.0}`
-    `{"id": 7, "result": …}` or `{"id": 7, "error": {"code", "message", "hint", "product"}}`
-    `id` is chosen by the bot, unique among its open requests, 0 … 2**53. Requests of different products run side by side, those
-    of one product that change something one after the other; responses come in any order. `deadline` is in seconds from
-    arrival, at most `MAX_DEADLINE`, by default that of `OPS`; when it has passed the answer is `timed_out`, and what was begun
-    may still happen. A request with a `marker` may be repeated for that reason. A bot that goes away takes back nothing.
+    `{"jsonrpc": "2.0", "id": 7, "method": "send", "params": {"product": "product-a", …, "deadline": 30.0}}`
+    `{"jsonrpc": "2.0", "id": 7, "result": …}`
+    `{"jsonrpc": "2.0", "id": 7, "error": {"code": -32000, "message", "data": {"code", "hint", "product"}}}`
+    `id` is chosen by the fleet, unique among its open requests, 0 … 2**53. `product` names the product of the methods that have
+    one. Requests of different products run in parallel, and those that change the same product in sequence. Responses come in
+    any order. `deadline` is in seconds from arrival, at most `MAX_DEADLINE`, by default that of `METHODS`. When it has passed,
+    the response is `timed_out`, and the operation may still happen. That is why a request with a `marker` can be repeated. The
+    fleet cannot cancel a request by disconnecting. The error's own code is in `data`, one of `ERROR_CODES`. The number beside
+    it is JSON-RPC's.
 
-Events
-    `{"event": "mail", "data": {"product", "mail": [Mail …], "cursor"}}`     oldest first; `cursor` is the place of the last one
-    `{"event": "snapshot", "data": Snapshot}`                                 sessions, cost, pause or trouble have changed
-    Events of the products that this connection watches only. After `watch` each product is replayed from its cursor.
+Hello
+    The fleet's first request is `hello`, and a supervisor answers nothing before it. A supervisor that does not speak the
+    protocol in it answers `version`. The result has `protocol`, `boot` (an id that changes with every start of the supervisor),
+    `life` (an id that changes with every start of the machine or container), `engine` (version as it prints it, "" if there is
+    none), `rehearsal`, `cpus`, `cpu_percent` (100 is one core), `memory_mib`, `memory_limit_mib` (null: none), `pid`,
+    `supervisor` (its version) and `make` (as it was told).
+    Protocol 1, of release 0.1.0, was not JSON-RPC. Its supervisors send `{"hello": {"protocol": 1, …}}` unasked, and skip the
+    `hello` request as an unknown line. The fleet then speaks protocol 1 (`bot.engine.protocol_1`). A supervisor of this release
+    refuses a fleet of protocol 1 in that fleet's own form.
+
+Notifications, from the supervisor
+    `mail`      {"product", "mail": [Mail …], "cursor"}: oldest first, and the cursor just after the last one
+    `snapshot`  Snapshot: sessions, cost, pause or trouble have changed
+    Only for the products that this connection watches. After `watch`, each product is replayed from its cursor.
 
 Shapes
-    Mail       `{"id", "sender", "recipient", "type", "subject", "body", "created_at", "thread", "priority", "payload", "read",
-               "cursor"}`; times are ISO 8601 in UTC; `payload` is an object, empty when the engine's is none; a body beyond
-               `MAX_TEXT` characters is cut and says so. `cursor` is opaque: the place just after this mail.
-    Session    `{"agent", "capability", "state", "task", "parent", "branch", "worktree", "started_at", "last_activity", "pid",
-               "alive"}`
-    Snapshot   `{"product", "at", "engine", "sessions": [Session …], "coordinator", "paused", "cost_usd_today",
+    Mail       {"id", "sender", "recipient", "kind", "author", "to_people", "subject", "body", "created_at", "thread",
+               "inherited", "options": [text …], "revision", "task", "plan", "label", "priority", "read", "cursor"}
+               in the fleet's words. `kind` is `plan`, `decision`, `question`, `escalation` (these ask people), `progress`,
+               `finished`, `worker_finished`, `failed`, `died` or `message`; `author` is `lead`, `worker`, `operator` or
+               `unsigned`. `bot.engine.base` defines them. Times are ISO 8601 in UTC. A body beyond `MAX_TEXT` characters is
+               cut, and ends with a note of that. `cursor` is the opaque position just after this mail.
+    Session    {"agent", "capability", "state", "task", "parent", "branch", "worktree", "started_at", "last_activity", "pid",
+               "alive"}
+    Snapshot   {"product", "at", "engine", "sessions": [Session …], "coordinator", "paused", "cost_usd_today",
                "cost_usd_total", "cpu_percent", "memory_mib", "trouble": {"code", "message", "hint"} | null,
-               "notice": {"code", "message"} | null}`; a notice stops nothing (see the module `adoption`)
+               "notice": {"code", "message"} | null}; a notice stops nothing (see the package `adoption`)
+    Reporting  {"asked_by", "marker"}: adds the rules for reporting on an objective to the text
 
-Operations (product ones need the product to be watched by this connection)
-    ping       {} → {}
-    info       {} → the supervisor's hello, measured anew
-    watch      {"products": [{"name", "path", "cursor"}]} → {}; replaces the set
-    snapshot   {"products": [name …]} (none: all) → [Snapshot …]
-    start      {} → {"started": bool}
-    send       {"subject", "body", "marker", "to", "kind"} → {"id"}
-    reply      {"mail", "body", "marker", "plan": text | null} → {"id"}
-    consumed   {"mail"} → {"uptake": "waiting" | "read" | "taken" | "lost"}
-    sling      {"agent", "capability", "task", "brief", "marker"} → {"agent", "branch", "already"}
-    stop       {"agent": name | null} → {"stopped": [name …]}
-    pause      {} → {"agents": [name …]}
-    resume     {} → {"agents": [name …]}
-    nudge      {"agent", "text"} → {"delivered": bool, "reason"}
-    mail       {"limit", "agent": name | null} → [Mail …], newest first
-    inspect    {"agent"} → {"session", "events": [{"at", "kind", "tool", "text"} …] newest first, "output"}
-    adopt      {"path", "type", "undo", "apply", "shown"} → {"done", "initialises", "changes": [{"path", "why", "diff"} …],
-               "digest", "notes", "obstacles", "commit", "backup"}; `why`, `notes`, `obstacles` are lists of texts. The
-               product (its `path`, absolute) need not be watched; without `apply` nothing is changed; `shown` is the digest
-               of what a person saw, or ""
-    shutdown   {"force": bool} → {"stopping": bool}; without force only while no session runs
+Methods (those with a product need it to be watched by this connection)
+    hello         {"protocol", "client"} → see above
+    ping          {} → {}
+    info          {} → the result of hello, measured anew
+    watch         {"products": [{"name", "path", "cursor"}]} → {}; replaces the set
+    snapshot      {"products": [name …]} (none: all) → [Snapshot …]
+    start         {} → {"started": bool}
+    send          {"subject", "body", "marker", "to", "question": bool, "reporting": Reporting | null} → {"id"}
+    reply         {"mail", "choice", "note", "context", "reporting", "marker", "plan": text | null} → {"id"}
+    receipt       {"mail"} → {"receipt": "waiting" | "read" | "taken" | "lost"}
+    start_worker  {"agent", "capability", "task", "brief", "marker"} → {"agent", "branch", "already"}
+    stop          {"agent": name | null} → {"stopped": [name …]}
+    pause         {} → {"agents": [name …]}
+    resume        {} → {"agents": [name …]}
+    nudge         {"agent", "text"} → {"delivered": bool, "reason"}
+    mail          {"limit", "agent": name | null} → [Mail …], newest first
+    inspect       {"agent"} → {"session", "events": [{"at", "kind", "tool", "text"} …] newest first, "output"}
+    adopt         {"path", "type", "undo", "apply", "shown"} → {"done", "initialises", "changes": [{"path", "why", "diff"} …],
+                  "digest", "notes", "obstacles", "commit", "backup"}; `why`, `notes` and `obstacles` are lists of texts. The
+                  product (its `path`, absolute) need not be watched. Without `apply` nothing is changed. `shown` is the digest
+                  of the changes a person approved, or ""
+    shutdown      {"force": bool} → {"stopping": bool}; without force only while no session runs
 """
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-PROTOCOL: Final = 1
-"""Version of this document; both sides must have the same."""
+PROTOCOL: Final = 2
+"""Version of this document."""
 
 MAX_LINE: Final = 4 * 1024 * 1024
 """Longest line in bytes, LF included."""
@@ -77,9 +90,10 @@ MAX_TEXT: Final = 200_000
 """Longest text of one mail's body, one brief or one output, in characters (escaped, at most 1.2 MB)."""
 
 MAX_DEADLINE: Final = 600.0
-"""Longest time that a request may ask for, in seconds."""
+"""Longest deadline that a request may have, in seconds."""
 
-OPS: Final[Mapping[str, float]] = {
+METHODS: Final[Mapping[str, float]] = {
+    "hello": 10.0,
     "ping": 5.0,
     "info": 10.0,
     "watch": 15.0,
@@ -87,8 +101,8 @@ OPS: Final[Mapping[str, float]] = {
     "start": 90.0,
     "send": 120.0,
     "reply": 120.0,
-    "consumed": 15.0,
-    "sling": 90.0,
+    "receipt": 15.0,
+    "start_worker": 90.0,
     "stop": 60.0,
     "pause": 30.0,
     "resume": 30.0,
@@ -98,47 +112,54 @@ OPS: Final[Mapping[str, float]] = {
     "adopt": 180.0,
     "shutdown": 30.0,
 }
-"""The operations, each with its deadline in seconds when the request names none."""
+"""The methods, each with its default deadline in seconds."""
 
 ERROR_CODES: Final[Mapping[str, str]] = {
-    "bad_request": "The line is no message, or an argument is missing or of the wrong kind.",
-    "unknown_op": "The supervisor knows no such operation; one of the two sides is older.",
-    "too_large": "A line, a text or an argument is longer than may be.",
-    "version": "The two sides speak different versions of this channel.",
-    "unreachable": "No answer from the runtime's supervisor; made by the bot, never sent.",
-    "not_found": "No product of that name is watched, or no such mail exists.",
+    "not_json": "The line is not JSON.",
+    "bad_request": "The line is not a message, or an argument is missing or has the wrong type.",
+    "unknown_op": "The supervisor does not know the method. One of the two sides is older.",
+    "too_large": "A line, a text or an argument exceeds its limit.",
+    "version": "The two sides speak different versions of the protocol.",
+    "unreachable": "The runtime's supervisor does not answer. Raised by the fleet, never sent.",
+    "not_found": "No product of that name is watched, or there is no such mail.",
     "path_missing": "The product's folder does not exist in this runtime.",
-    "not_a_repository": "The product's folder is no git repository, or git refuses it.",
+    "not_a_repository": "The product's folder is not a git repository, or git refuses it.",
     "not_initialised": "The product has no .overstory/config.yaml.",
-    "config_broken": "The product's .overstory/config.yaml or agent manifest cannot be used.",
+    "config_broken": "The product's .overstory/config.yaml or agent manifest is invalid.",
     "engine_missing": "There is no engine (ov, overstory) in this runtime.",
     "claude_missing": "The engine runs, but the claude command is not on its PATH or cannot start.",
     "tmux_missing": "This version of the engine needs tmux, which is not on its PATH or cannot start the session.",
-    "wrong_user": "Something runs as root or as another user than the product's files allow.",
-    "coordinator_dead": "The coordinator is recorded as running, but its process is gone and it could not be started anew.",
-    "not_running": "What was to be stopped or spoken to does not run.",
+    "wrong_user": "A process runs as root, or as a user that the product's files do not allow.",
+    "coordinator_dead": "The coordinator is recorded as running, but its process is gone and could not be restarted.",
+    "not_running": "The agent to stop or to write to does not run.",
     "unknown_agent": "The product has no agent of that name.",
-    "recipient_terminal": "The recipient has finished; the engine would never deliver the mail.",
+    "recipient_terminal": "The recipient has finished. The engine would never deliver the mail.",
     "unknown_capability": "The product's agent manifest has no such capability, or this version cannot start it.",
-    "limit_reached": "A limit of the engine's configuration (depth, agents at once, sessions in a run) stands against it.",
-    "name_taken": "An agent of that name exists already, for another task.",
+    "limit_reached": "A limit of the engine's configuration (depth, concurrent agents, sessions per run) is reached.",
+    "name_taken": "An agent of that name already exists for another task.",
     "task_refused": "The engine's task tracker does not know the task, or it is taken.",
-    "unsupported": "This version of the engine cannot do that, or doing it would do harm.",
-    "locked": "The product's database or folder stayed locked by another process; trying again helps.",
+    "unsupported": "This version of the engine cannot do that, or it would cause damage.",
+    "locked": "Another process kept the product's database or folder locked. Retrying helps.",
     "corrupt": "One of the product's databases is damaged.",
-    "timed_out": "It took longer than the deadline; what was begun may still happen.",
-    "output_too_large": "A command printed more than the supervisor keeps.",
-    "paused": "The product is paused; resume it first.",
-    "dirty": "The product's repository has changes that are not committed.",
-    "at_work": "Agents are at work in the product; what was asked for has to wait until none is.",
-    "changed": "The files are no longer what was shown, or what was written by us.",
-    "engine_failed": "The engine failed in a way that has no word of its own; its own words are in the message.",
+    "timed_out": "The operation exceeded its deadline and may still happen.",
+    "output_too_large": "A command printed more than the supervisor stores.",
+    "paused": "The product is paused. Resume it first.",
+    "dirty": "The product's repository has uncommitted changes.",
+    "at_work": "Agents are running in the product. Wait until they have finished.",
+    "changed": "The files differ from what was shown, or from what the fleet wrote.",
+    "engine_failed": "The engine failed in a way without a code. Its own words are in the message.",
 }
-"""Every code that an error may carry, and what it means."""
+"""Codes of errors, with their meaning."""
+
+NUMBERS: Final[Mapping[str, int]] = {"not_json": -32700, "bad_request": -32600, "unknown_op": -32601}
+"""JSON-RPC's numbers for the codes that it defines. Every other code has `SERVER_ERROR`."""
+
+SERVER_ERROR: Final = -32000
+"""JSON-RPC's number for errors of the server's own."""
 
 
 class ChannelError(Exception):
-    """What goes wrong on the channel or beyond it, as it travels: code, message, hint, product."""
+    """Error of the channel or of the operation, as it travels: code, message, hint, product."""
 
     def __init__(self, code: str, message: str, hint: str = "", product: str | None = None) -> None:
         super().__init__(message)
@@ -148,113 +169,142 @@ class ChannelError(Exception):
         self.product = product
 
     def as_json(self) -> dict[str, Any]:
-        """The error object of a response."""
-        return {"code": self.code, "message": self.message, "hint": self.hint, "product": self.product}
+        """Return the error object of a response."""
+        data = {"code": self.code, "hint": self.hint, "product": self.product}
+        return {"code": NUMBERS.get(self.code, SERVER_ERROR), "message": self.message, "data": data}
 
     @classmethod
     def from_json(cls, value: object) -> "ChannelError":
-        """The error that an error object stands for; anything else becomes `engine_failed`."""
+        """Return the error of an error object. Anything else becomes `engine_failed`."""
         if not isinstance(value, dict):
-            return cls("engine_failed", "The supervisor reported an error without words.")
-        product = value.get("product")
+            return cls("engine_failed", "The supervisor reported an error without a message.")
+        found = value.get("data")
+        data: Mapping[str, Any] = found if isinstance(found, dict) else {}
+        product = data.get("product")
         return cls(
-            str(value.get("code", "")),
+            str(data.get("code", "")),
             str(value.get("message", "")),
-            str(value.get("hint", "")),
+            str(data.get("hint", "")),
             product if isinstance(product, str) else None,
         )
 
 
 @dataclass(frozen=True, slots=True)
-class Hello:
-    """The first line of either side."""
-
-    info: Mapping[str, Any]
-    protocol: int = PROTOCOL
-
-    def check(self, me: str, other: str) -> None:
-        """Raise `version` if the other side speaks another version."""
-        if self.protocol != PROTOCOL:
-            newer, older = (other, me) if self.protocol > PROTOCOL else (me, other)
-            raise ChannelError(
-                "version",
-                f"The {me} speaks version {PROTOCOL} of the channel, the {other} version {self.protocol}.",
-                f"The {newer} is newer: update the {older}, then start it again.",
-            )
-
-
-@dataclass(frozen=True, slots=True)
 class Request:
-    """One operation that the bot asks for."""
+    """Call of one method."""
 
     id: int
-    op: str
-    product: str = ""
-    args: Mapping[str, Any] = field(default_factory=dict)
-    deadline: float | None = None
+    method: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def product(self) -> str:
+        """Name of the product, empty where the method has none."""
+        return str(self.params.get("product", ""))
 
     @property
     def seconds(self) -> float:
-        """How long it may take."""
-        wanted = OPS.get(self.op, 30.0) if self.deadline is None else self.deadline
-        return min(max(wanted, 0.0), MAX_DEADLINE)
+        """Deadline in seconds, from 0 to `MAX_DEADLINE`."""
+        wanted = self.params.get("deadline")
+        return min(max(METHODS.get(self.method, 30.0) if wanted is None else float(wanted), 0.0), MAX_DEADLINE)
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """The answer to the request of that id: a result, or an error."""
+    """Result or error of the request with the same id."""
 
-    id: int
+    id: int | None
+    """None for the error of a line that is not a request."""
     result: Any = None
     error: ChannelError | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
-    """Something that the supervisor tells unasked."""
+class Notification:
+    """Message from the supervisor that nobody requested."""
 
-    event: str
-    data: Mapping[str, Any]
+    method: str
+    params: Mapping[str, Any]
 
 
-Message = Hello | Request | Response | Event
+@dataclass(frozen=True, slots=True)
+class Hello1:
+    """The first line of either side in protocol 1."""
+
+    info: Mapping[str, Any]
+    protocol: int = 1
+
+
+Message = Request | Response | Notification | Hello1
+
+
+def disagree(me: str, mine: int, other: str, theirs: int) -> ChannelError:
+    """Return the error for two sides that speak different protocols."""
+    newer, older = (other, me) if theirs > mine else (me, other)
+    return ChannelError(
+        "version",
+        f"The {me} speaks version {mine} of the protocol, the {other} version {theirs}.",
+        f"The {newer} is newer: update the {older}, then restart it.",
+    )
 
 
 def encode(message: Message) -> bytes:
-    """The line of a message. Raises `too_large` beyond `MAX_LINE`, `bad_request` for what is not JSON."""
+    """Return the line of a message. Raises `too_large` beyond `MAX_LINE`, `bad_request` for values that are not JSON."""
+    return to_line(_to_json(message))
+
+
+def to_line(value: Mapping[str, Any]) -> bytes:
+    """Return the line of a JSON object. Raises as `encode`."""
     try:
-        line = json.dumps(_to_json(message), separators=(",", ":"), allow_nan=False).encode() + b"\n"
+        line = json.dumps(value, separators=(",", ":"), allow_nan=False).encode() + b"\n"
     except (TypeError, ValueError, RecursionError) as error:
-        raise ChannelError("bad_request", f"This cannot be sent as JSON: {error}.") from error
+        raise ChannelError("bad_request", f"The message cannot be sent as JSON: {error}.") from error
     if len(line) > MAX_LINE:
         raise ChannelError(
-            "too_large", f"This would be a line of {len(line)} bytes; {MAX_LINE} is the most.", "Ask for less at once."
+            "too_large", f"The message would have {len(line)} bytes, and the limit is {MAX_LINE}.", "Ask for less at once."
         )
     return line
 
 
 def decode(line: bytes) -> Message:
-    """The message of a line (without or with its LF). Raises `bad_request`."""
+    """Return the message of a line, without or with its LF. Raises `not_json` or `bad_request`."""
+    value = from_line(line)
+    if isinstance(hello := value.get("hello"), dict):
+        return Hello1({k: v for k, v in hello.items() if k != "protocol"}, whole_number(hello, "protocol"))
+    if value.get("jsonrpc") != "2.0":
+        raise ChannelError("bad_request", 'The line is not JSON-RPC: it has no `"jsonrpc": "2.0"`.')
+    if "method" in value:
+        return _call(value)
+    if "error" in value:
+        id = None if value.get("id") is None else whole_number(value, "id")
+        return Response(id, error=ChannelError.from_json(value["error"]))
+    if "result" in value:
+        return Response(whole_number(value, "id"), value["result"])
+    raise ChannelError("bad_request", "The line is not a request, response or notification.")
+
+
+def from_line(line: bytes) -> dict[str, Any]:
+    """Return the JSON object of a line. Raises `not_json` or `bad_request`."""
     try:
         value = json.loads(line.decode("utf-8"), parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
-        raise ChannelError("bad_request", f"A line of the channel is not JSON: {error}.") from error
+        raise ChannelError("not_json", f"The line is not JSON: {error}.") from error
     if not isinstance(value, dict):
-        raise ChannelError("bad_request", "A line of the channel is JSON, but no object.")
-    return _from_json(value)
+        raise ChannelError("bad_request", "The line is JSON, but not an object.")
+    return value
 
 
 class Decoder:
-    """Cuts a byte stream into messages; never raises, whatever the bytes."""
+    """Split of a byte stream into messages. Never raises, whatever the bytes."""
 
-    def __init__(self, max_line: int = MAX_LINE) -> None:
-        self._max_line = max_line
+    def __init__(self, max_line: int = MAX_LINE, decode: Callable[[bytes], Message] = decode) -> None:
+        self._max_line, self._decode = max_line, decode
         self._buffer = bytearray()
         self._searched = 0
         self._dropping = False
 
     def feed(self, data: bytes) -> Iterator[Message | ChannelError]:
-        """The messages that are complete now, in order; a ChannelError in place of a line that is none."""
+        """Yield the messages that are complete now, in order, with a ChannelError for each line that is none."""
         self._buffer += data
         while (end := self._buffer.find(b"\n", self._searched)) >= 0:
             line = bytes(self._buffer[:end])
@@ -279,71 +329,61 @@ class Decoder:
         if not line.strip():
             return None
         try:
-            return decode(line)
+            return self._decode(line)
         except ChannelError as error:
             return error
 
     def _too_large(self) -> ChannelError:
-        return ChannelError("too_large", f"A line of the channel is longer than {self._max_line} bytes; it was dropped.")
+        return ChannelError("too_large", f"A line has more than {self._max_line} bytes and was dropped.")
 
 
 def _to_json(message: Message) -> dict[str, Any]:
-    if isinstance(message, Hello):
+    if isinstance(message, Hello1):
         return {"hello": {**message.info, "protocol": message.protocol}}
-    if isinstance(message, Event):
-        return {"event": message.event, "data": dict(message.data)}
-    if isinstance(message, Response):
-        answer = {"result": message.result} if message.error is None else {"error": message.error.as_json()}
-        return {"id": message.id, **answer}
-    line: dict[str, Any] = {"id": message.id, "op": message.op, "product": message.product, "args": dict(message.args)}
-    return line if message.deadline is None else {**line, "deadline": message.deadline}
+    if isinstance(message, Request):
+        return {"jsonrpc": "2.0", "id": message.id, "method": message.method, "params": dict(message.params)}
+    if isinstance(message, Notification):
+        return {"jsonrpc": "2.0", "method": message.method, "params": dict(message.params)}
+    answer = {"result": message.result} if message.error is None else {"error": message.error.as_json()}
+    return {"jsonrpc": "2.0", "id": message.id, **answer}
 
 
-def _from_json(value: dict[str, Any]) -> Message:
-    if "hello" in value:
-        hello = _object(value, "hello")
-        return Hello({k: v for k, v in hello.items() if k != "protocol"}, _whole(hello, "protocol"))
-    if "event" in value:
-        return Event(_text(value, "event"), _object(value, "data"))
-    if "op" in value:
-        args = _object(value, "args") if "args" in value else {}
-        product = _text(value, "product") if "product" in value else ""
-        return Request(_whole(value, "id"), _text(value, "op"), product, args, _seconds(value))
-    if "error" in value:
-        return Response(_whole(value, "id"), error=ChannelError.from_json(value["error"]))
-    if "result" in value:
-        return Response(_whole(value, "id"), value["result"])
-    raise ChannelError("bad_request", "A line of the channel is no hello, request, response or event.")
+def _call(value: Mapping[str, Any]) -> Request | Notification:
+    method, params = text_field(value, "method"), object_field(value, "params") if "params" in value else {}
+    if "id" not in value:
+        return Notification(method, params)
+    deadline = params.get("deadline")
+    if deadline is not None and (
+        isinstance(deadline, bool) or not isinstance(deadline, int | float) or not math.isfinite(deadline)
+    ):
+        raise ChannelError("bad_request", "The request's `deadline` is not a number of seconds.")
+    if not isinstance(params.get("product", ""), str):
+        raise ChannelError("bad_request", "The request's `product` is not text.")
+    return Request(whole_number(value, "id"), method, params)
 
 
-def _whole(value: Mapping[str, Any], key: str) -> int:
+def whole_number(value: Mapping[str, Any], key: str) -> int:
+    """Return a whole number from 0 to 2**53. Raises `bad_request`."""
     number = value.get(key)
     if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number <= 2**53:
-        raise ChannelError("bad_request", f"A line of the channel has no whole number `{key}`.")
+        raise ChannelError("bad_request", f"The message has no whole number `{key}`.")
     return number
 
 
-def _text(value: Mapping[str, Any], key: str) -> str:
+def text_field(value: Mapping[str, Any], key: str) -> str:
+    """Return a text. Raises `bad_request`."""
     text = value.get(key)
     if not isinstance(text, str):
-        raise ChannelError("bad_request", f"A line of the channel has no text `{key}`.")
+        raise ChannelError("bad_request", f"The message has no text `{key}`.")
     return text
 
 
-def _object(value: Mapping[str, Any], key: str) -> dict[str, Any]:
+def object_field(value: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """Return an object. Raises `bad_request`."""
     found = value.get(key)
     if not isinstance(found, dict):
-        raise ChannelError("bad_request", f"A line of the channel has no object `{key}`.")
+        raise ChannelError("bad_request", f"The message has no object `{key}`.")
     return found
-
-
-def _seconds(value: Mapping[str, Any]) -> float | None:
-    seconds = value.get("deadline")
-    if seconds is None:
-        return None
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not math.isfinite(seconds):
-        raise ChannelError("bad_request", "A line of the channel has a `deadline` that is no number of seconds.")
-    return float(seconds)
 
 
 def _refuse_constant(name: str) -> object:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from bot.supervisor.drivers.messages import translate
 from bot.supervisor.product import Product
 from bot.supervisor.protocol import MAX_TEXT, ChannelError
 from bot.supervisor.records import history, transcripts
@@ -19,7 +20,7 @@ async def mail(product: Product, limit: int, agent: str | None) -> list[dict[str
         size += min(len(letter.body), MAX_TEXT)
         if found and size > 2 * MAX_TEXT:
             break
-        found.append(letter.as_json())
+        found.append(translate(letter.as_json()))
     return found
 
 
@@ -42,7 +43,7 @@ async def receipt(product: Product, mail: str) -> dict[str, Any]:
     if letter is None:
         raise ChannelError("not_found", f"The engine has no mail {mail}.", "It may have been deleted by `ov clean`.")
     row = await product.context.row(letter.recipient)
-    return {"uptake": await product.context.read(_receipt_state, product, letter, row)}
+    return {"receipt": await product.context.read(_receipt_state, product, letter, row)}
 
 
 def _receipt_state(product: Product, letter: Letter, row: Row | None) -> str:

@@ -42,11 +42,11 @@ class Cutter:
         self._server.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        ops: dict[int, str] = {}
+        methods: dict[int, str] = {}
         there = await connected(self._behind)
         pumps = [
-            asyncio.create_task(self._pump(_lines(reader.read), there.write, ops)),
-            asyncio.create_task(self._pump(_lines(lambda _: there.read()), _writing(writer), ops)),
+            asyncio.create_task(self._pump(_lines(reader.read), there.write, methods)),
+            asyncio.create_task(self._pump(_lines(lambda _: there.read()), _writing(writer), methods)),
         ]
         with suppress(OSError):
             await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
@@ -56,9 +56,9 @@ class Cutter:
         await there.close()
         writer.close()
 
-    async def _pump(self, source: AsyncIterator[bytes], sink: Callable[[bytes], Any], ops: dict[int, str]) -> None:
+    async def _pump(self, source: AsyncIterator[bytes], sink: Callable[[bytes], Any], methods: dict[int, str]) -> None:
         async for line in source:
-            kind = _kind(json.loads(line), ops)
+            kind = _kind(json.loads(line), methods)
             if kind not in self.lost:
                 self.lost.add(kind)
                 return
@@ -84,13 +84,13 @@ def _writing(writer: asyncio.StreamWriter) -> Callable[[bytes], Any]:
     return write
 
 
-def _kind(message: dict[str, Any], ops: dict[int, str]) -> str:
-    if "hello" in message:
-        return f"hello of the {'bot' if 'client' in message['hello'] else 'supervisor'}"
-    if "op" in message:
-        ops[message["id"]] = message["op"]
-        return f"request {message['op']}"
-    return f"event {message['event']}" if "event" in message else f"answer to {ops.get(message['id'])}"
+def _kind(message: dict[str, Any], methods: dict[int, str]) -> str:
+    if "id" not in message:
+        return f"notification {message['method']}"
+    if "method" in message:
+        methods[message["id"]] = message["method"]
+        return f"request {message['method']}"
+    return f"response to {methods.get(message['id'])}"
 
 
 class Now(Clock):
@@ -162,9 +162,9 @@ async def test_the_channel_is_cut_at_every_kind_of_message(tmp_path: Path, yard:
         await engine.close()
     ends = [(gate.state, gate.decision and gate.decision.choice) for gate in gates]
     assert ends == [(GateState.DELIVERED, "changes"), (GateState.DELIVERED, "approve")]
-    ours = Counter(each.body.split("\n")[0] for each in mail if each.sender == "operator")
+    ours = Counter(each.body.split("\n")[0] for each in mail if each.ours)
     assert set(ours.values()) == {1}
     assert {"DECISION: revise: smaller", "DECISION: approve"} <= set(ours)
-    for op in ("hello of the bot", "request watch", "request send", "request reply", "request consumed", "event mail"):
-        assert op in cutter.passed, (op, cutter.passed)
+    for kind in ("request hello", "request watch", "request send", "request reply", "request receipt", "notification mail"):
+        assert kind in cutter.passed, (kind, cutter.passed)
     assert len(cutter.lost) + len(cutter.passed) >= 26

@@ -23,7 +23,7 @@ from bot.engine.local import LocalTransport
 from bot.engine.supervised import SupervisedEngine
 from bot.engine.transport import Line, Transport
 from bot.engine.unix import UnixTransport
-from bot.supervisor.protocol import PROTOCOL, ChannelError, Decoder, Event, Hello, Request, Response, encode
+from bot.supervisor.protocol import PROTOCOL, ChannelError, Decoder, Notification, Request, Response, encode
 from tests.yard import Ear, Yard, environment, mailed, until
 
 # A process beside the bot
@@ -59,7 +59,7 @@ async def test_a_supervisor_that_is_killed_is_started_again(yard: Yard) -> None:
     engine, ear = await yard.engine(way, yard.product("one"))
     await ear.up(1)
     await engine.start("one")
-    info = await way._ask(None)
+    info = await way._ask("hello")
     os.kill(info["pid"], 9)
     await ear.up(2)
     assert len(ear.of(RuntimeDown)) == 1
@@ -89,7 +89,7 @@ async def test_a_state_folder_with_a_long_path_works(yard: Yard) -> None:
     assert (await engine.snapshot())[0].trouble is None
     assert (way.folder / "socket").read_text().strip() == str(way.socket)
     assert way.socket.parent.stat().st_mode & 0o077 == 0
-    os.kill((await way._ask(None))["pid"], 15)
+    os.kill((await way._ask("hello"))["pid"], 15)
     await until(lambda: not way.socket.exists())
 
 
@@ -98,7 +98,7 @@ async def test_the_bots_secrets_are_none_of_the_engines_business(yard: Yard) -> 
     way = LocalTransport(yard.folder / "state", environment={**environment(), **secrets}, key="engine-key")
     _, ear = await yard.engine(way, yard.product("one"))
     await ear.up(1)
-    found = Path(f"/proc/{(await way._ask(None))['pid']}/environ").read_bytes()
+    found = Path(f"/proc/{(await way._ask('hello'))['pid']}/environ").read_bytes()
     assert b"engine-key" in found
     assert not [secret for secret in secrets.values() if secret.encode() in found]
 
@@ -149,12 +149,13 @@ class Puppet:
     async def attend(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.writers.append(writer)
         decoder = Decoder()
-        writer.write(encode(Hello(self.hello, self.protocol)))
         while data := await reader.read(65536):
             for message in decoder.feed(data):
-                if isinstance(message, Request):
+                if isinstance(message, Request) and message.method == "hello":
+                    writer.write(encode(Response(message.id, {**self.hello, "protocol": self.protocol})))
+                elif isinstance(message, Request):
                     self.requests.append(message)
-                    found = self.answers.get(message.op)
+                    found = self.answers.get(message.method)
                     if isinstance(found, ChannelError):
                         writer.write(encode(Response(message.id, error=found)))
                     elif found is not None:
@@ -193,11 +194,11 @@ async def test_the_link_watches_before_anything_else_is_asked(tmp_path: Path) ->
         await engine.open(ear)
         await engine.watch([ONE], {"one": "3:m"})
         await engine.start("one")
-        assert [request.op for request in said.requests] == ["watch", "start"]
-        assert said.requests[0].args == {"products": [{"name": "one", "path": "/one", "cursor": "3:m"}]}
+        assert [request.method for request in said.requests] == ["watch", "start"]
+        assert said.requests[0].params == {"products": [{"name": "one", "path": "/one", "cursor": "3:m"}]}
 
 
-@pytest.mark.parametrize(("protocol", "words"), [(PROTOCOL + 1, "update the bot"), (PROTOCOL - 1, "update the supervisor")])
+@pytest.mark.parametrize(("protocol", "words"), [(PROTOCOL + 1, "update the fleet"), (PROTOCOL - 1, "update the supervisor")])
 async def test_another_version_at_the_other_end_is_said_with_the_cure(tmp_path: Path, protocol: int, words: str) -> None:
     async with puppet(tmp_path) as (said, engine, ear):
         said.protocol = protocol
@@ -226,9 +227,14 @@ async def test_what_cannot_be_read_does_not_end_the_link(tmp_path: Path) -> None
         await engine.open(ear)
         await engine.watch([ONE], {})
         await ear.up(1)
-        said.say(b"\xff\n[]\n{}\n" + encode(Response(12345, "nobody asked")) + encode(Event("weather", {"product": "one"})))
-        said.say(encode(Event("mail", {"product": "one", "mail": [{"id": 1}]})) + encode(Event("snapshot", {"product": "two"})))
-        said.say(encode(Event("snapshot", {"product": "one", "at": "2026-11-23T00:00:00+00:00", "coordinator": True})))
+        said.say(
+            b"\xff\n[]\n{}\n" + encode(Response(12345, "nobody asked")) + encode(Notification("weather", {"product": "one"}))
+        )
+        said.say(
+            encode(Notification("mail", {"product": "one", "mail": [{"id": 1}]}))
+            + encode(Notification("snapshot", {"product": "two"}))
+        )
+        said.say(encode(Notification("snapshot", {"product": "one", "at": "2026-11-23T00:00:00+00:00", "coordinator": True})))
         await until(lambda: ear.of(SnapshotChanged))
         assert not ear.of(RuntimeDown)
         assert not ear.mail("one")
@@ -246,7 +252,7 @@ async def test_a_listener_that_fails_loses_one_event_and_not_the_link(tmp_path: 
         await engine.open(listener)
         await engine.watch([ONE], {})
         await until(lambda: heard)
-        said.say(encode(Event("snapshot", {"product": "one", "at": "2026-11-23T00:00:00+00:00"})))
+        said.say(encode(Notification("snapshot", {"product": "one", "at": "2026-11-23T00:00:00+00:00"})))
         await until(lambda: len(heard) == 2)
 
 
@@ -265,7 +271,7 @@ async def test_a_connection_that_breaks_fails_what_was_asked(tmp_path: Path) -> 
         await engine.open(ear)
         await engine.watch([ONE], {})
         asking = asyncio.create_task(engine.start("one"))
-        await until(lambda: any(request.op == "start" for request in said.requests))
+        await until(lambda: any(request.method == "start" for request in said.requests))
         said.hang_up()
         with pytest.raises(RuntimeUnreachable):
             await asking
@@ -277,7 +283,7 @@ async def test_closing_fails_what_was_asked(tmp_path: Path) -> None:
         await engine.open(ear)
         await engine.watch([ONE], {})
         asking = asyncio.create_task(engine.start("one"))
-        await until(lambda: any(request.op == "start" for request in said.requests))
+        await until(lambda: any(request.method == "start" for request in said.requests))
         await engine.close()
         with pytest.raises(RuntimeUnreachable):
             await asking
@@ -397,12 +403,12 @@ async def test_docker_exec_carries_the_channel(wrap: Callable[[socket.socket], A
 
 def greeting(end: socket.socket) -> None:
     """What answers inside the container: a hello, then each request with nothing, in frames that arrive in pieces."""
-    decoder, greeted = Decoder(), False
+    decoder = Decoder()
     with suppress(OSError):  # the bot hangs up when it has what it wants, and that may be in the middle of an answer
         while data := end.recv(65536):
-            lines = b"" if greeted else encode(Hello({"boot": "b", "life": "l", "engine": "0.11.0"}))
-            greeted = True
-            lines += b"".join(encode(Response(m.id, {})) for m in decoder.feed(data) if isinstance(m, Request))
+            hello = {"protocol": PROTOCOL, "boot": "b", "life": "l", "engine": "0.11.0"}
+            asked = [message for message in decoder.feed(data) if isinstance(message, Request)]
+            lines = b"".join(encode(Response(each.id, hello if each.method == "hello" else {})) for each in asked)
             stream = framed(2, b"a warning\n") + framed(1, lines[:20]) + framed(1, lines[20:])
             for start in range(0, len(stream), 7):
                 end.sendall(stream[start : start + 7])

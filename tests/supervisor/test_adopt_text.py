@@ -176,8 +176,8 @@ def test_no_gates_at_all_means_the_engines_own_so_some_are_written(none: str) ->
 @pytest.mark.parametrize(
     ("text", "place"),
     [
-        (CONFIG_011.replace("models:\n", "models: {lead: opus}\n"), "`models` is on one line"),
-        ("project: {name: shop}\nmodels:\n", "`project` is on one line"),
+        (CONFIG_011.replace("models:\n", "models: {lead: opus}\n"), "`models` is written on one line"),
+        ("project: {name: shop}\nmodels:\n", "`project` is written on one line"),
     ],
 )
 def test_yaml_in_a_form_that_the_engine_does_not_read_either_is_refused(text: str, place: str) -> None:

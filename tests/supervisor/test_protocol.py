@@ -1,4 +1,4 @@
-"""The line protocol: whatever bytes come, and back again."""
+"""The protocol's lines: messages survive them, and no bytes break the decoder."""
 
 import json
 from typing import Any
@@ -11,16 +11,17 @@ from bot.supervisor.protocol import (
     ERROR_CODES,
     MAX_DEADLINE,
     MAX_LINE,
-    OPS,
+    METHODS,
     PROTOCOL,
     ChannelError,
     Decoder,
-    Event,
-    Hello,
+    Hello1,
     Message,
+    Notification,
     Request,
     Response,
     decode,
+    disagree,
     encode,
 )
 
@@ -32,12 +33,14 @@ json_values: st.SearchStrategy[Any] = st.recursive(
 objects = st.dictionaries(st.text(), json_values, max_size=4)
 ids = st.integers(0, 2**53)
 errors = st.builds(ChannelError, st.sampled_from(sorted(ERROR_CODES)), st.text(), st.text(), st.none() | st.text())
+reserved = st.fixed_dictionaries({}, optional={"product": st.text(), "deadline": st.none() | st.floats(0, 600)})
+params = st.builds(lambda free, fixed: {**free, **fixed}, objects.map(lambda o: {f"x{k}": v for k, v in o.items()}), reserved)
 messages: st.SearchStrategy[Message] = st.one_of(
-    st.builds(Hello, objects.map(lambda o: {k: v for k, v in o.items() if k != "protocol"}), ids),
-    st.builds(Request, ids, st.text(), st.text(), objects, st.none() | st.floats(0, 600)),
+    st.builds(Hello1, objects.map(lambda o: {k: v for k, v in o.items() if k != "protocol"}), ids),
+    st.builds(Request, ids, st.text(), params),
     st.builds(Response, ids, json_values),
-    st.builds(Response, ids, error=errors),
-    st.builds(Event, st.text(), objects),
+    st.builds(Response, st.none() | ids, error=errors),
+    st.builds(Notification, st.text(), objects),
 )
 
 
@@ -49,12 +52,12 @@ def plain(message: Message | ChannelError) -> object:
 
 
 @given(messages)
-def test_every_message_survives_the_wire(message: Message) -> None:
+def test_messages_survive_encoding(message: Message) -> None:
     assert plain(decode(encode(message))) == plain(message)
 
 
 @given(st.lists(messages, max_size=5), st.lists(st.integers(1, 40), max_size=40))
-def test_the_cuts_of_the_stream_do_not_matter(sent: list[Message], cuts: list[int]) -> None:
+def test_stream_may_be_split_anywhere(sent: list[Message], cuts: list[int]) -> None:
     stream, decoder, got = b"".join(map(encode, sent)), Decoder(), []
     for size in cuts:
         got += list(decoder.feed(stream[:size]))
@@ -64,49 +67,53 @@ def test_the_cuts_of_the_stream_do_not_matter(sent: list[Message], cuts: list[in
 
 
 @given(st.lists(st.binary(max_size=80), max_size=8))
-def test_no_bytes_crash_the_decoder_and_the_next_message_still_arrives(chunks: list[bytes]) -> None:
+def test_decoder_survives_any_bytes_and_reads_the_next_message(chunks: list[bytes]) -> None:
     decoder = Decoder(max_line=64)
     for chunk in chunks:
         for found in decoder.feed(chunk):
-            assert isinstance(found, Hello | Request | Response | Event | ChannelError)
-    last = list(decoder.feed(b"\n" + encode(Event("e", {}))))
-    assert last[-1] == Event("e", {})
+            assert isinstance(found, Hello1 | Request | Response | Notification | ChannelError)
+    last = list(decoder.feed(b"\n" + encode(Notification("e", {}))))
+    assert last[-1] == Notification("e", {})
 
 
 @given(json_values)
-def test_any_json_is_a_message_or_a_bad_request(value: Any) -> None:
+def test_any_json_is_a_message_or_an_error(value: Any) -> None:
     line = json.dumps(value).encode()
     try:
         decode(line)
     except ChannelError as error:
-        assert error.code == "bad_request"
+        assert error.code in {"bad_request", "not_json"}
 
 
 @pytest.mark.parametrize(
     "line",
     [
         b"[" * 100_000,
-        b'{"id":' + b"9" * 5000 + b',"op":"x"}',
-        b'{"event":"e","data":{"x":NaN}}',
+        b'{"jsonrpc":"2.0","id":' + b"9" * 5000 + b',"method":"x"}',
+        b'{"jsonrpc":"2.0","method":"e","params":{"x":NaN}}',
         b"\xff\xfe",
-        b'{"id":true,"op":"x"}',
+        b'{"jsonrpc":"2.0","id":true,"method":"x"}',
+        b'{"id":1,"method":"x"}',
+        b'{"jsonrpc":"2.0","id":1,"method":"x","params":[]}',
+        b'{"jsonrpc":"2.0","id":1,"method":"x","params":{"deadline":"soon"}}',
+        b'{"jsonrpc":"2.0","id":1,"method":"x","params":{"product":1}}',
     ],
-    ids=["deep", "huge number", "NaN", "not UTF-8", "id is no number"],
+    ids=["deep", "huge number", "NaN", "not UTF-8", "boolean id", "no version", "params", "deadline", "product"],
 )
-def test_hostile_lines_are_bad_requests(line: bytes) -> None:
+def test_hostile_line_is_an_error(line: bytes) -> None:
     (found,) = Decoder().feed(line + b"\n")
     assert isinstance(found, ChannelError)
-    assert found.code == "bad_request"
+    assert found.code in {"bad_request", "not_json"}
 
 
-def test_a_line_that_is_too_long_is_dropped_once_and_the_stream_goes_on() -> None:
+def test_overlong_line_is_dropped_once_and_the_stream_continues() -> None:
     decoder = Decoder(max_line=100)
     found = [*decoder.feed(b"x" * 90), *decoder.feed(b"y" * 90), *decoder.feed(b"z" * 500)]
-    found += list(decoder.feed(b"end\n" + encode(Event("e", {}))))
-    assert [m.code if isinstance(m, ChannelError) else m for m in found] == ["too_large", Event("e", {})]
+    found += list(decoder.feed(b"end\n" + encode(Notification("e", {}))))
+    assert [m.code if isinstance(m, ChannelError) else m for m in found] == ["too_large", Notification("e", {})]
 
 
-def test_a_writer_refuses_what_no_reader_would_take() -> None:
+def test_encode_refuses_overlong_lines_and_values_that_are_not_json() -> None:
     with pytest.raises(ChannelError) as caught:
         encode(Response(1, "x" * MAX_LINE))
     assert caught.value.code == "too_large"
@@ -115,7 +122,7 @@ def test_a_writer_refuses_what_no_reader_would_take() -> None:
     assert caught.value.code == "bad_request"
 
 
-def test_the_longest_line_that_may_be_sent_is_read() -> None:
+def test_longest_allowed_line_is_read() -> None:
     line = encode(Response(1, ""))
     longest = encode(Response(1, "x" * (MAX_LINE - len(line))))
     assert len(longest) == MAX_LINE
@@ -123,27 +130,31 @@ def test_the_longest_line_that_may_be_sent_is_read() -> None:
     assert isinstance(found, Response)
 
 
-@pytest.mark.parametrize(("theirs", "words"), [(PROTOCOL + 1, "update the bot"), (PROTOCOL - 1, "update the supervisor")])
-def test_another_version_is_refused_with_the_cure(theirs: int, words: str) -> None:
-    with pytest.raises(ChannelError) as caught:
-        Hello({}, theirs).check("bot", "supervisor")
-    assert caught.value.code == "version"
-    assert words in caught.value.hint
+@pytest.mark.parametrize(("theirs", "words"), [(PROTOCOL + 1, "update the fleet"), (PROTOCOL - 1, "update the supervisor")])
+def test_version_error_names_the_older_side(theirs: int, words: str) -> None:
+    error = disagree("fleet", PROTOCOL, "supervisor", theirs)
+    assert error.code == "version"
+    assert words in error.hint
 
 
-def test_deadlines_are_bounded_and_have_defaults() -> None:
-    assert Request(1, "start").seconds == OPS["start"]
-    assert Request(1, "start", deadline=1e9).seconds == MAX_DEADLINE
-    assert Request(1, "start", deadline=-1).seconds == 0
+def test_deadlines_have_defaults_and_limits() -> None:
+    assert Request(1, "start").seconds == METHODS["start"]
+    assert Request(1, "start", {"deadline": 1e9}).seconds == MAX_DEADLINE
+    assert Request(1, "start", {"deadline": -1}).seconds == 0
 
 
-def test_an_error_without_shape_still_reads_as_an_error() -> None:
+def test_malformed_error_is_read_as_engine_failed() -> None:
     assert ChannelError.from_json("no").code == "engine_failed"
-    assert ChannelError.from_json({"code": "invented", "message": "m"}).code == "engine_failed"
+    assert ChannelError.from_json({"code": 1, "message": "m", "data": {"code": "invented"}}).code == "engine_failed"
 
 
-def test_the_document_names_every_operation() -> None:
+def test_module_docstring_names_every_method() -> None:
     from bot.supervisor import protocol as channel
 
     described = {line.split()[0] for line in (channel.__doc__ or "").splitlines() if line.startswith("    ") and line.split()}
-    assert set(OPS) <= described
+    assert set(METHODS) <= described
+
+
+def test_errors_have_the_numbers_of_json_rpc() -> None:
+    numbers = {code: ChannelError(code, "m").as_json()["code"] for code in ("not_json", "bad_request", "unknown_op", "locked")}
+    assert numbers == {"not_json": -32700, "bad_request": -32600, "unknown_op": -32601, "locked": -32000}

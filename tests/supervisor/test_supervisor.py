@@ -18,7 +18,7 @@ from bot.domain import Product
 from bot.domain.errors import EngineError, RuntimeUnreachable
 from bot.engine.base import Answer, MailArrived, RuntimeDown, RuntimeUp
 from bot.engine.transport import Line, StreamLine, Transport
-from bot.supervisor.protocol import ChannelError, Decoder, Hello, Message, Request, Response, encode
+from bot.supervisor.protocol import PROTOCOL, ChannelError, Decoder, Message, Request, Response, encode
 from tests.yard import REHEARSAL, Supervisor, Yard, command, environment, mailed, until
 
 
@@ -386,6 +386,9 @@ def test_attaching_to_nothing_says_so() -> None:
     assert b"No supervisor answers on /nowhere/s.sock" in done.stderr
 
 
+HELLO = encode(Request(0, "hello", {"protocol": PROTOCOL, "client": "test"}))
+
+
 async def talk(supervisor: Supervisor, *lines: bytes, answers: int = 0) -> list[Message | ChannelError]:
     """What the supervisor says to raw lines, until it has given so many answers or hangs up."""
     reader, writer = await asyncio.open_unix_connection(str(supervisor.socket))
@@ -402,43 +405,44 @@ async def talk(supervisor: Supervisor, *lines: bytes, answers: int = 0) -> list[
 
 
 async def test_bad_lines_bad_requests_and_unknown_operations_are_answered_in_words(yard: Yard) -> None:
-    supervisor, hello = yard.supervisor(), encode(Hello({"client": "test"}))
+    supervisor = yard.supervisor()
     lines = [
         b"\xff\xfe\n",
         b"[]\n",
         encode(Request(1, "fly")),
-        encode(Request(2, "start", "nobody")),
-        encode(Request(3, "watch", args={"products": [{"name": "x", "path": "relative"}]})),
-        encode(Request(4, "watch", args={"products": "x"})),
-        encode(Request(5, "snapshot", args={"products": ["nobody"]})),
+        encode(Request(2, "start", {"product": "nobody"})),
+        encode(Request(3, "watch", {"products": [{"name": "x", "path": "relative"}]})),
+        encode(Request(4, "watch", {"products": "x"})),
+        encode(Request(5, "snapshot", {"products": ["nobody"]})),
         encode(Request(6, "info")),
     ]
-    answers = {m.id: m for m in await talk(supervisor, hello, *lines, answers=6) if isinstance(m, Response)}
-    codes = {id: answer.error.code for id, answer in answers.items() if answer.error is not None}
+    answers = [m for m in await talk(supervisor, HELLO, *lines, answers=9) if isinstance(m, Response)]
+    unread = [answer.error.code for answer in answers if answer.id is None and answer.error is not None]
+    assert unread == ["not_json", "bad_request"]
+    codes = {answer.id: answer.error.code for answer in answers if answer.id is not None and answer.error is not None}
     assert codes == {1: "unknown_op", 2: "not_found", 3: "bad_request", 4: "bad_request", 5: "not_found"}
-    assert answers[6].result["engine"] == "0.11.0 (rehearsal)"
+    assert [answer.result["engine"] for answer in answers if answer.id in (0, 6)] == ["0.11.0 (rehearsal)"] * 2
 
 
 async def test_another_version_and_a_missing_hello_are_refused(yard: Yard) -> None:
     supervisor = yard.supervisor()
-    (greeting, refusal) = [m for m in await talk(supervisor, encode(Hello({}, 999))) if isinstance(m, Hello)]
-    assert greeting.info["engine"]
-    assert ChannelError.from_json(refusal.info["error"]).code == "version"
-    (answer,) = [m for m in await talk(supervisor, encode(Request(1, "ping")), answers=1) if isinstance(m, Response)]
-    assert answer.error is not None
-    assert answer.error.code == "version"
+    for request in (Request(0, "hello", {"protocol": 999}), Request(0, "hello"), Request(1, "ping")):
+        (answer,) = [m for m in await talk(supervisor, encode(request), answers=1) if isinstance(m, Response)]
+        assert answer.error is not None
+        assert answer.error.code == "version"
 
 
 async def test_arguments_of_the_wrong_kind_are_bad_requests(yard: Yard) -> None:
     supervisor, product = yard.supervisor(), yard.product("one")
-    watching = encode(Request(1, "watch", args={"products": [{"name": "one", "path": product.path, "cursor": ""}]}))
+    watching = encode(Request(1, "watch", {"products": [{"name": "one", "path": product.path, "cursor": ""}]}))
     wrong: list[tuple[str, Mapping[str, Any]]] = [
         ("send", {}),
         ("send", {"subject": 1}),
         ("mail", {"limit": "x"}),
-        ("sling", {"agent": None}),
+        ("start_worker", {"agent": None}),
+        ("send", {"subject": "s", "body": "b", "marker": "m", "to": "coordinator", "reporting": "ana"}),
     ]
-    lines = [encode(Request(10 + n, op, "one", args)) for n, (op, args) in enumerate(wrong)]
-    said = await talk(supervisor, encode(Hello({})), watching, *lines, answers=1 + len(wrong))
-    errors = [message.error for message in said if isinstance(message, Response) and message.id >= 10]
+    lines = [encode(Request(10 + n, method, {**params, "product": "one"})) for n, (method, params) in enumerate(wrong)]
+    said = await talk(supervisor, HELLO, watching, *lines, answers=2 + len(wrong))
+    errors = [message.error for message in said if isinstance(message, Response) and (message.id or 0) >= 10]
     assert [error.code if error else None for error in errors] == ["bad_request"] * len(wrong)

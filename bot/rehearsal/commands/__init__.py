@@ -1,1 +1,1 @@
-"""Commands, one module per subject. Each function takes a Call and returns an Answer."""
+"""The commands, a module per subject. Each function takes a Call and returns an Answer."""

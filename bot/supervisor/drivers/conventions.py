@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Mapping
 from typing import Final
 
 REPORTING: Final = """
@@ -28,9 +29,9 @@ CHOICES: Final = {"changes": "revise"}
 """Choices that coordinators know under another word than the fleet's."""
 
 
-def reporting(asked_by: str, marker: str) -> str:
-    """Return the rules that follow an objective: how to report, and when to ask."""
-    return REPORTING.format(asked_by=asked_by, marker=marker)
+def rules(reporting: Mapping[str, str] | None) -> str:
+    """Return the rules that follow an objective (how to report, and when to ask), nothing without `reporting`."""
+    return REPORTING.format(**reporting) if reporting else ""
 
 
 def answer(choice: str, note: str, context: str = "") -> str:
