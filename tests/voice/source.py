@@ -27,8 +27,8 @@ class Source:
 
     @property
     def name(self) -> str:
-        """The path from the repository's root."""
-        return str(self.path.relative_to(ROOT))
+        """The path, from the repository's root if it is inside."""
+        return shown(self.path)
 
     def at(self, node: ast.AST) -> str:
         """Return the position of a node as `file:line`."""
@@ -45,6 +45,11 @@ class Finding:
 
     def __str__(self) -> str:
         return f"{self.where}: {self.what}"
+
+
+def shown(path: Path) -> str:
+    """Return a path for messages, from the repository's root if it is inside."""
+    return str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)
 
 
 def python(paths: Iterable[Path]) -> list[Source]:

@@ -19,11 +19,14 @@ CATCH_ALL = {
     "bot/engine/supervised.py": "an inbound event",
     "bot/supervisor/connection.py": "an inbound event",
     "bot/chat/discord/connection.py": "a job",
+    "bot/jobs/engine_events.py": "an inbound event",
     "bot/jobs/loop.py": "a job",
     "bot/supervisor/background.py": "a job",
     "bot/doctor/__init__.py": "a job",
 }
 """Modules that may catch everything, with the boundary they guard: one event, or one run of a job."""
+STREAMS = ("stdin", "stdout", "stderr")
+"""Attributes of `sys` that a test may replace, because contextlib cannot redirect standard input."""
 PATCHES = re.compile(r"\bMagicMock\b|\bunittest\.mock\b|\bmock\.patch\b|\bmonkeypatch\.(setattr|delattr|setitem)\b")
 
 
@@ -108,8 +111,11 @@ def _assigned(source: Source) -> Iterator[Finding]:
     for node in ast.walk(source.tree):
         targets = node.targets if isinstance(node, ast.Assign | ast.Delete) else []
         for target in targets:
-            if isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name) and target.value.id in modules:
-                yield Finding(source.at(node), f"assigns to {target.value.id}.{target.attr}")
+            if not isinstance(target, ast.Attribute) or not isinstance(target.value, ast.Name):
+                continue
+            module, name = target.value.id, target.attr
+            if module in modules and not (module == "sys" and name in STREAMS):
+                yield Finding(source.at(node), f"assigns to {module}.{name}")
 
 
 def _module_names(source: Source) -> Iterator[str]:

@@ -6,7 +6,7 @@ import tokenize
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from tests.voice.source import ROOT, Finding, files
+from tests.voice.source import ROOT, Finding, files, shown
 
 NEVER = {
     r"\bmend(s|ed|ing)?\b": "fix, repair",
@@ -51,7 +51,7 @@ def find(expressions: dict[str, str], paths: Iterable[Path] = EVERYWHERE) -> lis
     """Find the expressions in text files, and in the strings and comments of Python files."""
     patterns = [(re.compile(expression, re.IGNORECASE), better) for expression, better in expressions.items()]
     return [
-        Finding(f"{path.relative_to(ROOT)}:{number}", f"“{found[0]}” ({better}) in {line.strip()[:140]}")
+        Finding(f"{shown(path)}:{number}", f"“{found[0]}” ({better}) in {line.strip()[:140]}")
         for path in files(paths, *SUFFIXES)
         for number, line in _lines(path)
         for pattern, better in patterns
