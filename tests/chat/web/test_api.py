@@ -12,7 +12,7 @@ from bot.gates.decide import decide
 from tests.chat.web.webbed import WebBed
 
 
-async def test_status_has_the_shape_that_others_rely_on(bed: WebBed) -> None:
+async def test_status_has_the_documented_keys(bed: WebBed) -> None:
     status, answer = await bed.get("/api/status")
     assert status == 200
     product = next(each for each in answer["products"] if each["name"] == "product-a")
@@ -22,109 +22,7 @@ async def test_status_has_the_shape_that_others_rely_on(bed: WebBed) -> None:
     assert answer["runtimes"][0]["rehearsal"] is True
 
 
-async def test_a_message_is_answered_with_the_turns_replies(bed: WebBed) -> None:
-    status, answer = await bed.post("/api/messages", {"conversation": "main", "text": "/fleet status"})
-    assert status == 200
-    assert answer["conversation"] == "main"
-    (reply,) = answer["replies"]
-    assert "product-a" in reply["text"]
-    assert "<strong>product-a</strong>" in reply["html"]
-    assert reply["cards"] == []
-    assert bed.store.posts.of("web:main")[0].text == "/fleet status"
-
-
-async def test_a_command_may_be_said_without_a_conversation(bed: WebBed) -> None:
-    _, answer = await bed.post("/api/messages", {"text": "/fleet products"})
-    assert answer["conversation"] == "main"
-
-
-async def test_a_conversation_named_in_full_is_the_same_one(bed: WebBed) -> None:
-    await bed.post("/api/messages", {"conversation": "web:notes", "text": "/fleet help"})
-    _, answer = await bed.get("/api/conversations/notes/posts")
-    assert answer["posts"][0]["text"] == "/fleet help"
-
-
-async def test_the_same_message_twice_is_handled_once(bed: WebBed) -> None:
-    message = {"text": "/fleet spawn product-a fix the test", "id": "my-1"}
-    first = await bed.post("/api/messages", message)
-    again = await bed.post("/api/messages", message)
-    assert first == again
-    assert len(first[1]["replies"]) == 1
-    assert len(bed.store.work.newest()) == 1
-
-
-async def test_the_same_message_at_the_same_time_is_handled_once(bed: WebBed) -> None:
-    message = {"text": "/fleet spawn product-a fix the test", "id": "my-2"}
-    answers = await asyncio.gather(*[bed.post("/api/messages", message) for _ in range(20)])
-    assert all(answer == answers[0] for answer in answers)
-    assert len(bed.store.work.newest()) == 1
-
-
-async def test_a_reply_brings_its_cards_and_suggestions(bed: WebBed) -> None:
-    bed.plan()
-    await bed.settled()
-    _, answer = await bed.post("/api/messages", {"text": "/fleet gates g1"})
-    (reply,) = answer["replies"]
-    (card,) = reply["cards"]
-    assert (card["kind"], card["gate"], card["detail"]["state"]) == ("gate", "g1", "open")
-
-
-async def test_plain_words_without_a_model_get_a_suggestion(bed: WebBed) -> None:
-    _, answer = await bed.post("/api/messages", {"text": "what is the status of everything?"})
-    assert any("status" in each["command"] for each in answer["replies"][0]["suggestions"])
-
-
-async def test_what_was_said_in_the_channel_of_a_product_is_about_it(bed: WebBed) -> None:
-    bed.file.write_text(bed.file.read_text().replace("priority: high,", "channels: ['web:a'], priority: high,"))
-    assert bed.registry.reload()
-    await bed.post("/api/messages", {"conversation": "a", "text": "/fleet status"})
-    assert bed.store.posts.of("web:a")[0].product == "product-a"
-
-
-@pytest.mark.parametrize(
-    ("body", "words"),
-    [
-        ({}, "text"),
-        ({"text": ""}, "text"),
-        ({"text": "  \n"}, "text"),
-        ({"text": 5}, "text"),
-        ({"text": "x" * 50_001}, "text"),
-        ({"text": "hi", "conversation": "a b"}, "conversation"),
-        ({"text": "hi", "conversation": "x" * 81}, "conversation"),
-        ({"text": "hi", "conversation": ""}, "conversation"),
-        ({"text": "hi", "conversation": "web:"}, "conversation"),
-        ({"text": "hi", "id": "a:b"}, "id"),
-        ({"text": "hi", "persn": 1}, "persn"),
-        ([], "object"),
-        (None, "JSON"),
-    ],
-)
-async def test_malformed_messages_are_refused_in_words(bed: WebBed, body: Any, words: str) -> None:
-    text = "{" if body is None else json.dumps(body)
-    status, answer = await bed.post("/api/messages", data=text, headers={"Content-Type": "application/json"})
-    assert status == 422
-    assert words in answer["error"]["message"]
-    assert bed.store.conversations.newest("web") == []
-
-
-@pytest.mark.parametrize("text", [b'{"text": "\xff"}', b'{"text": "\\ud800"}', b"\x00", b"", b"[" * 100_000])
-async def test_bytes_that_are_no_json_are_refused(bed: WebBed, text: bytes) -> None:
-    status, answer = await bed.post("/api/messages", data=text, headers={"Content-Type": "application/json"})
-    assert (status, answer["error"]["code"]) == (422, "malformed")
-
-
-async def test_too_much_is_too_large(bed: WebBed) -> None:
-    status, answer = await bed.post("/api/messages", {"text": "x" * 300_000})
-    assert (status, answer["error"]["code"]) == (413, "too_large")
-
-
-async def test_a_body_has_to_say_that_it_is_json(bed: WebBed) -> None:
-    for kind in ("text/plain", "application/x-www-form-urlencoded"):
-        status, answer = await bed.post("/api/messages", data=b'{"text": "hi"}', headers={"Content-Type": kind})
-        assert (status, answer["error"]["code"]) == (415, "wrong_content_type")
-
-
-async def test_wrong_routes_and_methods_are_said_in_the_same_form(bed: WebBed) -> None:
+async def test_unknown_route_and_method_return_json_errors(bed: WebBed) -> None:
     assert (await bed.get("/api/nothing"))[1]["error"]["code"] == "no_such_route"
     status, answer = await bed.get("/api/messages")
     assert (status, answer["error"]["code"]) == (405, "wrong_method")
@@ -133,7 +31,7 @@ async def test_wrong_routes_and_methods_are_said_in_the_same_form(bed: WebBed) -
         assert "GET" in response.headers["Allow"]
 
 
-async def test_unknown_things_are_not_found_with_the_nearest(bed: WebBed) -> None:
+async def test_unknown_names_return_404_with_a_hint(bed: WebBed) -> None:
     for path, word in [
         ("/api/products/product-z", "product-"),
         ("/api/gates/g9", "gates"),
@@ -146,7 +44,7 @@ async def test_unknown_things_are_not_found_with_the_nearest(bed: WebBed) -> Non
     assert (status, answer["error"]["hint"]) == (404, "Did you mean status?")
 
 
-async def test_one_product_in_full(bed: WebBed) -> None:
+async def test_product_has_work_gates_mail_and_registry_entry(bed: WebBed) -> None:
     await bed.say("/fleet spawn product-a fix the test")
     bed.plan()
     await bed.settled()
@@ -160,7 +58,7 @@ async def test_one_product_in_full(bed: WebBed) -> None:
     assert answer["registry"]["file"].endswith("products.yaml")
 
 
-async def test_work_is_listed_and_narrowed(bed: WebBed) -> None:
+async def test_work_list_is_filtered_by_state_product_and_limit(bed: WebBed) -> None:
     for name in ("product-a", "product-b", "product-c"):
         await bed.say(f"/fleet spawn {name} something")
     _, answer = await bed.get("/api/work")
@@ -175,12 +73,12 @@ async def test_work_is_listed_and_narrowed(bed: WebBed) -> None:
 
 
 @pytest.mark.parametrize("query", ["state=nonsense", "state=done,x", "limit=x", "limit=-1", "limit=1.5"])
-async def test_queries_that_mean_nothing_are_refused(bed: WebBed, query: str) -> None:
+async def test_invalid_query_is_refused(bed: WebBed, query: str) -> None:
     status, _ = await bed.get(f"/api/work?{query}")
     assert status == 422
 
 
-async def test_gates_are_listed_with_all_that_a_decision_needs(bed: WebBed) -> None:
+async def test_gate_list_has_everything_a_decision_needs(bed: WebBed) -> None:
     await bed.say("/fleet spawn product-a fix the test")
     bed.plan(body="1. <script>alert(1)</script>", thread=bed.work("w1").mail)
     await bed.settled()
@@ -196,7 +94,7 @@ async def test_gates_are_listed_with_all_that_a_decision_needs(bed: WebBed) -> N
     assert (await bed.get("/api/gates?state=decided,delivered"))[1] == {"gates": []}
 
 
-async def test_a_later_revision_shows_what_changed(bed: WebBed) -> None:
+async def test_later_revision_has_a_diff(bed: WebBed) -> None:
     for body in ("1. One\n2. Two", "1. One\n2. Three"):
         bed.plan(body=body, task="t1")
         await bed.settled()
@@ -207,7 +105,7 @@ async def test_a_later_revision_shows_what_changed(bed: WebBed) -> None:
     assert (await bed.get("/api/gates/g1"))[1]["state"] == "superseded"
 
 
-async def test_a_gate_is_decided_and_the_answer_is_the_gate(bed: WebBed) -> None:
+async def test_decision_returns_the_decided_gate(bed: WebBed) -> None:
     bed.plan()
     await bed.settled()
     status, gate = await bed.post("/api/gates/g1/decision", {"choice": "approve", "note": "", "revision": 1})
@@ -223,7 +121,7 @@ async def test_a_gate_is_decided_and_the_answer_is_the_gate(bed: WebBed) -> None
     assert len(bed.engine.calls_of("reply")) == 1
 
 
-async def test_a_decision_that_lost_says_who_won(bed: WebBed) -> None:
+async def test_late_decision_returns_409_with_the_earlier_one(bed: WebBed) -> None:
     bed.plan()
     await bed.settled()
     decide(bed.fleet, "g1", "reject", bed.person, note="not now", platform="slack")
@@ -234,7 +132,7 @@ async def test_a_decision_that_lost_says_who_won(bed: WebBed) -> None:
     assert "ana was first" in answer["error"]["message"]
 
 
-async def test_a_decision_for_an_older_revision_is_refused(bed: WebBed) -> None:
+async def test_decision_on_an_older_revision_is_refused(bed: WebBed) -> None:
     for body in ("one", "two"):
         bed.plan(body=body, task="t1")
         await bed.settled()
@@ -256,7 +154,7 @@ async def test_a_decision_for_an_older_revision_is_refused(bed: WebBed) -> None:
         ({"choice": "approve", "revision": "1"}, "malformed"),
     ],
 )
-async def test_answers_that_a_gate_does_not_take(bed: WebBed, body: Any, code: str) -> None:
+async def test_invalid_decision_is_refused_and_leaves_the_gate_open(bed: WebBed, body: Any, code: str) -> None:
     bed.plan()
     await bed.settled()
     status, answer = await bed.post("/api/gates/g1/decision", body)
@@ -264,7 +162,7 @@ async def test_answers_that_a_gate_does_not_take(bed: WebBed, body: Any, code: s
     assert bed.open_gate().id == "g1"
 
 
-async def test_whoever_may_not_decide_is_told_who_may(bed: WebBed) -> None:
+async def test_person_who_cannot_decide_gets_the_names_of_deciders(bed: WebBed) -> None:
     bed.file.write_text(bed.file.read_text() + "people: [{name: ben, role: approver, slack: U01BEN}]\n")
     bed.file.write_text(bed.file.read_text() + "approvals: {approvers: [ben]}\n")
     assert bed.registry.reload()
@@ -276,7 +174,7 @@ async def test_whoever_may_not_decide_is_told_who_may(bed: WebBed) -> None:
     assert "ben" in answer["error"]["message"]
 
 
-async def test_two_hundred_clicks_at_once_are_one_decision_and_each_is_answered(bed: WebBed) -> None:
+async def test_two_hundred_concurrent_clicks_make_one_decision(bed: WebBed) -> None:
     bed.plan()
     await bed.settled()
     choices = [{"choice": "approve"}, {"choice": "reject", "note": "no"}]
@@ -294,7 +192,7 @@ async def test_two_hundred_clicks_at_once_are_one_decision_and_each_is_answered(
     assert len(decisions) == 1
 
 
-async def test_a_skill_is_run_with_its_arguments(bed: WebBed) -> None:
+async def test_skill_runs_with_its_arguments(bed: WebBed) -> None:
     status, answer = await bed.post("/api/skills/status", {})
     assert status == 200
     assert answer["data"]["products"][0]["name"].startswith("product-")
@@ -304,14 +202,14 @@ async def test_a_skill_is_run_with_its_arguments(bed: WebBed) -> None:
     assert status in {404, 422}
 
 
-async def test_a_skill_refuses_arguments_that_it_does_not_take(bed: WebBed) -> None:
+async def test_skill_refuses_invalid_arguments(bed: WebBed) -> None:
     status, answer = await bed.post("/api/skills/spawn", {"product": "product-a"})
     assert status == 422
     assert "spawn" in answer["error"]["hint"]
     assert (await bed.post("/api/skills/status", data=b"[1]", headers={"Content-Type": "application/json"}))[0] == 422
 
 
-async def test_a_repeated_call_of_a_skill_starts_nothing_twice(bed: WebBed) -> None:
+async def test_skill_repeated_with_its_key_runs_once(bed: WebBed) -> None:
     arguments = {"product": "product-a", "objective": "fix the test"}
     for _ in range(2):
         status, _ = await bed.post("/api/skills/spawn", arguments, headers={"Idempotency-Key": "k1"})
@@ -322,7 +220,7 @@ async def test_a_repeated_call_of_a_skill_starts_nothing_twice(bed: WebBed) -> N
     assert bed.store.work.newest()[0].conversation == "web:desk"
 
 
-async def test_a_runtime_that_does_not_answer_is_503_and_other_failures_502(bed: WebBed) -> None:
+async def test_unreachable_runtime_returns_503_and_engine_errors_502(bed: WebBed) -> None:
     bed.engine.go_down("The container is gone.")
     status, answer = await bed.post("/api/skills/pause", {"product": "product-a"})
     assert (status, answer["error"]["code"]) == (503, "unreachable")
@@ -334,14 +232,14 @@ async def test_a_runtime_that_does_not_answer_is_503_and_other_failures_502(bed:
     assert (await bed.post("/api/skills/pause", {"product": "product-c"}))[0] == 404
 
 
-async def test_a_product_in_trouble_is_told_with_its_cure(bed: WebBed) -> None:
+async def test_product_problem_has_its_fix(bed: WebBed) -> None:
     bed.engine.set_trouble("product-b", Trouble("not_initialised", "product-b has no .overstory.", "Run fleet adopt."))
     _, answer = await bed.get("/api/status")
     assert answer["products"][0]["name"] == "product-b"
     assert answer["products"][0]["problem"] == "product-b has no .overstory. Run fleet adopt."
 
 
-async def test_what_nobody_foresaw_is_500_with_a_number_that_stands_in_the_log(
+async def test_unexpected_error_returns_500_with_the_number_of_its_log_entry(
     bed: WebBed, caplog: pytest.LogCaptureFixture
 ) -> None:
     bed.engine.fail("pause", ZeroDivisionError("a secret detail"))
@@ -353,28 +251,7 @@ async def test_what_nobody_foresaw_is_500_with_a_number_that_stands_in_the_log(
     assert any(number in record.getMessage() for record in caplog.records)
 
 
-async def test_conversations_are_listed_and_read_in_parts(bed: WebBed) -> None:
-    for number in range(4):
-        await bed.say(f"/fleet help {number}", conversation="web:long")
-    await bed.say("/fleet help", conversation="slack:C1")
-    _, answer = await bed.get("/api/conversations")
-    assert [each["id"] for each in answer["conversations"]] == ["long"]
-    assert answer["conversations"][0]["title"] == "/fleet help 0"
-    _, newest = await bed.get("/api/conversations/long/posts?limit=3")
-    assert (len(newest["posts"]), newest["more"]) == (3, True)
-    _, older = await bed.get(f"/api/conversations/long/posts?before={newest['posts'][0]['id']}")
-    assert (len(older["posts"]), older["more"]) == (5, False)
-    _, after = await bed.get(f"/api/conversations/long/posts?after={older['posts'][-1]['id']}")
-    assert after["posts"] == newest["posts"]
-    assert (await bed.get("/api/conversations/a%20b/posts"))[0] == 422
-    assert (await bed.get("/api/conversations/empty/posts"))[1]["posts"] == []
-
-
-async def test_stopping_where_nothing_runs_is_no_error(bed: WebBed) -> None:
-    assert await bed.post("/api/stop", {"conversation": "main"}) == (200, {"stopped": False})
-
-
-async def test_the_journal_can_be_read_backwards(bed: WebBed) -> None:
+async def test_audit_log_is_read_backwards(bed: WebBed) -> None:
     for name in ("product-a", "product-b"):
         await bed.say(f"/fleet spawn {name} something")
     _, answer = await bed.get("/api/audit?limit=2")
@@ -386,7 +263,7 @@ async def test_the_journal_can_be_read_backwards(bed: WebBed) -> None:
     assert older["audit"]
 
 
-async def test_the_journal_can_be_searched_and_verified(bed: WebBed) -> None:
+async def test_audit_log_is_filtered_and_verified(bed: WebBed) -> None:
     await bed.say("/fleet spawn product-a something")
     _, answer = await bed.get("/api/audit?about=w1&verify=1")
     assert {(row["kind"], row["subject"]) for row in answer["audit"]} == {("work", "w1")}
@@ -396,7 +273,7 @@ async def test_the_journal_can_be_searched_and_verified(bed: WebBed) -> None:
     assert answer["verdict"]["broken"] == bed.store.audit.about("w1")[0]["n"]
 
 
-async def test_both_ports_serve_the_same(bed: WebBed) -> None:
+async def test_both_ports_serve_the_same_application(bed: WebBed) -> None:
     for url in bed.chat.urls:
         async with bed.http.get(f"{url.replace('localhost', '127.0.0.1')}/api/status") as answer:
             assert answer.status == 200

@@ -5,7 +5,7 @@ from pathlib import Path
 from tests.chat.web.webbed import WebBed
 
 
-async def test_the_picture_of_the_queue_and_another_order(tmp_path: Path) -> None:
+async def test_queue_is_returned_and_reordered(tmp_path: Path) -> None:
     async with WebBed(tmp_path) as bed:
         for product in ("product-a", "product-b", "product-c", "product-c"):
             await bed.say(f"/fleet spawn {product} do it")

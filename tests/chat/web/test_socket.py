@@ -1,23 +1,17 @@
 """What is said and heard over the WebSocket."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
-from bot.agent.live import Delta, Doing
 from bot.chat.web.clients import Client, Clients
-from bot.chat.web.stream import Streams
 from bot.domain import MailKind
 from tests.chat.web.webbed import BEARER, PATIENCE, WebBed
-from tests.fakes.model import ScriptedModel
-from tests.standins.script import call, say
 
 
-async def test_it_begins_with_who_one_is_and_how_things_stand(bed: WebBed) -> None:
+async def test_connection_starts_with_hello_and_status(bed: WebBed) -> None:
     async with bed.http.ws_connect(f"{bed.url}/ws") as socket:
         hello = await socket.receive_json()
         assert (hello["type"], hello["person"]) == ("hello", "owner")
@@ -28,7 +22,7 @@ async def test_it_begins_with_who_one_is_and_how_things_stand(bed: WebBed) -> No
 
 
 @pytest.mark.parametrize("port", [0, 1])
-async def test_a_message_is_accepted_and_answered(bed: WebBed, port: int) -> None:
+async def test_message_is_accepted_and_answered(bed: WebBed, port: int) -> None:
     async with bed.listen(port) as ears:
         await ears.say("/fleet status", conversation="main", id="one")
         reply = await ears.reply("product-a")
@@ -42,7 +36,7 @@ async def test_a_message_is_accepted_and_answered(bed: WebBed, port: int) -> Non
         assert kinds.index("accepted") < len(kinds) - 1
 
 
-async def test_the_same_message_again_is_accepted_and_not_repeated(bed: WebBed) -> None:
+async def test_message_repeated_with_its_id_is_accepted_once(bed: WebBed) -> None:
     async with bed.listen() as ears:
         for _ in range(3):
             await ears.say("/fleet spawn product-a fix the test", id="one")
@@ -52,14 +46,14 @@ async def test_the_same_message_again_is_accepted_and_not_repeated(bed: WebBed) 
     assert len(bed.store.posts.keyed("said web:one")) == 1
 
 
-async def test_everyone_hears_what_was_said_anywhere(bed: WebBed) -> None:
+async def test_every_client_receives_every_conversation(bed: WebBed) -> None:
     async with bed.listen() as one, bed.listen(1) as other:
         await bed.post("/api/messages", {"text": "/fleet products", "conversation": "desk"})
         for ears in (one, other):
             assert (await ears.reply("product-a"))["conversation"] == "desk"
 
 
-async def test_whoever_subscribes_hears_those_conversations_and_those_they_speak_in(bed: WebBed) -> None:
+async def test_subscription_limits_a_client_to_its_conversations(bed: WebBed) -> None:
     async with bed.listen() as ears:
         await ears.send(type="subscribe", conversations=["desk"])
         assert (await ears.hear("subscribed"))["conversations"] == ["desk"]
@@ -88,7 +82,7 @@ async def test_mail_becomes_a_card_and_a_post(bed: WebBed) -> None:
         assert status["status"]["products"][0]["open_gates"] == 1
 
 
-async def test_work_is_told_as_it_goes_on(bed: WebBed) -> None:
+async def test_work_card_follows_its_state(bed: WebBed) -> None:
     async with bed.listen() as ears:
         await ears.say("/fleet spawn product-a fix the test", conversation="desk")
         begun = await ears.hear("card", lambda each: each["detail"]["state"] == "running")
@@ -98,7 +92,7 @@ async def test_work_is_told_as_it_goes_on(bed: WebBed) -> None:
         assert done["detail"]["html"] == "<p>It is green.</p>\n"
 
 
-async def test_a_decision_is_told_to_all_and_a_late_one_says_who_won(bed: WebBed) -> None:
+async def test_decision_reaches_every_client_and_a_late_one_gets_the_earlier(bed: WebBed) -> None:
     bed.plan()
     await bed.settled()
     async with bed.listen() as ben, bed.listen() as late:
@@ -127,7 +121,7 @@ async def test_a_decision_is_told_to_all_and_a_late_one_says_who_won(bed: WebBed
         ('{"type": "subscribe", "conversations": ["/"]}', "conversation"),
     ],
 )
-async def test_what_cannot_be_read_is_said_and_the_connection_lives(bed: WebBed, text: str, word: str) -> None:
+async def test_malformed_message_gets_an_error_and_the_connection_stays_open(bed: WebBed, text: str, word: str) -> None:
     async with bed.listen() as ears:
         await ears.socket.send_str(text)
         error = await ears.hear("error")
@@ -137,7 +131,7 @@ async def test_what_cannot_be_read_is_said_and_the_connection_lives(bed: WebBed,
         await ears.hear("pong")
 
 
-async def test_bytes_are_refused_and_the_connection_lives(bed: WebBed) -> None:
+async def test_binary_message_gets_an_error_and_the_connection_stays_open(bed: WebBed) -> None:
     async with bed.listen() as ears:
         await ears.socket.send_bytes(b"\x00")
         assert (await ears.hear("error"))["error"]["code"] == "malformed"
@@ -145,7 +139,7 @@ async def test_bytes_are_refused_and_the_connection_lives(bed: WebBed) -> None:
         await ears.hear("pong")
 
 
-async def test_a_message_that_is_too_large_is_refused_in_words(bed: WebBed) -> None:
+async def test_large_message_gets_an_error(bed: WebBed) -> None:
     async with bed.listen() as ears:
         await ears.say("x" * 300_000)
         assert (await ears.hear("error"))["error"]["code"] == "too_large"
@@ -153,7 +147,7 @@ async def test_a_message_that_is_too_large_is_refused_in_words(bed: WebBed) -> N
         await ears.hear("pong")
 
 
-async def test_a_message_that_is_far_too_large_ends_the_connection(bed: WebBed) -> None:
+async def test_oversized_message_ends_the_connection(bed: WebBed) -> None:
     async with bed.listen() as ears:
         await ears.say("x" * 3_000_000)
         async for _ in ears.socket:
@@ -161,7 +155,7 @@ async def test_a_message_that_is_far_too_large_ends_the_connection(bed: WebBed) 
         assert ears.socket.close_code == 1009
 
 
-async def test_when_the_fleet_stops_everyone_is_told_to_come_back(bed: WebBed) -> None:
+async def test_stop_closes_connections_as_going_away(bed: WebBed) -> None:
     async with bed.listen() as ears:
         ending = asyncio.create_task(bed.chat.stop())
         async for _ in ears.socket:
@@ -170,7 +164,7 @@ async def test_when_the_fleet_stops_everyone_is_told_to_come_back(bed: WebBed) -
         assert ears.socket.close_code == 1001
 
 
-async def test_after_a_crash_a_page_catches_up_with_what_it_missed(bed: WebBed) -> None:
+async def test_page_catches_up_after_a_crash(bed: WebBed) -> None:
     async with bed.listen() as ears:
         await ears.say("/fleet products", id="before")
         last = (await ears.reply("product-a"))["id"]
@@ -183,7 +177,7 @@ async def test_after_a_crash_a_page_catches_up_with_what_it_missed(bed: WebBed) 
     assert [each["text"] for each in missed["posts"] if each["author"] != "fleet"] == ["/fleet help"]
 
 
-async def test_a_client_that_does_not_read_is_cut_off_and_nobody_else_waits(bed: WebBed) -> None:
+async def test_client_that_does_not_read_is_disconnected_without_delaying_others(bed: WebBed) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", bed.ports[0], limit=2**10)
     lines = [
         "GET /ws HTTP/1.1",
@@ -208,7 +202,7 @@ async def test_a_client_that_does_not_read_is_cut_off_and_nobody_else_waits(bed:
     writer.close()
 
 
-def test_a_client_whose_queue_is_full_is_told_to_connect_again() -> None:
+def test_client_with_a_full_queue_is_asked_to_reconnect() -> None:
     clients, slow, quick = Clients(), Client(longest=2), Client(longest=10)
     clients.add(slow)
     clients.add(quick)
@@ -218,7 +212,7 @@ def test_a_client_whose_queue_is_full_is_told_to_connect_again() -> None:
     assert (quick.over.is_set(), quick.queue.qsize()) == (False, 4)
 
 
-async def test_statuses_are_told_at_once_and_then_gathered(bed: WebBed) -> None:
+async def test_status_is_sent_at_once_and_then_throttled(bed: WebBed) -> None:
     async with bed.listen() as ears:
         for cost in range(50):
             bed.engine.set_snapshot("product-a", cost_usd_today=float(cost))
@@ -231,93 +225,12 @@ async def test_statuses_are_told_at_once_and_then_gathered(bed: WebBed) -> None:
         assert len([each for each in ears.heard if each["type"] == "status"]) < 10
 
 
-class Turn:
-    """A conversation with a model that stops in the middle of its answer until it is let go on."""
-
-    def __init__(self) -> None:
-        self.hold = asyncio.Event()
-        self.replies = [call("status"), say("All **three** are idle.", hold=self.hold)]
-
-    def model(self) -> ScriptedModel:
-        return ScriptedModel(self.replies)
-
-
-@pytest.fixture
-async def talking(tmp_path: Path) -> AsyncIterator[tuple[WebBed, Turn]]:
-    turn = Turn()
-    async with WebBed(tmp_path, model=turn.model) as bed:
-        yield bed, turn
-
-
-async def test_an_answer_streams_with_what_is_being_done(talking: tuple[WebBed, Turn]) -> None:
-    bed, turn = talking
-    async with bed.listen() as ears:
-        await ears.say("How is everyone?")
-        doing = await ears.hear("doing", lambda each: each["skill"] == "status")
-        assert doing["conversation"] == "main"
-        delta = await ears.hear("delta")
-        assert (delta["text"], delta["html"]) == ("All", "<p>All</p>\n")
-        _, page = await bed.get("/api/conversations/main/posts")
-        assert page["streaming"]["html"] == "<p>All</p>\n"
-        _, listed = await bed.get("/api/conversations")
-        assert listed["conversations"][0]["running"] is True
-        turn.hold.set()
-        reply = await ears.reply("three")
-        assert reply["html"] == "<p>All <strong>three</strong> are idle.</p>\n"
-        assert "".join(each["text"] for each in ears.heard if each["type"] == "delta") == "All **three** are idle."
-        await ears.hear("doing", lambda each: not each["text"] and not each["turn"])
-    _, page = await bed.get("/api/conversations/main/posts")
-    assert page["streaming"] is None
-
-
-async def test_a_turn_can_be_stopped(talking: tuple[WebBed, Turn]) -> None:
-    bed, _ = talking
-    async with bed.listen() as ears:
-        await ears.say("How is everyone?")
-        await ears.hear("delta")
-        await ears.send(type="stop")
-        assert (await ears.hear("stopped"))["stopped"] is True
-        await ears.reply("All")
-        await ears.send(type="stop", conversation="elsewhere")
-        assert (await ears.hear("stopped"))["stopped"] is False
-
-
-async def test_a_stream_is_told_at_once_and_then_gathered() -> None:
-    clients, client = Clients(), Client()
-    clients.add(client)
-    running = {"web:main"}
-    streams = Streams(clients, lambda: running)
-    for piece in ("One", " two", " three"):
-        streams.hear("web:main", Delta(piece))
-    assert client.queue.qsize() == 1
-    streams.hear("web:main", Doing("reading"))
-    assert [('"text":" two three"' in each, '"doing"' in each) for each in _drain(client)][1:] == [(True, False), (False, True)]
-    now = streams.now("web:main")
-    assert now is not None
-    assert (now["text"], now["doing"]) == ("One two three", "reading")
-    streams.hear("web:main", Doing(""))
-    streams.settle("web:main")
-    assert streams.now("web:main") is not None
-    running.clear()
-    streams.hear("web:main", Doing(""))
-    assert streams.now("web:main") is None
-
-
-def _drain(client: Client) -> list[str]:
-    return [client.queue.get_nowait() for _ in range(client.queue.qsize())]
-
-
-async def test_other_platforms_are_none_of_the_pages_business(bed: WebBed) -> None:
-    bed.chat.live("slack:C1", Delta("secret"))
-    assert bed.chat.context.streams.now("slack:C1") is None
-
-
-async def test_a_plain_request_is_no_socket(bed: WebBed) -> None:
+async def test_websocket_route_refuses_a_plain_request(bed: WebBed) -> None:
     status, answer = await bed.get("/ws")
     assert (status, answer["error"]["code"]) == (400, "bad_request")
 
 
-async def test_a_socket_needs_the_token(bed: WebBed) -> None:
+async def test_websocket_needs_the_token(bed: WebBed) -> None:
     async with aiohttp.ClientSession() as stranger:
         with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
             await stranger.ws_connect(f"{bed.url}/ws")

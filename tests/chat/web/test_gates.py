@@ -26,7 +26,7 @@ async def together(bed: WebBed, gates: list[Any], choice: str, **more: Any) -> t
     return await bed.post("/api/gates/decisions", {"gates": gates, "choice": choice, **more})
 
 
-async def test_the_inbox_has_what_hurts_most_first_with_the_reasons(bed: WebBed) -> None:
+async def test_inbox_lists_most_urgent_gates_first_with_reasons(bed: WebBed) -> None:
     bed.plan("product-c")
     bed.plan("product-a")
     await bed.say("/fleet spawn product-b a table")
@@ -45,14 +45,14 @@ async def test_the_inbox_has_what_hurts_most_first_with_the_reasons(bed: WebBed)
     assert [each["kind"] for each in of_one["gates"]] == ["escalation", "plan"]
 
 
-async def test_gates_are_asked_for_by_their_ids_in_that_order(bed: WebBed) -> None:
+async def test_gates_are_returned_in_the_order_of_requested_ids(bed: WebBed) -> None:
     await plans(bed, "product-a", "product-b", "product-c")
     _, answer = await bed.get("/api/gates?ids=g3,g9,nonsense,g1,g3,")
     assert [each["id"] for each in answer["gates"]] == ["g3", "g1"]
     assert (await bed.get("/api/gates?ids="))[1] == {"gates": []}
 
 
-async def test_lists_carry_a_summary_and_one_gate_the_whole(bed: WebBed) -> None:
+async def test_gate_list_has_summaries_and_one_gate_the_full_text(bed: WebBed) -> None:
     bed.plan(body=LONG)
     await bed.settled()
     _, answer = await bed.get("/api/gates?state=open")
@@ -63,7 +63,7 @@ async def test_lists_carry_a_summary_and_one_gate_the_whole(bed: WebBed) -> None
     assert "<h2>Step 19</h2>" in whole["html"]
 
 
-async def test_a_thousand_gates_take_no_more_questions_to_the_store_than_two(bed: WebBed) -> None:
+async def test_inbox_of_many_gates_needs_no_more_queries_than_a_small_one(bed: WebBed) -> None:
     async def asked() -> int:
         said: list[str] = []
         bed.store.database._db.set_trace_callback(said.append)
@@ -88,7 +88,7 @@ async def test_a_thousand_gates_take_no_more_questions_to_the_store_than_two(bed
 # -- several at once -------------------------------------------------------------------------------------------------------
 
 
-async def test_several_gates_of_one_kind_are_decided_together_each_by_itself(bed: WebBed) -> None:
+async def test_several_gates_of_one_kind_are_decided_together(bed: WebBed) -> None:
     shown = await plans(bed, "product-a", "product-b", "product-c")
     for product in ("product-a", "product-b", "product-c"):
         bed.coordinator(product)
@@ -103,7 +103,7 @@ async def test_several_gates_of_one_kind_are_decided_together_each_by_itself(bed
     assert {row["person"] for row in decisions} == {"owner"}
 
 
-async def test_each_is_bound_to_what_was_shown_and_one_that_fails_stops_no_other(bed: WebBed) -> None:
+async def test_failed_decision_does_not_stop_the_others(bed: WebBed) -> None:
     shown = await plans(bed, "product-a", "product-b", "product-c")
     decide(bed.fleet, "g2", "reject", bed.person, note="not now")
     shown[2]["digest"] = "0" * 64
@@ -118,7 +118,7 @@ async def test_each_is_bound_to_what_was_shown_and_one_that_fails_stops_no_other
     assert sorted(row["subject"] for row in refused) == ["g2", "g3", "g9"]
 
 
-async def test_gates_that_do_not_ask_for_the_same_are_not_decided_together(bed: WebBed) -> None:
+async def test_gates_of_different_kinds_are_not_decided_together(bed: WebBed) -> None:
     bed.plan("product-a")
     bed.engine.push_mail("product-b", kind=MailKind.QUESTION, subject="Which?", body="Which one?")
     await bed.settled()
@@ -130,7 +130,7 @@ async def test_gates_that_do_not_ask_for_the_same_are_not_decided_together(bed: 
     assert row["detail"]["gates"] == ["g1", "g2"]
 
 
-async def test_whoever_may_not_decide_one_of_several_decides_the_others(bed: WebBed) -> None:
+async def test_gates_a_person_cannot_decide_are_refused_individually(bed: WebBed) -> None:
     text = bed.file.read_text().replace("product-b, path", "product-b, approvals: {approvers: [ben]}, path")
     bed.file.write_text(text + "people: [{name: ben, role: approver, slack: U01BEN}, {name: ana, role: admin, web: token}]\n")
     assert bed.registry.reload()
@@ -149,13 +149,13 @@ async def test_whoever_may_not_decide_one_of_several_decides_the_others(bed: Web
         ({"gates": [{"id": "g1"}]}, "choice"),
     ],
 )
-async def test_bodies_that_are_no_decision_are_refused_in_words(bed: WebBed, body: Any, word: str) -> None:
+async def test_malformed_decisions_are_refused_with_the_mistake(bed: WebBed, body: Any, word: str) -> None:
     status, answer = await bed.post("/api/gates/decisions", body)
     assert (status, answer["error"]["code"]) == (422, "malformed")
     assert word in answer["error"]["message"]
 
 
-async def test_an_answer_that_none_of_them_takes_is_said_of_each(bed: WebBed) -> None:
+async def test_invalid_choice_is_refused_for_each_gate(bed: WebBed) -> None:
     shown = await plans(bed, "product-a", "product-b")
     for choice, note, code in [
         ("perhaps", "", "unknown_choice"),
@@ -169,7 +169,7 @@ async def test_an_answer_that_none_of_them_takes_is_said_of_each(bed: WebBed) ->
 # -- one gate --------------------------------------------------------------------------------------------------------------
 
 
-async def test_a_gates_history_goes_back_to_its_first_revision(bed: WebBed) -> None:
+async def test_history_includes_earlier_revisions(bed: WebBed) -> None:
     bed.plan(body="one", task="t1")
     await bed.settled()
     await bed.post("/api/gates/g1/decision", {"choice": "changes", "note": "Shorter."})
@@ -189,7 +189,7 @@ async def test_a_gates_history_goes_back_to_its_first_revision(bed: WebBed) -> N
     assert (await bed.get("/api/gates/g9/history"))[0] == 404
 
 
-async def test_the_page_of_a_gate_asks_whoever_is_not_signed_in_for_the_token_and_comes_back(bed: WebBed) -> None:
+async def test_gate_page_returns_after_the_login(bed: WebBed) -> None:
     async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as stranger:
         async with stranger.get(f"{bed.url}/gates/g7", allow_redirects=False) as answer:
             assert (answer.status, answer.headers["Location"]) == (303, "/login?to=/gates/g7")
@@ -205,7 +205,7 @@ async def test_the_page_of_a_gate_asks_whoever_is_not_signed_in_for_the_token_an
 @pytest.mark.parametrize(
     "to", ["//evil.example", "https://evil.example", "/gates/g7/../x", '/gates/g7"><script>', "/login", ""]
 )
-async def test_the_login_goes_nowhere_else(bed: WebBed, to: str) -> None:
+async def test_login_redirects_only_to_own_pages(bed: WebBed, to: str) -> None:
     async with aiohttp.request("GET", f"{bed.url}/login", params={"to": to}) as answer:
         assert 'action="/login"' in await answer.text()
     form = {"token": "a-token-for-tests"}
@@ -214,6 +214,6 @@ async def test_the_login_goes_nowhere_else(bed: WebBed, to: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["g", "x7", "g7x", "7", "g1234567890123456789"])
-async def test_there_is_no_page_for_what_is_no_gate(bed: WebBed, name: str) -> None:
+async def test_gate_page_of_an_invalid_id_is_not_found(bed: WebBed, name: str) -> None:
     status, answer = await bed.get(f"/gates/{name}")
     assert (status, answer["error"]["code"]) == (404, "no_such_route")

@@ -49,7 +49,7 @@ class Browser:
 
 
 @pytest.mark.parametrize(("method", "path"), PRIVATE)
-async def test_nothing_is_shown_without_the_token(bed: WebBed, method: str, path: str) -> None:
+async def test_private_routes_need_the_token(bed: WebBed, method: str, path: str) -> None:
     for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic " + TOKEN}, {"Cookie": "fleet=1.aa"}):
         async with aiohttp.request(method, bed.url + path, headers=headers) as answer:
             assert answer.status == 401
@@ -59,7 +59,7 @@ async def test_nothing_is_shown_without_the_token(bed: WebBed, method: str, path
             assert "fleet up" in error["hint"]
 
 
-async def test_the_address_with_its_token_signs_in_and_the_token_leaves_the_address(bed: WebBed) -> None:
+async def test_address_with_token_signs_in_and_redirects_without_it(bed: WebBed) -> None:
     async with Browser(bed) as browser:
         status, _, answer = await browser.visit(f"/?token={TOKEN}")
         assert (status, answer.headers["Location"]) == (303, "/")
@@ -73,7 +73,7 @@ async def test_the_address_with_its_token_signs_in_and_the_token_leaves_the_addr
         assert status == 200
 
 
-async def test_a_wrong_token_in_the_address_leads_to_the_login(bed: WebBed) -> None:
+async def test_wrong_token_in_the_address_redirects_to_the_login(bed: WebBed) -> None:
     async with Browser(bed) as browser:
         status, _, answer = await browser.visit("/?token=nonsense")
         assert (status, answer.headers["Location"]) == (303, "/login?wrong")
@@ -82,7 +82,7 @@ async def test_a_wrong_token_in_the_address_leads_to_the_login(bed: WebBed) -> N
         assert "Wrong token." in text
 
 
-async def test_whoever_is_not_signed_in_is_asked_and_the_form_signs_in(bed: WebBed) -> None:
+async def test_login_form_signs_in(bed: WebBed) -> None:
     async with Browser(bed) as browser:
         status, _, answer = await browser.visit("/")
         assert (status, answer.headers["Location"]) == (303, "/login")
@@ -95,13 +95,13 @@ async def test_whoever_is_not_signed_in_is_asked_and_the_form_signs_in(bed: WebB
         assert (await browser.visit("/"))[0] == 200
 
 
-async def test_the_login_takes_a_form_and_nothing_else(bed: WebBed) -> None:
+async def test_login_accepts_only_a_form(bed: WebBed) -> None:
     async with Browser(bed) as browser:
         status, text, _ = await browser.visit("/login", "POST", json={"token": TOKEN})
         assert (status, "wrong_content_type" in text) == (415, True)
 
 
-async def test_signing_out_ends_the_cookie_and_what_it_opened(bed: WebBed) -> None:
+async def test_logout_removes_the_cookie_and_closes_its_connections(bed: WebBed) -> None:
     async with Browser(bed) as browser:
         await browser.visit(f"/?token={TOKEN}")
         async with browser.session.ws_connect(f"{bed.url}/ws") as socket:
@@ -114,7 +114,7 @@ async def test_signing_out_ends_the_cookie_and_what_it_opened(bed: WebBed) -> No
         assert (await browser.visit("/api/status"))[0] == 401
 
 
-async def test_a_cookie_grows_old_unless_the_page_is_visited(bed: WebBed) -> None:
+async def test_cookie_expires_unless_the_page_is_visited(bed: WebBed) -> None:
     async with Browser(bed) as browser:
         await browser.visit(f"/?token={TOKEN}")
         bed.seconds += (DAYS - 1) * 86400
@@ -126,14 +126,14 @@ async def test_a_cookie_grows_old_unless_the_page_is_visited(bed: WebBed) -> Non
 
 
 @pytest.mark.parametrize("change", ["", ".", "1000000.", "99999999999.{sign}", "1000001.{sign}", "１.{sign}", "1000000.ü"])
-async def test_a_cookie_that_we_did_not_make_is_none(bed: WebBed, change: str) -> None:
+async def test_forged_cookie_is_invalid(bed: WebBed, change: str) -> None:
     login = bed.chat.context.login
     sign = login.make().partition(".")[2]
     assert login.good(login.make())
     assert not login.good(change.format(sign=sign))
 
 
-async def test_another_token_has_another_cookie(bed: WebBed, tmp_path: Path) -> None:
+async def test_cookie_of_another_token_is_invalid(bed: WebBed, tmp_path: Path) -> None:
     from bot.chat.web.auth import Login
 
     other = Login("another", lambda: bed.seconds)
@@ -141,7 +141,7 @@ async def test_another_token_has_another_cookie(bed: WebBed, tmp_path: Path) -> 
     assert not other.good(bed.chat.context.login.make())
 
 
-async def test_guessing_is_stopped_and_time_lets_one_try_again(bed: WebBed) -> None:
+async def test_wrong_tokens_lock_the_address_out_for_a_while(bed: WebBed) -> None:
     for _ in range(MOST_WRONG):
         assert (await bed.get("/api/me", headers={"Authorization": "Bearer guess"}))[0] == 401
     status, answer = await bed.get("/api/me")
@@ -154,7 +154,7 @@ async def test_guessing_is_stopped_and_time_lets_one_try_again(bed: WebBed) -> N
     assert (await bed.get("/api/me"))[0] == 200
 
 
-async def test_a_cookie_holds_while_others_guess(bed: WebBed) -> None:
+async def test_cookie_stays_valid_during_a_lockout(bed: WebBed) -> None:
     async with Browser(bed) as browser:
         await browser.visit(f"/?token={TOKEN}")
         for _ in range(MOST_WRONG + 1):
@@ -183,11 +183,11 @@ HOSTS = [
 
 
 @pytest.mark.parametrize(("host", "allowed"), HOSTS)
-def test_hosts(host: str, allowed: bool) -> None:
+def test_host_is_allowed_by_name(host: str, allowed: bool) -> None:
     assert host_allowed(host, "fleet.example") is allowed
 
 
-def test_listening_everywhere_allows_no_further_name() -> None:
+def test_listening_on_all_addresses_allows_no_other_host() -> None:
     assert not host_allowed("0.0.0.0", "0.0.0.0")
     assert host_allowed("localhost:1", "0.0.0.0")
     assert host_allowed("[fd00::1]:41790", "fd00::1")
@@ -208,18 +208,18 @@ def test_listening_everywhere_allows_no_further_name() -> None:
         ("chrome-extension://localhost:41790", "localhost:41790", False),
     ],
 )
-def test_origins(origin: str, host: str, same: bool) -> None:
+def test_origin_must_match_the_host(origin: str, host: str, same: bool) -> None:
     assert origin_matches(origin, host) is same
 
 
 @pytest.mark.parametrize("path", ["/", "/login", "/healthz", "/readyz", "/api/status", "/ws", "/static/base.css", "/nothing"])
-async def test_a_strange_host_is_refused_everywhere(bed: WebBed, path: str) -> None:
+async def test_unknown_host_is_refused_on_every_route(bed: WebBed, path: str) -> None:
     status, answer = await bed.get(path, headers={"Host": "evil.example:41790"})
     assert (status, answer["error"]["code"]) == (403, "wrong_host")
     assert "evil.example" in answer["error"]["message"]
 
 
-async def test_a_strange_origin_is_refused_also_with_the_token(bed: WebBed) -> None:
+async def test_foreign_origin_is_refused_even_with_the_token(bed: WebBed) -> None:
     strange = {"Origin": "http://evil.example"}
     status, answer = await bed.post("/api/messages", {"text": "/fleet status"}, headers=strange)
     assert (status, answer["error"]["code"]) == (403, "wrong_origin")
@@ -231,7 +231,7 @@ async def test_a_strange_origin_is_refused_also_with_the_token(bed: WebBed) -> N
         pass
 
 
-async def test_every_answer_protects_the_page(bed: WebBed) -> None:
+async def test_every_response_has_security_headers(bed: WebBed) -> None:
     for path in ("/", "/login", "/healthz", "/api/status", "/api/gates/g9", "/static/app.js", "/nothing"):
         async with aiohttp.request("GET", bed.url + path, headers=BEARER, allow_redirects=False) as answer:
             policy = answer.headers["Content-Security-Policy"]
@@ -244,7 +244,7 @@ async def test_every_answer_protects_the_page(bed: WebBed) -> None:
             assert answer.headers["Cache-Control"] in {"no-store", "no-cache"}
 
 
-async def test_files_are_sent_again_only_when_they_changed(bed: WebBed) -> None:
+async def test_unchanged_file_returns_304(bed: WebBed) -> None:
     async with aiohttp.request("GET", bed.url + "/static/app.js") as answer:
         assert answer.status == 200
         assert answer.content_type in {"text/javascript", "application/javascript"}
@@ -254,12 +254,12 @@ async def test_files_are_sent_again_only_when_they_changed(bed: WebBed) -> None:
 
 
 @pytest.mark.parametrize("name", ["..%2fapi.py", "..%2f..%2f..%2fsettings.py", "login.html", "none.js", "%00"])
-async def test_only_the_pages_files_are_served(bed: WebBed, name: str) -> None:
+async def test_only_static_files_are_served(bed: WebBed, name: str) -> None:
     status, answer = await bed.get(f"/static/{name}")
     assert (status, answer["error"]["code"]) == (404, "no_such_route")
 
 
-async def test_the_person_is_the_one_whom_the_registry_names(bed: WebBed) -> None:
+async def test_signed_in_person_is_the_one_in_the_registry(bed: WebBed) -> None:
     assert (await bed.get("/api/me"))[1]["name"] == "owner"
     bed.file.write_text(
         bed.file.read_text() + "people: [{name: ana, role: viewer, web: token}, {name: ben, role: admin, slack: U01BEN}]\n"
