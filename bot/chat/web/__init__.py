@@ -1,4 +1,4 @@
-"""The web platform: the page, its API and the gateway."""
+"""The web platform with its page, API and gateway."""
 
 from bot.chat.web.chat import WebChat
 

@@ -48,7 +48,7 @@ async def status(request: web.Request) -> web.Response:
 
 @routes.get("/api/products/{name}")
 async def product(request: web.Request) -> web.Response:
-    """Return one product: its status, work, gates, mail and registry entry."""
+    """Return one product with its status, work, gates, mail and registry entry."""
     context = request.app[CONTEXT]
     fleet = context.fleet
     found = fleet.product(request.match_info["name"])

@@ -1,4 +1,4 @@
-"""The web application: its routes and middlewares.
+"""The web application with its routes and middlewares.
 
 request → count → error responses → webhooks of platforms → Host and Origin → sign-in → route
 """

@@ -35,7 +35,10 @@ class Login:
         self._clock = clock
         self._wrong: dict[str, deque[float]] = defaultdict(deque)
         self.cookie = f"fleet_{self._sign('name')[:8]}"
-        """Name of the cookie. It depends on the token because a browser shares cookies among all ports of a host."""
+        """Name of the cookie, different for each token.
+
+        A browser shares cookies among all ports of a host, so two fleets on one host need two names.
+        """
 
     def make(self) -> str:
         """Return the value of a cookie that is valid for `DAYS` from now."""

@@ -1,4 +1,7 @@
-"""Names of conversations on the web: `main` on the page is `web:main` in the store."""
+"""Names of conversations on the web.
+
+The conversation `main` of the page is `web:main` in the store.
+"""
 
 from bot.domain.errors import UsageError
 

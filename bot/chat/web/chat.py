@@ -1,4 +1,7 @@
-"""The Chat port for the web: one application on two ports, which sends every change to its clients."""
+"""The Chat port for the web.
+
+One application listens on two ports and sends every change to its clients.
+"""
 
 import errno
 import time
@@ -22,7 +25,10 @@ from bot.domain.errors import SettingsError
 from bot.fleet import Fleet
 
 GRACE = 0.5
-"""Seconds a request may take to finish when the fleet stops. A turn it waits for is resumed at the next start."""
+"""Seconds a request may take to finish when the fleet stops.
+
+A turn that a request waits for resumes at the next start.
+"""
 VARIABLES = ("FLEET_WEB_PORT", "FLEET_GATEWAY_PORT")
 
 
@@ -114,7 +120,7 @@ class WebChat(Chat):
 
 
 def _name(host: str) -> str:
-    """Return a host as it stands in an address people open."""
+    """Return a host as it appears in an address that people open."""
     if host in {"", "0.0.0.0", "::", "127.0.0.1", "::1"}:  # noqa: S104  compared with, not bound to
         return "localhost"
     return f"[{host}]" if ":" in host else host

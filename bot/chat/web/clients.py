@@ -1,4 +1,7 @@
-"""Connected pages and programs. Each has a bounded queue, so that a slow one never delays the others."""
+"""Connected pages and programs.
+
+Each has a bounded queue, so that a slow one never delays the others.
+"""
 
 import asyncio
 from typing import Any
@@ -7,11 +10,14 @@ from aiohttp import WSCloseCode
 from pydantic_core import to_json
 
 LONGEST_QUEUE = 500
-"""Messages queued for one client. A client that falls further behind is disconnected, and catches up when it reconnects."""
+"""Most messages queued for one client.
+
+A client that falls further behind is disconnected, and catches up when it reconnects.
+"""
 
 
 class Client:
-    """One WebSocket: the conversations it follows, and the messages queued for it."""
+    """One WebSocket with the conversations it follows and the messages queued for it."""
 
     def __init__(self, cookie: str = "", longest: int = LONGEST_QUEUE) -> None:
         self.cookie = cookie

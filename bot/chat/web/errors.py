@@ -1,4 +1,7 @@
-"""Errors of the API: `{"error": {"code", "message", "hint"}}` with an HTTP status."""
+"""Errors of the API, as JSON with an HTTP status.
+
+The form is `{"error": {"code", "message", "hint"}}`.
+"""
 
 import logging
 import secrets
@@ -78,7 +81,7 @@ HTTP = {
 
 
 class Refused(FleetError):
-    """A request refused by the web server: no sign-in, wrong host, wrong content type, too many attempts."""
+    """A request that the web server refuses, such as one without sign-in or with a foreign host."""
 
     def __init__(self, status: int, code: str, message: str, hint: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(message, hint, code=code)

@@ -1,4 +1,4 @@
-"""Routes of gates: the inbox, one gate and its history, and decisions on one or several."""
+"""Routes of gates, with the inbox, histories and decisions."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -62,7 +62,7 @@ async def page(request: web.Request) -> web.Response:
 
 @routes.get("/gates/{id}")
 async def whole_gate(request: web.Request) -> web.Response:
-    """Serve the page of one gate: the full plan, its changes and history, and the decision."""
+    """Serve the page of one gate, with its full text, changes, history and decision."""
     if not GATE_PAGE.fullmatch(request.path):
         raise web.HTTPNotFound
     return _page(request, "gate.html", f"/login?to={request.path}")
@@ -136,7 +136,7 @@ def _page(request: web.Request, name: str, login: str) -> web.Response:
 
 
 def _wanted(request: web.Request) -> str:
-    """Return where to go after the login: the page of a gate or the page, never anywhere else."""
+    """Return the path to go to after the login, which is the page or the page of a gate."""
     wanted = request.query.get("to", "")
     return wanted if GATE_PAGE.fullmatch(wanted) else "/"
 

@@ -1,4 +1,4 @@
-"""Messages from people: posted over HTTP, or sent over the WebSocket with decisions and the other commands there."""
+"""Messages from people, over HTTP and over the WebSocket."""
 
 import json
 from contextlib import nullcontext, suppress

@@ -1,4 +1,4 @@
-"""The WebSocket: one connection from a page or a program.
+"""The WebSocket of a page or a program.
 
 In: `message`, `decision`, `stop`, `subscribe`, `ping`. Out: `hello` and `status` at the beginning, then `accepted` (the message
 is stored), `delta`, `doing`, `reply`, `card`, `status`, `stopped`, `subscribed`, `pong` and `error`, each with its conversation
@@ -22,7 +22,10 @@ routes = web.RouteTableDef()
 HEARTBEAT = 20.0
 """Seconds between two pings. The connection ends after half of it without an answer."""
 MOST = 8 * LARGEST
-"""Bytes of one message that end the connection. A message between `LARGEST` and this is answered with an error."""
+"""Bytes of one message that end the connection.
+
+A message between `LARGEST` and this is answered with an error.
+"""
 GOODBYE = 2.0
 """Seconds a client that does not read has to receive the reason for its disconnection."""
 

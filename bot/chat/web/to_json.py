@@ -1,4 +1,4 @@
-"""JSON of what the web shows: posts, cards, the status, mail and registry entries."""
+"""JSON of posts, cards, the status, mail and registry entries."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,5 +1,7 @@
-"""The page with a fleet that acts, for looking at it: `python -m tests.chat.web.demo [port] [gates]`. Prints its address; with
-`gates` more than one thing waits."""
+"""The page of a fleet in use, for looking at it.
+
+`python -m tests.chat.web.demo [port] [gates]` prints its address. With `gates`, several gates are open.
+"""
 
 import asyncio
 import sys
@@ -59,7 +61,7 @@ Touches 5 files in 1 module · about $2 to $4 and 25 min, from 9 past runs.
 """
 
 
-LONG_PLAN = """Move the three inboxes of support onto one queue: a request is answered once, by whoever knows the subject.
+LONG_PLAN = """Move the three inboxes of support onto one queue: each request is answered once, by the right person.
 
 ## What changes for people
 
@@ -86,7 +88,7 @@ SMALL_PLANS = {
 
 
 class RealClock(Clock):
-    """The present, less what a test turned back."""
+    """The current time, less the offset that was set."""
 
     def __init__(self) -> None:
         self.at = datetime.now(UTC)
@@ -96,26 +98,26 @@ class RealClock(Clock):
         return datetime.now(UTC) - self.back
 
     def ago(self, **span: float) -> None:
-        """Let it be earlier."""
+        """Set how long ago it is now."""
         self.back = timedelta(**span)
 
 
 def answer(request: ModelRequest) -> Reply:
-    """What the stand-in of Claude says."""
+    """Return the reply of the stand-in for Claude."""
     last = request.messages[-1]["content"]
     blocks = last if isinstance(last, list) else [{"type": "text", "text": last}]
     if any(block.get("type") == "tool_result" for block in blocks):
         return say(
-            "**product-b** waits for you: the plan for the parser is in its second revision, without the new dependency "
-            "you did not want.\n\n- **product-a** works on the auth feature, lead and two builders, nothing unusual\n"
-            "- **product-d** has triaged 3 of 11 requests\n- **product-c** is idle since it merged the launch post\n\n"
-            "I would look at the plan first; it holds product-b up, and `/fleet inspect product-b` shows what it last did."
+            "**product-b** needs your decision on revision 2 of the parser plan. It no longer adds a dependency.\n\n"
+            "- **product-a** is running the auth feature with a lead and two builders\n"
+            "- **product-d** has triaged 3 of 11 requests\n- **product-c** is idle. It merged the launch post two hours ago\n\n"
+            "Decide the plan first, because product-b is waiting for it. `/fleet inspect product-b` shows its recent activity."
         )
     return calls(Call("status", {}))
 
 
 class Demo(WebBed):
-    """A fleet in the middle of its day."""
+    """A fleet in the middle of a day."""
 
     def __init__(self, folder: Path, model: Callable[[], Model] | None = None) -> None:
         super().__init__(folder, REGISTRY, model or (lambda: ScriptedModel(script=answer)))
@@ -124,7 +126,7 @@ class Demo(WebBed):
         self.engine.info = replace(self.engine.info, engine="0.11.0 (rehearsal)", rehearsal=True)
 
     async def act(self) -> None:
-        """What happened so far."""
+        """Play the events of the day."""
         self.person = self.chat.context.person()
         self.clock.ago(hours=2, minutes=10)
         await self.say("/fleet spawn product-c write the launch post", conversation="web:product-c")
@@ -149,11 +151,11 @@ class Demo(WebBed):
         self._sessions()
         await self.settled()
         self.clock.ago(seconds=40)
-        await self.say("How is everyone getting on?")
+        await self.say("What is the status of each product?")
         self.clock.ago()
 
     async def ask_more(self) -> None:
-        """Several gates at once: two small plans, a long one, and a question."""
+        """Open four more gates, of two small plans, a long plan and a question."""
         self.clock.ago(minutes=4)
         for title, body in SMALL_PLANS.items():
             self.plan("product-a", body, subject=title, sender="lead-auth", task=title, plan=body)
@@ -211,7 +213,7 @@ class Demo(WebBed):
 
 
 async def main(port: int = 0, *, more: bool = False) -> None:
-    """Serve until interrupted."""
+    """Serve the page until interrupted."""
     with tempfile.TemporaryDirectory() as folder:
         demo = Demo(Path(folder))
         demo.ports = (port, 0)

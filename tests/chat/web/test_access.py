@@ -1,4 +1,4 @@
-"""Who gets in, from where, and what every answer carries."""
+"""Sign-in, hosts and origins, security headers and static files."""
 
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ PRIVATE = [
 
 
 class Browser:
-    """Somebody with cookies and without the bearer."""
+    """A browser with cookies and without the bearer token."""
 
     def __init__(self, bed: WebBed) -> None:
         self.bed = bed

@@ -1,4 +1,4 @@
-"""What programs read and do, and how they are told that something cannot be."""
+"""Routes of the API and their errors."""
 
 import asyncio
 import json

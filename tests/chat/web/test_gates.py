@@ -1,4 +1,4 @@
-"""The inbox over HTTP: its order, a gate's history and page, and one answer to several gates."""
+"""The inbox over HTTP, decisions on several gates, and a gate's history and page."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ LONG = "Move the inbox.\n\n" + "\n\n".join(f"## Step {n}\n\nDo it." for n in ran
 
 
 async def plans(bed: WebBed, *products: str) -> list[dict[str, Any]]:
-    """Let each of these products ask for approval; the references that a decision on each of them takes."""
+    """Open a plan of each product and return the references that decisions on them need."""
     for product in products:
         bed.plan(product)
     await bed.settled()

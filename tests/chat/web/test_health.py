@@ -1,4 +1,4 @@
-"""Health for machines, and the ports themselves."""
+"""Liveness, readiness and metrics."""
 
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families

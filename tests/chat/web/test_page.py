@@ -1,4 +1,4 @@
-"""Static files of the page: the content security policy allows them, and their references resolve."""
+"""Static files of the page, which the content security policy allows and whose references resolve."""
 
 import json
 import re

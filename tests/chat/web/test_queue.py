@@ -1,4 +1,4 @@
-"""The queue over HTTP, as the page draws it and changes it."""
+"""The queue over HTTP."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What is said and heard over the WebSocket."""
+"""Messages over the WebSocket."""
 
 import asyncio
 from typing import Any

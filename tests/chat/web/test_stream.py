@@ -15,7 +15,7 @@ from tests.standins.script import call, say
 
 
 class Turn:
-    """A conversation with a model that stops in the middle of its answer until it is let go on."""
+    """A conversation with a model that pauses in its answer until `hold` is set."""
 
     def __init__(self) -> None:
         self.hold = asyncio.Event()

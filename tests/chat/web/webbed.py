@@ -1,4 +1,4 @@
-"""A whole fleet in memory with its real web server on free ports of this machine, and people and programs that use it.
+"""A fleet in memory with its real web server on free ports of this machine.
 
 async with WebBed(tmp_path) as bed:
     status, answer = await bed.get("/api/status")
@@ -29,35 +29,35 @@ PATIENCE = 10.0
 
 
 class Ears:
-    """One WebSocket: what it says and hears."""
+    """One WebSocket with the messages it received."""
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self.socket = socket
         self.heard: list[dict[str, Any]] = []
-        self.unheeded: list[dict[str, Any]] = []
+        self.unread: list[dict[str, Any]] = []
 
     async def send(self, **message: Any) -> None:
         """Send one message."""
         await self.socket.send_json(message)
 
     async def say(self, text: str, **more: Any) -> None:
-        """Say something."""
+        """Send a message of a person."""
         await self.send(type="message", text=text, **more)
 
     async def hear(self, kind: str, matches: Callable[[dict[str, Any]], bool] = lambda _: True) -> dict[str, Any]:
-        """The first message of a kind that matches and was not heeded before."""
+        """Return the first unread message of a kind that matches."""
         async with asyncio.timeout(PATIENCE):
             while True:
-                for said in self.unheeded:
+                for said in self.unread:
                     if said["type"] == kind and matches(said):
-                        self.unheeded.remove(said)
+                        self.unread.remove(said)
                         return said
                 said = await self.socket.receive_json()
                 self.heard.append(said)
-                self.unheeded.append(said)
+                self.unread.append(said)
 
     async def reply(self, *words: str) -> dict[str, Any]:
-        """The next thing that the fleet says with these words in it."""
+        """Return the next post of the fleet that contains these words."""
         return await self.hear("reply", lambda each: each["author"] == "fleet" and all(word in each["text"] for word in words))
 
 
@@ -72,7 +72,7 @@ class WebBed(Bed):
         """The login's clock."""
 
     async def start(self) -> None:
-        """Bring everything up; after a crash on the same ports."""
+        """Start everything, after a crash on the same ports."""
         await super().start()
         self.chat = WebChat(
             self.fleet, self.router, token=TOKEN, ready=lambda: self.parts, ports=self.ports, clock=lambda: self.seconds
@@ -85,7 +85,7 @@ class WebBed(Bed):
         self.http = aiohttp.ClientSession(headers=BEARER, cookie_jar=aiohttp.DummyCookieJar())
 
     async def kill(self) -> None:
-        """End it."""
+        """Stop everything at once."""
         await self.http.close()
         await self.chat.stop()
         await super().kill()
@@ -96,16 +96,16 @@ class WebBed(Bed):
 
     @property
     def url(self) -> str:
-        """Where the page is."""
+        """The page's address."""
         return f"http://127.0.0.1:{self.ports[0]}"
 
     async def get(self, path: str, **more: Any) -> tuple[int, Any]:
-        """GET: the status, and the JSON."""
+        """Send a GET and return its status and JSON."""
         async with self.http.get(self.url + path, allow_redirects=False, **more) as answer:
             return answer.status, json.loads(await answer.text())
 
     async def post(self, path: str, body: Any = None, **more: Any) -> tuple[int, Any]:
-        """POST of JSON: the status, and the JSON."""
+        """Send JSON in a POST and return its status and JSON."""
         if body is not None:
             more["json"] = body
         async with self.http.post(self.url + path, allow_redirects=False, **more) as answer:
@@ -113,12 +113,12 @@ class WebBed(Bed):
 
     @asynccontextmanager
     async def listen(self, port: int = 0, **more: Any) -> AsyncIterator[Ears]:
-        """A WebSocket on the page's port, or on the gateway's (1)."""
+        """Connect a WebSocket to the page's port, or to the gateway's (1)."""
         async with self.http.ws_connect(f"http://127.0.0.1:{self.ports[port]}/ws", **more) as socket:
             ears = Ears(socket)
             await ears.hear("status")
             yield ears
 
     def plan(self, product: str = "product-a", body: str = "1. Split the parser\n2. Test it", **more: Any) -> None:
-        """Let a product's coordinator ask for approval of a plan."""
+        """Let a product's coordinator request approval of a plan."""
         self.engine.push_mail(product, kind=MailKind.PLAN, subject=more.pop("subject", "A plan"), body=body, **more)
