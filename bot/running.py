@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from bot.domain import TERMINAL
 from bot.domain.errors import FleetError
-from bot.domain.talk import TERMINAL
 
 LONGEST = 300.0
 """Seconds that a skill may take before the command gives up waiting."""

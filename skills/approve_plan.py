@@ -9,9 +9,8 @@ import difflib
 from collections.abc import Sequence
 
 from bot.commands.skill import Role, SkillArgs, SkillContext, SkillResult, option, skill, words
-from bot.domain import Card, Gate
+from bot.domain import TERMINAL, Card, Gate
 from bot.domain.errors import FleetError, NotAllowed, UsageError
-from bot.domain.talk import TERMINAL
 from bot.gates import lifecycle
 from bot.gates.decide import Shown, decide, decide_each, deliver_again
 from bot.gates.inbox import assess

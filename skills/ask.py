@@ -9,8 +9,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from bot.commands.skill import Role, SkillArgs, SkillContext, SkillResult, option, skill, words
-from bot.domain import Mail
-from bot.domain.talk import TERMINAL
+from bot.domain import TERMINAL, Mail
 from bot.gates.lifecycle import decides_nothing
 from bot.text.quoting import quoted
 from bot.text.wording import shortened

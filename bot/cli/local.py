@@ -12,10 +12,9 @@ from typing import Any
 from bot.agent.live import Delta, Live
 from bot.commands import catalogue
 from bot.commands.skill import Skill, SkillContext, SkillResult
-from bot.domain import Inbound, Person
+from bot.domain import TERMINAL, Inbound, Person
 from bot.domain.access import OWNER
 from bot.domain.errors import FleetError
-from bot.domain.talk import TERMINAL
 from bot.running import Remote
 from bot.settings import Settings
 

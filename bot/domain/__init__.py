@@ -6,13 +6,15 @@ Times are timezone-aware UTC datetimes, money is US dollars, memory is MiB. Ids 
 from bot.domain.gates import Action, Decision, Gate, GateKind, GateState
 from bot.domain.mail import Author, Mail, MailKind
 from bot.domain.people import Person, Role, to_person
-from bot.domain.products import Approvals, Budget, ChannelRef, Product
+from bot.domain.products import PRIORITY_STEPS, Approvals, Budget, ChannelRef, Product
 from bot.domain.sessions import LEAD, Session, Snapshot, Trouble
-from bot.domain.talk import Card, Inbound, Post, Press, Suggestion
+from bot.domain.talk import TERMINAL, Card, Inbound, Post, Press, Suggestion
 from bot.domain.work import Work, WorkState
 
 __all__ = [
     "LEAD",
+    "PRIORITY_STEPS",
+    "TERMINAL",
     "Action",
     "Approvals",
     "Author",

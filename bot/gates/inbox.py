@@ -9,8 +9,7 @@ from collections import defaultdict
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from bot.domain import Gate, GateKind, GateState, Person, Product, Role, WorkState, access
-from bot.domain.products import PRIORITY_STEPS
+from bot.domain import PRIORITY_STEPS, Gate, GateKind, GateState, Person, Product, Role, WorkState, access
 from bot.fleet import Fleet
 from bot.text.wording import count
 

@@ -8,8 +8,7 @@ from bisect import insort
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from bot.domain import Product, Work
-from bot.domain.products import PRIORITY_STEPS
+from bot.domain import PRIORITY_STEPS, Product, Work
 
 MINUTES_PER_STEP = 30.0
 """Waiting this long is worth one step, so that nothing starves."""

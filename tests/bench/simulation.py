@@ -16,8 +16,7 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from statistics import mean
 
-from bot.domain import Product, Work, WorkState
-from bot.domain.products import PRIORITY_STEPS
+from bot.domain import PRIORITY_STEPS, Product, Work, WorkState
 from bot.work import estimates, retry
 from bot.work.admission import AdmissionInput, Capacity, Requirements, Spend, admit
 from tests.bench.bench import Bench

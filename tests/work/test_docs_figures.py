@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.domain import Product, Work, WorkState
-from bot.domain.products import PRIORITY_STEPS
+from bot.domain import PRIORITY_STEPS, Product, Work, WorkState
 from bot.jobs import model_choice
 from bot.registry.schema import ResourceBudget, Scheduling
 from bot.supervisor.product import ROUND
