@@ -116,6 +116,7 @@ async def open_fleet(settings: Settings, live: Callable[[str, Live], None] = lam
         await _contact(core)
         yield core
         await core.jobs.settled()
+        await core.fleet.store.durable()  # what the command prints must not be forgotten
 
 
 async def run(settings: Settings, report: Callable[[Report], None]) -> None:

@@ -26,6 +26,7 @@ from bot.domain import (
 )
 from bot.domain.errors import NotFound
 from bot.engine.base import Engine
+from bot.engine.durable import DurableEngine
 from bot.registry import Registry, RegistryFile
 from bot.store import Store
 from bot.text.wording import map_strings
@@ -73,7 +74,7 @@ class Fleet:
     ) -> None:
         self._registry = registry
         self.store = store
-        self.engine = engine
+        self.engine: Engine = DurableEngine(engine, store.durable)
         self.platforms = frozenset(platforms)
         """Platforms that are on. Posts go only to these."""
         self.now = now
@@ -122,16 +123,14 @@ class Fleet:
             listener(change)
 
     @contextmanager
-    def transaction(self, *, lasting: bool = True) -> Iterator[None]:
-        """Commit several changes of the store as one. Listeners are notified after the commit, or not at all.
-
-        `lasting` is passed on to the store."""
+    def transaction(self) -> Iterator[None]:
+        """Commit several changes of the store as one. Listeners are notified after the commit, or not at all."""
         if self._untold is not None:
             yield
             return
         self._untold = []
         try:
-            with self.store.transaction(lasting=lasting):
+            with self.store.transaction():
                 yield
             untold = self._untold
         finally:

@@ -28,6 +28,7 @@ from bot.jobs.model_choice import ModelChoice
 from bot.jobs.table import Jobs
 from bot.registry import RegistryFile
 from bot.store import Store
+from bot.store.database import Database
 from tests.fakes.engine import FakeEngine
 
 REGISTRY = """
@@ -56,6 +57,9 @@ class Clock:
 
 class Bed:
     """The fleet of `REGISTRY`, and a person who uses it."""
+
+    database: type[Database] = Database
+    """The database that the store opens."""
 
     def __init__(
         self,
@@ -105,7 +109,7 @@ class Bed:
 
     def open_store(self) -> Store:
         """Return the store of this folder."""
-        return Store(self.folder / "fleet.db")
+        return Store(self.folder / "fleet.db", self.database)
 
     async def kill(self) -> None:
         """End without saving anything more."""

@@ -48,16 +48,16 @@ class Router:
         self.live = live
         self._handling: dict[str, asyncio.Task[None]] = {}
 
-    def receive(self, inbound: Inbound, *, lasting: bool = True) -> asyncio.Task[None] | None:
+    def receive(self, inbound: Inbound) -> asyncio.Task[None] | None:
         """Store an event and start handling it. Returns None if it was handled before.
 
-        The event may be acknowledged when this returns, or, without `lasting`, after `store.durable` was awaited.
+        The event may be acknowledged after `store.durable` was awaited.
         """
         press = inbound.press and replace(
             inbound.press, choice=without_surrogates(inbound.press.choice), note=without_surrogates(inbound.press.note)
         )
         inbound = replace(inbound, text=without_surrogates(inbound.text), press=press)
-        with self.fleet.transaction(lasting=lasting):
+        with self.fleet.transaction():
             if not self.fleet.store.inbound.receive(inbound):
                 return self._handling.get(inbound.event)
             said = inbound.text if inbound.press is None else f"{inbound.press.choice} {inbound.press.gate}"
@@ -228,7 +228,7 @@ class Router:
             log.exception("event %s could not be handled", inbound.event)
             text = "An internal error occurred. The log has the details. Nothing else is affected. Please try again."
             error, kind, result = "internal error", "error", SkillResult(text)
-        with self.fleet.transaction(lasting=False):  # A resumed event gets the same answer.
+        with self.fleet.transaction():
             if result is not None:
                 self._say(inbound, result, kind, private=private)
             self.fleet.store.inbound.handled(inbound.event, error, answered_by)

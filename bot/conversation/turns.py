@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from bot.agent import context
-from bot.agent.history import calls
 from bot.agent.live import Doing, Live
 from bot.agent.loop import Limits, Transcript, TurnResult, run_turn
 from bot.agent.model import Message, Model
@@ -46,8 +45,7 @@ class _StoredTranscript(Transcript):
 
     async def append(self, message: Message, taken: Sequence[str] = ()) -> None:
         inbound = self._running.inbound
-        # Calls must be durable before they run. A resumed turn can repeat everything else.
-        with self._fleet.transaction(lasting=bool(calls(message))):
+        with self._fleet.transaction():
             self._fleet.store.transcript.append(inbound.conversation, inbound.event, message)
             for event in taken:
                 self._fleet.store.inbound.handled(event, answered_by=inbound.event)

@@ -40,6 +40,7 @@ async def refresh(fleet: Fleet, chat: Chat, row: Outgoing) -> None:
     post = fleet.store.posts.get(row.post)
     try:
         if post is not None and row.message is not None:
+            await fleet.store.durable()
             await chat.update(row.message, post)
     except DeliveryError as error:
         if not _final(error) or error.code in WAITS:

@@ -1,15 +1,14 @@
 """One SQLite file in WAL mode, with nested transactions. Every call is synchronous and short (a commit takes about half a
 millisecond), so that a transaction can never be interleaved with another task's.
 
-`synchronous=FULL`: once a transaction has ended it survives `kill -9` and loss of power, which is what lets an event be
-acknowledged to its platform.
+Commits do not wait for the disk. Nothing leaves the process before `durable` was awaited: no acknowledgement of an event, no
+message to a chat platform, no call of the engine, no answer on the web or in the terminal.
 """
 
 import asyncio
 import json
 import os
 import sqlite3
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -19,8 +18,6 @@ from typing import Any
 from bot.domain.errors import StoreError
 from bot.store.migrations import NewerStore, migrate
 
-ALONE = 0.02
-"""Seconds since somebody last waited for the disk after which the next one does so at once: there is nobody to hold up."""
 CHECKPOINT = 4000
 """Pages (16 MB) that are written before they are carried over into the file itself, for which one commit waits: with SQLite's
 own 1000 that was one of fifty, at a hundred events a second."""
@@ -29,8 +26,8 @@ own 1000 that was one of fifty, at a hundred events a second."""
 class Database:
     """A connection with migrations applied. Raises StoreError when the file cannot be used."""
 
-    synchronous = "FULL"
-    """What SQLite waits for at the end of a transaction."""
+    synchronous = "NORMAL"
+    """SQLite's setting of that name. Commits do not wait for the disk, only `durable` does. With OFF that does not either."""
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
@@ -42,10 +39,9 @@ class Database:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute(f"PRAGMA synchronous = {self.synchronous}")
             self._db.execute("PRAGMA foreign_keys = ON")
-            self._depth = self._kept = self._on_disk = 0
+            self._depth = self._on_disk = 0
             self._syncing: asyncio.Task[None] | None = None
             self._wal: int | None = None
-            self._waited = 0.0
             self._db.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT}")
             self.undone = 0
             """How many transactions were undone: what was remembered of a table may be wrong since."""
@@ -73,61 +69,56 @@ class Database:
             ) from newer
 
     @contextmanager
-    def transaction(self, *, lasting: bool = True) -> Iterator[None]:
-        """All or nothing; inner ones join the outermost. Raises StoreError when it cannot be kept.
+    def transaction(self) -> Iterator[None]:
+        """Commit all changes of the block together, or none. Inner transactions join the outermost.
 
-        Without `lasting` it survives `kill -9` as ever, and a loss of power once a later one has ended that lasts, or `lasting`
-        has been awaited: for what comes out the same when it is done again, and for what many wait for together, since waiting
-        for the disk is most of what a transaction takes."""
+        What was committed survives the end of the process, and a loss of power once `durable` has returned. Raises StoreError
+        when it cannot be committed."""
         if self._depth:
             yield
             return
-        if not lasting:
-            self.run("PRAGMA synchronous = NORMAL")
         self._depth = 1
         try:
             self.run("BEGIN IMMEDIATE")
             yield
             self.run("COMMIT")
-            self._kept += 1
-            if lasting:
-                self._on_disk = self._kept
         except BaseException:
             self.undone += 1
-            # After some failures (a full disk) SQLite has rolled back by itself, after others it leaves that to us; what
-            # stayed open would swallow everything that is kept after it.
+            # After some failures (a full disk) SQLite has rolled back by itself, after others it leaves that to us. What
+            # stayed open would swallow everything that is stored after it.
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             raise
         finally:
             self._depth = 0
-            if not lasting:
-                self.run(f"PRAGMA synchronous = {self.synchronous}")
+
+    @property
+    def pending(self) -> bool:
+        """True while something that was committed may be lost with the machine's power."""
+        return self._on_disk < self._db.total_changes
 
     async def durable(self) -> None:
-        """Wait until all that has been kept by now survives a loss of power. It holds up nobody else, and those who wait wait
-        together. Raises StoreError when it cannot be."""
+        """Wait until everything committed by now survives a loss of power. Await this before anything leaves the process.
+
+        Concurrent callers share one wait. Raises StoreError when the disk refuses."""
         if self.synchronous == "OFF" or str(self.path) == ":memory:":
             return
-        wanted, before, self._waited = self._kept, self._waited, time.monotonic()
-        if self._on_disk < wanted and self._syncing is None and self._waited - before > ALONE:
-            self.sync()
-            self._on_disk = self._kept
+        wanted = self._db.total_changes
         while self._on_disk < wanted:
             if self._syncing is None:
                 self._syncing = asyncio.create_task(self._sync())
             await asyncio.shield(self._syncing)
 
     async def _sync(self) -> None:
-        kept = self._kept
+        changes = self._db.total_changes
         try:
             await asyncio.to_thread(self.sync)
-            self._on_disk = max(kept, self._on_disk)
+            self._on_disk = max(changes, self._on_disk)
         finally:
             self._syncing = None
 
     def sync(self) -> None:
-        """Have the disk write what SQLite has appended to its log; takes as long as the disk does. Raises StoreError."""
+        """Write SQLite's log to the disk, blocking for as long as that takes. Raises StoreError."""
         try:
             if self._wal is None:
                 self._wal = os.open(f"{self.path}-wal", os.O_RDWR)

@@ -81,22 +81,18 @@ class Outbox:
     def attempting(self, number: int, now: datetime) -> None:
         """It is about to be sent, as it is now, as soon as this lasts: a crash from here on leaves an ambiguous attempt. One
         that already was may be found as it was shown then, so what has changed since stays to be shown."""
-        with self._db.transaction(lasting=False):
-            self._db.run(
-                "UPDATE outbox SET stale = CASE state WHEN 'pending' THEN 0 ELSE stale END, state = 'attempting',"
-                " attempts = attempts + 1, updated_at = ? WHERE n = ?",
-                *(to_text(now), number),
-            )
+        self._db.run(
+            "UPDATE outbox SET stale = CASE state WHEN 'pending' THEN 0 ELSE stale END, state = 'attempting',"
+            " attempts = attempts + 1, updated_at = ? WHERE n = ?",
+            *(to_text(now), number),
+        )
 
     def delivered(self, number: int, message: str, now: datetime) -> None:
         """The platform shows it, under this id. Where that is forgotten the platform is asked, as after any attempt."""
-        with self._db.transaction(lasting=False):
-            self._db.run(
-                "UPDATE outbox SET state = 'delivered', message = ?, error = '', updated_at = ? WHERE n = ?",
-                message,
-                to_text(now),
-                number,
-            )
+        self._db.run(
+            "UPDATE outbox SET state = 'delivered', message = ?, error = '', updated_at = ? WHERE n = ?",
+            *(message, to_text(now), number),
+        )
 
     def retry(
         self, number: int, error: str, now: datetime, at: datetime, *, unknown: bool = False, plain: bool = False

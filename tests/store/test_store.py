@@ -1,13 +1,12 @@
 """What must outlive the process: kept once, in order, refused politely when it cannot be."""
 
-import asyncio
 import os
 import signal
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing, nullcontext
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -33,7 +32,6 @@ from bot.domain import (
 )
 from bot.domain.errors import StoreError
 from bot.store import Store
-from bot.store.database import Database
 from bot.store.migrations import MIGRATIONS
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -70,21 +68,6 @@ def test_an_event_is_received_once_and_stays_until_it_is_handled(store: Store) -
     store.inbound.handled("e1")
     assert store.inbound.unhandled() == []
     assert not store.inbound.receive(inbound())
-
-
-@pytest.mark.parametrize("fails", [False, True])
-def test_only_what_can_be_done_again_does_not_wait_for_the_disk(store: Store, fails: bool) -> None:
-    def waits() -> bool:
-        return bool(store.database.value("PRAGMA synchronous") == 2)
-
-    with pytest.raises(ZeroDivisionError) if fails else nullcontext(), store.transaction(lasting=False):
-        assert not waits()
-        store.posts.say(post(), "k1")
-        assert not fails or 1 // 0
-    assert waits()
-    assert bool(store.posts.of("web:main")) is not fails
-    with store.transaction():
-        assert waits()
 
 
 def test_a_thing_is_said_once_for_each_key(store: Store) -> None:
@@ -159,43 +142,6 @@ def test_the_outbox_keeps_the_order_of_a_conversation(store: Store) -> None:
     store.outbox.delivered(again.number, "m1", NOW)
     (second,) = store.outbox.due("slack", NOW)
     assert second.number == first.number + 1
-
-
-async def test_many_wait_for_the_disk_together(tmp_path: Path) -> None:
-    waited: list[str] = []
-
-    class Watched(Database):
-        def sync(self) -> None:
-            waited.append("once")
-            super().sync()
-
-    with closing(Store(tmp_path / "fleet.db", Watched)) as store:
-
-        async def keep(number: int) -> None:
-            with store.transaction(lasting=False):
-                store.runtime_lives.set(f"r{number}", "1")
-            await store.durable()
-
-        await asyncio.gather(*map(keep, range(20)))
-        assert len(waited) == 2  # the first at once, and all the others
-        await store.durable()
-        with store.transaction():
-            store.runtime_lives.set("a", "1")
-        await store.durable()
-        assert len(waited) == 2
-
-
-async def test_a_disk_that_does_not_take_it_is_said(tmp_path: Path) -> None:
-    class Broken(Database):
-        def sync(self) -> None:
-            raise StoreError("The disk is gone.")
-
-    with closing(Store(tmp_path / "fleet.db", Broken)) as store:
-        with store.transaction(lasting=False):
-            store.runtime_lives.set("a", "1")
-        for _ in range(2):
-            with pytest.raises(StoreError):
-                await store.durable()
 
 
 def test_several_changes_are_one_or_none(store: Store) -> None:

@@ -5,7 +5,7 @@ mentions.
 """
 
 import io
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import aiohttp
@@ -33,8 +33,10 @@ EXPIRED = frozenset({10015, 10062, 50027})
 class Api:
     """Requests of a client that is signed in."""
 
-    def __init__(self, client: Callable[[], discord.Client]) -> None:
+    def __init__(self, client: Callable[[], discord.Client], durable: Callable[[], Awaitable[None]]) -> None:
         self._client = client
+        self._durable = durable
+        """Awaited before every request that shows something."""
 
     @property
     def http(self) -> HTTPClient:
@@ -52,6 +54,7 @@ class Api:
 
         Discord shows the same nonce once.
         """
+        await self._durable()
         reference = {"message_id": str(answers), "fail_if_not_exists": False} if answers else discord.utils.MISSING
         with _parameters(page, nonce=nonce, reference=reference) as params:
             sent = await self.http.send_message(channel, params=params)
@@ -59,11 +62,13 @@ class Api:
 
     async def edit(self, channel: int, message: int, page: Page, *, files: bool = False) -> None:
         """Edit a message. Its files stay, unless `files` replaces them by the page's."""
+        await self._durable()
         with _parameters(page, edit=True, files=files) as params:
             await self.http.edit_message(channel, message, params=params)
 
     async def delete(self, channel: int, message: int) -> None:
         """Delete a message."""
+        await self._durable()
         await self.http.delete_message(channel, message)
 
     async def newest(self, channel: int, *, after: int | None = None, limit: int = 50) -> list[dict[str, Any]]:
@@ -77,6 +82,7 @@ class Api:
 
     async def thread(self, channel: int, message: int, name: str) -> None:
         """Open the thread of a message, if it is not open yet."""
+        await self._durable()
         try:
             await self.http.start_thread_with_message(channel, message, name=name, auto_archive_duration=1440)
         except discord.HTTPException as error:
@@ -108,18 +114,21 @@ class Api:
 
     async def complete(self, application: int, token: str, page: Page) -> int:
         """Replace "thinking…" by an answer. It can be repeated."""
+        await self._durable()
         with _parameters(page, edit=True, suppress=False) as params:
             sent = await self._hooked("PATCH", "/messages/@original", application, token, params)
         return int(sent["id"])
 
     async def follow(self, application: int, token: str, page: Page, *, private: bool) -> int:
         """Add a message to the response of an interaction, visible to its person alone if `private`."""
+        await self._durable()
         with _parameters(page, private=private) as params:
             sent = await self._hooked("POST", "", application, token, params)
         return int(sent["id"])
 
     async def withdraw(self, application: int, token: str) -> None:
         """Delete the first response to an interaction."""
+        await self._durable()
         await self.http.request(_hook("DELETE", "/messages/@original", application, token))
 
     async def _hooked(

@@ -46,7 +46,7 @@ class DiscordChat(Chat):
     ) -> None:
         point_at(api, gateway)
         self.fleet, self.router, self._pace = fleet, router, pace
-        self.sender = Sender(fleet, Api(lambda: self.connection.rest), router.running, pace.stream)
+        self.sender = Sender(fleet, Api(lambda: self.connection.rest, fleet.store.durable), router.running, pace.stream)
         self.receiver = Receiver(fleet, router, self.sender, pace.history)
         self.catch_up = CatchUp(fleet, self.receiver, self.sender, pace.history)
         self.boards = Boards(fleet, self.sender, pace.board)

@@ -126,6 +126,7 @@ class Interactions:
         try:
             mark_reachable(self.fleet, location)
             self.router.receive(event)
+            await self.fleet.store.durable()
             thinking = interaction.response.defer(ephemeral=private, thinking=True)
             acknowledged = await _acknowledge(thinking)
         except StoreError as error:

@@ -7,7 +7,7 @@ Reads are retried here. Writes are retried by the outbox, which searches for the
 import asyncio
 import logging
 import re
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import proxy_bypass
@@ -70,10 +70,16 @@ class Refusal(DeliveryError):
         self.reason = reason
 
 
+async def _nothing() -> None:
+    """Wait for nothing, where nothing is stored."""
+
+
 class Api:
     """The Web API for one bot token. Call `open` before the first request."""
 
-    def __init__(self, token: str, url: str | None = None) -> None:
+    def __init__(self, token: str, url: str | None = None, durable: Callable[[], Awaitable[None]] = _nothing) -> None:
+        self._durable = durable
+        """Awaited before every request that changes something."""
         url = f"{(url or DEFAULT_URL).rstrip('/')}/"
         self.client = AsyncWebClient(token=token, base_url=url, timeout=DEADLINE, retry_handlers=[])
         self.proxy = self.client.proxy
@@ -98,6 +104,7 @@ class Api:
     async def call(self, method: str, **arguments: Any) -> dict[str, Any]:
         """Call a method once. Raises DeliveryError."""
         given = {key: value for key, value in arguments.items() if value is not None}
+        await self._durable()
         return await _worded(method, self.client.api_call(method, json=given))
 
     async def scopes(self) -> frozenset[str]:
@@ -139,6 +146,7 @@ class Api:
 
     async def upload(self, channel: str, thread: str, name: str, text: str) -> None:
         """Upload a text as a file to a thread. Raises DeliveryError."""
+        await self._durable()
         await _worded(
             "files.upload",
             self.client.files_upload_v2(channel=channel, thread_ts=thread, filename=name, title=name, content=text),
@@ -146,6 +154,7 @@ class Api:
 
     async def guard(self, method: str, call: Awaitable[Any]) -> dict[str, Any]:
         """Await another call of the library, and convert its errors. Raises DeliveryError."""
+        await self._durable()
         return await _worded(method, call)
 
     async def respond(self, url: str, **answer: Any) -> None:
@@ -153,6 +162,7 @@ class Api:
 
         Raises DeliveryError.
         """
+        await self._durable()
         session = self.client.session
         assert session is not None  # noqa: S101  open() set it
         try:

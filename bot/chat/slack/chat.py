@@ -66,7 +66,7 @@ class SlackChat(Chat):
     ) -> None:
         self._fleet, self._router = fleet, router
         self._app_token, self._secret, self._pace, self._ping = app_token, signing_secret, pace, ping
-        self._api = Api(bot_token, api_url)
+        self._api = Api(bot_token, api_url, fleet.store.durable)
         self._channels = Channels(self._api, fleet)
         self._intake = Intake(fleet, router, self._channels)
         self._positions = ReadPositions(fleet)

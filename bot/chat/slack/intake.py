@@ -39,7 +39,7 @@ class Intake:
         """Persist an event and hand it to the router."""
         at = more.pop("at", None) or self.fleet.now()
         product = self.channels.product(channel) if channel else None
-        self.router.receive(Inbound(event, "slack", conversation, person, at, product=product, **more), lasting=False)
+        self.router.receive(Inbound(event, "slack", conversation, person, at, product=product, **more))
 
 
 def is_stranger(person: Person) -> bool:

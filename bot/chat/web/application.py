@@ -1,10 +1,10 @@
 """The web application with its routes and middlewares.
 
-request → count → error responses → webhooks of platforms → Host and Origin → sign-in → route
+request → count → error responses → wait for the disk → webhooks of platforms → Host and Origin → sign-in → route
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 
 from aiohttp import web
@@ -30,6 +30,19 @@ def webhooks(hooks: Mapping[str, Handler]) -> Middleware:
     return dispatched
 
 
+def durable(wait: Callable[[], Awaitable[None]]) -> Middleware:
+    """Respond only once everything stored by then is on disk."""
+
+    @web.middleware
+    async def waited(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        finally:
+            await wait()
+
+    return waited
+
+
 def application(context: Context, hooks: Mapping[str, Handler] = MappingProxyType({})) -> web.Application:
     """Return the application served on both ports.
 
@@ -41,6 +54,7 @@ def application(context: Context, hooks: Mapping[str, Handler] = MappingProxyTyp
         middlewares=[
             health.counting(requests),
             error_responses(context.fleet),
+            durable(context.fleet.store.durable),
             webhooks(hooks),
             guard(context.host),
             authentication(context.login),

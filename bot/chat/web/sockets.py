@@ -41,7 +41,10 @@ async def connect(request: web.Request) -> web.StreamResponse:
     client.tell({"type": "hello", "version": product_version(), "person": context.person().name, "page": edition})
     client.tell({"type": "status", "status": status_json(context)})
     context.clients.add(client)
-    ends = [asyncio.create_task(each) for each in (_read(socket, client, context), _write(socket, client), client.over.wait())]
+    ends = [
+        asyncio.create_task(each)
+        for each in (_read(socket, client, context), _write(socket, client, context), client.over.wait())
+    ]
     try:
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -66,10 +69,12 @@ async def _goodbye(request: web.Request, socket: web.WebSocketResponse, client: 
             request.transport.abort()
 
 
-async def _write(socket: web.WebSocketResponse, client: Client) -> None:
+async def _write(socket: web.WebSocketResponse, client: Client, context: Context) -> None:
     with suppress(ConnectionError):
         while True:
-            await socket.send_str(await client.queue.get())
+            text = await client.queue.get()
+            await context.fleet.store.durable()
+            await socket.send_str(text)
 
 
 async def _read(socket: web.WebSocketResponse, client: Client, context: Context) -> None:
