@@ -6,8 +6,8 @@ What an agent is told must not be forgotten by the fleet when the machine loses 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from bot.domain import Mail, Product, Snapshot
-from bot.engine.base import Adoption, Engine, Listener, Receipt, RuntimeInfo, Started
+from bot.domain import LEAD, Mail, Product, Snapshot
+from bot.engine.base import Adoption, Answer, Engine, Listener, Receipt, Reporting, RuntimeInfo, Started
 
 
 class DurableEngine(Engine):
@@ -44,26 +44,36 @@ class DurableEngine(Engine):
         await self._engine.start(product)
 
     async def send(
-        self, product: str, subject: str, body: str, *, marker: str, to: str = "coordinator", kind: str = "dispatch"
+        self,
+        product: str,
+        subject: str,
+        body: str,
+        *,
+        marker: str,
+        to: str = LEAD,
+        question: bool = False,
+        reporting: Reporting | None = None,
     ) -> str:
         """See `Engine`."""
         await self._durable()
-        return await self._engine.send(product, subject, body, marker=marker, to=to, kind=kind)
+        return await self._engine.send(product, subject, body, marker=marker, to=to, question=question, reporting=reporting)
 
-    async def reply(self, product: str, mail: str, body: str, *, marker: str, plan: str | None = None) -> str:
+    async def reply(self, product: str, mail: str, answer: Answer, *, marker: str, plan: str | None = None) -> str:
         """See `Engine`."""
         await self._durable()
-        return await self._engine.reply(product, mail, body, marker=marker, plan=plan)
+        return await self._engine.reply(product, mail, answer, marker=marker, plan=plan)
 
     async def receipt(self, product: str, mail: str) -> Receipt:
         """See `Engine`."""
         await self._durable()
         return await self._engine.receipt(product, mail)
 
-    async def sling(self, product: str, *, agent: str, capability: str, task: str, brief: str, marker: str) -> Started:
+    async def start_worker(self, product: str, *, agent: str, capability: str, task: str, brief: str, marker: str) -> Started:
         """See `Engine`."""
         await self._durable()
-        return await self._engine.sling(product, agent=agent, capability=capability, task=task, brief=brief, marker=marker)
+        return await self._engine.start_worker(
+            product, agent=agent, capability=capability, task=task, brief=brief, marker=marker
+        )
 
     async def stop(self, product: str, agent: str | None = None) -> tuple[str, ...]:
         """See `Engine`."""

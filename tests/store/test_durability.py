@@ -11,6 +11,7 @@ from unittest.mock import create_autospec
 
 import pytest
 
+from bot.domain import MailKind
 from bot.domain.errors import StoreError
 from bot.engine.base import Engine
 from bot.engine.durable import DurableEngine
@@ -154,7 +155,7 @@ async def test_chat_shows_posts_after_the_disk(tmp_path: Path, disk: type[Disk])
     bed.database = disk
     async with bed:
         disk.turns.clear()
-        bed.engine.push_mail("product-a", type="question", body="Which one?")
+        bed.engine.push_mail("product-a", kind=MailKind.QUESTION, body="Which one?")
         await only_after_the_disk(disk, lambda: chat.shown_in("slack:#a"))
         await bed.settled()
         disk.turns.clear()

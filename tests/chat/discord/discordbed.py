@@ -129,6 +129,13 @@ class DiscordBed(Bed):
         """Until the commands are registered."""
         await self.discord.until(lambda: self.world.commands.get(None), "the commands are registered")
 
+    async def boards_are_shown(self) -> None:
+        """Wait for the boards, so that the next message in a channel is the test's own."""
+        channels = [str(channel.id) for channel in (self.channel, self.other)]
+        await self.discord.until(
+            lambda: all(self.store.boards.get("discord", channel) for channel in channels), "the boards are shown"
+        )
+
     async def settled_on_discord(self) -> None:
         """Until the coordinator has taken in every event that Discord has sent."""
         probe = self.world.make_user("probe")

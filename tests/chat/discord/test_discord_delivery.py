@@ -15,6 +15,7 @@ def said(bed: DiscordBed, *words: str) -> int:
 
 @pytest.mark.parametrize("after", [True, False], ids=["the answer", "the request"])
 async def test_what_got_lost_on_the_way_is_shown_once(bed: DiscordBed, after: bool) -> None:
+    await bed.boards_are_shown()
     bed.discord.rest.lose("POST", f"/channels/{bed.channel.id}/messages", after=after)
     bed.plan()
     await bed.discord.until(lambda: bed.store.outbox.next_due(), "it is not known what became of it")
@@ -26,6 +27,7 @@ async def test_what_got_lost_on_the_way_is_shown_once(bed: DiscordBed, after: bo
 async def test_a_message_whose_answer_was_lost_is_recognised_long_after_its_nonce_is_forgotten(
     bed: DiscordBed,
 ) -> None:
+    await bed.boards_are_shown()
     bed.discord.rest.lose("POST", f"/channels/{bed.channel.id}/messages")
     bed.fleet.say(f"discord:{bed.channel.id}", "Work is **done**.", key="1")
     await bed.ana.sees(bed.channel, "Work is")
@@ -37,6 +39,7 @@ async def test_a_message_whose_answer_was_lost_is_recognised_long_after_its_nonc
 
 
 async def test_a_card_whose_answer_was_lost_is_recognised_although_it_was_decided_meanwhile(bed: DiscordBed) -> None:
+    await bed.boards_are_shown()
     bed.discord.rest.lose("POST", f"/channels/{bed.channel.id}/messages")
     bed.plan()
     card = await bed.card("Approve")
@@ -53,6 +56,7 @@ async def test_the_same_words_twice_are_two_messages_even_if_an_answer_was_lost(
     bed.fleet.say(place, "Stopped.", key="1")
     await bed.delivered(1)
     bed.world.advance_clock(600)
+    await bed.boards_are_shown()
     bed.discord.rest.lose("POST", f"/channels/{bed.channel.id}/messages", after=False)
     bed.fleet.say(place, "Stopped.", key="2")
     await bed.discord.until(lambda: bed.store.outbox.next_due(), "its request was lost")
@@ -62,6 +66,7 @@ async def test_the_same_words_twice_are_two_messages_even_if_an_answer_was_lost(
 
 
 async def test_429_is_waited_for_and_nothing_else_is_held_up(bed: DiscordBed) -> None:
+    await bed.boards_are_shown()
     bed.discord.rest.limited("POST", f"/channels/{bed.channel.id}/messages", 0.2)
     bed.fleet.say(f"discord:{bed.channel.id}", "first", key="1")
     bed.fleet.say(f"discord:{bed.channel.id}", "second", key="2")
@@ -72,6 +77,7 @@ async def test_429_is_waited_for_and_nothing_else_is_held_up(bed: DiscordBed) ->
 
 
 async def test_a_long_429_goes_back_to_the_outbox_which_waits_as_long_as_discord_asks(bed: DiscordBed) -> None:
+    await bed.boards_are_shown()
     bed.discord.rest.limited("POST", f"/channels/{bed.channel.id}/messages", 300.0)
     bed.fleet.say(f"discord:{bed.channel.id}", "first", key="1")
     await bed.discord.until(lambda: bed.store.outbox.next_due(), "it waits")
@@ -90,6 +96,7 @@ async def test_a_bucket_is_respected_before_it_is_empty(bed: DiscordBed) -> None
 
 
 async def test_a_server_in_trouble_is_tried_again(bed: DiscordBed) -> None:
+    await bed.boards_are_shown()
     bed.discord.rest.fail("POST", f"/channels/{bed.channel.id}/messages", 503)
     bed.fleet.say(f"discord:{bed.channel.id}", "first", key="1")
     await bed.discord.until(lambda: bed.store.outbox.next_due(), "it waits")

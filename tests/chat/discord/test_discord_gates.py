@@ -138,6 +138,7 @@ async def test_a_long_plan_is_a_file_with_its_beginning_on_the_card(bed: Discord
 
 
 async def test_a_layout_that_discord_refuses_is_shown_as_text_that_says_how_to_answer(bed: DiscordBed) -> None:
+    await bed.boards_are_shown()
     bed.discord.rest.fail("POST", f"/channels/{bed.channel.id}/messages", 400, 50035, "Invalid Form Body")
     bed.plan()
     card = await bed.ana.sees(bed.channel, "Plan: Plan ready", "/fleet approve-plan g1")
