@@ -1,11 +1,11 @@
-# Every target sets up what it needs: the first run of a fresh clone installs into .venv, later runs start at once.
+# Every target installs what it needs into .venv. The first run of a fresh clone takes about half a minute.
 VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
-# Where a shell forbids compiled modules, every process and every test run would compile ours anew.
+# With this variable set, every process and test run would compile all modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
@@ -14,9 +14,9 @@ unexport PYTHONDONTWRITEBYTECODE
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-install: $(VENV)/.dev ## install everything that development needs into .venv
+install: $(VENV)/.dev ## install the project and its development tools into .venv
 
-run: $(VENV)/.run ## start the fleet; the page is then on http://localhost:41790
+run: $(VENV)/.run ## start the fleet, with its page on http://localhost:41790
 	@$(BIN)/fleet up
 
 test: $(VENV)/.dev ## run the tests that need no Docker and no browser
@@ -33,21 +33,21 @@ format: $(VENV)/.dev ## format the code and fix lint errors where possible
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-e2e: $(VENV)/.e2e ## run the tests on real Docker, in a real browser, and of whole processes that are killed
+e2e: $(VENV)/.e2e ## run the tests with real Docker, a real browser, and killed processes
 	$(BIN)/python -m pytest -o addopts='-v -ra -p no:simcord --strict-markers --tb=short --durations=10 --import-mode=importlib' tests/e2e
 
-bench: $(VENV)/.dev ## measure, and write docs/performance.md
+bench: $(VENV)/.dev ## run the benchmarks and write docs/performance.md
 	$(BIN)/python -m tests.bench
 
-clean: ## remove what was installed and built, never your fleet's state
+clean: ## remove the virtual environment and build files, but never the fleet's state
 	rm -rf $(VENV) dist artifacts .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
-	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed and was not found. On Debian: apt install python3 python3-venv" >&2; exit 1; }
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is required. On Debian: apt install python3 python3-venv" >&2; exit 1; }
 	@"$(PYTHON)" -c 'import ensurepip' 2>/dev/null || \
-		{ echo "$(PYTHON) cannot make a virtual environment. On Debian: apt install python3-venv" >&2; exit 1; }
-	@echo "making $(VENV) with $$("$(PYTHON)" --version)"
+		{ echo "$(PYTHON) cannot create a virtual environment. On Debian: apt install python3-venv" >&2; exit 1; }
+	@echo "creating $(VENV) with $$("$(PYTHON)" --version)"
 	@"$(PYTHON)" -m venv $(VENV)
 
 $(VENV)/.run: pyproject.toml constraints.txt | $(BIN)/python
@@ -56,11 +56,11 @@ $(VENV)/.run: pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
-	@echo "installing the tools for development"
+	@echo "installing the development tools"
 	@$(PIP) -e '.[dev]'
 	@touch $@ $(VENV)/.run
 
 $(VENV)/.e2e: pyproject.toml constraints.txt | $(BIN)/python
-	@echo "installing the tools for development, Docker and the browser"
+	@echo "installing the development tools, Docker and the browser"
 	@$(PIP) -e '.[dev,e2e]'
 	@touch $@ $(VENV)/.dev $(VENV)/.run
