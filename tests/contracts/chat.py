@@ -1,5 +1,8 @@
-"""What every chat platform does: a person's day, told once for all of them. A suite for a platform inherits `ChatContract` and
-hands in a `day`: a fleet on a fake engine, connected to a stand-in of the platform through the real client library."""
+"""The contract of every chat platform, as a person's day.
+
+A suite for a platform inherits `ChatContract` and provides a `day`, which is a fleet on a fake engine that is connected to a
+stand-in of the platform through the real client library.
+"""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
@@ -17,64 +20,80 @@ PLAN: dict[str, Any] = {"task": "t-1", "revision": 1}
 
 @dataclass(slots=True)
 class Seen:
-    """A message as a person sees it now: its text (with that of its blocks), the labels of its buttons by what they do."""
+    """A message as a person sees it.
+
+    It has the text with that of its blocks, and the labels of its buttons by action.
+    """
 
     id: str
     text: str
     buttons: dict[str, str] = field(default_factory=dict)
     thread: str = ""
-    """The message under which it stands, or nothing."""
+    """Id of the message whose thread it is in. Empty outside threads."""
     only_for: str = ""
-    """The name of the one person who sees it, or nothing."""
+    """Name of the one person who sees it. Empty for everyone."""
 
 
 class Day(ABC):
-    """A day on a platform. Products `product-a` and `product-b` each have a channel, by that name. Ana is admin, Ben approver
-    of product-a, Vic viewer; Eve is in the workspace and not among `people`."""
+    """A day on a platform.
+
+    Products `product-a` and `product-b` each have a channel of that name. Ana is admin, Ben approver of product-a, Vic viewer.
+    Eve is in the workspace and not in the registry.
+    """
 
     bed: Bed
 
     @abstractmethod
     async def say(self, person: str, channel: str, text: str, *, thread: str = "", mention: bool = True) -> str:
-        """A person says something in a channel, in a thread of it, or (`channel="dm"`) to the bot alone; the message's id."""
+        """Send a person's message and return its id.
+
+        It goes to a channel, to a thread of it, or (`channel="dm"`) to the bot's direct messages.
+        """
 
     @abstractmethod
     async def command(self, person: str, channel: str, text: str) -> None:
-        """A person runs the slash command `/fleet` with these words."""
+        """Send the slash command `/fleet` with this text."""
 
     @abstractmethod
     async def press(self, person: str, message: Seen, choice: str, *, note: str | None = None) -> None:
-        """A person presses a button of a card (`approve`, `changes`, `reject`, an option, or a suggestion's label), and where a
-        form opens fills in the note and sends it off (None: closes it)."""
+        """Press a button of a card (`approve`, `changes`, `reject`, an option, or a suggestion's label).
+
+        If a form opens, submit it with the note, or close it without one.
+        """
 
     @abstractmethod
     async def seen(self, channel: str, *, thread: str = "", person: str = "") -> list[Seen]:
-        """What a channel and its threads, or one of these (`dm`: the person's talk with the bot), show now, oldest first,
-        without what people said; with `person`, also what only they see."""
+        """Return what the bot shows in a channel and its threads, oldest first.
+
+        It can be limited to one thread or to direct messages (`dm`). With `person`, messages that only they see are included.
+        """
 
     @abstractmethod
     async def until(self, what: Any, why: str) -> Any:
-        """Wait until a condition (a function, async or not) gives something true; that. Fails with `why` and what is shown."""
+        """Wait until a function, async or not, returns a true value, and return it.
+
+        Fails with `why` and the messages shown.
+        """
 
     @abstractmethod
     async def restart(self) -> None:
-        """kill -9 of the coordinator, and a new start."""
+        """Kill the fleet and start it again."""
 
     @abstractmethod
     async def away(self) -> None:
-        """The coordinator is killed and stays away."""
+        """Kill the fleet."""
 
     @abstractmethod
     async def back(self) -> None:
-        """It starts again."""
+        """Start the fleet after `away`."""
 
     def plan(self, product: str = PRODUCT, revision: int = 1, body: str = "1. Split the parser\n2. Test it") -> None:
-        """The product's coordinator sends a plan."""
+        """Send a plan from the product's coordinator."""
         payload = {**PLAN, "revision": revision}
         self.bed.engine.push_mail(product, kind=MailKind.PLAN, subject="Plan ready", body=body, **payload)
 
     async def card(self, channel: str = PRODUCT, *words: str) -> Seen:
-        """The newest card in a channel that shows these words."""
+        """Wait for the newest card in a channel with these words."""
 
         async def find() -> Seen | None:
             found = [each for each in await self.seen(channel) if each.buttons and all(word in each.text for word in words)]
@@ -85,13 +104,13 @@ class Day(ABC):
 
 
 class ChatContract(ABC):
-    """The person's day; `day` is a fresh one for each test."""
+    """The contract. `day` is a fresh one for each test."""
 
     @pytest.fixture
     @abstractmethod
     def day(self) -> Any: ...
 
-    async def test_a_plan_is_approved_in_its_channel_and_the_card_becomes_its_outcome(self, day: Day) -> None:
+    async def test_approved_plan_card_shows_outcome(self, day: Day) -> None:
         day.plan()
         card = await day.card(PRODUCT, "Plan ready", "Split the parser")
         await day.press("ben", card, "approve")
@@ -103,7 +122,7 @@ class ChatContract(ABC):
         await day.until(outcome, "the card says who approved it")
         assert [mail.body.split("\n")[0] for mail in day.bed.engine.box(PRODUCT).mail if mail.ours] == ["DECISION: approve"]
 
-    async def test_a_click_of_somebody_who_may_not_decide_is_answered_in_private_with_who_may(self, day: Day) -> None:
+    async def test_forbidden_click_names_deciders_in_private(self, day: Day) -> None:
         day.plan()
         await day.press("vic", await day.card(), "approve")
 
@@ -113,7 +132,7 @@ class ChatContract(ABC):
         await day.until(told, "vic is told who may")
         assert day.bed.open_gate().decision is None
 
-    async def test_a_click_while_the_coordinator_is_away_counts_or_is_said_on_the_card_afterwards(self, day: Day) -> None:
+    async def test_click_after_restart_counts(self, day: Day) -> None:
         day.plan()
         card = await day.card()
         await day.restart()
@@ -125,7 +144,7 @@ class ChatContract(ABC):
 
         await day.until(outcome, "the card says what was asked")
 
-    async def test_a_decision_made_elsewhere_is_on_the_card(self, day: Day) -> None:
+    async def test_decision_made_elsewhere_is_shown_on_card(self, day: Day) -> None:
         day.plan()
         card = await day.card()
         decide(day.bed.fleet, "g1", "approve", day.bed.fleet.registry.people[0], platform="web")
@@ -136,7 +155,7 @@ class ChatContract(ABC):
 
         await day.until(outcome, "the card says who approved it elsewhere")
 
-    async def test_a_revision_takes_the_place_of_the_card_before_it(self, day: Day) -> None:
+    async def test_revision_replaces_previous_card(self, day: Day) -> None:
         day.plan()
         first = await day.card()
         day.plan(revision=2, body="1. Split the parser\n2. Test it twice")
@@ -149,7 +168,7 @@ class ChatContract(ABC):
         await day.press("ben", second, "approve")
         await day.until(lambda: day.bed.fleet.gate("g2").decision, "the second one does")
 
-    async def test_an_answer_is_given_once_also_when_the_coordinator_is_killed_after_it(self, day: Day) -> None:
+    async def test_answer_is_given_once_despite_kill(self, day: Day) -> None:
         await day.say("ana", PRODUCT, "!status")
 
         async def answers() -> list[Seen]:
@@ -161,13 +180,13 @@ class ChatContract(ABC):
         await day.until(lambda: "marketing" in day.bed.heard[-1].text, "another answer")
         assert len(await answers()) == 1
 
-    async def test_what_was_said_while_the_coordinator_was_away_is_answered_when_it_is_back(self, day: Day) -> None:
+    async def test_message_sent_while_offline_is_answered_after_restart(self, day: Day) -> None:
         await day.away()
         await day.say("ana", PRODUCT, "!status")
         await day.back()
         await day.until(lambda: day.bed.heard and "Fleet" in day.bed.heard[-1].text, "an answer")
 
-    async def test_a_command_is_answered_where_it_is_given(self, day: Day) -> None:
+    async def test_command_is_answered_in_its_channel(self, day: Day) -> None:
         await day.command("ana", PRODUCT, "status")
 
         async def answered() -> bool:
@@ -175,7 +194,7 @@ class ChatContract(ABC):
 
         await day.until(answered, "the status")
 
-    async def test_a_mention_begins_a_thread_in_which_nobody_mentions_it_again(self, day: Day) -> None:
+    async def test_mention_starts_thread_that_needs_no_mention(self, day: Day) -> None:
         said = await day.say("ana", OTHER, "!spawn fix the test", mention=True)
 
         async def answers() -> list[Seen]:
@@ -186,11 +205,11 @@ class ChatContract(ABC):
         await day.say("ana", OTHER, "!gates", thread=said, mention=False)
 
         async def nothing() -> bool:
-            return any("Nothing waits" in each.text for each in await answers())
+            return any("Nothing needs your decision" in each.text for each in await answers())
 
         await day.until(nothing, "the second answer, in the same thread")
 
-    async def test_questions_in_private_are_about_all_products(self, day: Day) -> None:
+    async def test_direct_messages_are_about_all_products(self, day: Day) -> None:
         await day.say("ana", "dm", "!status")
 
         async def answered() -> bool:
@@ -198,7 +217,7 @@ class ChatContract(ABC):
 
         await day.until(answered, "an answer about both")
 
-    async def test_a_stranger_is_refused_and_changes_nothing(self, day: Day) -> None:
+    async def test_stranger_is_refused_and_changes_nothing(self, day: Day) -> None:
         day.plan()
         await day.press("eve", await day.card(), "approve")
 
@@ -208,7 +227,7 @@ class ChatContract(ABC):
         await day.until(told, "eve is told, alone")
         assert day.bed.open_gate().decision is None
 
-    async def test_a_click_that_comes_too_late_hears_who_was_first(self, day: Day) -> None:
+    async def test_late_click_names_decider(self, day: Day) -> None:
         day.plan()
         card = await day.card()
         decide(day.bed.fleet, "g1", "approve", day.bed.fleet.registry.people[0], platform="web")
@@ -219,7 +238,7 @@ class ChatContract(ABC):
 
         await day.until(told, "ben hears that ana was first")
 
-    async def test_a_rejection_gives_its_reason_to_the_coordinator(self, day: Day) -> None:
+    async def test_rejection_sends_reason_to_coordinator(self, day: Day) -> None:
         day.plan()
         await day.press("ana", await day.card(), "reject", note="not this year")
         await day.until(lambda: day.bed.fleet.gate("g1").decision, "it is decided")
@@ -229,7 +248,7 @@ class ChatContract(ABC):
 
         await day.until(sent, "its product's coordinator reads why")
 
-    async def test_a_burst_of_reports_is_one_message(self, day: Day) -> None:
+    async def test_burst_of_reports_is_one_message(self, day: Day) -> None:
         for number in range(5):
             day.bed.engine.push_mail(
                 PRODUCT, sender=f"builder-{number}", kind=MailKind.WORKER_FINISHED, body=f"part {number} done"

@@ -128,10 +128,10 @@ async def test_messages_are_answered_once_despite_kills(town: Town) -> None:
     await town.start()
     await town.ana.sees(town.ana.direct, "idle —")
     thread = await town.thread(missed)
-    await town.ana.sees(thread, "Nothing waits")
+    await town.ana.sees(thread, "Nothing needs your decision")
     town.ana.dm("!help")
     await town.ana.sees(town.ana.direct, "/fleet")
-    assert (town.times(town.ana.direct.id, "idle —"), town.times(thread.id, "Nothing waits")) == (1, 1)
+    assert (town.times(town.ana.direct.id, "idle —"), town.times(thread.id, "Nothing needs your decision")) == (1, 1)
 
 
 async def test_killed_turn_is_finished_in_its_first_message(tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
-"""A chat platform in memory: the Chat port with what a test wants to see and steer.
+"""A chat platform in memory, which a test can inspect and control.
 
 slack = FakeChat("slack")
 slack.fail(DeliveryError("No.", code="malformed"), times=1)      # the next post is refused
-slack.lose_answer()                                              # shown, but its answer is lost
+slack.lose_answer()                                              # shown, but the response is lost
 slack.down = "the socket is cut"                                 # nothing is sent meanwhile
 assert slack.shown_in("slack:#a")[-1].text == "…"
 """
@@ -18,7 +18,7 @@ from bot.domain.errors import DeliveryError
 
 @dataclass(slots=True)
 class Message:
-    """A post as the platform shows it now; `edits` counts how often it was shown anew."""
+    """A post as the platform shows it. `edits` counts its updates."""
 
     key: str
     post: Post
@@ -27,33 +27,36 @@ class Message:
 
 
 class FakeChat(Chat):
-    """A platform that outlives us. It shows each key once if it is asked to look, and twice if it is not."""
+    """A platform that outlives the fleet.
+
+    It shows each key once if it is asked to search for an earlier attempt, and twice otherwise.
+    """
 
     def __init__(self, platform: str = "slack") -> None:
         self.platform = platform
         self.messages: dict[str, Message] = {}
-        """By the platform's id."""
+        """Messages by the platform's id."""
         self.looks: list[str] = []
-        """Keys that it was asked to look for."""
+        """Keys whose earlier attempt was searched."""
         self.seen: list[tuple[str, Live]] = []
         self.down = ""
         self._failures: list[DeliveryError] = []
         self._lost = 0
 
     def fail(self, error: DeliveryError, times: int = 1) -> None:
-        """Let the next posts (or updates) meet this error, before anything is shown."""
+        """Fail the next posts or updates with this error, before anything is shown."""
         self._failures += [error] * times
 
     def lose_answer(self, times: int = 1) -> None:
-        """Let the next posts be shown and their answers be lost."""
+        """Show the next posts and lose the responses."""
         self._lost += times
 
     def shown_in(self, conversation: str) -> list[Post]:
-        """What a conversation shows now, oldest first."""
+        """Return the posts shown in a conversation, oldest first."""
         return [each.post for each in self.messages.values() if each.post.conversation == conversation]
 
     def doubles(self) -> list[str]:
-        """Keys that are shown more than once."""
+        """Return the keys that are shown more than once."""
         return [key for key, number in Counter(each.key for each in self.messages.values()).items() if number > 1]
 
     async def start(self) -> None:

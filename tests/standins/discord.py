@@ -1,4 +1,4 @@
-"""A stand-in of Discord on loopback: REST and gateway on real sockets, as strict as the real one, for the real discord.py.
+"""A stand-in for Discord on loopback, with REST and gateway, as strict as the real one.
 
     async with Discord() as discord:
         guild = discord.world.guild()
@@ -6,7 +6,7 @@
         ana = Human(discord, discord.world.member(guild, "ana"))
         await ana.say(channel, f"<@{discord.bot}> how is product-a?")
 
-`discord.api` and `discord.gateway_url` are what DISCORD_API_URL and DISCORD_GATEWAY_URL have to say.
+`discord.api` and `discord.gateway_url` are the values for DISCORD_API_URL and DISCORD_GATEWAY_URL.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from tests.standins.discord_world import World
 
 TOKEN = "MTIzNDU2Nzg5MDEyMzQ1Njc4.stand-in.not-a-real-token-0123456789"
 PATIENCE = 30.0
-"""Seconds after which what has not come true is a failure."""
+"""Seconds that a test waits for a condition."""
 T = TypeVar("T")
 
 
@@ -53,12 +53,12 @@ class Discord:
 
     @property
     def api(self) -> str:
-        """Base of its REST API."""
+        """Base address of the REST API."""
         return f"http://127.0.0.1:{self._port}/api/v10"
 
     @property
     def gateway_url(self) -> str:
-        """Its gateway."""
+        """Address of the gateway."""
         return f"ws://127.0.0.1:{self._port}/gateway/"
 
     @property
@@ -70,7 +70,7 @@ class Discord:
         self._changed.set()
 
     async def until(self, look: Callable[[], T | None], what: str, seconds: float = PATIENCE) -> T:
-        """Wait until there is something; what it is."""
+        """Wait until a function returns a true value, and return it."""
         loop = asyncio.get_running_loop()
         end = loop.time() + seconds
         while not (found := look()):
@@ -84,5 +84,5 @@ class Discord:
         return found
 
     def story(self) -> str:
-        """What came in, for the reader of a failure."""
+        """Return the requests so far, for failure messages."""
         return "\n".join(f"{each.status} {each.method} {each.path} {str(each.body)[:300]}" for each in self.rest.asked[-40:])

@@ -1,6 +1,6 @@
-"""Discord's gateway over a real WebSocket: HELLO, IDENTIFY, heartbeats, sequence numbers, RESUME, and how it ends a connection.
+"""Discord's gateway over a real WebSocket, with heartbeats, sequence numbers and RESUME.
 
-A session outlives its connection: what happens meanwhile is kept and sent again after RESUME, until the session is forgotten.
+A session outlives its connection. Events in between are stored and sent after RESUME, until the session is forgotten.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ Json = dict[str, Any]
 
 
 class Session:
-    """One session: who it is for, what it has been sent, and the connection that it has now, if any."""
+    """One session, with its application, its events and its connection."""
 
     def __init__(self, id: str, intents: int) -> None:
         self.id = id
@@ -33,7 +33,7 @@ class Session:
         self.line: Line | None = None
 
     def send(self, event: str, payload: Mapping[str, Any]) -> None:
-        """Give an event its number, keep it, and send it if somebody listens."""
+        """Number and store an event, and send it if a connection is open."""
         frame = {"op": 0, "t": event, "s": len(self.sent) + 1, "d": payload}
         self.sent.append(frame)
         if self.line is not None:
@@ -41,7 +41,10 @@ class Session:
 
 
 class Line:
-    """One open WebSocket; frames leave in order, compressed where that was asked for."""
+    """One open WebSocket.
+
+    Frames are sent in order, compressed if the client asked for it.
+    """
 
     def __init__(self, socket: web.WebSocketResponse, compressed: bool) -> None:
         self.socket = socket
@@ -65,39 +68,39 @@ class Line:
                 return
 
     async def close(self, code: int = 1000) -> None:
-        """Send what is left, and close."""
+        """Send the remaining frames and close."""
         self._queue.put_nowait(None)
         await self._writer
         await self.socket.close(code=code)
 
     def end(self) -> None:
-        """Nothing more is sent."""
+        """Stop sending."""
         self._writer.cancel()
 
     def cut(self) -> None:
-        """Cut the connection without a word."""
+        """Cut the connection silently."""
         self.end()
         if self.socket._req is not None and self.socket._req.transport is not None:
             self.socket._req.transport.abort()
 
 
 class Gateway:
-    """The gateway of a `World`. `identified` and `resumed` count the sessions that began and went on."""
+    """The gateway of a `World`. `identified` and `resumed` count new and resumed sessions."""
 
     def __init__(self, world: World, token: Callable[[], str], url: Callable[[], str]) -> None:
         self.world, self._token, self._url = world, token, url
         self.sessions: dict[str, Session] = {}
         self.identified = self.resumed = 0
         self.refusing = 0
-        """How many connections are refused before one is let in."""
+        """Number of connections to refuse."""
         self.heartbeat = 41_250
         """Milliseconds between two heartbeats."""
         self.deaf = False
-        """Heartbeats are not answered any more."""
+        """True to leave heartbeats unanswered."""
         self.unavailable: set[int] = set()
-        """Guilds that do not come up after READY, until `available`."""
+        """Guilds that stay unavailable after READY until `available`."""
         self.approved = {"message_content"}
-        """Privileged intents switched on for the application."""
+        """Privileged intents enabled for the application."""
         self._numbers = count(1)
         world.subscribers.append(self._happened)
 
@@ -105,37 +108,37 @@ class Gateway:
 
     @property
     def connected(self) -> bool:
-        """Whether a session has a connection now."""
+        """True while a session has a connection."""
         return any(each.line is not None for each in self.sessions.values())
 
     def cut(self) -> None:
-        """Cut every connection; the sessions live on."""
+        """Cut every connection and keep the sessions."""
         for session in self.sessions.values():
             if session.line is not None:
                 session.line.cut()
                 session.line = None
 
     def reconnect(self) -> None:
-        """Ask every connection to come again (op 7)."""
+        """Ask every client to reconnect (op 7)."""
         self._frame({"op": 7, "d": None})
 
     def invalidate(self) -> None:
-        """Forget every session, and say so (op 9)."""
+        """Invalidate every session (op 9)."""
         self._frame({"op": 9, "d": False})
         self.sessions.clear()
 
     def forget(self) -> None:
-        """Forget every session without a word: the next RESUME is refused."""
+        """Forget every session silently, so that the next RESUME is refused."""
         self.cut()
         self.sessions.clear()
 
     def malformed(self, event: str = "MESSAGE_CREATE") -> None:
-        """Send an event that lacks everything it should have."""
+        """Send an event without its required fields."""
         for session in self.sessions.values():
             session.send(event, {"broken": True})
 
     def available(self, guild: int) -> None:
-        """Bring up a guild that was unavailable."""
+        """Make a guild available."""
         self.unavailable.discard(guild)
         self._happened("GUILD_CREATE", serializers.guild_create_payload(self.world, self.world.guilds[guild]))
 
@@ -161,7 +164,7 @@ class Gateway:
     # -- connections -------------------------------------------------------------------------------------------------
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
-        """One connection, from HELLO to its end."""
+        """Serve one connection from HELLO to its end."""
         if self.refusing > 0:
             self.refusing -= 1
             return web.Response(status=503)

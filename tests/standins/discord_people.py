@@ -1,8 +1,4 @@
-"""People at Discord's own client: they say, press, choose, fill in and look, within what the real client lets them do.
-
-ana = Human(discord, user)
-await ana.say(channel, "hello"); pressed = await ana.press(message, "Approve"); pressed.answer
-"""
+"""People in Discord's own client."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -26,27 +22,27 @@ class Human:
 
     @property
     def id(self) -> int:
-        """The user's number."""
+        """The user's id."""
         return self.user.id
 
     # -- saying ------------------------------------------------------------------------------------------------------
 
     def say(self, channel: Channel, text: str, *, to: Message | None = None) -> Message:
-        """Say something in a channel or a thread; `to` answers a message."""
+        """Write in a channel or a thread. `to` replies to a message."""
         reference = {"channel_id": str(channel.id), "message_id": str(to.id)} if to else None
         self.world.wake_thread(channel)
         return self.world.create_message(channel.id, self.id, text, reference=reference)
 
     def mention(self, channel: Channel, text: str) -> Message:
-        """Say something to the bot."""
+        """Write a message that mentions the bot."""
         return self.say(channel, f"<@{self.discord.bot}> {text}")
 
     def edit(self, message: Message, text: str) -> Message:
-        """Say something else in a message of one's own."""
+        """Edit an own message."""
         return self.world.edit_message(message.channel_id, message.id, {"content": text})
 
     def dm(self, text: str) -> Message:
-        """Say something to the bot alone."""
+        """Write to the bot's direct messages."""
         return self.world.create_message(self.world.get_dm_channel(self.id).id, self.id, text)
 
     @property
@@ -57,21 +53,21 @@ class Human:
     # -- looking -----------------------------------------------------------------------------------------------------
 
     async def sees(self, channel: Channel, *words: str) -> Message:
-        """The newest message of the bot in a channel that shows all these words."""
+        """Wait for the bot's newest message in a channel with all these words."""
         return await self.discord.until(lambda: find(self.world.shown(channel.id), words), f"the bot shows {words}")
 
     async def is_told(self, *words: str) -> Message:
-        """The newest ephemeral message to this person with all these words."""
+        """Wait for the newest ephemeral message to this person with all these words."""
         return await self.discord.until(lambda: find(self.world.whispered(self.id), words), f"{self.user.name} is told {words}")
 
     # -- interactions ------------------------------------------------------------------------------------------------
 
     async def press(self, message: Message, label: str, *, wait: bool = True) -> "Pressed":
-        """Press a button: it has to be there, and not greyed out."""
+        """Press a button, which has to exist and be enabled."""
         return await self._component(message, _button(message, label), {}, wait)
 
     async def choose(self, message: Message, *values: str, wait: bool = True) -> "Pressed":
-        """Choose from the one menu of a message, by the labels."""
+        """Choose options by label from a message's only menu."""
         menu = next(each for each in walk_components(message.components) if each["type"] == SELECT)
         known = {each["label"]: each["value"] for each in menu["options"]}
         return await self._component(message, menu, {"values": [known[value] for value in values]}, wait)
@@ -86,7 +82,7 @@ class Human:
     async def slash(
         self, channel: Channel, line: str, options: dict[str, Any] | None = None, *, wait: bool = True
     ) -> "Pressed":
-        """Give a command, as `fleet status`, with typed options. It has to have been synced."""
+        """Send a registered command, such as `fleet status`, with typed options."""
         command = self._command(channel, line.split()[0], 1)
         leaf, nesting = walk_to_subcommand(command, line.split()[1:])
         accepted = check_options(line, leaf, options or {})
@@ -96,7 +92,7 @@ class Human:
         return await self._answered(self._interact(COMMAND, channel.id, data), wait)
 
     async def suggestions(self, channel: Channel, line: str, option: str, typed: str, **options: Any) -> list[str]:
-        """What is offered while an option is typed."""
+        """Return the completions of an option."""
         command = self._command(channel, line.split()[0], 1)
         leaf, nesting = walk_to_subcommand(command, line.split()[1:])
         spec = next(each for each in leaf["options"] if each["name"] == option)
@@ -117,7 +113,7 @@ class Human:
         return await self._answered(self._interact(COMMAND, channel.id, data), wait)
 
     async def submit(self, shown: "Pressed", *, wait: bool = True, **values: str) -> "Pressed":
-        """Fill in the form that was shown, by the custom ids of its fields, and send it."""
+        """Submit the form that was shown, with values by custom id."""
         assert shown.record.modal is not None, "no form was shown"
         form = validate_modal(shown.record.modal)
         data = {"custom_id": form["custom_id"], "components": list(_filled(form["components"], values))}
@@ -149,25 +145,25 @@ class Human:
 
 
 class Pressed:
-    """An interaction, and what came of it."""
+    """An interaction and its results."""
 
     def __init__(self, human: Human, record: Interaction) -> None:
         self.human, self.record = human, record
 
     @property
     def world(self) -> Any:
-        """Where it happened."""
+        """The world it happened in."""
         return self.human.world
 
     @property
     def failed(self) -> bool:
-        """Whether the client says “This interaction failed”: nobody answered in time."""
+        """True if the client shows "This interaction failed"."""
         late = self.record.initial_response_deadline or ""
         return not self.record.responded and self.human.world.now_iso() >= late
 
     @property
     def messages(self) -> list[Message]:
-        """What it was answered with, oldest first, without what still says “thinking…”."""
+        """The responses, oldest first, without those that still show "thinking…"."""
         ids = [self.record.message_id, *self.record.followup_ids]
         found = [self.human.world.messages[self.record.channel_id].get(each) for each in ids if each is not None]
         return [
@@ -177,12 +173,12 @@ class Pressed:
         ]
 
     async def answer(self, *words: str) -> Message:
-        """The answer, when it has come."""
+        """Wait for the response."""
         return await self.human.discord.until(lambda: find(self.messages, words), f"the interaction is answered with {words}")
 
 
 def text_of(message: Message) -> str:
-    """All that a message shows as text: its content, and the text displays, buttons and files of its layout."""
+    """Return all text of a message with its components."""
     parts = [message.content]
     for each in walk_components(message.components):
         parts += [str(each[key]) for key in ("content", "label", "placeholder") if each.get(key)]
@@ -192,13 +188,13 @@ def text_of(message: Message) -> str:
 
 
 def labels(message: Message) -> list[str]:
-    """The buttons that can be pressed."""
+    """Return the labels of the enabled buttons."""
     found = [each for each in walk_components(message.components) if each["type"] == BUTTON and not each.get("disabled")]
     return [each["label"] for each in found]
 
 
 def find(messages: Sequence[Message], words: Sequence[str]) -> Message | None:
-    """The newest message with all these words."""
+    """Return the newest message with all these words."""
     return next((each for each in reversed(messages) if all(word in text_of(each) for word in words)), None)
 
 
@@ -212,7 +208,7 @@ def _button(message: Message, label: str) -> dict[str, Any]:
 
 
 def _filled(components: Sequence[dict[str, Any]], values: dict[str, str]) -> Iterator[dict[str, Any]]:
-    """The form's parts as they are sent; what was filled in is taken out of `values`."""
+    """Yield the form's components as they are sent, and remove their values from `values`."""
     for each in components:
         match each["type"]:
             case 18:

@@ -1,6 +1,6 @@
-"""Discord's REST API over a real socket: authorisation, buckets and 429, and faults that a test asks for.
+"""Discord's REST API over a real socket, with authorization, rate limits and faults.
 
-Each request is checked as the real one checks it, then done in the `World`. Answers carry exactly `application/json`.
+Each request is checked as Discord does, then carried out in the `World`. Responses have exactly the type `application/json`.
 """
 
 import asyncio
@@ -22,14 +22,17 @@ from simcord.http.router import dispatch
 from tests.standins.discord_world import World
 
 WIDE = 1000
-"""Requests that a bucket holds which no test has made narrow."""
+"""Requests of a rate limit that no test has lowered."""
 OPEN = ("/interactions/", "/webhooks/")
-"""Paths whose token stands in the address."""
+"""Paths that contain their token."""
 
 
 @dataclass
 class Asked:
-    """One request that came in, and the answer's status (0 while it is being answered, or where it was lost)."""
+    """A request and its response's status.
+
+    The status is 0 while it is pending.
+    """
 
     method: str
     path: str
@@ -42,7 +45,7 @@ class Asked:
 
 @dataclass
 class Fault:
-    """What happens to the next `times` requests of a method and a path (with `*`)."""
+    """The failure of the next `times` requests of a method and a path."""
 
     method: str
     path: str
@@ -51,24 +54,24 @@ class Fault:
     body: dict[str, Any] = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
     lose: str = ""
-    """`before`: the connection is cut before anything was done; `after`: it was done, and the answer is lost."""
+    """`before` cuts the connection before the request is carried out, `after` loses its response."""
     hold: asyncio.Event | None = None
 
     def meets(self, method: str, path: str) -> bool:
-        """Whether a request is meant."""
+        """Return True if a request meets the fault."""
         return self.times > 0 and self.method in (method, "*") and fnmatch.fnmatch(path, self.path)
 
 
 @dataclass
 class Bucket:
-    """One rate limit: how many requests within how many seconds."""
+    """A rate limit of requests in a number of seconds."""
 
     limit: int
     seconds: float
     used: list[float] = field(default_factory=list)
 
     def take(self, now: float) -> float:
-        """Seconds to wait, 0 when the request may pass."""
+        """Return the seconds to wait, or 0 if the request may pass."""
         self.used = [at for at in self.used if now - at < self.seconds]
         if len(self.used) >= self.limit:
             return max(0.001, self.used[0] + self.seconds - now)
@@ -78,7 +81,7 @@ class Bucket:
 
 @dataclass
 class File:
-    """An upload, as simcord's routes read it."""
+    """An upload as simcord's routes read it."""
 
     filename: str
     content: bytes
@@ -86,24 +89,24 @@ class File:
 
     @property
     def fp(self) -> io.BytesIO:
-        """Its content."""
+        """The content."""
         return io.BytesIO(self.content)
 
 
 class Rest:
-    """The routes. `asked` is what came in."""
+    """The routes. `asked` holds the requests."""
 
     def __init__(self, world: World, token: Callable[[], str], answered: Callable[[Asked], None]) -> None:
         self.world, self._token, self._answered = world, token, answered
         self.asked: list[Asked] = []
         self.faults: list[Fault] = []
         self.flags = 1 << 19
-        """Of the application: limited message content intent, until a test takes it away."""
+        """The application's flags, with the limited message content intent."""
         self.limits: dict[str, tuple[int, float]] = {}
-        """`METHOD /path/with/*` → (requests, seconds); by default nothing is limited closely."""
+        """Requests and seconds by `METHOD /path/with/*`. The default limits are wide."""
         self._buckets: defaultdict[str, dict[str, Bucket]] = defaultdict(dict)
         self.overall: Bucket | None = None
-        """The global limit."""
+        """The global rate limit."""
 
     # -- what a test asks for ----------------------------------------------------------------------------------------
 
@@ -112,23 +115,23 @@ class Rest:
         self.faults.append(Fault(method, path, times, status, {"code": code, "message": message}))
 
     def limited(self, method: str, path: str, seconds: float, times: int = 1, *, everywhere: bool = False) -> None:
-        """Answer 429."""
+        """Answer requests with 429."""
         body = {"message": "You are being rate limited.", "retry_after": seconds, "global": everywhere}
         headers = {"Retry-After": str(seconds), "Via": "1.1 google", **({"X-RateLimit-Global": "true"} if everywhere else {})}
         self.faults.append(Fault(method, path, times, 429, body, headers))
 
     def lose(self, method: str, path: str, *, after: bool = True, times: int = 1) -> None:
-        """Cut the connection after (or before) the request was done."""
+        """Cut the connection after (or before) the request is carried out."""
         self.faults.append(Fault(method, path, times, lose="after" if after else "before"))
 
     def hold(self, method: str, path: str, times: int = 1) -> asyncio.Event:
-        """Let requests wait until the event is set."""
+        """Hold requests until the event is set."""
         event = asyncio.Event()
         self.faults.append(Fault(method, path, times, hold=event))
         return event
 
     def requests(self, method: str, path: str) -> list[Asked]:
-        """What came in of a method and a path (with `*`)."""
+        """Return the requests of a method and a path, in which `*` matches any part."""
         return [each for each in self.asked if each.method == method and fnmatch.fnmatch(each.path, path)]
 
     # -- answering ---------------------------------------------------------------------------------------------------
@@ -196,7 +199,7 @@ class Rest:
         return _headers(Bucket(WIDE, 1.0), f"{method} {path.split('/')[1]}")
 
     def _before(self, method: str, path: str, body: Any, files: list[File]) -> Any:
-        """What simcord does not check; the answer, where it is ours."""
+        """Check what simcord does not, and return a response for a refusal."""
         words = path.strip("/").split("/")
         match (method, words):
             case ("POST", ["channels", channel, "messages"]):
@@ -222,7 +225,7 @@ class Rest:
             self.world.nonces[(int(words[1]), str(body["nonce"]))] = (self.world.clock.elapsed, int(done["id"]))
             done["nonce"] = body["nonce"]
         if method == "DELETE" and words[-1] == "@original":
-            # Once “thinking…” is taken away, what follows is a message of its own.
+            # After "thinking…" is deleted, the next answer is a new message.
             self.world.interaction_by_token(words[2]).complete_deferred()
 
     def _shown(self, message: Message) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""Discord as it is behind its API: guilds, channels, threads, people, messages and commands, and what it refuses.
+"""The state behind Discord's API, with guilds, channels, threads, people, messages and commands.
 
-The state, the permissions and the limits are simcord's; here is what it leaves out: nonces, closed direct messages, locked
-threads, a second thread on one message, permissions of files, replies and pins, and the size of commands.
+State, permissions and limits are simcord's. This module adds nonces, closed direct messages, locked threads, second threads on
+a message, permissions of files, replies and pins, and the size of commands.
 """
 
 import re
@@ -15,26 +15,26 @@ from simcord.backend.models import Channel, Guild, Message, Overwrite, User
 from simcord.enums import ChannelType, OverwriteType
 
 NONCE_KEPT = 180.0
-"""Seconds for which Discord recognises a nonce."""
+"""Seconds for which Discord recognizes a nonce."""
 COMMAND_SIZE = 8000
-"""Characters of names, descriptions and values in one command with all its subcommands."""
+"""Most characters of names, descriptions and values in one command."""
 NAME = re.compile(r"[-_\w]{1,32}")
 
 
 class World(Backend):
-    """Everything that Discord knows."""
+    """The state behind Discord's API."""
 
     def __init__(self) -> None:
         super().__init__()
         self.nonces: dict[tuple[int, str], tuple[float, int]] = {}
-        """(channel, nonce) → when, and which message."""
+        """Time and message by channel and nonce."""
         self.closed: set[int] = set()
-        """People who take no direct messages."""
+        """People who accept no direct messages."""
 
     # -- arranging ---------------------------------------------------------------------------------------------------
 
     def guild(self, name: str = "Works") -> Guild:
-        """A guild that the bot is in, with the permissions that its invite link asks for and no more."""
+        """Add a guild with the bot and the permissions of its invite link."""
         from bot.chat.discord.invite import permissions
 
         guild = self.create_guild(name)
@@ -51,17 +51,17 @@ class World(Backend):
         return guild
 
     def channel(self, guild: Guild, name: str, *, kind: int = ChannelType.TEXT) -> Channel:
-        """A channel of a guild."""
+        """Add a channel to a guild."""
         return self.create_channel(guild.id, name, type=kind)
 
     def member(self, guild: Guild, name: str) -> User:
-        """A person without roles in a guild."""
+        """Add a person without roles to a guild."""
         user = self.make_user(name)
         self.add_member(guild.id, user.id)
         return user
 
     def deny(self, channel: Channel, *names: str) -> None:
-        """Take permissions from the bot in one channel; all that were taken before are given back."""
+        """Remove permissions of the bot in one channel, or all of the invite link's."""
         taken = discord.Permissions(**dict.fromkeys(names, True)).value
         assert channel.guild_id is not None
         self.set_overwrite(channel.id, Overwrite(self.bot_user.id, OverwriteType.MEMBER, 0, taken))
@@ -69,20 +69,20 @@ class World(Backend):
     # -- looking -----------------------------------------------------------------------------------------------------
 
     def shown(self, channel: int) -> list[Message]:
-        """The bot's messages that everybody in a channel sees, oldest first."""
+        """Return the bot's messages in a channel that everyone sees, oldest first."""
         found = self.messages.get(channel, {}).values()
         own = [each for each in found if each.author_id == self.bot_user.id and not each.is_ephemeral]
         return sorted((each for each in own if each.type in (0, 19, 20)), key=lambda each: each.id)
 
     def whispered(self, user: int) -> list[Message]:
-        """The ephemeral messages that one person sees."""
+        """Return the ephemeral messages that one person sees."""
         everything = [each for channel in self.messages.values() for each in channel.values()]
         return sorted((each for each in everything if each.is_ephemeral and each.visible_to(user)), key=lambda each: each.id)
 
     # -- refusing ----------------------------------------------------------------------------------------------------
 
     def check_send(self, channel_id: int, body: Mapping[str, Any], files: int) -> Message | None:
-        """What the message route refuses beyond simcord; the message that a nonce has made before, if any."""
+        """Check a new message beyond simcord, and return the message with the same nonce."""
         channel = self.get_channel(channel_id)
         if channel.type == ChannelType.DM and set(channel.recipient_ids) & self.closed:
             raise BackendError(403, 50007, "Cannot send messages to this user")
@@ -99,14 +99,14 @@ class World(Backend):
         return None
 
     def check_extras(self, channel: Channel, body: Mapping[str, Any], files: int) -> None:
-        """Files and replies take permissions of their own."""
+        """Check the permissions for files and replies."""
         wanted = ["attach_files"] if files else []
         wanted += ["read_message_history"] if body.get("message_reference") else []
         if channel.guild_id is not None and wanted:
             self.require_permissions(channel.guild_id, self.bot_user.id, channel.id, *wanted)
 
     def wake_thread(self, channel: Channel) -> None:
-        """A message opens an archived thread, unless it is locked."""
+        """Reopen an archived thread for a message, unless it is locked."""
         state = channel.thread_metadata
         if state is None or not state.archived:
             return
@@ -116,7 +116,7 @@ class World(Backend):
         self.announce_channel_update(channel.id)
 
     def check_thread(self, channel_id: int, message_id: int, body: Mapping[str, Any]) -> None:
-        """What the route of a message's thread refuses beyond simcord."""
+        """Check the opening of a message's thread beyond simcord."""
         channel = self.get_channel(channel_id)
         if channel.is_thread or channel.guild_id is None:
             raise BackendError(400, 50024, "Cannot execute action on this channel type")
@@ -126,7 +126,7 @@ class World(Backend):
             raise BackendError(400, 160004, "A thread has already been created for this message")
 
     def pin(self, channel_id: int, message_id: int) -> None:
-        """Pin a message: takes a permission of its own since 2026."""
+        """Pin a message, which has needed a permission of its own since 2026."""
         channel = self.get_channel(channel_id)
         if channel.guild_id is not None:
             self.require_permissions(channel.guild_id, self.bot_user.id, channel_id, "pin_messages")
@@ -135,7 +135,7 @@ class World(Backend):
         self.set_pinned(channel_id, message_id, True)
 
     def check_commands(self, commands: list[dict[str, Any]]) -> None:
-        """What the routes of commands refuse: numbers, names, lengths and the size of the whole."""
+        """Check the number, names and lengths of commands."""
         if sum(each.get("type", 1) == 1 for each in commands) > 100:
             raise BackendError(400, 30032, "Maximum number of application commands reached (100)")
         for command in commands:

@@ -1,4 +1,4 @@
-"""A stand-in of Slack on loopback: its Web API over HTTP and its Socket Mode over WebSocket, and as strict as the real one.
+"""A stand-in for Slack on loopback, with its Web API and Socket Mode, as strict as the real one.
 
 In a test::
 
@@ -8,8 +8,8 @@ In a test::
         chat = SlackChat(fleet, router, bot_token=slack.bot_token, app_token=slack.app_token, api_url=slack.url)
         await ana.says("#product-a", "<@fleet> status")
 
-People act in `slack_people`; what methods take and refuse stands in `slack_methods`. Faults: `fail`, `limit`, `lose`, `hold`
-answer one method once (or more often) otherwise; `cut`, `disconnect` and `deafen` act on the socket.
+People are in `slack_people`, the methods in `slack_methods`. The faults `fail`, `limit`, `lose` and `hold` change the
+responses of one method. `cut`, `disconnect` and `deafen` act on the socket.
 """
 
 import asyncio
@@ -34,38 +34,38 @@ from tests.standins.slack_people import Somebody
 from tests.standins.slack_world import APP, BOT_USER, TEAM, Channel, Json, Refusal, User, World
 
 PATIENCE = 30.0
-"""Seconds that a test waits for something that has to come; a machine may be busy."""
+"""Seconds that a test waits for a condition."""
 
 
 @dataclass
 class Fault:
-    """What a call meets instead of its answer."""
+    """The failure that a call meets instead of its response."""
 
     error: str = ""
     retry_after: int | None = None
     lose: bool = False
-    """The call is done, and its answer never arrives."""
+    """True to carry out the call and lose its response."""
     hold: asyncio.Event | None = None
-    """Waited for before the call is done."""
+    """Event to wait for before the call is carried out."""
     hold_answer: asyncio.Event | None = None
-    """Waited for after it."""
+    """Event to wait for after the call is carried out."""
     status: int = 200
 
 
 @dataclass
 class Delivery:
-    """One envelope: when it was sent, and what it was acknowledged with."""
+    """One envelope, with its time and its acknowledgement."""
 
     envelope: Json
     sent: float = 0.0
     acked: float | None = None
     answer: Any = None
     over: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set once it was acknowledged, or will not be."""
+    """Set once it is acknowledged or expired."""
 
 
 class Slack:
-    """The server. `calls` is what it was asked, `refused` what it refused."""
+    """The server. `calls` are the requests, `refused` the refusals."""
 
     bot_token, app_token, signing_secret = "xoxb-fleet-0001", "xapp-1-fleet-0001", "8f742231b10e8888abcd99yyyzzz85a5"
 
@@ -73,24 +73,24 @@ class Slack:
         self.world = World(now)
         self.world.hear = self._happened
         self.deadline = deadline
-        """Seconds within which an envelope must be acknowledged and a trigger used; Slack's are 3."""
+        """Seconds within which an envelope must be acknowledged and a trigger used."""
         self.agent = True
-        """Whether the app is one of Slack's agents: without, there is no native streaming."""
+        """True if the app is one of Slack's agents."""
         self.scopes: set[str] | None = None
-        """Scopes that the bot token has; None: all."""
+        """The bot token's scopes. None for all."""
         self.revoked: set[str] = set()
         self.calls: list[tuple[str, Json]] = []
         self.refused: list[str] = []
         self.tolerated: set[str] = set()
-        """Refusals that a test expects and that may come or not; they are not counted."""
+        """Refusals that may occur, and are not recorded."""
         self.deliveries: list[Delivery] = []
         self.responses: list[Json] = []
-        """What came to response URLs."""
+        """Answers sent to response URLs."""
         self.open = asyncio.Event()
         self.request_url: str | None = None
-        """Where events go over HTTP, instead of a socket."""
+        """Address that receives events over HTTP instead of a socket."""
         self.echo = True
-        """Whether the bot hears what it posts itself, as in a channel whose messages it is subscribed to."""
+        """True if the bot receives its own messages, as in channels it has joined."""
         self._faults: defaultdict[str, deque[Fault]] = defaultdict(deque)
         self._sockets: list[web.WebSocketResponse] = []
         self._links: set[str] = set()
@@ -127,18 +127,18 @@ class Slack:
 
     @property
     def url(self) -> str:
-        """What SLACK_API_URL is set to."""
+        """The value for SLACK_API_URL."""
         return f"{self.root}/api"
 
     # -- who there is -------------------------------------------------------------------------------------------------
 
     def person(self, id: str, name: str, **more: Any) -> Somebody:
-        """Somebody who uses this workspace."""
+        """Add a person to the workspace."""
         self.world.users[id] = User(id, name, **more)
         return Somebody(self, id)
 
     def channel(self, name: str, *people: Somebody, bot: bool = True, id: str = "", **more: Any) -> Channel:
-        """A channel with these people in it."""
+        """Add a channel with these people."""
         members = {each.id for each in people} | ({BOT_USER} if bot else set())
         made = Channel(id or f"C{len(self.world.channels) + 1:04d}{name.upper().replace('-', '')}", name, members, **more)
         self.world.channels[made.id] = made
@@ -147,19 +147,22 @@ class Slack:
     # -- waiting ------------------------------------------------------------------------------------------------------
 
     async def until(self, true: Callable[[], Any], what: str = "") -> Any:
-        """What `true` gives, once it gives anything; fails when that does not come."""
+        """Wait until `true` returns a true value, and return it.
+
+        Fails after PATIENCE.
+        """
         try:
             async with asyncio.timeout(PATIENCE):
                 while not (found := true()):
                     self._changed.clear()
-                    with suppress(TimeoutError):  # what happens inside the coordinator tells nobody here
+                    with suppress(TimeoutError):  # changes inside the fleet do not wake this wait
                         await asyncio.wait_for(self._changed.wait(), 0.05)
                 return found
         except TimeoutError:
             raise AssertionError(f"{what or 'it'} did not come. Said was:\n{self.transcript()}") from None
 
     async def until_awaited(self, true: Callable[[], Any], what: str = "") -> Any:
-        """As `until`, for a condition that may be a coroutine function."""
+        """Wait like `until`, for a condition that may be a coroutine function."""
         try:
             async with asyncio.timeout(PATIENCE):
                 while True:
@@ -175,11 +178,11 @@ class Slack:
             raise AssertionError(f"{what or 'it'} did not come. Said was:\n{self.transcript()}") from None
 
     def changed(self) -> None:
-        """Something happened that somebody may wait for."""
+        """Wake the waiting tests."""
         self._changed.set()
 
     def transcript(self) -> str:
-        """Everything that stands in the workspace, for failures."""
+        """Return everything in the workspace, for failure messages."""
         lines = [f"refused: {each}" for each in self.refused]
         for channel in self.world.channels.values():
             for each in channel.messages:
@@ -199,7 +202,7 @@ class Slack:
         self._faults[method].extend(Fault(retry_after=seconds) for _ in range(times))
 
     def lose(self, method: str, times: int = 1) -> None:
-        """Do what the next calls ask, and cut the connection before the answer."""
+        """Carry out the next calls, and cut the connection before the response."""
         self._faults[method].extend(Fault(lose=True) for _ in range(times))
 
     def hold(self, method: str, times: int = 1) -> asyncio.Event:
@@ -209,21 +212,21 @@ class Slack:
         return event
 
     def hold_answer(self, method: str, times: int = 1) -> asyncio.Event:
-        """Do what the next calls ask at once, and answer them only once the event is set."""
+        """Carry out the next calls at once, and answer them only once the event is set."""
         event = asyncio.Event()
         self._faults[method].extend(Fault(hold_answer=event) for _ in range(times))
         return event
 
     def break_down(self, method: str, status: int = 503, times: int = 1) -> None:
-        """Answer the next calls with an error of the server."""
+        """Answer the next calls with a server error."""
         self._faults[method].extend(Fault(status=status) for _ in range(times))
 
     def forget_faults(self) -> None:
-        """What was to go wrong goes well from now on."""
+        """Remove all planned failures."""
         self._faults.clear()
 
     async def cut(self) -> None:
-        """Cut every socket without a word."""
+        """Cut every socket silently."""
         for socket in tuple(self._sockets):
             transport = socket._req.transport if socket._req else None
             if transport is not None:
@@ -231,11 +234,11 @@ class Slack:
         await self.until(lambda: not self._sockets, "the end of the sockets")
 
     async def disconnect(self, reason: str = "refresh_requested") -> None:
-        """Tell the newest socket to make room for another, as Slack does every few hours."""
+        """Ask the newest socket to reconnect, as Slack does."""
         await self._sockets[-1].send_json({"type": "disconnect", "reason": reason, "debug_info": {"host": "standin"}})
 
     def deafen(self, deaf: bool = True) -> None:
-        """Sockets from now on stay open, answer no ping and hear nothing."""
+        """Keep new sockets open, but answer no ping and send nothing."""
         self._deaf = deaf
 
     # -- the Web API --------------------------------------------------------------------------------------------------
@@ -250,7 +253,7 @@ class Slack:
         if fault.hold:
             await fault.hold.wait()
             if request.transport is None or request.transport.is_closing():
-                return web.Response(status=499)  # whoever asked is gone, and what was asked with it
+                return web.Response(status=499)  # the client is gone, and its request with it
         if fault.retry_after is not None:
             headers = {"Retry-After": str(fault.retry_after)}
             return self._answer({"ok": False, "error": "ratelimited"}, 429, headers)
@@ -309,13 +312,13 @@ class Slack:
     # -- triggers and response URLs -----------------------------------------------------------------------------------
 
     def trigger(self) -> str:
-        """A trigger id: good once, and for a moment."""
+        """Return a trigger id, valid once and for a short time."""
         id = f"{self.world.number()}.{TEAM}.{self.world.number():08x}"
         self._triggers[id] = time.monotonic()
         return id
 
     def exchange(self, trigger: str) -> None:
-        """Use a trigger id up."""
+        """Use up a trigger id."""
         if trigger in self._spent:
             raise Refusal("exchanged_trigger_id")
         if trigger not in self._triggers:
@@ -325,7 +328,7 @@ class Slack:
         self._spent.add(trigger)
 
     def response_url(self, user: str, channel: str) -> str:
-        """A URL for answers to one interaction: five of them."""
+        """Return a URL for five answers to one interaction."""
         id = f"r{self.world.number()}"
         self._urls[id] = (user, channel, [5])
         return f"{self.root}/respond/{id}"
@@ -348,7 +351,7 @@ class Slack:
     # -- Socket Mode --------------------------------------------------------------------------------------------------
 
     def new_link(self) -> str:
-        """The address of a socket, good once."""
+        """Return the address of a socket, valid once."""
         ticket = f"t{self.world.number()}"
         self._links.add(ticket)
         return f"{self.root.replace('http', 'ws')}/link/{ticket}"
@@ -383,7 +386,7 @@ class Slack:
 
     @property
     def sockets(self) -> int:
-        """How many are open."""
+        """Number of open sockets."""
         return len(self._sockets)
 
     def _acked(self, ack: Json) -> None:
@@ -412,7 +415,7 @@ class Slack:
                 self.refused += view_problems(answer["view"])
 
     def under_way(self) -> set[asyncio.Task[Any]]:
-        """What is being sent and was not acknowledged yet."""
+        """Envelopes that are sent and not acknowledged."""
         return set(self._tasks)
 
     def _happened(self, event: Json) -> None:
@@ -421,7 +424,7 @@ class Slack:
         self.emit(event)
 
     def emit(self, event: Json, *, event_id: str = "", retry: int = 0) -> asyncio.Task[Delivery]:
-        """Tell the app of an event, as soon as it can be."""
+        """Send an event to the app as soon as possible."""
         payload = {
             "token": "verification", "team_id": TEAM, "api_app_id": APP, "event": event, "type": "event_callback",
             "event_id": event_id or f"Ev{next(self._events):08d}", "event_time": int(self.world.now()),
@@ -431,7 +434,7 @@ class Slack:
         return self.send("events_api", payload, accepts=False, **more)
 
     def send(self, kind: str, payload: Json, *, accepts: bool = True, **more: Any) -> asyncio.Task[Delivery]:
-        """Send an envelope; the task ends once it is acknowledged, or will not be."""
+        """Send an envelope in a task that ends with its acknowledgement or its deadline."""
         task = asyncio.create_task(self._deliver(kind, payload, accepts, more))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -474,7 +477,7 @@ class Slack:
 
 
 async def _arguments(request: web.Request) -> Json:
-    """Arguments as JSON or as a form, in which lists and objects are JSON."""
+    """Return arguments sent as JSON or as a form, in which lists and objects are JSON texts."""
     if request.content_type == "application/json":
         return dict(await request.json())
     form = {**request.query, **{key: str(value) for key, value in (await request.post()).items()}}

@@ -1,7 +1,7 @@
-"""What Slack refuses in blocks and views, in our own words: structure, lengths, counts, enums, unknown keys, names used twice.
+"""Checks of blocks and views for the structure, lengths, counts, enums and names that Slack accepts.
 
-Taken from the published reference and from what people report; no I/O. `message_problems` and `view_problems` give every
-complaint, in the order in which it is met; the first is what Slack would answer with.
+The rules come from the published reference and from reports of users. `message_problems` and `view_problems` return every
+problem in the order of the blocks. Slack would report the first. No I/O.
 """
 
 from collections import Counter
@@ -12,22 +12,22 @@ from typing import Any
 Value = Any
 Check = Callable[[Value, str], Iterator[str]]
 MOST_TEXT = 13_000
-"""Characters of all blocks of one message; above, Slack answers msg_blocks_too_long."""
+"""Characters of all blocks in one message, beyond which Slack refuses it."""
 MOST_MARKDOWN = 12_000
 MOST_TABLE = 10_000
 
 
 @dataclass(frozen=True)
 class Shape:
-    """An object: the check of each key, and the keys that have to be there."""
+    """An object with the check of each key, and its required keys."""
 
     keys: Mapping[str, Check]
     required: tuple[str, ...] = ()
     either: tuple[str, ...] = ()
-    """Of these at least one."""
+    """Keys of which at least one is required."""
 
     def check(self, value: Value, at: str) -> Iterator[str]:
-        """What is wrong with a value that should be such an object."""
+        """Return the problems of a value with this shape."""
         if not isinstance(value, dict):
             yield f"{at}: must be an object"
             return
@@ -44,7 +44,7 @@ class Shape:
 
 
 def string(most: int, least: int = 0) -> Check:
-    """A text of so many characters."""
+    """Return a check for a text of this length."""
 
     def check(value: Value, at: str) -> Iterator[str]:
         if not isinstance(value, str):
@@ -56,7 +56,7 @@ def string(most: int, least: int = 0) -> Check:
 
 
 def one_of(*values: Value) -> Check:
-    """One of a few values."""
+    """Return a check for one of these values."""
 
     def check(value: Value, at: str) -> Iterator[str]:
         if value not in values:
@@ -66,13 +66,13 @@ def one_of(*values: Value) -> Check:
 
 
 def boolean(value: Value, at: str) -> Iterator[str]:
-    """True or false."""
+    """Check for true or false."""
     if not isinstance(value, bool):
         yield f"{at}: must be true or false"
 
 
 def number(least: float = -1e18, most: float = 1e18) -> Check:
-    """A number in a range."""
+    """Return a check for a number in this range."""
 
     def check(value: Value, at: str) -> Iterator[str]:
         if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
@@ -82,7 +82,7 @@ def number(least: float = -1e18, most: float = 1e18) -> Check:
 
 
 def array(each: Check, least: int, most: int) -> Check:
-    """A list of so many."""
+    """Return a check for a list of this length."""
 
     def check(value: Value, at: str) -> Iterator[str]:
         if not isinstance(value, list):
@@ -97,7 +97,7 @@ def array(each: Check, least: int, most: int) -> Check:
 
 
 def tagged(kinds: Mapping[str, Shape], what: str, tag: str = "type") -> Check:
-    """An object whose `type` says which of several it is."""
+    """Return a check for an object whose `type` selects its shape."""
 
     def check(value: Value, at: str) -> Iterator[str]:
         kind = value.get(tag) if isinstance(value, dict) else None
@@ -110,7 +110,7 @@ def tagged(kinds: Mapping[str, Shape], what: str, tag: str = "type") -> Check:
 
 
 def either(*kinds: str) -> Callable[..., Check]:
-    """A text object of one of these kinds."""
+    """Return a check for a text object of one of these types."""
 
     def made(most: int, least: int = 1) -> Check:
         words = string(most, least)
@@ -189,11 +189,11 @@ ELEMENTS: Mapping[str, Shape] = {
     "icon_button": _kind(("icon", "text"), **CONFIRMED, icon=one_of("trash"), text=plain(75), value=string(2000),
                          accessibility_label=string(75), visible_to_user_ids=array(string(40), 1, 100)),
 }  # fmt: skip
-"""What people press, choose and type in."""
+"""Interactive elements."""
 
 
 def element(*kinds: str) -> Check:
-    """One of these elements."""
+    """Return a check for one of these elements."""
     return tagged({kind: ELEMENTS[kind] for kind in kinds}, "element")
 
 
@@ -272,13 +272,13 @@ BLOCKS: Mapping[str, Shape] = {
     "plan": _block(("title",), title=string(300, 1), tasks=array(tagged({"task_card": _TASK}, "task"), 0, 50)),
     "alert": _block(("text",), text=text(200), level=one_of("default", "info", "warning", "error", "success")),
 }  # fmt: skip
-"""Every block that the coordinator may use. The others Slack knows are refused here, so that nobody uses them unlooked-at."""
+"""Blocks that the bot may use. Slack knows more."""
 ONLY_MESSAGES = frozenset({"markdown", "table", "task_card", "plan", "context_actions", "alert"})
 ONLY_VIEWS = frozenset({"input"})
 
 
 def message_problems(blocks: Value) -> list[str]:
-    """Everything that is wrong with a message's blocks."""
+    """Return the problems of a message's blocks."""
     found = [*array(tagged(BLOCKS, "block"), 0, 50)(blocks, "blocks")]
     if found or not isinstance(blocks, list):
         return found
@@ -290,12 +290,12 @@ def message_problems(blocks: Value) -> list[str]:
         found.append("blocks: only one table is allowed in a message")
     found += [*_tables(blocks), *_twice(blocks)]
     if (size := sum(map(len, texts(blocks)))) > MOST_TEXT:
-        found.append(f"msg_blocks_too_long: {size} characters in all")
+        found.append(f"msg_blocks_too_long: {size} characters in total")
     return found
 
 
 def view_problems(view: Value) -> list[str]:
-    """Everything that is wrong with a view."""
+    """Return the problems of a view."""
     if not isinstance(view, dict) or view.get("type") not in VIEWS:
         return ["view.type: must be modal or home"]
     found = [*VIEWS[view["type"]].check(view, "view")]
@@ -326,14 +326,14 @@ VIEWS: Mapping[str, Shape] = {
 
 
 def elements(blocks: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Every element that can be pressed, chosen or typed in."""
+    """Return every interactive element."""
     for block in blocks:
         inner = [*block.get("elements", ()), block.get("accessory"), block.get("element")]
         yield from (each for each in inner if isinstance(each, dict) and each.get("type") in ELEMENTS)
 
 
 def texts(value: Value) -> Iterator[str]:
-    """Every text that is shown, wherever it lies."""
+    """Return every visible text at any depth."""
     if isinstance(value, dict):
         for key, inner in value.items():
             if key in {"text", "title", "alt_text"} and isinstance(inner, str):
@@ -364,7 +364,7 @@ def _twice(blocks: Sequence[dict[str, Any]]) -> Iterator[str]:
 
 
 def _names(blocks: Sequence[dict[str, Any]]) -> dict[str, list[str]]:
-    """The names that must be unique in one message or view."""
+    """Return the names that must be unique in one message or view."""
     return {
         "block_id": [each["block_id"] for each in blocks if each.get("block_id")],
         "action_id": [each["action_id"] for each in elements(blocks) if each.get("action_id")],

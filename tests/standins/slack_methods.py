@@ -1,6 +1,6 @@
-"""The methods of Slack's Web API that the stand-in knows: what each takes, which scope it needs, what it does.
+"""The Web API methods of the stand-in, with their arguments, scopes and effects.
 
-An argument that a method does not take is refused here; the real Slack lets most of them pass unseen, and so nobody notices.
+An unknown argument is refused here. The real Slack ignores most of them, so a mistake would stay unnoticed.
 """
 
 import time
@@ -25,7 +25,7 @@ class Method:
     required: frozenset[str]
     optional: frozenset[str]
     scopes: frozenset[str] = frozenset()
-    """Of these one is needed."""
+    """Scopes of which one is required."""
     token: str = "xoxb-"
 
 
@@ -177,7 +177,7 @@ def _stream(message: Json, args: Json) -> None:
 
 
 def _content(args: Json) -> Json:
-    """Text, blocks and metadata, checked."""
+    """Return the checked text, blocks and metadata."""
     if not args.get("text") and not args.get("blocks"):
         raise Refusal("no_text")
     if len(args.get("text", "")) > 40_000:

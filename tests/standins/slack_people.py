@@ -1,4 +1,4 @@
-"""People who use the stand-in of Slack: they write, press what they see, fill in forms, and look at their Home."""
+"""People who use the stand-in for Slack."""
 
 import asyncio
 from collections.abc import Mapping
@@ -12,18 +12,21 @@ if TYPE_CHECKING:
 
 
 class Somebody:
-    """One person. Channels are given by `#name`, by id, or as `@fleet`: the direct messages with the bot."""
+    """One person.
+
+    Channels are given by `#name`, by id, or as `@fleet` for direct messages.
+    """
 
     def __init__(self, slack: "Slack", id: str) -> None:
         self.slack, self.id = slack, id
 
     @property
     def name(self) -> str:
-        """As others see them."""
+        """The name that others see."""
         return self.slack.world.users[self.id].name
 
     def place(self, where: str) -> Channel:
-        """The channel that they mean."""
+        """Return a channel."""
         world = self.slack.world
         if where == "@fleet":
             return world.im(self.id)
@@ -32,7 +35,7 @@ class Somebody:
     # -- writing ------------------------------------------------------------------------------------------------------
 
     async def says(self, where: str, text: str, *, thread: str | None = None, **more: Any) -> str:
-        """Write a message (`<@fleet>` mentions the bot); returns its time once every event about it was acknowledged."""
+        """Write a message, in which `<@fleet>` mentions the bot, and return its timestamp."""
         channel = self.place(where)
         text = text.replace("<@fleet>", f"<@{BOT_USER}>")
         before = self.slack.under_way()
@@ -43,7 +46,7 @@ class Somebody:
         return str(message["ts"])
 
     async def edits(self, where: str, ts: str, text: str) -> None:
-        """Change a message of theirs."""
+        """Edit an own message."""
         channel = self.place(where)
         message = channel.find(ts)
         assert message is not None
@@ -54,7 +57,7 @@ class Somebody:
         await self._tells(channel, event)
 
     async def deletes(self, where: str, ts: str) -> None:
-        """Take a message of theirs back."""
+        """Delete an own message."""
         channel = self.place(where)
         message = channel.find(ts)
         assert message is not None
@@ -68,7 +71,7 @@ class Somebody:
         await self.slack.emit(self.slack.world.event(channel, told))
 
     async def commands(self, where: str, text: str, command: str = "/fleet") -> "Delivery":
-        """Type a slash command. Slack has none inside threads."""
+        """Send a slash command. Slack has none inside threads."""
         channel = self.place(where)
         name = "directmessage" if channel.im_of else channel.name
         payload = {
@@ -82,14 +85,14 @@ class Somebody:
     # -- pressing -----------------------------------------------------------------------------------------------------
 
     async def presses(self, label: str, where: str, message: Json) -> "Delivery":
-        """Press a button that a message shows."""
+        """Press a button of a message."""
         channel = self.place(where)
         shown = channel.find(message["ts"]) or message
         button = find_button(shown.get("blocks", []), label)
         return await self.press_of(button, where, message)
 
     async def press_of(self, button: Json, where: str, message: Json) -> "Delivery":
-        """Press a button as it was seen, whatever the message shows by now."""
+        """Press a button as it was seen, even if the message has changed."""
         channel = self.place(where)
         container = {"type": "message", "message_ts": message["ts"], "channel_id": channel.id, "is_ephemeral": False}
         if message.get("thread_ts"):
@@ -100,7 +103,7 @@ class Somebody:
         return await self.slack.send("interactive", payload, accepts=False)
 
     async def presses_at_home(self, label: str) -> "Delivery":
-        """Press a button of their App Home."""
+        """Press a button in the person's App Home."""
         view = self.slack.world.homes[self.id]
         payload = self._interaction(
             "block_actions", find_button(view["blocks"], label), container={"type": "view", "view_id": view["id"]}, view=view
@@ -119,7 +122,7 @@ class Somebody:
         return payload
 
     async def shortcuts(self, callback: str, where: str, ts: str) -> "Delivery":
-        """Choose a shortcut from the menu of a message."""
+        """Choose a shortcut from a message's menu."""
         channel = self.place(where)
         message = channel.find(ts)
         payload = self._interaction("message_action", {})
@@ -132,7 +135,7 @@ class Somebody:
     # -- forms and Home -----------------------------------------------------------------------------------------------
 
     async def form(self) -> Json:
-        """The newest form that was opened."""
+        """Wait for the newest form."""
         forms = self.slack.world.views
         found: Json = await self.slack.until(
             lambda: next((each for each in reversed([*forms.values()]) if each["type"] == "modal"), None), "a form"
@@ -140,7 +143,7 @@ class Somebody:
         return found
 
     async def submits(self, view: Json, values: Mapping[str, str]) -> "Delivery":
-        """Fill in a form and send it: values by the label of the field; what is left out stays as it was."""
+        """Submit a form with values by field label."""
         state: Json = {}
         for block in view["blocks"]:
             if block["type"] == "input":
@@ -151,13 +154,13 @@ class Somebody:
         return await self.slack.send("interactive", payload)
 
     async def opens_home(self, tab: str = "home") -> None:
-        """Look at the App Home."""
+        """Open App Home."""
         event = {"type": "app_home_opened", "user": self.id, "channel": self.slack.world.im(self.id).id, "tab": tab,
                  "event_ts": self.slack.world.ts()}  # fmt: skip
         await self.slack.emit(event)
 
     async def opens_assistant(self, thread: str) -> None:
-        """Open the agent's own pane."""
+        """Open the agent's pane."""
         channel = self.slack.world.im(self.id)
         self.slack.echo, echo = False, self.slack.echo
         root = self.slack.world.add(channel, {"user": BOT_USER, "bot_id": BOT, "text": "New conversation", "ts": thread})
@@ -167,7 +170,7 @@ class Somebody:
         await self.slack.emit(event)
 
     async def stops(self, where: str, thread: str) -> None:
-        """Press Slack's own Stop under the agent's answer."""
+        """Press Slack's own Stop below the agent's answer."""
         channel = self.place(where)
         streaming = [each["ts"] for each in channel.thread(thread) if each.get("streaming")]
         for each in channel.thread(thread):
@@ -178,7 +181,7 @@ class Somebody:
 
 
 def find_button(blocks: list[Json], label: str) -> Json:
-    """The button that bears this label."""
+    """Return the button with this label."""
     buttons = [each for each in elements(blocks) if each["type"] == "button"]
     for each in buttons:
         if each["text"]["text"] == label:

@@ -1,4 +1,4 @@
-"""The workspace behind the stand-in of Slack: people, channels, messages and views, and what is refused about them."""
+"""The workspace behind the stand-in for Slack, with people, channels, messages and views."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +11,7 @@ TEAM, APP, BOT_USER, BOT = "T0FLEET", "A0FLEET", "U0FLEETBOT", "B0FLEET"
 
 
 class Refusal(Exception):
-    """What a Web API method answers instead of `ok`."""
+    """The error that a method returns."""
 
     def __init__(self, error: str, *messages: str, **more: Any) -> None:
         super().__init__(error)
@@ -20,7 +20,7 @@ class Refusal(Exception):
 
 @dataclass
 class User:
-    """Somebody of the workspace, or a stranger in a shared channel."""
+    """A user of the workspace, or a guest in a shared channel."""
 
     id: str
     name: str
@@ -44,11 +44,11 @@ class Channel:
 
     @property
     def kind(self) -> str:
-        """As events call it."""
+        """The channel's type in events."""
         return "im" if self.im_of else "group" if self.private else "channel"
 
     def as_json(self) -> Json:
-        """As the Web API shows it."""
+        """Return the channel as the Web API shows it."""
         if self.im_of:
             return {"id": self.id, "is_im": True, "user": self.im_of, "is_archived": False, "is_member": True}
         return {
@@ -62,20 +62,20 @@ class Channel:
         }
 
     def find(self, ts: str) -> Json | None:
-        """The message of this time."""
+        """Return the message with this timestamp."""
         return next((each for each in self.messages if each["ts"] == ts), None)
 
     def thread(self, ts: str) -> list[Json]:
-        """A message and the replies to it."""
+        """Return a message and its replies."""
         return [each for each in self.messages if ts in {each["ts"], each.get("thread_ts")}]
 
     def top(self) -> list[Json]:
-        """What stands in the channel itself."""
+        """Return the messages outside threads."""
         return [each for each in self.messages if each.get("thread_ts") in {None, each["ts"]}]
 
 
 class World:
-    """A workspace with the bot in it."""
+    """A workspace with the bot."""
 
     def __init__(self, now: Callable[[], float] = time.time) -> None:
         self.now = now
@@ -89,42 +89,42 @@ class World:
         self.prompts: list[Json] = []
         self.files: dict[str, Json] = {}
         self.hear: Callable[[Json], None] = lambda _: None
-        """What happens in the workspace, as an event."""
+        """Callback for every event."""
         self._numbers = count(1)
         self._last = 0
 
     def number(self) -> int:
-        """The next number, for ids."""
+        """Return the next number for ids."""
         return next(self._numbers)
 
     def ts(self) -> str:
-        """The time of a new message: never the same twice, as Slack promises within a channel."""
+        """Return the timestamp of a new message, which is unique as Slack promises."""
         self._last = max(self._last + 1, int(self.now() * 1_000_000) + 1)
         return f"{self._last // 1_000_000}.{self._last % 1_000_000:06d}"
 
     # -- who and where ------------------------------------------------------------------------------------------------
 
     def user(self, id: str) -> User:
-        """A user by id."""
+        """Return a user by id."""
         if id not in self.users:
             raise Refusal("user_not_found")
         return self.users[id]
 
     def channel(self, id: str) -> Channel:
-        """A channel by id; names are no ids."""
+        """Return a channel by id, not by name."""
         if id not in self.channels:
             raise Refusal("channel_not_found")
         return self.channels[id]
 
     def readable(self, id: str) -> Channel:
-        """A channel that the bot may read."""
+        """Return a channel that the bot may read."""
         channel = self.channel(id)
         if BOT_USER not in channel.members:
             raise Refusal("channel_not_found" if channel.private else "not_in_channel")
         return channel
 
     def writable(self, id: str) -> Channel:
-        """A channel that the bot may write to."""
+        """Return a channel that the bot may write to."""
         channel = self.readable(id)
         if channel.archived:
             raise Refusal("is_archived")
@@ -133,7 +133,7 @@ class World:
         return channel
 
     def im(self, user: str) -> Channel:
-        """The direct messages between a user and the bot."""
+        """Return the direct messages between a user and the bot."""
         known = next((each for each in self.channels.values() if each.im_of == user), None)
         if known is None:
             known = Channel(f"D0{user[1:]}", members={user, BOT_USER}, im_of=user)
@@ -141,13 +141,13 @@ class World:
         return known
 
     def named(self, name: str) -> Channel:
-        """A channel by the name that people see."""
+        """Return a channel by name."""
         return next(each for each in self.channels.values() if each.name == name.lstrip("#"))
 
     # -- messages -----------------------------------------------------------------------------------------------------
 
     def add(self, channel: Channel, message: Json, *, thread: str | None = None) -> Json:
-        """A new message, which everyone subscribed hears of."""
+        """Add a message and send its events."""
         if thread is not None:
             root = channel.find(thread)
             if root is None:
@@ -162,12 +162,12 @@ class World:
         return message
 
     def event(self, channel: Channel, message: Json) -> Json:
-        """A message as the Events API tells it."""
+        """Return a message as an event."""
         told = {key: value for key, value in message.items() if key not in {"metadata", "streaming"}}
         return {**told, "channel": channel.id, "channel_type": channel.kind, "event_ts": message["ts"]}
 
     def mine(self, channel: Channel, ts: str) -> Json:
-        """A message that the bot posted."""
+        """Return a message of the bot."""
         message = channel.find(ts)
         if message is None:
             raise Refusal("message_not_found")
@@ -176,12 +176,12 @@ class World:
         return message
 
     def permalink(self, channel: Channel, message: Json) -> str:
-        """Where a message is found."""
+        """Return the link to a message."""
         link = f"https://fleet.slack.com/archives/{channel.id}/p{message['ts'].replace('.', '')}"
         root = message.get("thread_ts")
         return link if root in {None, message["ts"]} else f"{link}?thread_ts={root}&cid={channel.id}"
 
     def of_bot(self) -> Iterator[tuple[Channel, Json]]:
-        """Every message that the bot posted."""
+        """Return every message of the bot."""
         for channel in self.channels.values():
             yield from ((channel, each) for each in channel.messages if each.get("bot_id") == BOT)

@@ -1,4 +1,4 @@
-"""What Slack shows of an agent in a thread: its session's state, and a status line."""
+"""The state of an agent's session in a thread, and its status line."""
 
 import logging
 

@@ -46,7 +46,10 @@ class Receiver:
     """Time at which each stranger was last notified that they have no access."""
 
     async def take(self, body: dict[str, Any]) -> BoltResponse:
-        """Take one payload and return the response, once the disk has it. Concurrent payloads share one wait for the disk."""
+        """Take one payload, and return the response once the payload is on disk.
+
+        Concurrent payloads share one wait for the disk.
+        """
         answer = await self._take(body)
         await self.intake.fleet.store.durable()
         return answer
@@ -159,7 +162,10 @@ class Receiver:
 
 
 def bolt_app(me: Me, api: Api, take: Callable[[dict[str, Any]], Awaitable[BoltResponse]], secret: str | None) -> AsyncApp:
-    """Return a Bolt app whose only middleware is `take`. The bot's identity is given, so Bolt never asks Slack for it."""
+    """Return a Bolt app whose only middleware is `take`.
+
+    The bot's identity is given, so Bolt never asks Slack for it.
+    """
 
     async def authorize() -> AuthorizeResult:
         return AuthorizeResult(

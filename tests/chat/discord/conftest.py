@@ -1,4 +1,4 @@
-"""A fleet on Discord for each test that asks for one."""
+"""A fleet on Discord for each test."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,6 +10,6 @@ from tests.chat.discord.discordbed import DiscordBed
 
 @pytest.fixture
 async def bed(tmp_path: Path) -> AsyncIterator[DiscordBed]:
-    """The fleet, connected."""
+    """Yield a connected fleet."""
     async with DiscordBed(tmp_path) as bed:
         yield bed

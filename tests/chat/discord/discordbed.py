@@ -1,9 +1,9 @@
-"""A whole fleet in memory, connected through the real discord.py to a stand-in of Discord on real sockets, and its people.
+"""A fleet in memory, connected through the real discord.py to a stand-in for Discord on real sockets.
 
 async with DiscordBed(tmp_path) as bed:
     bed.ana.mention(bed.channel, "how is product-a?")
     await bed.ana.sees(bed.thread(), "…")
-Product-a and product-b each have a channel. Ana is admin, Ben approver of product-a, Vic viewer; Eve is not among `people`.
+Product-a and product-b each have a channel. Ana is admin, Ben approver of product-a, Vic viewer. Eve is not in the registry.
 """
 
 from collections.abc import Callable
@@ -38,7 +38,7 @@ PLAN: dict[str, Any] = {"task": "t-1", "revision": 1}
 
 
 class DiscordBed(Bed):
-    """A bed on Discord. The server outlives the coordinator."""
+    """A bed on Discord. The server outlives the fleet."""
 
     def __init__(self, folder: Path, model: Callable[[], Model] | None = None, registry: str = REGISTRY) -> None:
         self.discord = Discord()
@@ -64,7 +64,7 @@ class DiscordBed(Bed):
         await self.discord.__aexit__()
 
     async def start(self) -> None:
-        """Start the coordinator, and connect it."""
+        """Start the fleet and connect it."""
         await super().start()
         self.chat = DiscordChat(
             self.fleet,
@@ -83,11 +83,11 @@ class DiscordBed(Bed):
             await self.up()
 
     async def up(self) -> None:
-        """Until it is connected."""
+        """Wait until the adapter is connected."""
         await self.discord.until(lambda: self.chat.part().state == "ok" and self.chat.catch_up.listening, "it is connected")
 
     async def kill(self) -> None:
-        """kill -9, as far as that can be in one process: no cursor is kept, nothing is finished."""
+        """Kill the fleet as far as possible within one process, without saving or finishing anything."""
         self.running.cancel()
         self.chat.catch_up.listening = False
         await self.chat.stop()
@@ -100,33 +100,33 @@ class DiscordBed(Bed):
     # -- looking -----------------------------------------------------------------------------------------------------
 
     def plan(self, product: str = "product-a", revision: int = 1, body: str = "1. Split the parser\n2. Test it") -> None:
-        """The product's coordinator sends a plan."""
+        """Send a plan from the product's coordinator."""
         payload = {**PLAN, "revision": revision}
         self.engine.push_mail(product, kind=MailKind.PLAN, subject="Plan ready", body=body, **payload)
 
     async def card(self, *words: str) -> Message:
-        """The newest card in product-a's channel."""
+        """Wait for the newest card in product-a's channel."""
         return await self.ana.sees(self.channel, "Plan: Plan ready", *words)
 
     async def thread(self, message: Message) -> Channel:
-        """The thread of a message, when it has been opened."""
+        """Wait for the thread of a message."""
         return await self.discord.until(lambda: self.world.channels.get(message.id), "a thread is opened")
 
     def find(self, message: int) -> Message:
-        """A message by its number."""
+        """Return a message by its id."""
         return next(found for each in self.world.messages.values() if (found := each.get(message)))
 
     async def later(self, **span: float) -> None:
-        """Let time pass, and see to what became due."""
+        """Advance the clock and run what is due."""
         self.clock.forward(**span)
         await self.settled()
 
     async def delivered(self, number: int) -> None:
-        """Until so many posts have been shown."""
+        """Wait until this number of posts is delivered."""
         await self.discord.until(lambda: self.store.outbox.counts().get("delivered", 0) >= number, f"{number} posts are shown")
 
     async def commands(self) -> None:
-        """Until the commands are registered."""
+        """Wait until the commands are registered."""
         await self.discord.until(lambda: self.world.commands.get(None), "the commands are registered")
 
     async def boards_are_shown(self) -> None:
@@ -137,14 +137,14 @@ class DiscordBed(Bed):
         )
 
     async def settled_on_discord(self) -> None:
-        """Until the coordinator has taken in every event that Discord has sent."""
+        """Wait until the fleet has handled every event that Discord has sent."""
         probe = self.world.make_user("probe")
         self.world.add_member(self.guild.id, probe.id)
         said = Human(self.discord, probe).dm("!help")
         await self.discord.until(lambda: self.store.inbound.get(f"discord:{said.id}"), "the probe has been heard")
 
     async def slash(self, human: Human, channel: Channel, text: str) -> Pressed:
-        """A command in words, as its typed options: `status product-a`, `spawn product-a fix it`, `gates --all`."""
+        """Send a command line as typed options, such as `status product-a` or `gates --all`."""
         await self.commands()
         skill, given = catalogue.parse(f"/fleet {text}", self.router.skills, products=tuple(self.fleet.products))
         typed = {key.replace("_", "-"): " ".join(value) if isinstance(value, list) else value for key, value in given.items()}

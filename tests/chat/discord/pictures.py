@@ -1,6 +1,6 @@
-"""Draws what people see on Discord, from real messages in the stand-in, on a page that imitates Discord's client.
+"""Pictures of the bot's messages on Discord, drawn on a page that imitates Discord's client.
 
-`python -m tests.chat.discord.pictures docs/images [NAME …]` writes discord-*.png; it needs Chromium.
+`python -m tests.chat.discord.pictures docs/images [NAME …]` writes discord-*.png. It needs Chromium.
 """
 
 import asyncio
@@ -24,9 +24,9 @@ from tests.standins.discord_people import find
 
 STYLE = Path(__file__).with_suffix(".css")
 MEASURE = "<script>document.body.dataset.height = Math.ceil(document.body.getBoundingClientRect().height)</script>"
-"""Writes the page's height into it."""
+"""Script that writes the page's height into the page."""
 LOWEST = 170
-"""Pixels."""
+"""Least height in pixels."""
 QUIET = (
     "headless",
     "no-sandbox",
@@ -72,7 +72,7 @@ LOOKS = {"light": ("light", 760), "dark": ("dark", 760), "phone": ("light phone"
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Write the pictures: light and dark, for a desktop and for a phone."""
+    """Write the pictures, light and dark, for desktop and phone."""
     folder = Path(arguments[0])
     for name, body in asyncio.run(scenes()).items():
         for look, (classes, width) in LOOKS.items():
@@ -84,7 +84,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 async def scenes() -> dict[str, str]:
-    """Each picture's messages."""
+    """Return each picture's messages."""
     hold = asyncio.Event()
     model = ScriptedModel(
         [
@@ -150,7 +150,7 @@ def _plan(bed: DiscordBed, revision: int, body: str) -> None:
 
 
 def draw(messages: Sequence[Message]) -> str:
-    """Messages as Discord shows them."""
+    """Return messages as Discord shows them."""
     return "".join(_message(each) for each in messages)
 
 
@@ -194,7 +194,7 @@ def _component(each: dict[str, Any], message: Message) -> str:
 
 
 def draw_form(form: dict[str, Any], **filled: str) -> str:
-    """A form as Discord opens it; `filled` is what somebody has entered, by the fields' ids."""
+    """Return a form as Discord opens it, with the values in `filled` by field id."""
     fields = "".join(_field(each, filled) for each in form.get("components", []))
     buttons = '<span class="button secondary">Cancel</span><span class="button primary">Submit</span>'
     return f'<div class="form"><h3>{html.escape(form["title"])}</h3>{fields}<div class="row end">{buttons}</div></div>'
@@ -213,7 +213,7 @@ def _field(label: dict[str, Any], filled: dict[str, str]) -> str:
 
 
 def markdown(text: str) -> str:
-    """Discord's Markdown, as far as we use it."""
+    """Convert the subset of Discord's Markdown that the bot uses."""
     return "".join(_lines(text.split("\n")))
 
 
@@ -245,7 +245,7 @@ def _code(line: str, language: str) -> str:
 
 
 def _stamp(found: re.Match[str]) -> str:
-    """A time as Discord tells it: from the moment at which the pictures are taken."""
+    """Return a time as Discord shows it, relative to the time of the picture."""
     minutes = round((int(found[1]) - NOW) / 60)
     said = f"in {minutes} minutes" if minutes > 0 else f"{-minutes} minutes ago" if minutes else "a few seconds ago"
     return f"<span class=stamp>{said}</span>"
@@ -263,13 +263,13 @@ def _inline(text: str) -> str:
 
 
 def page(body: str, look: str, width: int) -> str:
-    """A whole page."""
+    """Return a full HTML page."""
     style = f"<style>{STYLE.read_text()}</style>"
     return f'<!doctype html><meta charset="utf-8">{style}<body class="{look}" style="width:{width}px">{body}</body>'
 
 
 def shoot(text: str, path: Path, width: int) -> None:
-    """A picture of a page, as high as the page is; Chromium draws none that is lower than `LOWEST`."""
+    """Take a picture of a page in its full height. Chromium draws none lower than `LOWEST`."""
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "page.html"
         source.write_text(text + MEASURE)

@@ -1,4 +1,4 @@
-"""The fleet board: one pinned message in each listed channel, kept as the fleet is; and the notes that lead to cards."""
+"""The fleet board, one pinned message in each listed channel."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from tests.standins.discord_people import labels, text_of
 
 
 async def board(bed: DiscordBed, *words: str) -> Message:
-    """Product-a's board, when it shows these words."""
+    """Return product-a's board once it shows these words."""
     return await bed.ana.sees(bed.channel, "Fleet board", *words)
 
 
@@ -24,7 +24,7 @@ async def test_each_listed_channel_has_one_pinned_board(bed: DiscordBed) -> None
     assert len([each for each in bed.world.shown(bed.channel.id) if "Fleet board" in text_of(each)]) == 1
 
 
-async def test_it_is_live_and_leads_to_the_cards(bed: DiscordBed) -> None:
+async def test_board_is_live_and_links_to_cards(bed: DiscordBed) -> None:
     shown = await board(bed, "idle")
     hold = bed.discord.rest.hold("POST", f"/channels/{bed.channel.id}/messages")
     bed.plan()
@@ -38,7 +38,7 @@ async def test_it_is_live_and_leads_to_the_cards(bed: DiscordBed) -> None:
     await bed.discord.until(lambda: "waits for you" not in text_of(shown), "it does not wait any more")
 
 
-async def test_a_board_somebody_deleted_comes_again(bed: DiscordBed) -> None:
+async def test_deleted_board_is_posted_again(bed: DiscordBed) -> None:
     first = await board(bed)
     await bed.discord.until(lambda: first.pinned, "it is pinned")
     bed.world.delete_message(bed.channel.id, first.id)
@@ -48,7 +48,7 @@ async def test_a_board_somebody_deleted_comes_again(bed: DiscordBed) -> None:
     assert again.id != first.id
 
 
-async def test_a_board_that_may_not_be_pinned_is_shown_all_the_same(tmp_path: Path) -> None:
+async def test_board_is_shown_without_pin_permission(tmp_path: Path) -> None:
     bed = DiscordBed(tmp_path)
     bed.world.deny(bed.channel, "pin_messages")
     async with bed:
@@ -58,7 +58,7 @@ async def test_a_board_that_may_not_be_pinned_is_shown_all_the_same(tmp_path: Pa
         assert not shown.pinned
 
 
-async def test_who_may_decide_gets_a_note_that_leads_to_the_card_and_says_how_it_ended(tmp_path: Path) -> None:
+async def test_deciders_get_note_with_link_and_outcome(tmp_path: Path) -> None:
     approvers = REGISTRY + "approvals: {{approvers: [ben]}}\n"
     async with DiscordBed(tmp_path, registry=approvers) as bed:
         hold = bed.discord.rest.hold("POST", f"/channels/{bed.channel.id}/messages")
@@ -75,7 +75,7 @@ async def test_who_may_decide_gets_a_note_that_leads_to_the_card_and_says_how_it
         await bed.discord.until(lambda: "Approved by ben" in text_of(note), "the note says so")
 
 
-async def test_a_reminder_leads_to_the_card(bed: DiscordBed) -> None:
+async def test_reminder_links_to_card(bed: DiscordBed) -> None:
     bed.plan()
     card = await bed.card()
     await bed.delivered(1)

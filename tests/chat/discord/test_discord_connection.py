@@ -1,4 +1,4 @@
-"""The connection to Discord: interruptions, RESUME, what Discord cannot mean, tokens and intents, several servers."""
+"""The connection to Discord, its interruptions and recovery."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +11,7 @@ from tests.chat.discord.discordbed import FAST, DiscordBed
 from tests.standins.discord_people import find, text_of
 
 
-async def test_a_cut_connection_is_resumed_and_nothing_is_missed(bed: DiscordBed) -> None:
+async def test_cut_connection_is_resumed_without_loss(bed: DiscordBed) -> None:
     bed.discord.gateway.cut()
     said = bed.ana.mention(bed.channel, "!status")
     thread = await bed.thread(said)
@@ -19,7 +19,7 @@ async def test_a_cut_connection_is_resumed_and_nothing_is_missed(bed: DiscordBed
     assert (bed.discord.gateway.identified, bed.discord.gateway.resumed) == (1, 1)
 
 
-async def test_discord_asks_to_reconnect(bed: DiscordBed) -> None:
+async def test_reconnect_request_is_followed(bed: DiscordBed) -> None:
     bed.discord.gateway.reconnect()
     await bed.discord.until(lambda: bed.discord.gateway.resumed == 1, "it has resumed")
     await bed.up()
@@ -27,7 +27,7 @@ async def test_discord_asks_to_reconnect(bed: DiscordBed) -> None:
 
 
 @pytest.mark.parametrize("how", ["invalidate", "forget"])
-async def test_a_session_that_is_lost_is_followed_by_a_new_one_and_the_history_is_read(bed: DiscordBed, how: str) -> None:
+async def test_lost_session_is_replaced_and_history_is_read(bed: DiscordBed, how: str) -> None:
     getattr(bed.discord.gateway, how)()
     said = bed.ana.mention(bed.channel, "!status")
     thread = await bed.thread(said)
@@ -36,7 +36,7 @@ async def test_a_session_that_is_lost_is_followed_by_a_new_one_and_the_history_i
     assert len([post for post in bed.heard if post.text == "!status"]) == 1
 
 
-async def test_a_connection_that_went_deaf_is_found_by_its_heartbeats(tmp_path: Path) -> None:
+async def test_silent_connection_is_detected_by_heartbeats(tmp_path: Path) -> None:
     bed = DiscordBed(tmp_path)
     bed.discord.gateway.heartbeat, bed.pace = 100, replace(FAST, silence=0.5)
     async with bed:
@@ -46,7 +46,7 @@ async def test_a_connection_that_went_deaf_is_found_by_its_heartbeats(tmp_path: 
         await bed.ana.sees(await bed.thread(bed.ana.mention(bed.channel, "!status")), "of 2 sessions")
 
 
-async def test_a_first_connection_that_fails_is_tried_again(tmp_path: Path) -> None:
+async def test_failed_first_connection_is_retried(tmp_path: Path) -> None:
     bed = DiscordBed(tmp_path)
     bed.discord.gateway.refusing = 2
     async with bed:
@@ -54,23 +54,23 @@ async def test_a_first_connection_that_fails_is_tried_again(tmp_path: Path) -> N
         await bed.ana.sees(await bed.thread(bed.ana.mention(bed.channel, "!status")), "of 2 sessions")
 
 
-async def test_an_event_that_nobody_can_read_ends_one_client_not_the_coordinator(bed: DiscordBed) -> None:
+async def test_unreadable_event_ends_only_one_client(bed: DiscordBed) -> None:
     bed.discord.gateway.malformed()
     await bed.discord.until(lambda: bed.discord.gateway.identified == 2, "a new client has come")
     await bed.up()
     await bed.ana.sees(await bed.thread(bed.ana.mention(bed.channel, "!status")), "of 2 sessions")
 
 
-async def test_what_was_said_while_a_client_was_replaced_is_heard_once(bed: DiscordBed) -> None:
+async def test_messages_during_client_replacement_are_handled_once(bed: DiscordBed) -> None:
     before = bed.ana.mention(bed.channel, "!status")
     await bed.ana.sees(await bed.thread(before), "of 2 sessions")
     bed.discord.gateway.malformed()
     missed = bed.ana.mention(bed.channel, "!gates")
-    await bed.ana.sees(await bed.thread(missed), "Nothing waits")
+    await bed.ana.sees(await bed.thread(missed), "Nothing needs your decision")
     assert [post.text for post in bed.heard if post.author == "ana"] == ["!status", "!gates"]
 
 
-async def test_a_wrong_token_is_said_in_words_at_once(tmp_path: Path) -> None:
+async def test_wrong_token_fails_start_with_reason(tmp_path: Path) -> None:
     bed = DiscordBed(tmp_path)
     bed.connect = False
     async with bed:
@@ -80,7 +80,7 @@ async def test_a_wrong_token_is_said_in_words_at_once(tmp_path: Path) -> None:
         assert bed.discord.gateway.identified == 0
 
 
-async def test_a_token_that_is_reset_while_it_runs_is_said_in_the_readiness_and_what_waits_is_kept(bed: DiscordBed) -> None:
+async def test_reset_token_is_reported_and_posts_wait(bed: DiscordBed) -> None:
     token, bed.discord.token = bed.discord.token, "another"
     bed.fleet.say(f"discord:{bed.channel.id}", "first", key="1")
     await bed.discord.until(lambda: bed.store.outbox.next_due(), "it is refused, and waits")
@@ -93,7 +93,7 @@ async def test_a_token_that_is_reset_while_it_runs_is_said_in_the_readiness_and_
     await bed.ana.sees(bed.channel, "first")
 
 
-async def test_without_the_content_intent_it_listens_to_mentions_and_says_what_is_lacking(tmp_path: Path) -> None:
+async def test_missing_content_intent_limits_to_mentions_and_is_reported(tmp_path: Path) -> None:
     bed = DiscordBed(tmp_path)
     bed.discord.rest.flags = 0
     bed.discord.gateway.approved.clear()
@@ -102,10 +102,10 @@ async def test_without_the_content_intent_it_listens_to_mentions_and_says_what_i
         thread = await bed.thread(bed.ana.mention(bed.channel, "!status"))
         await bed.ana.sees(thread, "of 2 sessions")
         bed.ana.mention(thread, "!gates")
-        await bed.ana.sees(thread, "Nothing waits")
+        await bed.ana.sees(thread, "Nothing needs your decision")
 
 
-async def test_a_message_whose_content_is_kept_from_us_is_not_answered(tmp_path: Path) -> None:
+async def test_message_without_content_is_ignored(tmp_path: Path) -> None:
     bed = DiscordBed(tmp_path)
     bed.discord.rest.flags = 0
     bed.discord.gateway.approved.clear()
@@ -114,11 +114,11 @@ async def test_a_message_whose_content_is_kept_from_us_is_not_answered(tmp_path:
         await bed.ana.sees(thread, "of 2 sessions")
         bed.ana.say(thread, "!help")
         bed.ana.mention(thread, "!gates")
-        await bed.ana.sees(thread, "Nothing waits")
+        await bed.ana.sees(thread, "Nothing needs your decision")
         assert [post.text for post in bed.heard if post.author == "ana"] == ["!status", "!gates"]
 
 
-async def test_a_server_that_is_away_at_first_is_served_when_it_comes(tmp_path: Path) -> None:
+async def test_unavailable_server_is_served_once_available(tmp_path: Path) -> None:
     bed = DiscordBed(tmp_path)
     bed.discord.gateway.unavailable.add(bed.guild.id)
     async with bed:
@@ -126,7 +126,7 @@ async def test_a_server_that_is_away_at_first_is_served_when_it_comes(tmp_path: 
         await bed.ana.sees(await bed.thread(bed.ana.mention(bed.channel, "!status")), "of 2 sessions")
 
 
-async def test_a_message_that_could_not_be_kept_at_once_is_kept_later(tmp_path: Path) -> None:
+async def test_unpersisted_message_is_retried(tmp_path: Path) -> None:
     bed = DiscordBed(tmp_path)
     bed.discord.gateway.unavailable.add(bed.guild.id)
     async with bed:
@@ -137,7 +137,7 @@ async def test_a_message_that_could_not_be_kept_at_once_is_kept_later(tmp_path: 
         assert not bed.chat.receiver.pending
 
 
-async def test_an_intent_that_only_the_gateway_refuses_is_done_without(tmp_path: Path) -> None:
+async def test_intent_refused_by_gateway_is_dropped(tmp_path: Path) -> None:
     bed = DiscordBed(tmp_path)
     bed.discord.gateway.approved.clear()
     async with bed:
@@ -145,7 +145,7 @@ async def test_an_intent_that_only_the_gateway_refuses_is_done_without(tmp_path:
         await bed.ana.sees(await bed.thread(bed.ana.mention(bed.channel, "!status")), "of 2 sessions")
 
 
-async def test_products_may_be_talked_about_in_several_servers(bed: DiscordBed) -> None:
+async def test_products_can_use_several_servers(bed: DiscordBed) -> None:
     guild = bed.world.guild("Second works")
     channel = bed.world.channel(guild, "general")
     bed.world.add_member(guild.id, bed.ana.id)
@@ -153,7 +153,7 @@ async def test_products_may_be_talked_about_in_several_servers(bed: DiscordBed) 
     await bed.discord.until(lambda: "Second works" in bed.chat.part().why, "the readiness names it")
 
 
-async def test_sending_does_not_wait_for_the_gateway_to_be_told_of_a_decision(bed: DiscordBed) -> None:
+async def test_sending_does_not_depend_on_gateway(bed: DiscordBed) -> None:
     bed.plan()
     card = await bed.card()
     bed.discord.gateway.cut()
@@ -161,7 +161,7 @@ async def test_sending_does_not_wait_for_the_gateway_to_be_told_of_a_decision(be
     await bed.discord.until(lambda: "Approved by ana" in text_of(card), "the card says so")
 
 
-async def test_when_it_was_away_its_open_cards_say_so(bed: DiscordBed) -> None:
+async def test_open_cards_mention_offline_time(bed: DiscordBed) -> None:
     bed.plan()
     card = await bed.card()
     await bed.delivered(1)
@@ -177,7 +177,7 @@ async def test_when_it_was_away_its_open_cards_say_so(bed: DiscordBed) -> None:
     assert "I was offline" not in text_of(card)
 
 
-async def test_what_was_said_in_a_thread_and_in_private_while_it_was_away_is_answered(bed: DiscordBed) -> None:
+async def test_messages_missed_in_threads_and_direct_messages_are_answered(bed: DiscordBed) -> None:
     thread = await bed.thread(bed.ana.mention(bed.channel, "!status"))
     await bed.ana.sees(thread, "of 2 sessions")
     bed.ana.dm("!status")
@@ -186,12 +186,12 @@ async def test_what_was_said_in_a_thread_and_in_private_while_it_was_away_is_ans
     bed.ana.say(thread, "!gates")
     bed.ana.dm("!gates")
     await bed.start()
-    await bed.ana.sees(thread, "Nothing waits")
-    await bed.ana.sees(bed.ana.direct, "Nothing waits")
-    assert find(bed.world.shown(bed.channel.id), ["Nothing waits"]) is None
+    await bed.ana.sees(thread, "Nothing needs your decision")
+    await bed.ana.sees(bed.ana.direct, "Nothing needs your decision")
+    assert find(bed.world.shown(bed.channel.id), ["Nothing needs your decision"]) is None
 
 
-async def test_what_was_said_longer_than_a_day_ago_is_left_alone(bed: DiscordBed) -> None:
+async def test_messages_older_than_a_day_are_ignored(bed: DiscordBed) -> None:
     await bed.ana.sees(await bed.thread(bed.ana.mention(bed.channel, "!status")), "of 2 sessions")
     bed.chat.catch_up.save()
     await bed.kill()
@@ -200,11 +200,11 @@ async def test_what_was_said_longer_than_a_day_ago_is_left_alone(bed: DiscordBed
     bed.world.advance_clock(2 * 86_400)
     said = bed.ana.mention(bed.channel, "!gates")
     await bed.start()
-    await bed.ana.sees(await bed.thread(said), "Nothing waits")
+    await bed.ana.sees(await bed.thread(said), "Nothing needs your decision")
     assert [post.text for post in bed.heard if post.author == "ana"] == ["!status", "!gates"]
 
 
-async def test_what_cannot_be_read_after_an_absence_is_read_later(bed: DiscordBed) -> None:
+async def test_unreadable_history_is_retried(bed: DiscordBed) -> None:
     await bed.kill()
     said = bed.ana.mention(bed.channel, "!status")
     bed.discord.rest.fail("GET", f"/channels/{bed.channel.id}/messages", 503, times=1)

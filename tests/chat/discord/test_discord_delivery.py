@@ -1,4 +1,4 @@
-"""What goes out to Discord: once, in order, whatever Discord refuses and whatever gets lost on the way."""
+"""Delivery to Discord, once and in order despite refusals and losses."""
 
 import pytest
 
@@ -9,12 +9,12 @@ from tests.standins.discord_people import find, text_of
 
 
 def said(bed: DiscordBed, *words: str) -> int:
-    """How many messages in product-a's channel show these words."""
+    """Count the messages in product-a's channel with these words."""
     return len([each for each in bed.world.shown(bed.channel.id) if all(word in text_of(each) for word in words)])
 
 
 @pytest.mark.parametrize("after", [True, False], ids=["the answer", "the request"])
-async def test_what_got_lost_on_the_way_is_shown_once(bed: DiscordBed, after: bool) -> None:
+async def test_lost_request_or_response_shows_message_once(bed: DiscordBed, after: bool) -> None:
     await bed.boards_are_shown()
     bed.discord.rest.lose("POST", f"/channels/{bed.channel.id}/messages", after=after)
     bed.plan()
@@ -24,7 +24,7 @@ async def test_what_got_lost_on_the_way_is_shown_once(bed: DiscordBed, after: bo
     assert said(bed, "Plan: Plan ready") == 1
 
 
-async def test_a_message_whose_answer_was_lost_is_recognised_long_after_its_nonce_is_forgotten(
+async def test_lost_response_is_resolved_after_nonce_expired(
     bed: DiscordBed,
 ) -> None:
     await bed.boards_are_shown()
@@ -38,7 +38,7 @@ async def test_a_message_whose_answer_was_lost_is_recognised_long_after_its_nonc
     assert said(bed, "Work is") == 1
 
 
-async def test_a_card_whose_answer_was_lost_is_recognised_although_it_was_decided_meanwhile(bed: DiscordBed) -> None:
+async def test_lost_response_to_card_is_resolved_after_decision(bed: DiscordBed) -> None:
     await bed.boards_are_shown()
     bed.discord.rest.lose("POST", f"/channels/{bed.channel.id}/messages")
     bed.plan()
@@ -51,7 +51,7 @@ async def test_a_card_whose_answer_was_lost_is_recognised_although_it_was_decide
     assert said(bed, "Plan: Plan ready") == 1
 
 
-async def test_the_same_words_twice_are_two_messages_even_if_an_answer_was_lost(bed: DiscordBed) -> None:
+async def test_equal_posts_are_two_messages_despite_lost_response(bed: DiscordBed) -> None:
     place = f"discord:{bed.channel.id}"
     bed.fleet.say(place, "Stopped.", key="1")
     await bed.delivered(1)
@@ -65,7 +65,7 @@ async def test_the_same_words_twice_are_two_messages_even_if_an_answer_was_lost(
     assert said(bed, "Stopped.") == 2
 
 
-async def test_429_is_waited_for_and_nothing_else_is_held_up(bed: DiscordBed) -> None:
+async def test_rate_limit_delays_only_its_channel(bed: DiscordBed) -> None:
     await bed.boards_are_shown()
     bed.discord.rest.limited("POST", f"/channels/{bed.channel.id}/messages", 0.2)
     bed.fleet.say(f"discord:{bed.channel.id}", "first", key="1")
@@ -76,7 +76,7 @@ async def test_429_is_waited_for_and_nothing_else_is_held_up(bed: DiscordBed) ->
     assert [each.content for each in bed.world.shown(bed.channel.id) if each.content] == ["first", "second"]
 
 
-async def test_a_long_429_goes_back_to_the_outbox_which_waits_as_long_as_discord_asks(bed: DiscordBed) -> None:
+async def test_long_rate_limit_returns_post_to_outbox(bed: DiscordBed) -> None:
     await bed.boards_are_shown()
     bed.discord.rest.limited("POST", f"/channels/{bed.channel.id}/messages", 300.0)
     bed.fleet.say(f"discord:{bed.channel.id}", "first", key="1")
@@ -87,7 +87,7 @@ async def test_a_long_429_goes_back_to_the_outbox_which_waits_as_long_as_discord
     await bed.ana.sees(bed.channel, "first")
 
 
-async def test_a_bucket_is_respected_before_it_is_empty(bed: DiscordBed) -> None:
+async def test_rate_limit_bucket_is_respected(bed: DiscordBed) -> None:
     bed.discord.rest.limits[f"POST /channels/{bed.channel.id}/messages"] = (2, 0.1)
     for number in range(6):
         bed.fleet.say(f"discord:{bed.channel.id}", f"number {number}", key=str(number))
@@ -95,7 +95,7 @@ async def test_a_bucket_is_respected_before_it_is_empty(bed: DiscordBed) -> None
     assert [each.content for each in bed.world.shown(bed.channel.id) if each.content] == [f"number {each}" for each in range(6)]
 
 
-async def test_a_server_in_trouble_is_tried_again(bed: DiscordBed) -> None:
+async def test_server_error_is_retried(bed: DiscordBed) -> None:
     await bed.boards_are_shown()
     bed.discord.rest.fail("POST", f"/channels/{bed.channel.id}/messages", 503)
     bed.fleet.say(f"discord:{bed.channel.id}", "first", key="1")
@@ -104,7 +104,7 @@ async def test_a_server_in_trouble_is_tried_again(bed: DiscordBed) -> None:
     await bed.ana.sees(bed.channel, "first")
 
 
-async def test_a_deleted_channel_is_told_of_once_and_comes_back_to_life_when_somebody_speaks_there(bed: DiscordBed) -> None:
+async def test_lost_channel_is_reported_once_and_recovers(bed: DiscordBed) -> None:
     place = f"discord:{bed.channel.id}"
     bed.world.deny(bed.channel, "view_channel")
     bed.fleet.say(place, "first", key="1")
@@ -116,7 +116,7 @@ async def test_a_deleted_channel_is_told_of_once_and_comes_back_to_life_when_som
     await bed.discord.until(lambda: not bed.store.unreachable.has(place), "it lives")
 
 
-async def test_what_belongs_to_a_channel_that_is_deleted_is_shown_in_the_page(bed: DiscordBed) -> None:
+async def test_posts_of_deleted_channel_are_shown_on_page(bed: DiscordBed) -> None:
     bed.world.delete_channel(bed.channel.id)
     bed.plan()
     await bed.discord.until(lambda: bed.store.unreachable.has(f"discord:{bed.channel.id}"), "it is told")
@@ -126,21 +126,21 @@ async def test_what_belongs_to_a_channel_that_is_deleted_is_shown_in_the_page(be
     assert bed.expect("revision 2", kind="gate").conversation == "web:fleet"
 
 
-async def test_a_person_with_a_closed_door_is_a_dead_place(bed: DiscordBed) -> None:
+async def test_closed_direct_messages_are_marked_unreachable(bed: DiscordBed) -> None:
     bed.world.closed.add(bed.ana.id)
     bed.fleet.say(f"discord:@{bed.ana.id}", "a plan waits", key="1")
     await bed.discord.until(lambda: bed.store.unreachable.has(f"discord:@{bed.ana.id}"), "it is told")
     bed.expect("accepts no direct messages")
 
 
-async def test_a_stranger_with_a_closed_door_does_not_end_the_channel(bed: DiscordBed) -> None:
+async def test_stranger_with_closed_direct_messages_keeps_channel_reachable(bed: DiscordBed) -> None:
     bed.world.closed.add(bed.eve.id)
     bed.eve.mention(bed.channel, "!status")
     await bed.discord.until(lambda: bed.store.outbox.counts().get("failed"), "it could not be told")
     assert bed.store.unreachable.all() == {}
 
 
-async def test_who_asks_where_we_may_not_write_is_told_in_direct_messages_why(bed: DiscordBed) -> None:
+async def test_question_in_read_only_channel_is_answered_in_direct_messages(bed: DiscordBed) -> None:
     bed.world.deny(bed.channel, "send_messages", "create_public_threads", "send_messages_in_threads")
     await bed.settled_on_discord()
     bed.ana.mention(bed.channel, "!status")
@@ -148,7 +148,7 @@ async def test_who_asks_where_we_may_not_write_is_told_in_direct_messages_why(be
     await bed.ana.sees(bed.ana.direct, "of 2 sessions")
 
 
-async def test_a_locked_thread_is_a_dead_place(bed: DiscordBed) -> None:
+async def test_locked_thread_is_marked_unreachable(bed: DiscordBed) -> None:
     thread = await bed.thread(bed.ana.mention(bed.channel, "!status"))
     await bed.ana.sees(thread, "of 2 sessions")
     state = thread.thread_metadata
@@ -159,7 +159,7 @@ async def test_a_locked_thread_is_a_dead_place(bed: DiscordBed) -> None:
     await bed.discord.until(lambda: bed.store.unreachable.has(place), "it is told")
 
 
-async def test_an_archived_thread_opens_again(bed: DiscordBed) -> None:
+async def test_archived_thread_is_reopened(bed: DiscordBed) -> None:
     thread = await bed.thread(bed.ana.mention(bed.channel, "!status"))
     await bed.ana.sees(thread, "of 2 sessions")
     assert thread.thread_metadata is not None
@@ -168,14 +168,14 @@ async def test_an_archived_thread_opens_again(bed: DiscordBed) -> None:
     await bed.ana.sees(thread, "news")
 
 
-async def test_nobody_is_pinged_whatever_agents_write(bed: DiscordBed) -> None:
+async def test_agent_text_notifies_no_one(bed: DiscordBed) -> None:
     bed.fleet.say(f"discord:{bed.channel.id}", f"@everyone and <@{bed.vic.id}>: look", key="1")
     message = await bed.ana.sees(bed.channel, "look")
     assert (message.mention_everyone, message.ping_user_ids) == (False, [])
     assert message.flags & 4, "no previews of links"
 
 
-async def test_five_agents_that_finish_are_one_message(bed: DiscordBed) -> None:
+async def test_simultaneous_reports_are_one_message(bed: DiscordBed) -> None:
     for number in range(5):
         bed.engine.push_mail("product-a", sender=f"builder-{number}", kind=MailKind.WORKER_FINISHED, body=f"part {number} done")
         bed.clock.forward(seconds=0.5)
@@ -184,7 +184,7 @@ async def test_five_agents_that_finish_are_one_message(bed: DiscordBed) -> None:
     await bed.ana.sees(bed.channel, *(f"part {number} done" for number in range(5)))
 
 
-async def test_a_report_that_grows_after_it_was_shown_grows_on_discord(bed: DiscordBed) -> None:
+async def test_extended_report_is_edited(bed: DiscordBed) -> None:
     bed.engine.push_mail("product-a", sender="builder-1", kind=MailKind.WORKER_FINISHED, body="part 1 done")
     await bed.settled()
     bed.fleet.say(f"discord:{bed.other.id}", "nothing to do with it", key="x")
@@ -197,7 +197,7 @@ async def test_a_report_that_grows_after_it_was_shown_grows_on_discord(bed: Disc
     assert first is None or said(bed, "part 1 done") == 1
 
 
-async def test_a_very_long_report_is_a_file_below_its_beginning(bed: DiscordBed) -> None:
+async def test_very_long_report_is_file_with_beginning(bed: DiscordBed) -> None:
     text = "\n\n".join(f"Paragraph {number} " + "word " * 60 for number in range(40))
     bed.fleet.say(f"discord:{bed.channel.id}", text, key="1", kind="report")
     message = await bed.ana.sees(bed.channel, "Paragraph 0", "report.md")
@@ -206,14 +206,14 @@ async def test_a_very_long_report_is_a_file_below_its_beginning(bed: DiscordBed)
     assert sent.files["report.md"].decode() == text
 
 
-async def test_an_interaction_that_can_no_longer_be_answered_is_answered_in_the_channel(bed: DiscordBed) -> None:
+async def test_expired_interaction_is_answered_in_channel(bed: DiscordBed) -> None:
     await bed.commands()
     bed.discord.rest.fail("PATCH", "/webhooks/*", 404, 10015, "Unknown Webhook")
     await bed.slash(bed.ana, bed.channel, "status")
     await bed.ana.sees(bed.channel, "of 2 sessions")
 
 
-async def test_an_interaction_whose_acknowledgement_comes_too_late_is_answered_all_the_same(bed: DiscordBed) -> None:
+async def test_late_acknowledgement_is_still_answered(bed: DiscordBed) -> None:
     bed.plan()
     card = await bed.card()
     hold = bed.discord.rest.hold("POST", "/interactions/*")

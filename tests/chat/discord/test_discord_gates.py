@@ -1,4 +1,4 @@
-"""Gates on Discord: cards, forms, menus, late and forbidden clicks, revisions, files, restarts."""
+"""Gates on Discord, with cards, forms, menus, revisions, files and late clicks."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,14 +16,14 @@ from tests.chat.discord.discordbed import DiscordBed
 from tests.standins.discord_people import labels, text_of
 
 
-async def test_a_card_says_what_is_asked_who_may_decide_and_has_its_buttons(bed: DiscordBed) -> None:
+async def test_card_shows_plan_deciders_and_buttons(bed: DiscordBed) -> None:
     bed.plan()
     card = await bed.card("Split the parser", "product-a", "g1", "Waiting for approval · Needs ana or ben")
     assert labels(card) == ["Approve", "Request changes", "Reject"]
     assert card.flags & (1 << 15) and not card.content
 
 
-async def test_changes_are_asked_for_with_a_note_and_the_next_revision_shows_what_changed(bed: DiscordBed) -> None:
+async def test_changes_take_note_and_next_revision_shows_diff(bed: DiscordBed) -> None:
     bed.plan(body="1. Split the parser\n2. Test it")
     card = await bed.card()
     form = await bed.ben.press(card, "Request changes")
@@ -36,7 +36,7 @@ async def test_changes_are_asked_for_with_a_note_and_the_next_revision_shows_wha
     assert "-1. Split the parser\n+1. Use a table" in text_of(newer)
 
 
-async def test_a_rejection_takes_a_reason(bed: DiscordBed) -> None:
+async def test_rejection_takes_reason(bed: DiscordBed) -> None:
     bed.plan()
     card = await bed.card()
     pressed = await bed.ana.submit(await bed.ana.press(card, "Reject"), note="not this year")
@@ -44,7 +44,7 @@ async def test_a_rejection_takes_a_reason(bed: DiscordBed) -> None:
     await bed.discord.until(lambda: "not this year" in text_of(card), "the card says why")
 
 
-async def test_a_question_is_answered_in_a_form(bed: DiscordBed) -> None:
+async def test_question_is_answered_in_form(bed: DiscordBed) -> None:
     bed.engine.push_mail(
         "product-a", kind=MailKind.QUESTION, subject="Which date format?", body="ISO or local?", recipient="operator"
     )
@@ -52,7 +52,7 @@ async def test_a_question_is_answered_in_a_form(bed: DiscordBed) -> None:
     await (await bed.ana.submit(await bed.ana.press(card, "Answer"), note="ISO")).answer("Answered by ana")
 
 
-async def test_many_options_are_a_menu(bed: DiscordBed) -> None:
+async def test_many_options_become_menu(bed: DiscordBed) -> None:
     options = [f"option {number}" for number in range(8)]
     bed.engine.push_mail("product-a", kind=MailKind.DECISION, subject="Which one?", body="Choose.", options=options)
     card = await bed.ana.sees(bed.channel, "Decision: Which one?")
@@ -61,7 +61,7 @@ async def test_many_options_are_a_menu(bed: DiscordBed) -> None:
     await bed.discord.until(lambda: "“option 6” chosen by ana" in text_of(card), "the card says what was chosen")
 
 
-async def test_a_click_that_comes_too_late_is_told_who_was_first(bed: DiscordBed) -> None:
+async def test_late_click_names_first_decider(bed: DiscordBed) -> None:
     bed.plan()
     card = await bed.card()
     hold = bed.discord.rest.hold("PATCH", f"/channels/{bed.channel.id}/messages/{card.id}", times=5)
@@ -73,21 +73,21 @@ async def test_a_click_that_comes_too_late_is_told_who_was_first(bed: DiscordBed
     hold.set()
 
 
-async def test_a_form_that_is_sent_off_too_late_is_told_who_was_first(bed: DiscordBed) -> None:
+async def test_late_form_names_first_decider(bed: DiscordBed) -> None:
     bed.plan()
     form = await bed.ben.press(await bed.card(), "Reject")
     decide(bed.fleet, "g1", "approve", bed.person, platform="web")
     await (await bed.ben.submit(form, note="not yet")).answer("ana was first", "Nothing was changed")
 
 
-async def test_who_may_not_decide_is_told_who_may_before_a_form_is_filled_in(bed: DiscordBed) -> None:
+async def test_forbidden_click_names_deciders_before_form(bed: DiscordBed) -> None:
     bed.plan()
     pressed = await bed.vic.press(await bed.card(), "Reject")
     told = await pressed.answer("can decide")
     assert told.is_ephemeral and pressed.record.modal is None and bed.open_gate().decision is None
 
 
-async def test_what_the_model_would_do_at_once_is_asked_for_once_more(bed: DiscordBed) -> None:
+async def test_action_gate_asks_for_confirmation(bed: DiscordBed) -> None:
     action = Action("pause", {"product": "product-a"}, bed.fleet.registry.people[0], Role.OPERATOR)
     place = f"discord:{bed.channel.id}"
     actions.ask(
@@ -100,13 +100,13 @@ async def test_what_the_model_would_do_at_once_is_asked_for_once_more(bed: Disco
     await bed.discord.until(lambda: paused(bed.fleet, "product-a"), "it is paused")
 
 
-async def test_a_stranger_who_presses_is_refused_in_private(bed: DiscordBed) -> None:
+async def test_click_of_stranger_is_refused_privately(bed: DiscordBed) -> None:
     bed.plan()
     told = await (await bed.eve.press(await bed.card(), "Approve")).answer("I do not know you")
     assert told.is_ephemeral
 
 
-async def test_a_button_outlives_a_restart(bed: DiscordBed) -> None:
+async def test_button_works_after_restart(bed: DiscordBed) -> None:
     bed.plan()
     card = await bed.card()
     await bed.kill()
@@ -117,7 +117,7 @@ async def test_a_button_outlives_a_restart(bed: DiscordBed) -> None:
     await (await bed.ben.submit(form, note="smaller")).answer("Changes requested by ben")
 
 
-async def test_a_gate_decided_elsewhere_is_decided_on_its_card(bed: DiscordBed) -> None:
+async def test_decision_made_elsewhere_updates_card(bed: DiscordBed) -> None:
     bed.plan()
     card = await bed.card()
     decide(bed.fleet, "g1", "approve", bed.person, platform="web")
@@ -125,7 +125,7 @@ async def test_a_gate_decided_elsewhere_is_decided_on_its_card(bed: DiscordBed) 
     assert labels(card) == []
 
 
-async def test_a_long_plan_is_a_file_with_its_beginning_on_the_card(bed: DiscordBed) -> None:
+async def test_long_plan_is_file_with_beginning_on_card(bed: DiscordBed) -> None:
     body = "\n".join(f"{number}. Do step {number} of the long plan with care" for number in range(1, 200))
     bed.plan(body=body)
     card = await bed.card("plan-g1.md", "1. Do step 1 of")
@@ -137,7 +137,7 @@ async def test_a_long_plan_is_a_file_with_its_beginning_on_the_card(bed: Discord
     assert [each["filename"] for each in card.attachments] == ["plan-g1.md"]
 
 
-async def test_a_layout_that_discord_refuses_is_shown_as_text_that_says_how_to_answer(bed: DiscordBed) -> None:
+async def test_refused_layout_is_shown_as_text(bed: DiscordBed) -> None:
     await bed.boards_are_shown()
     bed.discord.rest.fail("POST", f"/channels/{bed.channel.id}/messages", 400, 50035, "Invalid Form Body")
     bed.plan()
@@ -147,13 +147,13 @@ async def test_a_layout_that_discord_refuses_is_shown_as_text_that_says_how_to_a
     await bed.discord.until(lambda: "Approved by ana" in text_of(card), "the text says so too")
 
 
-async def test_agents_mention_nobody(bed: DiscordBed) -> None:
+async def test_agent_text_in_card_mentions_no_one(bed: DiscordBed) -> None:
     bed.plan(body=f"@everyone @here <@{bed.vic.id}> look at this")
     card = await bed.card("@everyone")
     assert (card.mention_everyone, card.ping_user_ids) == (False, [])
 
 
-async def test_the_inbox_is_a_command_whose_cards_can_be_pressed(bed: DiscordBed) -> None:
+async def test_gates_command_shows_cards_with_buttons(bed: DiscordBed) -> None:
     bed.plan()
     bed.plan("product-b")
     await bed.ana.sees(bed.other, "Plan: Plan ready")
@@ -162,7 +162,7 @@ async def test_the_inbox_is_a_command_whose_cards_can_be_pressed(bed: DiscordBed
     await bed.discord.until(lambda: "Approved by ana" in text_of(answer), "it is shown there too")
 
 
-async def test_a_card_somebody_deleted_stays_deleted(bed: DiscordBed) -> None:
+async def test_deleted_card_is_not_posted_again(bed: DiscordBed) -> None:
     bed.plan()
     card = await bed.card()
     await bed.delivered(3)
@@ -173,7 +173,7 @@ async def test_a_card_somebody_deleted_stays_deleted(bed: DiscordBed) -> None:
     assert bed.store.outbox.counts() == {"delivered": 3}
 
 
-async def test_a_button_nobody_knows_is_answered(bed: DiscordBed) -> None:
+async def test_unknown_button_is_answered(bed: DiscordBed) -> None:
     row = {"type": 1, "components": [{"type": 2, "style": 1, "label": "Old", "custom_id": "v0:approve:1"}]}
     old = bed.world.create_message(bed.channel.id, bed.discord.bot, "an old card", components=[row])
     await (await bed.ana.press(old, "Old")).answer("older version")
@@ -181,7 +181,7 @@ async def test_a_button_nobody_knows_is_answered(bed: DiscordBed) -> None:
 
 @pytest.mark.parametrize("options", [3, 21])
 @pytest.mark.parametrize("size", [0, 500, 5_000, 100_000])
-async def test_every_card_is_a_layout_that_discord_takes(size: int, options: int) -> None:
+async def test_card_stays_within_layout_limits(size: int, options: int) -> None:
     now = datetime(2026, 3, 1, tzinfo=UTC)
     choices = ("approve", "changes", "reject", *(f"option {number} " + "x" * 66 for number in range(options - 3)))
     gate = Gate(
@@ -203,7 +203,7 @@ async def test_every_card_is_a_layout_that_discord_takes(size: int, options: int
             assert names == {name for name, _ in page.files}
 
 
-def test_what_buttons_carry_fits_whatever_the_numbers() -> None:
+def test_custom_ids_fit_largest_numbers() -> None:
     shown = custom_ids.Shown("g1234567", 24, 9999, "a" * 64)
     assert len(custom_ids.note(shown)) <= custom_ids.LONGEST
     sure = custom_ids.confirmed(custom_ids.note(shown).replace("note:", "gate:"))

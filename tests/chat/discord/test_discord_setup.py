@@ -1,4 +1,4 @@
-"""Getting in: the invite link, what the doctor finds, what the commands of the terminal say."""
+"""The invite link, the doctor's checks and the terminal's commands."""
 
 import base64
 from collections.abc import AsyncIterator
@@ -20,7 +20,7 @@ from tests.standins.discord import TOKEN
 
 @pytest.fixture
 async def away(tmp_path: Path) -> AsyncIterator[DiscordBed]:
-    """A fleet that is not connected."""
+    """Yield a fleet that is not connected."""
     bed = DiscordBed(tmp_path)
     bed.connect = False
     async with bed:
@@ -28,27 +28,27 @@ async def away(tmp_path: Path) -> AsyncIterator[DiscordBed]:
 
 
 async def examined(bed: DiscordBed) -> dict[str, Check]:
-    """What the doctor finds on Discord, by name; the channels as `a` and `b`, in the registry's order."""
+    """Return the doctor's checks of Discord by name, with the channels as `a` and `b`."""
     environ = {"DISCORD_TOKEN": TOKEN, "DISCORD_API_URL": bed.discord.api, "DISCORD_GATEWAY_URL": bed.discord.gateway_url}
     found = await checks.look(Settings.load(environ, bed.folder / "nowhere"), load(bed.file))
     channels = [each for each in found if each.name == "discord channels"]
     return {each.name: each for each in found if each not in channels} | dict(zip("ab", channels, strict=False))
 
 
-async def test_the_doctor_is_content_with_what_the_invite_link_gives(bed: DiscordBed) -> None:
+async def test_doctor_accepts_invited_bot(bed: DiscordBed) -> None:
     await bed.commands()
     found = await examined(bed)
     assert {each.status for each in found.values()} == {"ok"}, found
     assert found["a"].message == "#product-a of Works"
 
 
-async def test_the_doctor_names_a_wrong_token(away: DiscordBed) -> None:
+async def test_doctor_reports_wrong_token(away: DiscordBed) -> None:
     away.discord.token = "another"
     (check,) = (await examined(away)).values()
     assert (check.status, check.message) == ("fail", "Discord rejects DISCORD_TOKEN.")
 
 
-async def test_the_doctor_names_what_is_lacking_in_each_channel(away: DiscordBed) -> None:
+async def test_doctor_reports_missing_permissions_per_channel(away: DiscordBed) -> None:
     away.world.deny(away.channel, "attach_files", "pin_messages")
     away.world.deny(away.other, "view_channel")
     found = await examined(away)
@@ -58,7 +58,7 @@ async def test_the_doctor_names_what_is_lacking_in_each_channel(away: DiscordBed
     assert found["discord commands"].status == "warn"
 
 
-async def test_the_doctor_names_intents_people_and_channels_that_are_not_there(tmp_path: Path) -> None:
+async def test_doctor_reports_missing_intents_people_and_channels(tmp_path: Path) -> None:
     bed = DiscordBed(tmp_path, registry=REGISTRY.split("people:")[0])
     bed.connect = False
     bed.discord.rest.flags = 0
@@ -70,14 +70,14 @@ async def test_the_doctor_names_intents_people_and_channels_that_are_not_there(t
         assert found["b"].message == "There is no channel 4242."
 
 
-async def test_the_doctor_says_that_discord_cannot_be_reached(away: DiscordBed) -> None:
+async def test_doctor_reports_unreachable_discord(away: DiscordBed) -> None:
     await away.discord.__aexit__()
     (check,) = (await examined(away)).values()
     assert check.status == "fail" and "cannot be reached" in check.message
     await away.discord.__aenter__()
 
 
-def test_the_invite_link_asks_for_the_least_and_gives_a_reason_for_each() -> None:
+def test_invite_link_requests_only_explained_permissions() -> None:
     asked = invite.permissions()
     assert f"permissions={asked.value}" in invite.link(42) and "client_id=42" in invite.link(42)
     assert all(invite.REASONS.values())
@@ -86,13 +86,13 @@ def test_the_invite_link_asks_for_the_least_and_gives_a_reason_for_each() -> Non
     assert set(invite.REASONS) <= set(discord.Permissions.VALID_FLAGS)
 
 
-def test_the_guide_gives_the_same_reasons() -> None:
+def test_guide_lists_same_permission_reasons() -> None:
     guide = (ROOT / "docs" / "discord.md").read_text()
     for name, reason in invite.REASONS.items():
         assert f"| {invite.said(name)} | {reason} |" in guide
 
 
-def test_the_application_is_read_from_the_token() -> None:
+def test_application_id_is_read_from_token() -> None:
     token = base64.b64encode(b"123456789012345678").decode().rstrip("=") + ".x.y"
     assert invite.application_of(token) == 123456789012345678
     with pytest.raises(SettingsError, match="not a bot token"):

@@ -1,4 +1,4 @@
-"""Texts as Discord takes them, and commands as its options: nothing lost, nothing too long."""
+"""Text within Discord's limits, and commands as typed options."""
 
 import re
 from typing import Any
@@ -36,23 +36,23 @@ SKILLS = catalogue.load()
         ("***", "──────"),
     ],
 )
-def test_what_discord_lacks_is_said_otherwise(markdown: str, shown: str) -> None:
+def test_unsupported_markdown_is_replaced(markdown: str, shown: str) -> None:
     assert tidy(markdown) == shown
 
 
-def test_a_wide_table_is_told_row_by_row() -> None:
+def test_wide_table_becomes_list() -> None:
     table = f"| file | why |\n|---|---|\n| a.py | {'long ' * 30}|"
     assert tidy(table).startswith("- **a.py** · why: long long")
 
 
 @given(st.text(alphabet=st.sampled_from("ab `\n.~|#"), max_size=600), st.integers(60, 200))
-def test_pieces_are_short_and_lose_no_word(text: str, most: int) -> None:
+def test_pieces_stay_within_limit_and_keep_every_word(text: str, most: int) -> None:
     found = pieces(text, most)
     assert all(len(each) <= most for each in found)
     assert re.sub(r"[^ab]", "", "".join(found)) == re.sub(r"[^ab]", "", text)
 
 
-def test_a_text_is_parted_between_paragraphs_and_code_is_opened_again() -> None:
+def test_text_is_split_between_paragraphs_and_code_is_reopened() -> None:
     text = "First.\n\n" + "x" * 50 + "\n\n```py\n" + "\n".join(f"line {each}" for each in range(20)) + "\n```\nEnd."
     found = pieces(text, 120)
     assert found[0].startswith("First.") and all(each.count("```") % 2 == 0 for each in found)
@@ -60,20 +60,20 @@ def test_a_text_is_parted_between_paragraphs_and_code_is_opened_again() -> None:
     assert all(each.startswith("```py") for each in found[2:-1])
 
 
-def test_beginnings_and_endings_say_that_there_is_more() -> None:
+def test_shortened_texts_have_ellipsis() -> None:
     text = "\n".join(f"line {each}" for each in range(100))
     assert beginning(text, 100).endswith("…") and len(beginning(text, 100)) <= 100
     assert ending(text, 100).startswith("…") and ending(text, 100).endswith("line 99") and len(ending(text, 100)) <= 110
     assert ending("```py\nprint(1)", 100).endswith("```")
 
 
-def test_nothing_ends_a_block_of_code_from_within() -> None:
+def test_code_block_cannot_be_closed_by_its_text() -> None:
     shown = code("- a\n```\n@everyone", "diff", 200)
     assert shown.count("```") == 2 and shown.endswith("\n```")
     assert len(code("x\n" * 500, "diff", 200)) <= 200
 
 
-def test_discord_takes_the_commands_that_are_made_of_the_skills() -> None:
+def test_commands_of_skills_are_within_discord_limits() -> None:
     made = commands(SKILLS)
     World().check_commands(made)
     assert [each["name"] for each in made[0]["options"]] == [skill.name for skill in SKILLS]
@@ -87,7 +87,7 @@ def test_discord_takes_the_commands_that_are_made_of_the_skills() -> None:
     assert spawn["options"][1]["autocomplete"]
 
 
-def test_whatever_is_offered_while_one_types_is_known() -> None:
+def test_every_completed_argument_has_a_source() -> None:
     assert set(from_command._SOURCES) == OFFERED
     assert {field.key for skill in SKILLS for field in fields(skill)} >= OFFERED
 
@@ -97,7 +97,7 @@ async def _nothing(args: Any, context: Any) -> Any:
 
 
 @pytest.mark.parametrize("number", [25, 26, 49, 50, 74])
-def test_more_skills_than_discord_has_room_for_find_a_place(number: int) -> None:
+def test_excess_skills_move_to_groups(number: int) -> None:
     class Args(SkillArgs):
         product: str
 
@@ -114,7 +114,7 @@ def test_more_skills_than_discord_has_room_for_find_a_place(number: int) -> None
     assert (MORE in [each["name"] for each in made[0]["options"]]) == (number > 25)
 
 
-def test_skills_for_which_there_is_no_room_at_all_are_left_out_and_named() -> None:
+def test_skills_beyond_every_limit_are_left_out_and_listed() -> None:
     class Args(SkillArgs):
         product: str
 
@@ -139,20 +139,20 @@ def test_skills_for_which_there_is_no_room_at_all_are_left_out_and_named() -> No
         ("gates", {"gate": "g1", "all": True}, {}),
     ],
 )
-def test_a_command_says_what_its_options_say(name: str, given_: dict[str, Any], expected: dict[str, Any]) -> None:
+def test_command_line_contains_options(name: str, given_: dict[str, Any], expected: dict[str, Any]) -> None:
     data = {"name": "fleet", "options": [{"name": name, "type": 1, "options": [_option(*each) for each in given_.items()]}]}
     skill, arguments = catalogue.parse(from_command.line(data, SKILLS), SKILLS, products=("product-a",))
     assert (skill.name, arguments) == (name, expected or given_)
 
 
-def test_a_skill_below_more_is_found() -> None:
+def test_skill_in_group_is_found() -> None:
     inner = {"name": "status", "type": 1, "options": [_option("products", "product-a product-b")]}
     data = {"name": "fleet", "options": [{"name": MORE, "type": 2, "options": [inner]}]}
     assert from_command.line(data, SKILLS) == "/fleet status product-a product-b"
 
 
 @given(st.text(min_size=1, max_size=60))
-def test_whatever_is_typed_as_an_option_arrives_as_one_value(text: str) -> None:
+def test_option_value_survives_quoting(text: str) -> None:
     data = {
         "name": "fleet",
         "options": [{"name": "approve-plan", "type": 1, "options": [_option("gate", "g1"), _option("note", text)]}],

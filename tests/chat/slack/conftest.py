@@ -1,4 +1,7 @@
-"""A fleet on Slack, fresh for each test; at the end, nothing may have been refused that was not meant to be."""
+"""A fleet on Slack for each test.
+
+At the end, Slack must not have refused anything unexpected.
+"""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,7 +13,7 @@ from tests.chat.slack.slackbed import SlackBed
 
 @pytest.fixture
 async def bed(tmp_path: Path) -> AsyncIterator[SlackBed]:
-    """A fleet on Slack."""
+    """Yield a fleet on Slack."""
     async with SlackBed(tmp_path) as bed:
         yield bed
         assert not bed.slack.refused

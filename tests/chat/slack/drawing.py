@@ -1,4 +1,4 @@
-"""Blocks drawn as Slack draws them, closely enough to judge a card by: one HTML page for a few messages, a form, or a Home."""
+"""Slack blocks as HTML, close enough to the real look to judge a card by."""
 
 import re
 from html import escape, unescape
@@ -12,7 +12,7 @@ STYLE = Path(__file__).with_suffix(".css").read_text()
 
 
 def page(inside: str, *, width: int, dark: bool = False, bar: str = "") -> str:
-    """A whole page."""
+    """Return a full HTML page."""
     theme = "dark" if dark else "light"
     top = f"<div class=bar>{bar}</div>" if bar else ""
     head = f"<!doctype html><meta charset=utf-8><meta name=viewport content='width=device-width'><style>{STYLE}</style>"
@@ -20,7 +20,7 @@ def page(inside: str, *, width: int, dark: bool = False, bar: str = "") -> str:
 
 
 def message(said: Json, names: dict[str, str], *, reply: bool = False, at: str = "14:02") -> str:
-    """One message, by a person or by the bot; with `user` only seen by one."""
+    """Return one message of a person or the bot. With `user` it is visible to one person."""
     mine = said.get("user") == BOT_USER or "bot_id" in said or "ts" not in said
     who = "fleet" if mine else names.get(str(said.get("user")), "somebody")
     badge = " <span class=app>APP</span>" if mine else ""
@@ -34,19 +34,19 @@ def message(said: Json, names: dict[str, str], *, reply: bool = False, at: str =
 
 
 def home(view: Json) -> str:
-    """App Home."""
+    """Return an App Home."""
     return f"<div class=home>{blocks(view['blocks'])}</div>"
 
 
 def form(view: Json) -> str:
-    """A form."""
+    """Return a form."""
     close, send = (escape(view[name]["text"]) for name in ("close", "submit"))
     foot = f"<footer><button>{close}</button><button class=primary>{send}</button></footer>"
     return f"<div class=modal><h2>{escape(view['title']['text'])}</h2><div class=in>{blocks(view['blocks'])}</div>{foot}</div>"
 
 
 def blocks(given: list[Json]) -> str:
-    """Blocks, one below the other."""
+    """Return blocks from top to bottom."""
     return "".join(f"<div class='b {each['type']}'>{_block(each)}</div>" for each in given)
 
 
@@ -109,7 +109,7 @@ def _text(text: Json) -> str:
 
 
 def _mrkdwn(text: str) -> str:
-    """Slack's own markup; the text is escaped already, as it has to be on the wire."""
+    """Convert Slack's own markup, whose text is escaped already."""
     text = re.sub(r"<!date\^\d+\^[^|>]*\|([^>]*)>", lambda found: found[1].removesuffix(" UTC"), text)
     text = re.sub(r"<(https?://[^|>]+)\|([^>]+)>", r"<a href='\1'>\2</a>", text)
     text = re.sub(rf"<@{BOT_USER}>", "<a>@fleet</a>", text)

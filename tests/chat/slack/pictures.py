@@ -1,6 +1,6 @@
-"""The pictures of docs/slack.md: a fleet lives through a morning on Slack, and what it shows is drawn and photographed.
+"""The pictures in docs/slack.md, made from the messages of a fleet on a stand-in for Slack.
 
-`python -m tests.chat.slack.pictures [FOLDER]` needs chromium; the default folder is docs/images.
+`python -m tests.chat.slack.pictures [FOLDER]` needs Chromium. The default folder is docs/images.
 """
 
 import asyncio
@@ -63,7 +63,7 @@ WIDTHS = {"": 760, "-phone": 390}
 
 
 async def morning(folder: Path) -> dict[str, tuple[str, str]]:
-    """What there is to draw: by name, the title bar and the inside of a page."""
+    """Return the pictures by name, each with its title bar and content."""
     model = ScriptedModel([say(ANSWER)])
     async with SlackBed(folder, REGISTRY, model=lambda: model) as bed:
         bed.clock.forward(hours=2)
@@ -144,7 +144,7 @@ def _since(channel: Channel, ts: str) -> str:
 
 
 def photograph(html: str, picture: Path, width: int) -> None:
-    """A picture of a page, as high as the page is."""
+    """Take a picture of a page in its full height."""
     with tempfile.TemporaryDirectory() as place:
         source = Path(place) / "page.html"
         source.write_text(html)
@@ -162,7 +162,7 @@ def photograph(html: str, picture: Path, width: int) -> None:
 
 
 def _measured(source: Path, html: str) -> Path:
-    """The page with its own height written into it."""
+    """Return the page with a script that writes its own height into it."""
     path = source.with_name("measured.html")
     path.write_text(
         html
@@ -172,7 +172,7 @@ def _measured(source: Path, html: str) -> Path:
 
 
 def main(arguments: list[str]) -> None:
-    """Draw everything, light and dark, for a desktop and for a phone."""
+    """Write all pictures, light and dark, for desktop and phone."""
     to = Path(arguments[0] if arguments else "docs/images")
     only = set(arguments[1:])
     with tempfile.TemporaryDirectory() as folder:

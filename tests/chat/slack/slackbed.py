@@ -1,4 +1,4 @@
-"""A whole fleet on Slack: the real adapter and the real client library, talking to a stand-in of Slack over real sockets.
+"""A fleet connected to a stand-in for Slack through the real adapter and client library.
 
 async with SlackBed(tmp_path) as bed:
     await bed.ana.says("#product-a", "<@fleet> status")
@@ -33,12 +33,15 @@ people:
   - {name: vic, role: viewer, slack: U03VIC}
 """
 PACE = 0.02
-"""Pauses are so much shorter here."""
+"""Factor that shortens every pause."""
 PLAN: dict[str, Any] = {"task": "t-1", "revision": 1}
 
 
 class Slot(Chat):
-    """The place of the adapter among the chats: it is made when the fleet is there, and posts wait for it."""
+    """The adapter's entry among the chats.
+
+    The adapter is created after the fleet, and posts wait for it.
+    """
 
     platform = "slack"
 
@@ -47,7 +50,7 @@ class Slot(Chat):
         self.chat: SlackChat | None = None
 
     def fill(self, chat: SlackChat | None) -> None:
-        """This is it from now on."""
+        """Set or remove the adapter."""
         self.chat = chat
         self._there.set() if chat else self._there.clear()
 
@@ -75,8 +78,10 @@ class Slot(Chat):
 
 
 class SlackBed(Bed):
-    """The fleet, the workspace, and who is in it: ana (admin), ben (approver of product-a), vic (viewer), and eve, whom the
-    registry does not know."""
+    """The fleet, the workspace and its people.
+
+    They are ana (admin), ben (approver of product-a), vic (viewer), and eve, who is not in the registry.
+    """
 
     def __init__(
         self,
@@ -101,11 +106,11 @@ class SlackBed(Bed):
         self.connected, self.http, self.ping = connected, http, ping
         self._open = False
         self.model: Any = None
-        """The model, where a test speaks for it."""
+        """The model, if the test uses one."""
 
     @property
     def slot(self) -> Slot:
-        """Where the adapter is."""
+        """The adapter's entry."""
         slot = self.chats["slack"]
         assert isinstance(slot, Slot)
         return slot
@@ -117,7 +122,7 @@ class SlackBed(Bed):
         return self.slot.chat
 
     def make(self, **more: Any) -> SlackChat:
-        """An adapter for this workspace."""
+        """Return a new adapter for this workspace."""
         given: dict[str, Any] = {
             "bot_token": self.slack.bot_token,
             "app_token": None if self.http else self.slack.app_token,
@@ -163,31 +168,31 @@ class SlackBed(Bed):
         await self.slack.__aexit__()
 
     async def crash(self) -> None:
-        """kill -9, and a new start."""
+        """Kill the fleet and start it again."""
         await self.kill()
         await self.start()
 
     # -- what is seen --------------------------------------------------------------------------------------------------
 
     def place(self, where: str, who: Somebody | None = None) -> Channel:
-        """A channel, or the direct messages of ana (or of another) with the bot."""
+        """Return a channel, or a person's direct messages with the bot (by default ana's)."""
         return (who or self.ana).place(where)
 
     def shown(self, where: str, *words: str, who: Somebody | None = None, thread: str | None = None) -> list[Json]:
-        """What the bot shows there now, with all these words."""
+        """Return the bot's messages there that contain all these words."""
         messages = self.place(where, who).messages
         mine = [each for each in messages if each.get("bot_id") == BOT and (thread is None or each.get("thread_ts") == thread)]
         return [each for each in mine if all(word in read(each) for word in words)]
 
     async def answer(self, where: str, *words: str, who: Somebody | None = None, thread: str | None = None) -> Json:
-        """The newest message of the bot with these words, once there is one."""
+        """Wait for the bot's newest message with these words."""
         found: Json = await self.slack.until(
             lambda: next(iter(self.shown(where, *words, who=who, thread=thread)[::-1]), None), f"{words} in {where}"
         )
         return found
 
     async def whispered(self, who: Somebody, *words: str) -> Json:
-        """What only one person sees, with these words, once it is there."""
+        """Wait for a message with these words that only one person sees."""
         mine = self.slack.world.ephemeral
         found: Json = await self.slack.until(
             lambda: next((each for each in mine if each["user"] == who.id and all(word in read(each) for word in words)), None),
@@ -196,7 +201,7 @@ class SlackBed(Bed):
         return found
 
     async def card(self, where: str = "#product-a", *words: str) -> Json:
-        """The newest message with buttons."""
+        """Wait for the newest message with buttons."""
         found: Json = await self.slack.until(
             lambda: next((each for each in self.shown(where, *words)[::-1] if labels(each)), None), f"a card with {words}"
         )
@@ -205,25 +210,38 @@ class SlackBed(Bed):
     def plan(
         self, product: str = "product-a", revision: int = 1, body: str = "1. Split the parser\n2. Test it", **more: Any
     ) -> None:
-        """The product's coordinator sends a plan."""
+        """Send a plan from the product's coordinator."""
         payload = {**PLAN, "revision": revision}
         self.engine.push_mail(product, kind=MailKind.PLAN, subject="Plan ready", body=body, **payload, **more)
 
     def told(self, product: str = "product-a") -> list[str]:
-        """What the product's coordinator was told by people."""
+        """Return the first lines of the mail from people to the product's coordinator."""
         return [mail.body.split("\n")[0] for mail in self.engine.box(product).mail if mail.ours]
 
     def passing(self, **span: float) -> None:
-        """Let time pass, and what is due by then happen."""
+        """Advance the clock and run what is due."""
         self.clock.forward(**span)
         self.jobs.wake()
 
 
 def read(message: Json) -> str:
-    """All that a message shows."""
+    """Return all text of a message."""
     return "\n".join([str(message["text"]), *texts(message.get("blocks", []))])
 
 
 def labels(message: Json) -> list[str]:
-    """The buttons that a message shows."""
+    """Return the labels of a message's buttons."""
     return [each["text"]["text"] for each in elements(message.get("blocks", [])) if each["type"] == "button"]
+
+
+def refusals(bed: SlackBed) -> list[str]:
+    """Return and forget the refusals so far, which the test expected."""
+    found = list(bed.slack.refused)
+    bed.slack.refused.clear()
+    return found
+
+
+async def calm(bed: SlackBed, word: str = "marketing") -> None:
+    """Ask something else and wait for the answer, so that earlier events are handled."""
+    ts = await bed.ana.says("#lobby", "<@fleet> products")
+    await bed.answer("#lobby", word, thread=ts)

@@ -1,4 +1,4 @@
-"""Whatever agents, models and people write, Slack takes what we make of it, and it calls nobody."""
+"""Messages built from arbitrary text are valid for Slack and mention no one."""
 
 import json
 import re
@@ -38,7 +38,7 @@ def gate(**more: Any) -> dict[str, Any]:
 
 
 def taken(blocks: list[dict[str, Any]]) -> None:
-    """Our checker takes it, and so does the library's own."""
+    """Assert that the stand-in's checker and the library's own accept blocks."""
     assert not message_problems(blocks)
     for each in blocks:
         parsed = Block.parse(each)
@@ -50,7 +50,7 @@ def taken(blocks: list[dict[str, Any]]) -> None:
 
 @CALM
 @given(title=PROSE, body=PROSE, diff=PROSE, note=PROSE, option=st.text(min_size=1, max_size=80))
-def test_any_gate_is_a_card(title: str, body: str, diff: str, note: str, option: str) -> None:
+def test_card_accepts_any_gate(title: str, body: str, diff: str, note: str, option: str) -> None:
     decision = {"choice": "reject", "note": note, "by": "ana", "at": NOW.isoformat(), "platform": "slack"}
     open_gate = gate(title=title, body=body, diff=diff, options=["approve", f"x{option}", "reject"], kind="decision")
     closed = {**open_gate, "state": "decided", "decision": decision, "outcome": f"Rejected by ana, 12:00 UTC: {note}"}
@@ -67,7 +67,7 @@ def test_any_gate_is_a_card(title: str, body: str, diff: str, note: str, option:
 
 @CALM
 @given(text=PROSE, label=PROSE, command=PROSE)
-def test_any_post_is_a_message(text: str, label: str, command: str) -> None:
+def test_message_accepts_any_post(text: str, label: str, command: str) -> None:
     post = _post("reply", text=text * 3, suggestions=(Suggestion(label, f"/fleet {command}"),) * 7)
     made = to_message.to_message(post, {"g1": gate()})
     taken(made.blocks)
@@ -76,7 +76,7 @@ def test_any_post_is_a_message(text: str, label: str, command: str) -> None:
 
 @CALM
 @given(title=PROSE, body=PROSE, objective=PROSE)
-def test_any_fleet_is_a_home(title: str, body: str, objective: str) -> None:
+def test_home_accepts_any_fleet(title: str, body: str, objective: str) -> None:
     queued = Work("w1", "p", objective, WorkState.QUEUED, NOW, NOW, reason=objective)
     products = tuple(
         product_status(
@@ -91,7 +91,7 @@ def test_any_fleet_is_a_home(title: str, body: str, objective: str) -> None:
     assert not view_problems(to_form.task(tuple(f"p{number}" for number in range(150)), "p3", objective, {}))
 
 
-def test_a_table_is_a_table_and_one_that_is_too_large_stays_as_it_is_written() -> None:
+def test_table_becomes_block_unless_too_large() -> None:
     blocks = to_blocks("Look:\n\n| a | b |\n|:-:|--:|\n| `x` | |\n\nThen\n\n| c |\n|---|\n| 1 |")
     assert [each["type"] for each in blocks] == ["markdown", "table", "markdown"]
     assert blocks[1]["rows"][1] == [{"type": "raw_text", "text": "x"}, {"type": "raw_text", "text": " "}]
@@ -101,7 +101,7 @@ def test_a_table_is_a_table_and_one_that_is_too_large_stays_as_it_is_written() -
     assert to_blocks("  \n") == []
 
 
-def test_a_text_is_cut_at_a_line_and_its_code_is_closed() -> None:
+def test_shortened_text_ends_at_line_with_code_closed() -> None:
     assert shortened("a\nb\nc", 4) == "a\nb"
     assert shortened("x\n```\ncode\nmore", 9) == "x\n```\n```"
     assert shortened("x\n| a | b |\n| 1 | 2 |\n| 3 | 4 |", 25) == "x"
@@ -109,7 +109,7 @@ def test_a_text_is_cut_at_a_line_and_its_code_is_closed() -> None:
     assert shortened("fits") == "fits"
 
 
-def test_what_would_call_people_is_tamed_and_looks_the_same() -> None:
+def test_mentions_are_disabled_and_look_unchanged() -> None:
     text = "<!channel> <@U1> <#C1> @here @channels mail@everyone.org <https://e.org>"
     assert tame(text).replace(UNJOINED, "") == text
     assert "<!" not in tame(text) and "@here" not in tame(text) and "@channels" in tame(text)
@@ -117,7 +117,7 @@ def test_what_would_call_people_is_tamed_and_looks_the_same() -> None:
     assert local_times("by ben, 14:02 UTC: at 15:00 UTC", 100.5) == "by ben, <!date^100^{time}|14:02 UTC>: at 15:00 UTC"
 
 
-def test_what_people_write_is_read() -> None:
+def test_message_text_is_converted_to_plain_text() -> None:
     def name(user: str) -> str:
         return {"U1": "ana"}.get(user, user)
 
@@ -130,12 +130,12 @@ def test_what_people_write_is_read() -> None:
 
 
 @pytest.mark.parametrize("kind", sorted(BLOCKS))
-def test_the_checker_refuses_unknown_keys_and_kinds(kind: str) -> None:
+def test_checker_refuses_unknown_keys_and_types(kind: str) -> None:
     assert any("no such key" in each for each in message_problems([{"type": kind, "colour": "red"}]))
     assert message_problems([{"type": f"{kind}s"}])
 
 
-def test_the_checker_refuses_what_slack_refuses() -> None:
+def test_checker_refuses_what_slack_refuses() -> None:
     cell, label = {"type": "raw_text", "text": "x"}, {"type": "plain_text", "text": "x"}
     button = {"type": "button", "text": {"type": "plain_text", "text": "x"}, "action_id": "a"}
     wrong: list[tuple[str, list[Any]]] = [

@@ -1,4 +1,4 @@
-"""The person's day that every platform shares, on Slack."""
+"""The contract of every chat platform, run against Slack."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

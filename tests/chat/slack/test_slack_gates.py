@@ -1,4 +1,4 @@
-"""Plans on Slack: cards, buttons, forms, outcomes, revisions, long plans, and everyone who clicks too late."""
+"""Gates on Slack, with cards, forms, outcomes, revisions, long plans and late clicks."""
 
 import asyncio
 import json
@@ -14,7 +14,7 @@ from tests.standins.slack_people import find_button
 TABLE = "Two steps.\n\n| file | lines |\n|:--|--:|\n| `src/lex.py` | 40 |\n| src/parse.py | 120 |\n\nThen tests."
 
 
-async def test_a_plan_is_a_card_with_who_decides_and_its_table_and_becomes_its_outcome(bed: SlackBed) -> None:
+async def test_plan_card_shows_deciders_and_table_then_outcome(bed: SlackBed) -> None:
     bed.plan(body=TABLE)
     card = await bed.card()
     kinds = [each["type"] for each in card["blocks"]]
@@ -28,7 +28,7 @@ async def test_a_plan_is_a_card_with_who_decides_and_its_table_and_becomes_its_o
     await bed.whispered(bed.ben, "Approved by ben")
 
 
-async def test_changes_take_a_note_and_a_rejection_may_have_one(bed: SlackBed) -> None:
+async def test_changes_require_note_and_rejection_allows_one(bed: SlackBed) -> None:
     bed.plan()
     card = await bed.card()
     await bed.ben.presses("Request changes", "#product-a", card)
@@ -47,7 +47,7 @@ async def test_changes_take_a_note_and_a_rejection_may_have_one(bed: SlackBed) -
     await bed.slack.until(lambda: "Rejected by ana" in read(other), "the outcome")
 
 
-async def test_a_revision_takes_the_place_of_the_card_before_it_and_shows_the_diff_in_its_thread(bed: SlackBed) -> None:
+async def test_revision_replaces_card_and_posts_diff_in_thread(bed: SlackBed) -> None:
     bed.plan()
     first = await bed.card()
     bed.plan(revision=2, body="1. Split the parser\n2. Test it twice")
@@ -58,7 +58,7 @@ async def test_a_revision_takes_the_place_of_the_card_before_it_and_shows_the_di
     await bed.slack.until(lambda: "revision 2 took its place" in read(first) and not labels(first), "the old card")
 
 
-async def test_a_long_plan_comes_as_a_summary_with_a_file_in_the_thread(bed: SlackBed) -> None:
+async def test_long_plan_is_shortened_with_file_in_thread(bed: SlackBed) -> None:
     body = "\n".join(f"{number}. Step {number} of the plan" for number in range(1, 120))
     bed.plan(body=body)
     card = await bed.card()
@@ -69,7 +69,7 @@ async def test_a_long_plan_comes_as_a_summary_with_a_file_in_the_thread(bed: Sla
     assert kept["content"].decode() == body and kept["title"] == "g1-revision-1.md"
 
 
-async def test_approvers_get_a_note_that_leads_to_the_card(bed: SlackBed) -> None:
+async def test_approvers_get_note_with_link_to_card(bed: SlackBed) -> None:
     bed.plan()
     card = await bed.card()
     note = await bed.answer("@fleet", "Plan ready", who=bed.ben)
@@ -80,7 +80,7 @@ async def test_approvers_get_a_note_that_leads_to_the_card(bed: SlackBed) -> Non
     await bed.slack.until(lambda: "Approved by ana" in read(note) and not labels(note), "the note's end")
 
 
-async def test_where_no_channel_shows_the_card_the_note_is_the_card(tmp_path: Path) -> None:
+async def test_note_is_the_card_without_channel(tmp_path: Path) -> None:
     async with SlackBed(tmp_path, REGISTRY.replace(', channels: ["slack:#product-a"]', "")) as bed:
         bed.plan()
         card = await bed.slack.until(lambda: next(iter(bed.shown("@fleet", "Plan ready", who=bed.ben)), None), "the card")
@@ -89,14 +89,14 @@ async def test_where_no_channel_shows_the_card_the_note_is_the_card(tmp_path: Pa
         assert not bed.slack.refused
 
 
-async def test_a_decision_made_elsewhere_is_on_the_card_within_the_same_breath(bed: SlackBed) -> None:
+async def test_decision_made_elsewhere_updates_card_at_once(bed: SlackBed) -> None:
     bed.plan()
     card = await bed.card()
     decide(bed.fleet, "g1", "approve", ANA, platform="web")
     await bed.slack.until(lambda: "Approved by ana in the browser" in read(card) and not labels(card), "the outcome")
 
 
-async def test_who_clicks_too_late_hears_who_was_first_and_who_may_not_hears_who_may(bed: SlackBed) -> None:
+async def test_late_or_forbidden_click_is_answered_in_private(bed: SlackBed) -> None:
     bed.plan()
     card = await bed.card()
     approve, change = (find_button(card["blocks"], label) for label in ("Approve", "Request changes"))
@@ -114,7 +114,7 @@ async def test_who_clicks_too_late_hears_who_was_first_and_who_may_not_hears_who
     await bed.slack.until(lambda: len([each for each in bed.slack.world.ephemeral if each["user"] == bed.ben.id]) == 2)
 
 
-async def test_two_people_and_one_impatient_finger(tmp_path: Path) -> None:
+async def test_concurrent_and_repeated_clicks_decide_once(tmp_path: Path) -> None:
     registry = REGISTRY.replace("resource_weight: 3,", "resource_weight: 3, approvals: {required: 2},", 1)
     async with SlackBed(tmp_path, registry) as bed:
         bed.plan()
@@ -129,7 +129,7 @@ async def test_two_people_and_one_impatient_finger(tmp_path: Path) -> None:
         assert not bed.slack.refused
 
 
-async def test_a_decision_has_its_own_options_and_a_question_takes_an_answer(bed: SlackBed) -> None:
+async def test_decision_shows_its_options_and_question_takes_answer(bed: SlackBed) -> None:
     bed.engine.push_mail(
         "product-a", kind=MailKind.DECISION, subject="Which database?", body="Both work.", options=["postgres", "sqlite"]
     )
@@ -146,7 +146,7 @@ async def test_a_decision_has_its_own_options_and_a_question_takes_an_answer(bed
     await bed.slack.until(lambda: "Blue" in str(bed.told("product-b")), "the answer")
 
 
-async def test_what_the_model_would_stop_asks_first_and_slack_asks_once_more(bed: SlackBed) -> None:
+async def test_action_gate_asks_for_confirmation(bed: SlackBed) -> None:
     from bot.gates import actions
 
     ts = await bed.ana.says("#product-a", "<@fleet> status")
@@ -163,7 +163,7 @@ async def test_what_the_model_would_stop_asks_first_and_slack_asks_once_more(bed
     await bed.slack.until(lambda: bed.slack.world.sessions[bed.a.id, ts] == "active", "that it waits no more")
 
 
-async def test_a_button_binds_to_what_was_shown(bed: SlackBed) -> None:
+async def test_button_decides_only_the_revision_shown(bed: SlackBed) -> None:
     bed.plan()
     card = await bed.card()
     button = find_button(card["blocks"], "Approve")
@@ -175,7 +175,7 @@ async def test_a_button_binds_to_what_was_shown(bed: SlackBed) -> None:
     assert bed.open_gate().decision is None
 
 
-async def test_a_form_that_slack_does_not_open_is_answered_with_another_way(bed: SlackBed) -> None:
+async def test_unopened_form_is_answered_with_command(bed: SlackBed) -> None:
     bed.plan()
     card = await bed.card()
     bed.slack.fail("views.open", "expired_trigger_id")
@@ -187,7 +187,7 @@ async def test_a_form_that_slack_does_not_open_is_answered_with_another_way(bed:
     await bed.slack.until(lambda: "Changes requested by ben" in read(card), "the outcome")
 
 
-async def test_a_trigger_opens_one_form(bed: SlackBed) -> None:
+async def test_trigger_opens_one_form(bed: SlackBed) -> None:
     trigger = bed.slack.trigger()
     bed.slack.exchange(trigger)
     bed.plan()
@@ -196,7 +196,7 @@ async def test_a_trigger_opens_one_form(bed: SlackBed) -> None:
     assert len([each for each in bed.slack.world.views.values() if each["type"] == "modal"]) == 2
 
 
-async def test_reminders_repeat_the_buttons_and_every_card_ends_together(bed: SlackBed) -> None:
+async def test_reminder_repeats_buttons_and_all_cards_close(bed: SlackBed) -> None:
     bed.plan()
     card = await bed.card()
     bed.passing(minutes=45)
@@ -207,7 +207,7 @@ async def test_reminders_repeat_the_buttons_and_every_card_ends_together(bed: Sl
     await bed.slack.until(lambda: not labels(card) and not labels(reminder), "the end of both")
 
 
-async def test_a_gate_can_be_read_whole_and_decided_there(bed: SlackBed) -> None:
+async def test_gates_command_shows_full_gate_with_buttons(bed: SlackBed) -> None:
     bed.plan()
     await bed.card()
     ts = await bed.ben.says("#product-a", "<@fleet> gates g1")
@@ -217,7 +217,7 @@ async def test_a_gate_can_be_read_whole_and_decided_there(bed: SlackBed) -> None
     await bed.slack.until(lambda: not labels(answer) and "Approved by ben" in read(answer), "the outcome")
 
 
-def test_a_button_carries_nothing_but_the_reference() -> None:
+def test_button_value_contains_only_reference() -> None:
     from bot.chat.slack.to_card import to_press
 
     assert to_press('{"g":"g1","c":"approve","r":2,"d":"abc"}') == Press("g1", "approve", "", 2, "abc")

@@ -1,4 +1,4 @@
-"""App Home: what waits for this person first, live, and with buttons that work."""
+"""App Home, its order, updates and buttons."""
 
 from bot.work.pause import paused
 from tests.chat.slack.slackbed import SlackBed
@@ -12,7 +12,7 @@ def home(bed: SlackBed, who: Somebody) -> str:
     return "\n".join(texts(view["blocks"]))
 
 
-async def test_home_shows_what_waits_for_me_first_then_products_and_capacity(bed: SlackBed) -> None:
+async def test_home_shows_own_gates_then_products_and_capacity(bed: SlackBed) -> None:
     bed.plan()
     await bed.card()
     await bed.ben.opens_home()
@@ -25,7 +25,7 @@ async def test_home_shows_what_waits_for_me_first_then_products_and_capacity(bed
     assert "1 gate waiting for others: Plan ready (product-a)" in home(bed, bed.vic)
 
 
-async def test_a_decision_at_home_ends_the_card_and_home_follows(bed: SlackBed) -> None:
+async def test_decision_at_home_closes_card_and_updates_home(bed: SlackBed) -> None:
     bed.plan()
     card = await bed.card()
     await bed.ben.opens_home()
@@ -36,7 +36,7 @@ async def test_a_decision_at_home_ends_the_card_and_home_follows(bed: SlackBed) 
     await bed.answer("@fleet", "Approved by ben", who=bed.ben)
 
 
-async def test_home_lists_the_queue_with_reasons_and_its_buttons_say_commands(bed: SlackBed) -> None:
+async def test_home_lists_queue_with_reasons_and_command_buttons(bed: SlackBed) -> None:
     await bed.ana.opens_home()
     bed.fleet.store.product_states.set_pause("product-a", "kept")
     ts = await bed.ana.says("#product-a", "<@fleet> spawn product-a fix the parser")
@@ -47,13 +47,13 @@ async def test_home_lists_the_queue_with_reasons_and_its_buttons_say_commands(be
     await bed.slack.until(lambda: not paused(bed.fleet, "product-a"), "the product goes on")
 
 
-async def test_a_stranger_learns_what_an_admin_has_to_write(bed: SlackBed) -> None:
+async def test_home_of_stranger_shows_id_for_admin(bed: SlackBed) -> None:
     await bed.eve.opens_home()
     await bed.slack.until(lambda: "U04EVE" in home(bed, bed.eve), "the home")
     assert "product-a" not in home(bed, bed.eve)
 
 
-async def test_a_home_that_has_not_changed_is_not_sent_again(bed: SlackBed) -> None:
+async def test_unchanged_home_is_not_published_again(bed: SlackBed) -> None:
     await bed.ana.opens_home()
     await bed.slack.until(lambda: "Products" in home(bed, bed.ana), "the home")
     sent = [name for name, _ in bed.slack.calls].count("views.publish")

@@ -1,4 +1,4 @@
-"""Getting in: the manifest, what the doctor says of Slack, Slack over HTTP, and the start-up report."""
+"""The manifest, the doctor's checks, HTTP mode and the start-up report."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,7 @@ from tests.standins.slack import Slack
 from tests.standins.slack_methods import METHODS
 
 
-def test_the_manifest_is_made_from_the_skills_and_within_slacks_limits(capsys: pytest.CaptureFixture[str]) -> None:
+def test_manifest_lists_skills_within_slack_limits(capsys: pytest.CaptureFixture[str]) -> None:
     assert main.main(["slack-manifest"]) == 0
     out, reasons = capsys.readouterr()
     made = json.loads(out)
@@ -32,7 +32,7 @@ def test_the_manifest_is_made_from_the_skills_and_within_slacks_limits(capsys: p
     assert all(f"{scope}: " in reasons for scope in (*SCOPES, *APP_SCOPES))
 
 
-def test_over_http_the_manifest_names_one_address_for_everything(capsys: pytest.CaptureFixture[str]) -> None:
+def test_http_manifest_uses_one_address(capsys: pytest.CaptureFixture[str]) -> None:
     assert main.main(["slack-manifest", "--http", "https://fleet.example.org/"]) == 0
     made = json.loads(capsys.readouterr().out)
     settings, address = made["settings"], f"https://fleet.example.org{HOOK}"
@@ -43,7 +43,7 @@ def test_over_http_the_manifest_names_one_address_for_everything(capsys: pytest.
     assert "https" in capsys.readouterr().err
 
 
-def test_every_scope_that_a_method_takes_is_asked_for_and_none_without_a_use() -> None:
+def test_manifest_requests_exactly_the_scopes_in_use() -> None:
     used = {scope for method in METHODS.values() for scope in method.scopes} - set(APP_SCOPES)
     heard = {"app_mentions:read", "commands"}
     assert set(SCOPES) == used | heard
@@ -51,7 +51,7 @@ def test_every_scope_that_a_method_takes_is_asked_for_and_none_without_a_use() -
     assert manifest(())["oauth_config"]["scopes"]["bot"] == sorted(SCOPES)
 
 
-async def test_with_just_these_scopes_a_whole_day_passes(bed: SlackBed) -> None:
+async def test_manifest_scopes_suffice_for_a_day(bed: SlackBed) -> None:
     bed.slack.scopes = set(SCOPES)
     await bed.crash()
     bed.plan(body="\n".join(f"{number}. Step" for number in range(99)))
@@ -79,7 +79,7 @@ async def said(folder: Path, slack: Slack, **more: str) -> dict[str, tuple[str, 
     return {each.name: (each.status, each.message, each.cure) for each in found.checks if each.name.startswith("slack")}
 
 
-async def test_the_doctor_finds_slack_well(folder: Path) -> None:
+async def test_doctor_accepts_working_slack(folder: Path) -> None:
     async with Slack() as slack:
         slack.scopes = set(SCOPES)
         slack.channel("product-a")
@@ -91,7 +91,7 @@ async def test_the_doctor_finds_slack_well(folder: Path) -> None:
         assert "https://fleet.slack.com/" in found["slack"][1] and not slack.sockets
 
 
-async def test_the_doctor_names_missing_scopes_channels_and_people(folder: Path) -> None:
+async def test_doctor_reports_missing_scopes_channels_and_people(folder: Path) -> None:
     (folder / "products.yaml").write_text(REGISTRY.partition("people:")[0])
     async with Slack() as slack:
         slack.scopes = set(SCOPES) - {"files:write"}
@@ -103,7 +103,7 @@ async def test_the_doctor_names_missing_scopes_channels_and_people(folder: Path)
         assert found["slack people"][0] == "warn"
 
 
-async def test_the_doctor_says_which_token_is_wrong(folder: Path) -> None:
+async def test_doctor_reports_which_token_is_wrong(folder: Path) -> None:
     async with Slack() as slack:
         found = await said(folder, slack, SLACK_APP_TOKEN="xapp-1-of-somebody-else")
         assert found["slack socket"][0] == "fail" and "connections:write" in found["slack socket"][2]
@@ -124,7 +124,7 @@ async def test_the_doctor_says_which_token_is_wrong(folder: Path) -> None:
 # -- over HTTP -------------------------------------------------------------------------------------------------------------
 
 
-async def test_over_http_slack_sends_to_the_page_and_everything_works_as_over_a_socket(tmp_path: Path) -> None:
+async def test_http_mode_works_like_socket_mode(tmp_path: Path) -> None:
     async with SlackBed(tmp_path, http=True) as bed:
         web = WebChat(bed.fleet, bed.router, token="a-token-for-tests", ready=dict, ports=(0,))
         web.mounted.update(bed.chat.hooks())
@@ -147,5 +147,5 @@ async def test_over_http_slack_sends_to_the_page_and_everything_works_as_over_a_
         await web.stop()
 
 
-async def test_over_a_socket_the_page_takes_nothing_of_slack(bed: SlackBed) -> None:
+async def test_socket_mode_has_no_http_hook(bed: SlackBed) -> None:
     assert bed.chat.hooks() == {}

@@ -1,4 +1,4 @@
-"""A person talks to the fleet on Slack: in channels, threads, direct messages, with commands and shortcuts."""
+"""Conversations on Slack, in channels, threads and direct messages."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -14,7 +14,7 @@ from tests.fakes.model import ScriptedModel, call, say
 
 
 class Thinker(ScriptedModel):
-    """A model that thinks until it is told to speak."""
+    """A model that thinks until the test lets it speak."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -29,7 +29,7 @@ class Thinker(ScriptedModel):
 
 @pytest.fixture
 async def thinking(tmp_path: Path) -> AsyncIterator[SlackBed]:
-    """A fleet with a model; what it says is put into `bed.model.replies`."""
+    """Yield a fleet with a model whose text comes from `bed.model.replies`."""
     model = Thinker()
     bed = SlackBed(tmp_path, model=lambda: model)
     bed.model = model
@@ -38,18 +38,18 @@ async def thinking(tmp_path: Path) -> AsyncIterator[SlackBed]:
         assert not bed.slack.refused
 
 
-async def test_a_mention_in_a_products_channel_is_answered_in_a_thread_below_it(bed: SlackBed) -> None:
+async def test_mention_is_answered_in_thread(bed: SlackBed) -> None:
     ts = await bed.ana.says("#product-a", "<@fleet> status")
     await bed.answer("#product-a", "Fleet", thread=ts)
 
 
-async def test_the_channel_says_which_product_is_meant(bed: SlackBed) -> None:
+async def test_channel_implies_product(bed: SlackBed) -> None:
     ts = await bed.ana.says("#product-a", "<@fleet> pause")
     await bed.answer("#product-a", "product-a", "paused", thread=ts)
     assert paused(bed.fleet, "product-a")
 
 
-async def test_in_a_thread_that_the_bot_speaks_in_nobody_has_to_mention_it_and_dashes_need_no_slash(bed: SlackBed) -> None:
+async def test_bots_thread_needs_no_mention_and_takes_bang_commands(bed: SlackBed) -> None:
     ts = await bed.ana.says("#product-a", "<@fleet> status")
     await bed.answer("#product-a", "Fleet", thread=ts)
     await bed.ana.says("#product-a", "!products", thread=ts)
@@ -58,7 +58,7 @@ async def test_in_a_thread_that_the_bot_speaks_in_nobody_has_to_mention_it_and_d
     await bed.answer("#product-a", "ANTHROPIC_API_KEY", thread=ts)
 
 
-async def test_what_people_say_to_each_other_is_none_of_its_business(bed: SlackBed) -> None:
+async def test_messages_between_people_are_ignored(bed: SlackBed) -> None:
     ts = await bed.ana.says("#product-a", "lunch?")
     await bed.ben.says("#product-a", "yes", thread=ts)
     mine = await bed.ana.says("#product-a", "<@fleet> status")
@@ -70,7 +70,7 @@ async def test_what_people_say_to_each_other_is_none_of_its_business(bed: SlackB
     assert len(bed.shown("#product-a")) == 2
 
 
-async def test_questions_across_products_are_asked_in_direct_messages(bed: SlackBed) -> None:
+async def test_direct_messages_cover_all_products(bed: SlackBed) -> None:
     await bed.ana.says("@fleet", "!status")
     answer = await bed.answer("@fleet", "Fleet", "product-b")
     assert "thread_ts" not in answer
@@ -79,7 +79,7 @@ async def test_questions_across_products_are_asked_in_direct_messages(bed: Slack
     await bed.answer("@fleet", "Fleet", thread=thread)
 
 
-async def test_slash_commands_are_answered_where_all_see_them_and_show_what_was_typed(bed: SlackBed) -> None:
+async def test_slash_command_and_answer_are_visible_in_channel(bed: SlackBed) -> None:
     delivery = await bed.ana.commands("#product-b", "pause")
     assert delivery.answer == {"response_type": "in_channel"}
     answer = await bed.answer("#product-b", "product-b", "paused")
@@ -88,21 +88,21 @@ async def test_slash_commands_are_answered_where_all_see_them_and_show_what_was_
     await bed.answer("#product-b", "spawn", "pause")
 
 
-async def test_a_slash_command_where_the_bot_was_not_invited_is_answered_to_the_person_alone(bed: SlackBed) -> None:
+async def test_slash_command_without_bot_is_answered_privately(bed: SlackBed) -> None:
     bed.slack.channel("secrets", bed.ana, bot=False, private=True)
     await bed.ana.commands("#secrets", "status")
     await bed.whispered(bed.ana, "Fleet")
     assert bed.slack.refused.pop().startswith("chat.postMessage: channel_not_found")
 
 
-async def test_buttons_that_say_a_command_run_it_in_the_thread_below(bed: SlackBed) -> None:
+async def test_command_button_runs_in_thread(bed: SlackBed) -> None:
     ts = await bed.ana.says("#product-a", "<@fleet> spawn product-a fix the failing test")
     answer = await bed.answer("#product-a", "w1", thread=ts)
     await bed.ana.presses("Status of product-a", "#product-a", answer)
     await bed.answer("#product-a", "Fleet:", thread=ts)
 
 
-async def test_a_message_is_made_into_a_task_with_its_place_in_it_and_reported_below_it(bed: SlackBed) -> None:
+async def test_message_becomes_task_with_link_and_reports_in_thread(bed: SlackBed) -> None:
     ts = await bed.ben.says("#product-b", "The invoice rounds &lt;cents&gt; wrong")
     await bed.ana.shortcuts("make_task", "#product-b", ts)
     form = await bed.ana.form()
@@ -114,14 +114,14 @@ async def test_a_message_is_made_into_a_task_with_its_place_in_it_and_reported_b
     assert bed.work("w1").conversation == f"slack:#product-b:{ts}"
 
 
-async def test_who_may_start_nothing_is_told_so_instead_of_being_shown_a_form(bed: SlackBed) -> None:
+async def test_task_form_is_refused_without_permission(bed: SlackBed) -> None:
     ts = await bed.ana.says("#product-a", "Something is wrong")
     await bed.vic.shortcuts("make_task", "#product-a", ts)
     await bed.whispered(bed.vic, "needs the role operator")
     assert not bed.slack.world.views
 
 
-async def test_strangers_are_refused_in_private_and_once(bed: SlackBed) -> None:
+async def test_strangers_are_refused_privately_once(bed: SlackBed) -> None:
     await bed.eve.says("#product-a", "<@fleet> status")
     await bed.whispered(bed.eve, "I do not know you")
     await bed.eve.says("#product-a", "<@fleet> pause product-a")
@@ -132,7 +132,7 @@ async def test_strangers_are_refused_in_private_and_once(bed: SlackBed) -> None:
     assert not paused(bed.fleet, "product-a")
 
 
-async def test_people_of_other_workspaces_in_a_shared_channel_are_strangers_too(bed: SlackBed) -> None:
+async def test_guests_of_shared_channel_are_strangers(bed: SlackBed) -> None:
     mallory = bed.slack.person("U09MALLORY", "mallory", team="T0OTHER")
     bed.slack.channel("shared", bed.ana, mallory, shared=True)
     ts = await bed.ana.says("#shared", "<@fleet> status")
@@ -143,7 +143,7 @@ async def test_people_of_other_workspaces_in_a_shared_channel_are_strangers_too(
     assert len(bed.shown("#shared")) == 1
 
 
-async def test_bots_are_not_answered_not_even_those_that_mention_it(bed: SlackBed) -> None:
+async def test_bots_are_ignored_even_with_mention(bed: SlackBed) -> None:
     robot = bed.slack.person("U07ROBOT", "robot", is_bot=True)
     await robot.says("#product-a", "<@fleet> status", bot_id="B07ROBOT")
     await robot.says("#product-a", "<@fleet> status", subtype="bot_message", bot_id="B07ROBOT")
@@ -152,7 +152,7 @@ async def test_bots_are_not_answered_not_even_those_that_mention_it(bed: SlackBe
     assert len(bed.shown("#product-a")) == 1
 
 
-async def test_a_message_that_is_edited_to_mention_it_is_taken_up_and_one_that_was_is_not_taken_up_twice(bed: SlackBed) -> None:
+async def test_edited_message_is_picked_up_once(bed: SlackBed) -> None:
     ts = await bed.ana.says("#product-a", "status")
     await bed.ana.edits("#product-a", ts, "<@fleet> status")
     await bed.answer("#product-a", "Fleet", thread=ts)
@@ -161,7 +161,7 @@ async def test_a_message_that_is_edited_to_mention_it_is_taken_up_and_one_that_w
     assert not paused(bed.fleet, "product-a") and len(bed.shown("#product-a")) == 1
 
 
-async def test_files_are_named_and_links_are_read_as_they_were_meant(thinking: SlackBed) -> None:
+async def test_files_and_links_are_converted_to_text(thinking: SlackBed) -> None:
     thinking.model.replies = [say("I see.")]
     text = "<@fleet> see <https://example.org/a|the notes> and <#C9|design>, <@U02BEN> &amp; co"
     ts = await thinking.ana.says("#product-a", text, subtype="file_share", files=[{"name": "plan.png"}])
@@ -170,7 +170,7 @@ async def test_files_are_named_and_links_are_read_as_they_were_meant(thinking: S
     assert "see [the notes](https://example.org/a) and #design, @ben & co" in heard and "plan.png" in heard
 
 
-async def test_what_the_model_writes_calls_nobody(thinking: SlackBed) -> None:
+async def test_model_text_mentions_no_one(thinking: SlackBed) -> None:
     thinking.model.replies = [say("Done, <!channel> and @here and <@U02BEN>: see <https://example.org>.")]
     ts = await thinking.ana.says("#product-a", "<@fleet> tell everyone")
     answer = await thinking.answer("#product-a", "Done", "example.org", thread=ts)
@@ -178,7 +178,7 @@ async def test_what_the_model_writes_calls_nobody(thinking: SlackBed) -> None:
     assert "<https://example.org>" in read(answer) and not answer.get("unfurl")
 
 
-async def test_an_answer_streams_with_a_status_line_and_the_same_message_becomes_the_answer(thinking: SlackBed) -> None:
+async def test_streamed_message_becomes_the_answer(thinking: SlackBed) -> None:
     go = asyncio.Event()
     thinking.model.replies = [call("products"), say("All\nfour products are well.", hold=go)]
     thinking.model.speak.clear()
@@ -194,7 +194,7 @@ async def test_an_answer_streams_with_a_status_line_and_the_same_message_becomes
     assert len(thinking.shown("#product-a")) == 1 and thinking.slack.world.sessions[thinking.a.id, ts] == "active"
 
 
-async def test_a_turn_that_did_not_stream_leaves_no_stop_behind(thinking: SlackBed) -> None:
+async def test_turn_without_stream_leaves_no_stop_button(thinking: SlackBed) -> None:
     thinking.model.replies = [say("Short.")]
     thinking.model.speak.clear()
     ts = await thinking.ana.says("#product-a", "<@fleet> is all well?")
@@ -205,7 +205,7 @@ async def test_a_turn_that_did_not_stream_leaves_no_stop_behind(thinking: SlackB
     await thinking.slack.until(lambda: sessions[thinking.a.id, ts] == "active", "that it is not worked on any more")
 
 
-async def test_slacks_own_stop_ends_the_turn(thinking: SlackBed) -> None:
+async def test_slack_stop_ends_turn(thinking: SlackBed) -> None:
     thinking.model.replies = [say("This\nwill take long and longer.", hold=asyncio.Event())]
     ts = await thinking.ana.says("#product-a", "<@fleet> explain everything")
     await thinking.answer("#product-a", "This", thread=ts)
@@ -219,7 +219,7 @@ async def test_slacks_own_stop_ends_the_turn(thinking: SlackBed) -> None:
     await thinking.slack.until(lambda: not thinking.router.running(), "the end of the turn")
 
 
-async def test_where_slack_does_not_stream_a_message_grows_and_bears_a_stop_button(thinking: SlackBed) -> None:
+async def test_message_grows_with_stop_button_without_native_streaming(thinking: SlackBed) -> None:
     thinking.slack.agent = False
     thinking.model.replies = [say("This will take long and longer.", hold=asyncio.Event())]
     await thinking.ana.says("@fleet", "explain everything")
@@ -230,7 +230,7 @@ async def test_where_slack_does_not_stream_a_message_grows_and_bears_a_stop_butt
     await thinking.answer("@fleet", "Stopped")
 
 
-async def test_a_workspace_without_agents_gets_its_answers_all_the_same(thinking: SlackBed) -> None:
+async def test_workspace_without_agents_gets_answers(thinking: SlackBed) -> None:
     thinking.slack.agent = False
     thinking.model.replies = [say("First answer."), say("Second answer.")]
     for words in ("First answer.", "Second answer."):
@@ -241,7 +241,7 @@ async def test_a_workspace_without_agents_gets_its_answers_all_the_same(thinking
     thinking.slack.refused.clear()
 
 
-async def test_what_is_said_during_a_turn_is_taken_up_by_it(thinking: SlackBed) -> None:
+async def test_message_during_turn_is_picked_up(thinking: SlackBed) -> None:
     go = asyncio.Event()
     thinking.model.replies = [say("I look.", hold=go, calls=call("products").calls), say("And product-b, too.")]
     ts = await thinking.ana.says("#product-a", "<@fleet> how is product-a?")
@@ -252,7 +252,7 @@ async def test_what_is_said_during_a_turn_is_taken_up_by_it(thinking: SlackBed) 
     assert "and product-b?" in str(thinking.model.requests[-1].messages[-1]) and len(thinking.shown("#product-a")) == 1
 
 
-async def test_a_command_during_a_turn_has_an_answer_of_its_own(thinking: SlackBed) -> None:
+async def test_command_during_turn_has_its_own_answer(thinking: SlackBed) -> None:
     go = asyncio.Event()
     thinking.model.replies = [say("Half\nand whole.", hold=go)]
     ts = await thinking.ana.says("#product-a", "<@fleet> tell me")
@@ -265,7 +265,7 @@ async def test_a_command_during_a_turn_has_an_answer_of_its_own(thinking: SlackB
     assert len(thinking.shown("#product-a")) == 2
 
 
-async def test_a_message_taken_back_stops_the_turn_that_it_began(thinking: SlackBed) -> None:
+async def test_deleted_message_stops_its_turn(thinking: SlackBed) -> None:
     thinking.model.replies = [say("This will take long.", hold=asyncio.Event())]
     ts = await thinking.ana.says("@fleet", "explain everything")
     await thinking.slack.until(lambda: thinking.model.requests, "the turn")
@@ -273,7 +273,7 @@ async def test_a_message_taken_back_stops_the_turn_that_it_began(thinking: Slack
     await thinking.slack.until(lambda: not thinking.router.running(), "the end of the turn")
 
 
-async def test_the_agents_pane_offers_what_can_be_asked(bed: SlackBed) -> None:
+async def test_agent_pane_offers_suggestions(bed: SlackBed) -> None:
     await bed.ana.opens_assistant(bed.slack.world.ts())
     offered = await bed.slack.until(lambda: bed.slack.world.prompts, "prompts")
     assert offered[0]["prompts"][0] == {"title": "What needs my decision?", "message": "/fleet gates"}
@@ -282,7 +282,7 @@ async def test_the_agents_pane_offers_what_can_be_asked(bed: SlackBed) -> None:
     await bed.slack.until(lambda: len(bed.slack.world.prompts) == 2, "prompts without a thread")
 
 
-async def test_a_long_answer_comes_with_a_file_that_has_all_of_it(thinking: SlackBed) -> None:
+async def test_long_answer_has_file_with_full_text(thinking: SlackBed) -> None:
     whole = "\n".join(f"Line {number} of a long, long answer that nobody reads." for number in range(1, 400))
     thinking.model.replies = [say(whole)]
     ts = await thinking.ana.says("#product-a", "<@fleet> tell me everything")
@@ -292,7 +292,7 @@ async def test_a_long_answer_comes_with_a_file_that_has_all_of_it(thinking: Slac
     assert file["content"].decode() == whole
 
 
-async def test_five_agents_that_finish_at_once_are_one_message(bed: SlackBed) -> None:
+async def test_simultaneous_reports_are_one_message(bed: SlackBed) -> None:
     ts = await bed.ana.says("#product-a", "<@fleet> spawn product-a tidy up")
     await bed.answer("#product-a", "w1", thread=ts)
     await bed.slack.until(lambda: bed.work("w1").mail, "its mail")

@@ -1,4 +1,4 @@
-"""Talking on Discord: mentions, threads, direct messages, commands, suggestions, turns that stream."""
+"""Conversations on Discord, with mentions, threads, commands and streaming."""
 
 import asyncio
 from pathlib import Path
@@ -14,17 +14,17 @@ from tests.fakes.model import ScriptedModel, say
 from tests.standins.discord_people import find, labels, text_of
 
 
-async def test_a_mention_begins_a_thread_in_which_the_talk_goes_on_without_mentions(bed: DiscordBed) -> None:
+async def test_mention_starts_thread_without_further_mentions(bed: DiscordBed) -> None:
     said = bed.ana.mention(bed.channel, "!status")
     thread = await bed.thread(said)
     assert thread.name == "!status"
     answer = await bed.ana.sees(thread, "Fleet", "product-a")
     assert bed.world.shown(bed.channel.id) == [] or answer.channel_id == thread.id
     bed.ana.say(thread, "!gates")
-    await bed.ana.sees(thread, "Nothing waits")
+    await bed.ana.sees(thread, "Nothing needs your decision")
 
 
-async def test_what_is_said_to_others_is_not_answered(bed: DiscordBed) -> None:
+async def test_messages_to_others_are_ignored(bed: DiscordBed) -> None:
     bed.ana.say(bed.channel, "!status")
     thread = await bed.thread(bed.ana.mention(bed.channel, "!status"))
     await bed.ana.sees(thread, "Fleet")
@@ -32,21 +32,21 @@ async def test_what_is_said_to_others_is_not_answered(bed: DiscordBed) -> None:
     bed.ana.say(thread, f"<@{bed.ben.id}> what do you think?")
     hers = bed.ben.say(thread, "I like it")
     bed.ana.say(thread, "!gates")
-    await bed.ana.sees(thread, "Nothing waits")
+    await bed.ana.sees(thread, "Nothing needs your decision")
     assert not [post for post in bed.heard if "what do you think" in post.text]
     assert [post for post in bed.heard if post.text == hers.content], "in our thread everybody is heard"
     assert len(bed.world.shown(thread.id)) >= before + 1
     assert len([each for each in bed.world.shown(bed.channel.id) if "**Fleet:**" in each.content]) == 0
 
 
-async def test_the_channel_says_which_product_is_meant(bed: DiscordBed) -> None:
+async def test_channel_implies_product(bed: DiscordBed) -> None:
     thread = await bed.thread(bed.ana.mention(bed.other, "!spawn fix the test"))
     await bed.ana.sees(thread, "w1")
     assert bed.work("w1").product == "product-b"
     assert bed.work("w1").conversation == f"discord:{bed.other.id}:{thread.id}"
 
 
-async def test_reports_come_in_the_thread_where_the_work_was_asked_for(bed: DiscordBed) -> None:
+async def test_reports_arrive_in_requesting_thread(bed: DiscordBed) -> None:
     thread = await bed.thread(bed.ana.mention(bed.channel, "!spawn fix the test"))
     await bed.ana.sees(thread, "w1")
     await bed.settled()
@@ -58,14 +58,14 @@ async def test_reports_come_in_the_thread_where_the_work_was_asked_for(bed: Disc
     assert find(bed.world.shown(bed.channel.id), ["All **green**."]) is None
 
 
-async def test_where_no_thread_may_be_opened_it_is_answered_in_the_channel(bed: DiscordBed) -> None:
+async def test_answer_is_in_channel_without_thread_permission(bed: DiscordBed) -> None:
     bed.world.deny(bed.channel, "create_public_threads")
     await bed.settled_on_discord()
     bed.ana.mention(bed.channel, "!status")
     await bed.ana.sees(bed.channel, "of 2 sessions")
 
 
-async def test_a_permission_that_goes_between_question_and_answer_makes_the_answer_a_reply(bed: DiscordBed) -> None:
+async def test_lost_thread_permission_makes_answer_a_reply(bed: DiscordBed) -> None:
     hold = bed.discord.rest.hold("POST", "/channels/*/messages/*/threads")
     said = bed.ana.mention(bed.channel, "!status")
     await bed.discord.until(lambda: bed.discord.rest.requests("POST", "*/threads"), "a thread is asked for")
@@ -75,23 +75,23 @@ async def test_a_permission_that_goes_between_question_and_answer_makes_the_answ
     assert answer.reference is not None and answer.reference["message_id"] == str(said.id)
 
 
-async def test_direct_messages_are_for_all_products(bed: DiscordBed) -> None:
+async def test_direct_messages_cover_all_products(bed: DiscordBed) -> None:
     bed.ana.dm("!status")
     await bed.ana.sees(bed.ana.direct, "product-a", "product-b")
 
 
-async def test_bots_webhooks_and_notices_are_not_answered(bed: DiscordBed) -> None:
+async def test_bots_webhooks_and_system_messages_are_ignored(bed: DiscordBed) -> None:
     other = bed.world.make_user("other-bot", bot=True)
     bed.world.add_member(bed.guild.id, other.id)
     bed.world.create_message(bed.channel.id, other.id, f"<@{bed.discord.bot}> !status")
     hook = bed.world.create_webhook(bed.channel.id, "ci", bed.ana.id)
     bed.world.create_message(bed.channel.id, hook.webhook_user_id, f"<@{bed.discord.bot}> !status", webhook_id=hook.id)
     thread = await bed.thread(bed.ana.mention(bed.channel, "!gates"))
-    await bed.ana.sees(thread, "Nothing waits")
+    await bed.ana.sees(thread, "Nothing needs your decision")
     assert [post.text for post in bed.heard if post.author != "fleet"] == ["!gates"]
 
 
-async def test_a_stranger_is_refused_in_direct_messages_never_in_public(bed: DiscordBed) -> None:
+async def test_strangers_are_refused_only_in_direct_messages(bed: DiscordBed) -> None:
     bed.eve.mention(bed.channel, "!status")
     await bed.eve.sees(bed.eve.direct, "I do not know you")
     bed.eve.mention(bed.channel, "!pause product-a")
@@ -104,7 +104,7 @@ async def test_a_stranger_is_refused_in_direct_messages_never_in_public(bed: Dis
     assert find(bed.world.shown(bed.channel.id), ["I do not know you"]) is None
 
 
-async def test_a_command_has_typed_options_and_its_answer_takes_the_place_of_thinking(bed: DiscordBed) -> None:
+async def test_command_answer_replaces_thinking(bed: DiscordBed) -> None:
     pressed = await bed.slash(bed.ana, bed.channel, "spawn product-a fix the test --capability scout")
     answer = await pressed.answer("w1")
     assert answer.id == pressed.record.message_id
@@ -112,13 +112,13 @@ async def test_a_command_has_typed_options_and_its_answer_takes_the_place_of_thi
     assert bed.work("w1").objective == "fix the test"
 
 
-async def test_a_command_without_a_product_means_that_of_its_channel(bed: DiscordBed) -> None:
+async def test_command_without_product_uses_channels_product(bed: DiscordBed) -> None:
     await bed.commands()
     await (await bed.ana.slash(bed.other, "fleet spawn", {"objective": "fix the test"})).answer("w1")
     assert bed.work("w1").product == "product-b"
 
 
-async def test_products_gates_and_work_are_offered_while_one_types(bed: DiscordBed) -> None:
+async def test_products_gates_and_work_are_completed(bed: DiscordBed) -> None:
     await bed.commands()
     bed.plan()
     await bed.card()
@@ -134,14 +134,14 @@ async def test_products_gates_and_work_are_offered_while_one_types(bed: DiscordB
     assert await bed.ben.suggestions(bed.channel, "fleet why", "about", "") == ["g1", "product-a"]
 
 
-async def test_a_refused_command_is_told_to_its_person_alone(bed: DiscordBed) -> None:
+async def test_refused_command_is_answered_privately(bed: DiscordBed) -> None:
     pressed = await bed.slash(bed.vic, bed.channel, "spawn product-a fix the test")
     told = await pressed.answer("needs the role operator")
     assert told.is_ephemeral
     assert find(bed.world.shown(bed.channel.id), ["needs the role"]) is None
 
 
-async def test_a_suggestion_runs_its_command(bed: DiscordBed) -> None:
+async def test_suggestion_runs_command(bed: DiscordBed) -> None:
     thread = await bed.thread(bed.ana.mention(bed.channel, "how do things stand?"))
     nearest = await bed.ana.sees(thread, "ANTHROPIC_API_KEY") if not bed.router.turns else None
     assert nearest is not None
@@ -150,7 +150,7 @@ async def test_a_suggestion_runs_its_command(bed: DiscordBed) -> None:
     await pressed.answer()
 
 
-async def test_a_message_becomes_a_task_which_is_reported_below_it(bed: DiscordBed) -> None:
+async def test_message_becomes_task_with_reports_in_thread(bed: DiscordBed) -> None:
     await bed.commands()
     wish = bed.vic.say(bed.other, "The report should be sorted by date.")
     shown = await bed.ana.menu(bed.other, TASK, wish)
@@ -166,7 +166,7 @@ async def test_a_message_becomes_a_task_which_is_reported_below_it(bed: DiscordB
     assert "The report should be sorted" in str(thread.name)
 
 
-async def test_who_may_start_nothing_is_told_so_instead_of_being_shown_a_form(bed: DiscordBed) -> None:
+async def test_task_form_is_refused_without_permission(bed: DiscordBed) -> None:
     await bed.commands()
     wish = bed.ana.say(bed.channel, "do it")
     await (await bed.eve.menu(bed.channel, TASK, wish)).answer("I do not know you")
@@ -175,10 +175,10 @@ async def test_who_may_start_nothing_is_told_so_instead_of_being_shown_a_form(be
     assert shown.record.modal is None
 
 
-async def test_a_suggestion_that_cannot_be_taken_back_is_asked_for_once_more(bed: DiscordBed) -> None:
+async def test_irreversible_suggestion_asks_for_confirmation(bed: DiscordBed) -> None:
     await bed.commands()
     await (await bed.slash(bed.ana, bed.channel, "spawn product-a fix the test")).answer("w1")
-    warned = await (await bed.slash(bed.ana, bed.channel, "stop product-a")).answer("for good")
+    warned = await (await bed.slash(bed.ana, bed.channel, "stop product-a")).answer("permanently")
     (stop,) = labels(warned)
     asked = await (await bed.ana.press(warned, stop)).answer("/fleet stop product-a --yes", "Are you sure?")
     assert asked.is_ephemeral and bed.work("w1").state.open
@@ -186,7 +186,7 @@ async def test_a_suggestion_that_cannot_be_taken_back_is_asked_for_once_more(bed
     await bed.discord.until(lambda: not bed.work("w1").state.open, "it is stopped")
 
 
-async def test_a_message_that_is_edited_to_mention_it_is_taken_up_and_one_that_was_is_not_taken_up_twice(
+async def test_edited_message_is_picked_up_once(
     bed: DiscordBed,
 ) -> None:
     said = bed.ana.say(bed.channel, "!status")
@@ -198,7 +198,7 @@ async def test_a_message_that_is_edited_to_mention_it_is_taken_up_and_one_that_w
     assert not paused(bed.fleet, "product-a") and len(bed.world.shown(thread.id)) == 1
 
 
-async def test_a_message_that_is_pinned_or_gets_a_preview_says_nothing_new(bed: DiscordBed) -> None:
+async def test_pinned_or_previewed_message_is_not_handled_again(bed: DiscordBed) -> None:
     said = bed.ana.mention(bed.channel, "!status")
     await bed.ana.sees(await bed.thread(said), "of 2 sessions")
     bed.world.set_pinned(bed.channel.id, said.id, True)
@@ -208,7 +208,7 @@ async def test_a_message_that_is_pinned_or_gets_a_preview_says_nothing_new(bed: 
 
 
 @pytest.mark.parametrize("together", [False, True])
-async def test_a_message_taken_back_stops_the_turn_that_it_began(tmp_path: Path, together: bool) -> None:
+async def test_deleted_message_stops_its_turn(tmp_path: Path, together: bool) -> None:
     model = ScriptedModel([say("This will take long.", hold=asyncio.Event())])
     async with DiscordBed(tmp_path, model=lambda: model) as bed:
         said = bed.ana.mention(bed.channel, "explain everything")
@@ -220,7 +220,7 @@ async def test_a_message_taken_back_stops_the_turn_that_it_began(tmp_path: Path,
         await bed.discord.until(lambda: not bed.router.running(), "the turn has ended")
 
 
-async def test_an_answer_streams_into_one_message_which_becomes_the_answer(tmp_path: Path) -> None:
+async def test_streamed_message_becomes_the_answer(tmp_path: Path) -> None:
     hold = asyncio.Event()
     model = ScriptedModel([say("Two products are idle.", hold=hold)])
     async with DiscordBed(tmp_path, model=lambda: model) as bed:
@@ -235,7 +235,7 @@ async def test_an_answer_streams_into_one_message_which_becomes_the_answer(tmp_p
         assert len(bed.world.shown(thread.id)) == 1
 
 
-async def test_stop_ends_the_turn(tmp_path: Path) -> None:
+async def test_stop_button_ends_turn(tmp_path: Path) -> None:
     hold = asyncio.Event()
     model = ScriptedModel([say("Once upon a time there was a fleet.", hold=hold)])
     async with DiscordBed(tmp_path, model=lambda: model) as bed:
@@ -247,7 +247,7 @@ async def test_stop_ends_the_turn(tmp_path: Path) -> None:
         await bed.discord.until(lambda: not labels(growing), "the button goes")
 
 
-async def test_a_turn_that_a_command_began_is_answered_where_thinking_stands_and_nowhere_else(tmp_path: Path) -> None:
+async def test_turn_of_command_is_answered_only_in_its_response(tmp_path: Path) -> None:
     hold = asyncio.Event()
     model = ScriptedModel([say("Both are idle.", hold=hold)])
     async with DiscordBed(tmp_path, model=lambda: model) as bed:
@@ -259,7 +259,7 @@ async def test_a_turn_that_a_command_began_is_answered_where_thinking_stands_and
         assert [each for each in bed.world.shown(bed.channel.id) if "Both" in each.content] == [answer]
 
 
-async def test_a_long_answer_comes_in_pieces_that_keep_their_code_together(tmp_path: Path) -> None:
+async def test_long_answer_is_split_with_code_intact(tmp_path: Path) -> None:
     lines = "\n".join(f"line {number} of the log" for number in range(150))
     model = ScriptedModel([say(f"Here:\n\n```text\n{lines}\n```\n\nThat is all.")])
     async with DiscordBed(tmp_path, model=lambda: model) as bed:
@@ -270,20 +270,20 @@ async def test_a_long_answer_comes_in_pieces_that_keep_their_code_together(tmp_p
         assert [line for line in lines.split("\n") if line not in "\n".join(map(text_of, shown))] == []
 
 
-async def test_a_command_during_a_turn_does_not_take_the_place_of_its_answer(tmp_path: Path) -> None:
+async def test_command_during_turn_does_not_replace_its_answer(tmp_path: Path) -> None:
     hold = asyncio.Event()
     model = ScriptedModel([say("Both are idle.", hold=hold)])
     async with DiscordBed(tmp_path, model=lambda: model) as bed:
         thread = await bed.thread(bed.ana.mention(bed.channel, "how do they stand?"))
         growing = await bed.ana.sees(thread, "Both")
         bed.ana.say(thread, "!gates")
-        listed = await bed.ana.sees(thread, "Nothing waits")
+        listed = await bed.ana.sees(thread, "Nothing needs your decision")
         hold.set()
         answer = await bed.ana.sees(thread, "Both are idle.")
         assert growing.id == answer.id != listed.id
 
 
-async def test_what_is_said_during_a_turn_is_taken_up(tmp_path: Path) -> None:
+async def test_message_during_turn_is_picked_up(tmp_path: Path) -> None:
     hold = asyncio.Event()
     model = ScriptedModel([say("One moment please.", hold=hold), say("Both are idle.")])
     async with DiscordBed(tmp_path, model=lambda: model) as bed:
@@ -295,7 +295,7 @@ async def test_what_is_said_during_a_turn_is_taken_up(tmp_path: Path) -> None:
         await bed.ana.sees(thread, "Both are idle.")
 
 
-async def test_a_turn_that_a_crash_cut_off_goes_on_in_the_same_message(tmp_path: Path) -> None:
+async def test_turn_resumes_in_same_message_after_crash(tmp_path: Path) -> None:
     hold = asyncio.Event()
     models = iter([ScriptedModel([say("Two products", hold=hold)]), ScriptedModel([say("Two products are idle.")])])
     async with DiscordBed(tmp_path, model=lambda: next(models)) as bed:

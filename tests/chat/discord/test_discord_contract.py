@@ -1,4 +1,4 @@
-"""The person's day on Discord: the shared suite, over the real client library and a stand-in of Discord."""
+"""The contract of every chat platform, run against Discord."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -17,18 +17,18 @@ CHOICES = {"Approve": "approve", "Request changes": "changes", "Reject": "reject
 
 
 class DiscordDay(Day):
-    """The day on Discord."""
+    """A day on Discord."""
 
     def __init__(self, folder: Path) -> None:
         self.bed: DiscordBed = DiscordBed(folder)
 
     def person(self, name: str) -> Human:
-        """Somebody."""
+        """Return a person by name."""
         found: Human = getattr(self.bed, name)
         return found
 
     def channel(self, name: str, person: str = "", thread: str = "") -> Channel:
-        """A channel by the product's name, a thread of it, or somebody's direct messages."""
+        """Return a product's channel, a thread of it, or a person's direct messages."""
         if name == "dm":
             return self.person(person).direct
         if thread:
