@@ -44,7 +44,7 @@ export function span(ms) {
 function words(iso, form) {
   const ms = now() - Date.parse(iso);
   if (form === "in") return ms > -1000 ? "now" : `in ${span(-ms)}`;
-  if (form === "span") return ms < 5_000 ? "now" : span(ms);
+  if (form === "span") return span(ms);
   return ms < 10_000 ? "just now" : `${span(ms)} ago`;
 }
 

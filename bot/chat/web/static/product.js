@@ -60,7 +60,7 @@ function heading(product) {
 function sections(product) {
   const parts = [
     product.problem
-      ? h("p", { class: "banner" }, mark("failed"), h("span", {}, ...rich(product.problem)))
+      ? h("p", { class: "banner" }, mark(product.state), h("span", {}, ...rich(product.problem)))
       : h("p", { class: "lead" }, plain(product.doing) || "No unfinished work.", product.since ? [" · ", h("span", { class: "quiet" }, age(product.since, product.state === "idle" ? "ago" : "span"))] : null),
     h("div", { class: "sheet-actions" },
       button("Start work…", `/fleet spawn ${product.name} `, "primary", act.fill),

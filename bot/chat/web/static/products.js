@@ -111,7 +111,7 @@ const METERS = [
 
 function meters({ capacity, products }) {
   const sessions = products.reduce((sum, product) => sum + product.sessions.length, 0);
-  const amounts = { ...capacity, slots: capacity.slots ?? capacity.sessions, sessions: { used: sessions, max: null } };
+  const amounts = { ...capacity, slots: capacity.slots ?? capacity.sessions, sessions: { used: capacity.sessions_running ?? sessions, max: null } };
   const area = byId("meters");
   if (!area.children.length) {
     for (const [name, title] of METERS) {

@@ -63,7 +63,7 @@ function heading(picture) {
   const command = braked ? "/fleet brake --release" : "/fleet brake";
   return h("header", { class: "sheet-head" },
     h("h2", { id: "queue-title" }, "Queue and capacity"),
-    picture ? h("button", { class: "button small quiet danger brake", type: "button", title: command, onclick: () => { sheet.close(); act.send(command); }, "data-testid": "brake" }, braked ? "Release brake" : "Stop everything…") : null,
+    picture ? h("button", { class: "button small quiet danger brake", type: "button", title: braked ? command : `Apply the brake (${command})`, onclick: () => { sheet.close(); act.send(command); }, "data-testid": "brake" }, braked ? "Release the brake" : "Stop all work…") : null,
     h("button", { class: "icon-button", type: "button", "aria-label": "Close", title: "Close (Esc)", onclick: () => sheet.close(), "data-testid": "close-queue" }, "✕"));
 }
 
@@ -133,7 +133,7 @@ function queue(all) {
 function queued(work, at, all) {
   const button = (text, sign, run, off) => h("button", { class: "icon-button small", type: "button", "aria-label": `${text} ${work.id}`, title: text, disabled: off, "data-key": `${text}-${work.id}`, onclick: run }, sign);
   const item = h("li", { draggable: "true", "data-work": work.id, "data-testid": `queued-${work.id}` },
-    h("span", { class: "number" }, String(at + 1)),
+    h("span", { class: "number" }, String(work.position ?? at + 1)),
     h("div", { class: "queue-item" },
       h("p", {}, h("button", { class: "link", type: "button", onclick: () => { sheet.close(); act.openProduct(work.product); } }, work.product), " ", h("span", {}, work.objective), " ", h("span", { class: "id" }, work.id)),
       h("p", { class: "why" }, mark(work.code === "starts" ? "starting" : "queued"), h("span", {}, work.reason, work.wait ? `, ${work.wait}` : "")),
