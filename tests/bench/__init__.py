@@ -1,5 +1,6 @@
-"""The benchmark: `python -m tests.bench [name …]` measures, and without names writes `docs/performance.md`.
+"""Benchmarks of the whole fleet.
 
-One module for each measurement; each gives a `Section`: how it was measured, and its figures with their goals. Nothing here
-asserts: a goal that was missed is said, on the page and at the end.
+`python -m tests.bench [name …]` measures, and without names writes `docs/performance.md`. One module per measurement
+returns a `Section` with the method, the figures and their goals. Nothing here asserts: missed goals are reported on
+the page and at the end.
 """

@@ -1,4 +1,4 @@
-"""Runs measurements: all of them, which writes `docs/performance.md`, or those named, which only prints."""
+"""Run all measurements and write `docs/performance.md`, or run the named ones and only print."""
 
 import argparse
 import asyncio
@@ -28,13 +28,13 @@ MEASUREMENTS: Mapping[str, Callable[[Bench], Awaitable[Section]]] = {
     "mail": mail.measure,
     "commands": commands.measure,
 }
-"""In the order in which they run: those that want a quiet machine before those that fill it with products."""
-TITLES = {"status": "Status of working products", "mail": "Mail sent to shown on the page", "commands": "Own time of commands"}
-"""What cannot be measured without Docker."""
+"""Measurements in the order in which they run. Those that need a quiet machine come before those that load it."""
+TITLES = {"status": "Status of working products", "mail": "Mail to page", "commands": "Response time of commands"}
+"""Titles of the measurements that need Docker."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure; the exit code is 0 also where a goal was missed: this is no test."""
+    """Measure and print. The exit code is 0 even if a goal was missed."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"what to measure: {', '.join(MEASUREMENTS)}")
     names = parser.parse_args(arguments).names
@@ -65,7 +65,7 @@ async def _measured(name: str, bench: Bench) -> Section:
     try:
         return await MEASUREMENTS[name](bench)
     except Unavailable as lack:
-        return Section(TITLES[name], "It needs a Docker engine.", unmeasured=str(lack))
+        return Section(TITLES[name], "Requires a Docker engine.", unmeasured=str(lack))
 
 
 def _print(section: Section, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""What the measurements of one run share: a folder, and a container of working products that is made when first needed."""
+"""Resources that the measurements of one run share."""
 
 import tempfile
 from contextlib import AsyncExitStack
@@ -6,18 +6,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.bench.coordinator import Coordinator
+from tests.bench.running_fleet import RunningFleet
 from tests.bench.runtime import Runtime
 
 PRODUCTS = 50
 
 
 class Bench:
-    """One run."""
+    """One run, with a folder and a container of working products that is started when first needed."""
 
     def __init__(self) -> None:
         self._stack = AsyncExitStack()
-        self._working: tuple[Runtime, Coordinator] | None = None
+        self._working: tuple[Runtime, RunningFleet] | None = None
 
     async def __aenter__(self) -> Self:
         self.folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="fleet-bench-")))
@@ -29,17 +29,17 @@ class Bench:
         await self._stack.aclose()
 
     def place(self, name: str) -> Path:
-        """A folder of one's own."""
+        """Create a folder for one measurement."""
         place = self.folder / name
         place.mkdir()
         return place
 
-    async def working(self) -> tuple[Runtime, Coordinator]:
-        """A container in which `PRODUCTS` products work, and the coordinator that set them to it."""
+    async def working(self) -> tuple[Runtime, RunningFleet]:
+        """Return a container with `PRODUCTS` working products, and the fleet that started their work."""
         if self._working is None:
             place = self.place("working")
             runtime = await self._stack.enter_async_context(Runtime(PRODUCTS))
-            fleet = Coordinator(place, runtime.registry(place / "products.yaml"))
+            fleet = RunningFleet(place, runtime.registry(place / "products.yaml"))
             await self._stack.enter_async_context(fleet)
             await runtime.set_to_work(fleet)
             self._working = (runtime, fleet)

@@ -1,12 +1,12 @@
-"""Own time of commands: what a person waits for `/fleet …` when no model is asked."""
+"""Response time of commands that ask no model."""
 
 import time
 from collections.abc import Sequence
 from statistics import median
 
 from tests.bench.bench import Bench
-from tests.bench.coordinator import Coordinator
 from tests.bench.figures import Figure, Goal, Section, middle
+from tests.bench.running_fleet import RunningFleet
 
 COUNTS = (4, 50)
 TIMES = 30
@@ -14,23 +14,23 @@ COMMANDS = ("status", "status {one}", "products", "gates", "mail {one}", "inspec
 
 
 async def measure(bench: Bench) -> Section:
-    """Every command with four and with fifty working products."""
+    """Measure every command with four and with fifty working products."""
     runtime, all_of_them = await bench.working()
     few = list(runtime.products)[: COUNTS[0]]
     place = bench.place("commands")
     figures: list[Figure] = []
-    async with Coordinator(place, runtime.registry(place / "products.yaml", few)) as fleet:
+    async with RunningFleet(place, runtime.registry(place / "products.yaml", few)) as fleet:
         figures += await _commands(fleet, few)
     figures += await _commands(all_of_them, list(runtime.products))
     method = (
-        f"`POST /api/messages` with the command, over one connection, until the reply is read; {TIMES} times each, one by one. "
-        "All of that is own time: the store keeps what was said and what was answered before it is sent (two commits "
-        "to disk). The products work in a container; `inspect` asks there, the others answer from what is known."
+        f"`POST /api/messages` with the command, over one connection, until the reply is read, {TIMES} times each, one by one. "
+        "Message and answer are durable before the reply is sent. The products run in a container; `inspect` asks the "
+        "runtime, the other commands answer from the fleet's own records."
     )
-    return Section("Own time of commands", method, tuple(figures))
+    return Section("Response time of commands", method, tuple(figures))
 
 
-async def _commands(fleet: Coordinator, names: Sequence[str]) -> list[Figure]:
+async def _commands(fleet: RunningFleet, names: Sequence[str]) -> list[Figure]:
     every: list[float] = []
     figures: list[Figure] = []
     for command in COMMANDS:
@@ -42,7 +42,7 @@ async def _commands(fleet: Coordinator, names: Sequence[str]) -> list[Figure]:
     return [typical, *figures]
 
 
-async def _one(fleet: Coordinator, text: str) -> float:
+async def _one(fleet: RunningFleet, text: str) -> float:
     began = time.perf_counter()
     replies = await fleet.say(text)
     took = time.perf_counter() - began

@@ -1,4 +1,4 @@
-"""Discord: what is ours of the time between an event and its acknowledgement, its answer, and the model; and a busy minute."""
+"""Discord: the fleet's share of the time between an event and its acknowledgement, answer and model request."""
 
 import asyncio
 import sqlite3
@@ -15,22 +15,22 @@ from simcord.backend.models import Channel
 from bot.cli import demo
 from tests.bench import machine
 from tests.bench.bench import Bench
-from tests.bench.coordinator import Coordinator, end_supervisors, until
 from tests.bench.figures import Figure, Goal, Section, amount, middle, percentile
+from tests.bench.running_fleet import RunningFleet, end_supervisors, until
 from tests.bench.turns import TimedApi
 from tests.standins.discord import Discord
 from tests.standins.discord_people import Human, Pressed
 
 SINGLE = 40
-"""Events that come one by one."""
+"""Number of events sent one by one."""
 CHANNELS, RATE, SECONDS = 20, 100, 60
-"""The busy minute: in so many channels, events in a second, for so many seconds."""
+"""Channels, events per second and seconds of the busy minute."""
 WARM = 10
-"""Seconds of it before memory is looked at."""
+"""Seconds of the busy minute before memory is measured."""
 
 
 class Town:
-    """A server with channels, and a person who is admin."""
+    """A Discord server with channels and one admin."""
 
     def __init__(self, discord: Discord, registry: Path) -> None:
         self.discord, world = discord, discord.world
@@ -42,7 +42,7 @@ class Town:
         registry.write_text(f'{text}\npeople: [{{name: ana, role: admin, web: token, discord: "{self.ana.id}"}}]\n')
 
     async def ready(self) -> None:
-        """Until the coordinator listens and has registered its commands."""
+        """Wait until the fleet listens and has registered its commands."""
 
         async def look() -> bool:
             return self.discord.gateway.connected and bool(self.discord.world.commands.get(None))
@@ -50,7 +50,7 @@ class Town:
         await until(look, "the coordinator listens to Discord")
 
     def forget(self) -> None:
-        """Let go of what the stand-in has noted, which is no part of what is measured."""
+        """Discard what the stand-in has recorded, so that it does not distort the measurement."""
         self.discord.rest.asked.clear()
         self.discord.world.transcript.clear()
         self.discord.world.http_requests.clear()
@@ -59,7 +59,7 @@ class Town:
 
 
 async def measure(bench: Bench) -> Section:
-    """Events one by one, turns, and a hundred events a second."""
+    """Measure single events, turns of the agent, and a hundred events per second."""
     place = bench.place("discord")
     api = TimedApi()
     async with api, Discord() as discord:
@@ -73,7 +73,7 @@ async def measure(bench: Bench) -> Section:
             "DISCORD_API_URL": discord.api,
             "DISCORD_GATEWAY_URL": discord.gateway_url,
         }
-        fleet = Coordinator(place, registry, keys)
+        fleet = RunningFleet(place, registry, keys)
         try:
             async with fleet:
                 await town.ready()
@@ -81,16 +81,16 @@ async def measure(bench: Bench) -> Section:
         finally:
             end_supervisors(fleet.state)
     method = (
-        "The real client against a stand-in of Discord over HTTP and a WebSocket on this machine. Times are from the moment at "
-        "which the stand-in sends an event to the arrival of the request that acknowledges or answers it; each event is in the "
-        "store (fsync) before it is acknowledged. The busy minute is the command `/fleet help gates`, "
+        "The real client against a stand-in for Discord over HTTP and a WebSocket on this machine. Times are from when the "
+        "stand-in sends an event until the request that acknowledges or answers it arrives. Each event is durable before it is "
+        "acknowledged. The busy minute sends the command `/fleet help gates` "
         f"{RATE} times a second in {CHANNELS} channels."
     )
     return Section("Discord", method, tuple(figures))
 
 
 async def _single(town: Town) -> list[Figure]:
-    """Commands one by one: acknowledged, and answered."""
+    """Measure single commands until acknowledgement and answer."""
     acknowledged, answered = [], []
     for number in range(SINGLE):
         began = time.perf_counter()
@@ -101,13 +101,13 @@ async def _single(town: Town) -> list[Figure]:
         town.forget()
         await asyncio.sleep(0.05)
     return [
-        middle("one event alone: to its acknowledgement, kept first", acknowledged[2:], goal=4, openclaw="3.9 ms"),
-        middle("one event alone: to its answer on the way", answered[2:], goal=15),
+        middle("single event to its durable acknowledgement", acknowledged[2:], goal=4, openclaw="3.9 ms"),
+        middle("single event to its answer being sent", answered[2:], goal=15),
     ]
 
 
 async def _turns(town: Town, api: TimedApi) -> list[Figure]:
-    """Plain words in direct messages: to the model, and from its last byte to Discord."""
+    """Measure direct messages until the model request, and from the model's last byte to Discord."""
     to_model, to_post = [], []
     for number in range(SINGLE // 2):
         town.forget()
@@ -125,8 +125,8 @@ async def _turns(town: Town, api: TimedApi) -> list[Figure]:
     ]
 
 
-async def _busy(town: Town, fleet: Coordinator) -> list[Figure]:
-    """A hundred events a second for a minute."""
+async def _busy(town: Town, fleet: RunningFleet) -> list[Figure]:
+    """Measure a hundred events per second for a minute."""
     town.forget()
     known, start, memory, cpu = await asyncio.to_thread(_last, fleet), time.perf_counter(), 0.0, machine.cpu_seconds(fleet.pid)
     begun: dict[int, float] = {}
@@ -147,15 +147,15 @@ async def _busy(town: Town, fleet: Coordinator) -> list[Figure]:
     rate = f"{RATE} events/s for {SECONDS} s"
     return [
         Figure(f"{rate}: event to acknowledgement, p99", percentile(acks, 99) * 1000, "ms", Goal(50), "", spread),
-        middle("the same: own time to the outbox", own, goal=15),
-        Figure("the same: answers that Discord had not 30 s after the last event", left, "", Goal(1)),
-        Figure(f"the same: memory grown in the last {SECONDS - WARM:.0f} s", grown, "MiB", Goal(16)),
-        Figure("the same: CPU of the coordinator", (machine.cpu_seconds(fleet.pid) - cpu) / took * 100, "% of a core"),
+        middle("same load: own time to the outbox", own, goal=15),
+        Figure("same load: answers missing on Discord 30 s after the last event", left, "", Goal(1)),
+        Figure(f"same load: memory growth in the last {SECONDS - WARM:.0f} s", grown, "MiB", Goal(16)),
+        Figure("same load: CPU of the fleet", (machine.cpu_seconds(fleet.pid) - cpu) / took * 100, "% of a core"),
     ]
 
 
 def _collect(town: Town, acknowledged: dict[int, float]) -> None:
-    """Take down what has been acknowledged since."""
+    """Record the acknowledgements since the last call."""
     for each in town.discord.rest.asked:
         words = each.path.split("/")
         if words[1] == "interactions":
@@ -163,12 +163,12 @@ def _collect(town: Town, acknowledged: dict[int, float]) -> None:
     town.forget()
 
 
-def _last(fleet: Coordinator) -> int:
+def _last(fleet: RunningFleet) -> int:
     return int(_query(fleet, "SELECT coalesce(max(n), 0) FROM outbox")[0][0])
 
 
-async def _own_times(fleet: Coordinator, known: int, expected: int) -> tuple[list[float], int]:
-    """Seconds from each event's own time to its answer's row in the outbox; and how many of those were not delivered."""
+async def _own_times(fleet: RunningFleet, known: int, expected: int) -> tuple[list[float], int]:
+    """Return the seconds from each event to its answer's row in the outbox, and the number of undelivered answers."""
     sql = (
         "SELECT inbound.at, outbox.created_at, outbox.state FROM outbox JOIN posts ON posts.id = outbox.post"
         " JOIN inbound ON inbound.event = posts.answers WHERE outbox.n > ?"
@@ -183,7 +183,7 @@ async def _own_times(fleet: Coordinator, known: int, expected: int) -> tuple[lis
     return own, expected - sum(state == "delivered" for _, _, state in rows)
 
 
-def _query(fleet: Coordinator, sql: str, *values: int) -> list[Any]:
+def _query(fleet: RunningFleet, sql: str, *values: int) -> list[Any]:
     with closing(sqlite3.connect(f"file:{fleet.state / 'fleet.db'}?mode=ro", uri=True)) as database:
         return database.execute(sql, values).fetchall()
 
@@ -193,7 +193,7 @@ async def _command(town: Town, channel: Channel, *, wait: bool = True) -> Presse
 
 
 async def _arrived(town: Town, method: str, path: str) -> float:
-    """When a request came in."""
+    """Return the time at which a request arrived."""
 
     def look() -> float:
         asked = town.discord.rest.asked

@@ -1,4 +1,4 @@
-"""What is installed."""
+"""Size of the installed packages."""
 
 import re
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
@@ -11,16 +11,16 @@ NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
 async def measure(bench: Bench) -> Section:
-    """The sizes of the coordinator's runtime dependencies, and of theirs."""
+    """Measure the runtime dependencies and their dependencies."""
     found: dict[str, Distribution] = {}
     _take("meta-coordinator", found)
     sizes = {name: _size(each) for name, each in found.items() if name != "meta-coordinator"}
     largest = sorted(sizes, key=lambda name: -sizes[name])[:5]
     method = (
-        f"The files of the {len(sizes)} distributions that `pip install` brings for running it (with compiled .pyc), without "
-        "Python itself and without the tools for tests."
+        f"Files of the {len(sizes)} distributions that `pip install` adds at run time (including compiled .pyc), without "
+        "Python itself and without test tools."
     )
-    note = "The largest: " + ", ".join(f"{name} {sizes[name] / 1e6:.0f} MB" for name in largest) + "."
+    note = "Largest: " + ", ".join(f"{name} {sizes[name] / 1e6:.0f} MB" for name in largest) + "."
     return Section(
         "Installed", method, (Figure("runtime dependencies", sum(sizes.values()) / 1e6, "MB", None, "832 MB"),), (note,)
     )

@@ -13,7 +13,7 @@ PROC = Path("/proc")
 
 
 def described() -> str:
-    """Cores, processor, memory, system and Python in one line."""
+    """Describe cores, processor, memory, system and Python in one line."""
     info = (PROC / "cpuinfo").read_text().splitlines()
     model = next((line.partition(":")[2].strip() for line in info if line.startswith("model name")), platform.machine())
     memory = os.sysconf("SC_PHYS_PAGES") * PAGE / 2**30
@@ -22,23 +22,23 @@ def described() -> str:
 
 
 def load() -> float:
-    """Processes that wanted to run, on average over the last minute."""
+    """Return the average number of runnable processes over the last minute."""
     return os.getloadavg()[0]
 
 
 def cpu_seconds(pid: int, *, children: bool = False) -> float:
-    """CPU that a process has used; with that of its children which have ended (proc_pid_stat(5)), if asked for."""
+    """Return the CPU seconds of a process, optionally including its ended children (proc_pid_stat(5))."""
     fields = (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
     return sum(map(int, fields[11 : 15 if children else 13])) / TICKS
 
 
 def parent(pid: int) -> int:
-    """The process that started a process, or took it over."""
+    """Return the parent process."""
     return int((PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[1])
 
 
 def named(*names: str) -> list[int]:
-    """The processes of programs of these names."""
+    """Return the processes of programs with these names."""
     found = []
     for folder in PROC.glob("[0-9]*"):
         with suppress(OSError):
@@ -48,12 +48,12 @@ def named(*names: str) -> list[int]:
 
 
 def resident_mib(pid: int) -> float:
-    """Memory of a process that is in RAM, MiB; pages shared with other processes count in each."""
+    """Return a process's resident memory in MiB. Pages shared with other processes count in each."""
     return int((PROC / str(pid) / "statm").read_text().split()[1]) * PAGE / 2**20
 
 
 def processes(*words: str) -> Iterable[int]:
-    """The processes whose command line contains all these words."""
+    """Return the processes whose command line contains all these words."""
     for folder in PROC.glob("[0-9]*"):
         try:
             argv = (folder / "cmdline").read_bytes().split(b"\0")

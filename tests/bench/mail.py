@@ -1,4 +1,4 @@
-"""Mail that an agent sends, until it is on the page."""
+"""Time from an agent's mail to its report on the page."""
 
 import asyncio
 import json
@@ -26,7 +26,7 @@ for number in range({mails}):
 
 
 async def measure(bench: Bench) -> Section:
-    """Sixty mails from fifty products that work."""
+    """Measure sixty mails from fifty working products."""
     runtime, fleet = await bench.working()
     shown: dict[int, float] = {}
     async with fleet.listen() as page:
@@ -45,7 +45,7 @@ async def measure(bench: Bench) -> Section:
 
 
 async def _watch(page: Any, shown: dict[int, float]) -> None:
-    """Note when each mail's report came over the WebSocket."""
+    """Record when each mail's report arrives over the WebSocket."""
     async for message in page:
         if message.type is WSMsgType.TEXT and WORD in message.data:
             now = datetime.now().timestamp()
@@ -55,7 +55,7 @@ async def _watch(page: Any, shown: dict[int, float]) -> None:
 
 
 async def _send(container: str, products: int) -> dict[int, float]:
-    """Send them inside the container, at moments that fit no clock of ours; when each command began."""
+    """Send the mails inside the container at irregular intervals, and return when each command started."""
     script = SENDER.format(mails=MAILS, products=products, word=WORD)
     argv = ("docker", "exec", container, "python3", "-c", script)
     process = await asyncio.create_subprocess_exec(*argv, stdout=asyncio.subprocess.PIPE)
@@ -67,7 +67,7 @@ async def _send(container: str, products: int) -> dict[int, float]:
 
 
 def _number(text: str) -> int:
-    """The number of a mail, read out of its subject; -1 for another mail."""
+    """Return the number in a mail's subject, or -1 for other mail."""
     _, mark, rest = text.partition(f"{WORD}-")
     digits = rest[: len(rest) - len(rest.lstrip("0123456789"))]
     return int(digits) if mark else -1
@@ -75,17 +75,16 @@ def _number(text: str) -> int:
 
 def _section(shown: list[float], whole: list[float]) -> Section:
     method = (
-        f"{MAILS} times `ov mail send` to the operator in the container in which 50 products work, at random "
-        "moments. The time is from the mail's own `created_at`, which the engine writes as it stores the mail, to "
-        "the frame with the report on the page's WebSocket; both clocks are this machine's. On the way: supervisor, stream, "
-        "store, report."
+        f"{MAILS} times `ov mail send` to the operator, at random moments, in a container with 50 working products. The time "
+        "is from the mail's `created_at`, which the engine writes when it stores the mail, to the frame with the report on "
+        "the page's WebSocket, both by this machine's clock. The path is supervisor, stream, store, report."
     )
     return Section(
-        "Mail sent to shown on the page",
+        "Mail to page",
         method,
         (
-            middle("mail sent to shown, median", shown, goal=400),
-            Figure("mail sent to shown, 99th percentile", percentile(shown, 99) * 1000, "ms", Goal(1000)),
-            middle("start of `ov mail send` to shown, median", whole),
+            middle("mail to page, median", shown, goal=400),
+            Figure("mail to page, 99th percentile", percentile(shown, 99) * 1000, "ms", Goal(1000)),
+            middle("start of `ov mail send` to page, median", whole),
         ),
     )

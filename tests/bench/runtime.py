@@ -1,4 +1,4 @@
-"""A runtime of our own in Docker: the rehearsal image, a container that is taken away afterwards, products that work."""
+"""A rehearsal runtime in Docker with working products, removed afterwards."""
 
 import asyncio
 import secrets
@@ -9,22 +9,22 @@ from types import TracebackType
 from typing import Self
 
 from tests.bench import machine
-from tests.bench.coordinator import Coordinator, until, write_registry
 from tests.bench.figures import Unavailable
+from tests.bench.running_fleet import RunningFleet, until, write_registry
 from tests.e2e.bed import ROOT, take_certificates
 
 IMAGE = "meta-coordinator-runtime:rehearsal"
-"""The name that compose.yaml gives it."""
+"""Name of the image in compose.yaml."""
 
 HARDENED = ("--read-only", "--tmpfs", "/tmp:exec,mode=1777", "--cap-drop", "ALL", "--security-opt", "no-new-privileges:true")
-"""As in compose.yaml."""
+"""Options as in compose.yaml."""
 
 VOLUMES = ("-v", "/projects", "-v", "/run/fleet", "-v", "/home/agent")
 
 OBJECTIVE = "hold the line until the benchmark is over"
 
 TOGETHER = 5
-"""Products that are set to work at the same time: each starts three processes."""
+"""Number of products whose work is started at the same time. Each starts three processes."""
 
 MAKE_PRODUCTS = """
 set -eu
@@ -38,7 +38,7 @@ done
 
 
 async def docker(*words: str, check: bool = True) -> str:
-    """What a docker command prints; its words as an error when it fails."""
+    """Return what a docker command prints, or raise its error text."""
     process = await asyncio.create_subprocess_exec(
         "docker", *words, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
@@ -49,7 +49,7 @@ async def docker(*words: str, check: bool = True) -> str:
 
 
 async def build() -> None:
-    """The image, from this checkout. Raises Unavailable where there is no Docker."""
+    """Build the image from this checkout. Raises Unavailable without Docker."""
     if shutil.which("docker") is None:
         raise Unavailable("docker is not installed")
     try:
@@ -65,7 +65,7 @@ async def build() -> None:
 
 
 class Runtime:
-    """A container with `count` products in which nothing works yet; work lasts as long as the container."""
+    """A container with `count` products. No work runs at first; work lasts as long as the container."""
 
     def __init__(self, count: int) -> None:
         self.container = f"fleet-bench-{secrets.token_hex(4)}"
@@ -97,12 +97,12 @@ class Runtime:
         return True
 
     def registry(self, path: Path, names: Sequence[str] | None = None) -> Path:
-        """A registry file of these products, or of all."""
+        """Write a registry file of these products, or of all."""
         chosen = {name: self.products[name] for name in names or self.products}
         return write_registry(path, chosen, runtimes=[{"name": "bench", "kind": "docker", "container": self.container}])
 
-    async def set_to_work(self, fleet: Coordinator) -> None:
-        """Give every product an objective, a few at a time, and wait until a coordinator and a builder work in each."""
+    async def set_to_work(self, fleet: RunningFleet) -> None:
+        """Start an objective in every product, a few at a time, and wait for a coordinator and a builder in each."""
         names = list(self.products)
         for first in range(0, len(names), TOGETHER):
             batch = names[first : first + TOGETHER]
@@ -111,7 +111,7 @@ class Runtime:
             await until(lambda batch=batch: _work(fleet, batch), f"agents work in {', '.join(batch)}", pause=0.1)  # type: ignore[misc]
 
     async def processes(self, *words: str) -> list[int]:
-        """The Python processes in the container whose command line begins with these words, as this machine numbers them."""
+        """Return the container's Python processes whose command line starts with these words, with this machine's pids."""
         wanted = " ".join(("python3", *words))
         lines = (await docker("top", self.container, "-eo", "pid,args")).splitlines()[1:]
         found = [int(pid) for pid, argv in (line.split(None, 1) for line in lines) if argv.startswith(wanted)]
@@ -120,11 +120,11 @@ class Runtime:
         return found
 
     async def keeper(self) -> int:
-        """Docker's process that holds the container, and is the parent of all that is run in it by exec."""
+        """Return Docker's process that holds the container and is the parent of everything run by exec."""
         return machine.parent(int(await docker("inspect", "--format", "{{.State.Pid}}", self.container)))
 
 
-async def _work(fleet: Coordinator, names: Sequence[str]) -> bool:
-    """Whether a coordinator and a builder work in each of these products."""
+async def _work(fleet: RunningFleet, names: Sequence[str]) -> bool:
+    """Return True if a coordinator and a builder work in each of these products."""
     products = (await fleet.get("/api/status"))["products"]
     return all(len(each["sessions"]) == 2 for each in products if each["name"] in names)

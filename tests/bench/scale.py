@@ -1,4 +1,4 @@
-"""Large fleets: many products with much that waits, and an inbox of a thousand gates."""
+"""Large fleets with many queued pieces of work and an inbox of a thousand gates."""
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -17,8 +17,8 @@ from bot.work import admission
 from bot.work.admission import NOTHING, Capacity, Hold, Requirements
 from tests.bench import machine
 from tests.bench.bench import Bench
-from tests.bench.coordinator import Coordinator, end_supervisors, write_registry
 from tests.bench.figures import Figure, Goal, Section, amount, middle
+from tests.bench.running_fleet import RunningFleet, end_supervisors, write_registry
 from tests.fakes.engine import FakeEngine
 
 PRODUCTS, WAITING, GATES = 200, 2000, 1000
@@ -45,15 +45,15 @@ One builder, one branch, three of forty files.
 
 
 async def measure(bench: Bench) -> Section:
-    """Deciding who may start, and showing who waits."""
+    """Measure admission and the views of the queue."""
     figures = [*_admit(), await _step(bench.place("queue")), *await _inbox(bench.place("inbox"))]
     method = (
-        f"`admit` is the plain function that decides for every piece of queued work, {WAITING:,} for {PRODUCTS} products: "
-        "while 40 of them can start, and at its worst, when each has to be weighed and refused by itself. The step is the "
-        "whole job: the queue looked at, the decisions made, those kept that changed, while nothing is free. These are CPU "
-        "of this process. The "
-        f"inbox is asked over HTTP of a coordinator in whose store {GATES:,} plans wait, each with work of its own; its "
-        "figures are CPU of the coordinator's process (from /proc), so that other programs do not count."
+        f"`admit` is the pure function that decides about all queued work, here {WAITING:,} pieces for {PRODUCTS} products: "
+        "once while 40 of them can start, and in the worst case, when each one is considered and refused. The job step reads "
+        "the queue, decides, and stores the rulings that changed, while no slot is free. These figures are CPU of this "
+        "process. The "
+        f"inbox is requested over HTTP from a fleet whose store holds {GATES:,} open plans, each with its own work; those "
+        "figures are CPU of the fleet's process (from /proc), so other programs do not affect them."
     )
     return Section("Large fleets", method, tuple(figures))
 
@@ -77,12 +77,12 @@ def _admit() -> list[Figure]:
 
         return middle(what, [_timed(job) for _ in range(TIMES)], goal=10.0)
 
-    scale = f"`admit`: {WAITING:,} waiting, {PRODUCTS} products"
-    return [figure(f"{scale}, 40 start", free, 40), figure(f"{scale}, no money for any", short, 0)]
+    scale = f"`admit`: {WAITING:,} queued, {PRODUCTS} products"
+    return [figure(f"{scale}, 40 start", free, 40), figure(f"{scale}, no budget left", short, 0)]
 
 
 async def _step(place: Path) -> Figure:
-    """The job over a real store and a fake engine, which is never reached: nothing may start."""
+    """Run the scheduling job on a real store and a fake engine. Nothing may start, so the engine is never called."""
     registry = RegistryFile(
         write_registry(place / "products.yaml", _paths(PRODUCTS), scheduling={"max_concurrent_sessions": 1})
     )
@@ -97,14 +97,14 @@ async def _step(place: Path) -> Figure:
         times = [_timed(jobs.loop.step) for _ in range(TIMES)]
     finally:
         store.close()
-    return middle(f"the whole step of the jobs: {WAITING:,} waiting, {PRODUCTS} products", times, goal=30.0)
+    return middle(f"scheduling job: {WAITING:,} queued, {PRODUCTS} products", times, goal=30.0)
 
 
 async def _inbox(place: Path) -> list[Figure]:
-    """Over HTTP; the gates' products have no folder, which is nothing to the inbox."""
+    """Measure the inbox over HTTP. The gates' products have no folder, which the inbox does not need."""
     paths = {name: str(place / name) for name in _paths(PRODUCTS)}
     registry = write_registry(place / "products.yaml", paths, approvals={"hold_new_work": True})
-    fleet = Coordinator(place, registry, {"FLEET_ENGINE": "rehearsal"})
+    fleet = RunningFleet(place, registry, {"FLEET_ENGINE": "rehearsal"})
     store = Store(fleet.state / "fleet.db")
     try:
         with store.transaction():
@@ -135,8 +135,8 @@ async def _inbox(place: Path) -> list[Figure]:
         end_supervisors(fleet.state)
 
 
-async def _open_page(fleet: Coordinator) -> None:
-    """What a browser asks for, from the page itself to the last post of the conversation."""
+async def _open_page(fleet: RunningFleet) -> None:
+    """Request everything a browser requests, from the page to the last post of the conversation."""
     async with fleet.http.get("/") as page:
         page.raise_for_status()
     for name in sorted(each.name for each in STATIC.iterdir()):
@@ -150,9 +150,11 @@ async def _open_page(fleet: Coordinator) -> None:
             await fleet.get(f"/api/{path}")
 
 
-async def _own_time(fleet: Coordinator, what: str, ask: Callable[[], Awaitable[object]]) -> Figure:
-    """CPU of the coordinator for one answer, whoever else wants the cores meanwhile; the first answer, which fills what is
-    remembered, is told beside it."""
+async def _own_time(fleet: RunningFleet, what: str, ask: Callable[[], Awaitable[object]]) -> Figure:
+    """Return the fleet's CPU time for one answer, which other programs do not affect.
+
+    The first answer fills caches and is reported separately.
+    """
     before = machine.cpu_seconds(fleet.pid)
     await ask()
     first = machine.cpu_seconds(fleet.pid) - before
@@ -160,7 +162,7 @@ async def _own_time(fleet: Coordinator, what: str, ask: Callable[[], Awaitable[o
     for _ in range(TIMES):
         waited.append(await _waited(ask))
     each = (machine.cpu_seconds(fleet.pid) - before) / TIMES
-    spread = f"CPU, mean of {TIMES}; the first {amount(first * 1000, 'ms')}; waited for {amount(median(waited) * 1000, 'ms')}"
+    spread = f"CPU, mean of {TIMES}; first {amount(first * 1000, 'ms')}, elapsed {amount(median(waited) * 1000, 'ms')}"
     return Figure(what, each * 1000, "ms", Goal(50), spread=spread)
 
 
@@ -175,7 +177,7 @@ def _paths(count: int) -> dict[str, str]:
 
 
 def _spread(products: Mapping[str, object], count: int) -> list[str]:
-    """`count` names, every product in turn."""
+    """Return `count` names, cycling through the products."""
     names = list(products)
     return [names[number % len(names)] for number in range(count)]
 
@@ -202,7 +204,7 @@ def _plan(number: int, product: str) -> Gate:
 
 
 def _timed(job: Callable[[], object]) -> float:
-    """CPU of this process, seconds."""
+    """Return the CPU seconds of this process."""
     began = time.process_time()
     job()
     return time.process_time() - began

@@ -25,22 +25,24 @@ from tests.bench.figures import Figure, Goal, Section, percentile
 PRODUCTS, PIECES, DAYS = 200, 10_000, 30
 SESSIONS, MEMORY_GB, WEIGHT = 6, 32.0, 13.0
 BUDGET_USD = 12.0
-"""Of every tenth product, for a day."""
+"""Daily budget of every tenth product."""
 START = datetime(2026, 3, 2, tzinfo=UTC)
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 LENGTHS = {(2, 5): 2151, (5, 15): 2105, (15, 30): 1053, (30, 360): 351}
-"""Minutes, and how many sessions of one autonomous agent took so long, in half a year: “What 7,500 Autonomous Sessions Taught
-Me About Agent Productivity”, March 2026. Those under two minutes are pings, and left out; the last has no end there."""
+"""Minutes, and the number of autonomous sessions of that length in half a year, from “What 7,500 Autonomous Sessions
+Taught Me About Agent Productivity” (March 2026). Sessions under two minutes are pings and left out; the last class
+has no upper bound there."""
 ANSWERS = {0.2: 31_491, 0.5: 25_754, 0.9: 37_657, 1.1: 8_356, 0.8: 14_155}
-"""Hours until half of them had a first review, and how many pull requests of that size there were: “Cycle time decoded”,
-117,413 reviewed pull requests of October 2025. How far they spread is not said: a lognormal of 1.3, cut off after 14 hours."""
+"""Hours until half of the pull requests had a first review, and the number of pull requests of that size, from “Cycle
+time decoded” (117,413 reviewed pull requests, October 2025). The spread is not published: a lognormal of 1.3 is used,
+cut off after 14 hours."""
 ASKS = 0.35
-"""So many ask a person. Half of 4,265 sessions of people with coding agents had one request and no more: “SyFI Trace Atlas”."""
+"""Share of work that asks a person. In “SyFI Trace Atlas”, half of 4,265 sessions had a single request."""
 
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """What fate has in store for one piece of work. Times in seconds; `dies` and `asks` are parts of its length."""
+    """Random outcome of one piece of work. Times are in seconds; `dies` and `asks` are fractions of its length."""
 
     work: Work
     at: float
@@ -54,29 +56,29 @@ class Drawn:
 
 @dataclass(slots=True)
 class Run:
-    """One policy's thirty days."""
+    """Thirty simulated days under one policy."""
 
     waits: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in PRIORITY_STEPS})
-    """By priority: seconds until the first start of each piece of a product without a budget of its own."""
+    """Seconds until the first start, by priority, for products without their own budget."""
     spans: list[tuple[float, float]] = field(default_factory=list)
-    """When a place was taken, and left."""
+    """Times at which a slot was taken and released."""
     beyond: int = 0
-    """Starts beyond a limit."""
+    """Number of starts beyond a limit."""
     done: int = 0
     most: int = 0
     """Longest queue."""
     crowded: list[tuple[float, float]] = field(default_factory=list)
-    """When something waited, and for no money."""
+    """Times at which work waited for something other than money."""
     most_gb: float = 0.0
-    """Most memory that was really in use."""
+    """Most memory in actual use, GB."""
 
     @property
     def every(self) -> list[float]:
-        """All waits."""
+        """Return all waits."""
         return [wait for waits in self.waits.values() for wait in waits]
 
     def busy(self, parts: Sequence[tuple[float, float]]) -> float:
-        """Session-seconds within these parts of the time."""
+        """Return the session-seconds within these intervals."""
         changes = sorted([(began, 1) for began, _ in self.spans] + [(ended, -1) for _, ended in self.spans])
         times, totals, counts = [0.0], [0.0], [0]
         for at, change in changes:
@@ -92,7 +94,7 @@ class Run:
 
 
 def trace(pieces: int = PIECES, days: int = DAYS, seed: int = 7) -> tuple[dict[str, Product], list[Drawn]]:
-    """The products and all that is asked of them, oldest first."""
+    """Generate the products and all requests, oldest first."""
     luck = Random(seed)
     names = [f"product-{number:03}" for number in range(PRODUCTS)]
     priorities = luck.choices(list(PRIORITY_STEPS), weights=(5, 20, 50, 25), k=PRODUCTS)
@@ -125,25 +127,28 @@ def trace(pieces: int = PIECES, days: int = DAYS, seed: int = 7) -> tuple[dict[s
 
 
 def _length(luck: Random) -> float:
-    """Seconds of work; within each part of `LENGTHS` the shorter are more."""
+    """Return the seconds of work. Within each class of `LENGTHS`, shorter ones are more frequent."""
     low, high = luck.choices(list(LENGTHS), weights=list(LENGTHS.values()))[0]
     return MINUTE * math.exp(luck.uniform(math.log(low), math.log(high)))
 
 
 def _answer(luck: Random) -> float:
-    """Seconds until a person answers."""
+    """Return the seconds until a person answers."""
     median = luck.choices(list(ANSWERS), weights=list(ANSWERS.values()))[0]
     return min(14 * HOUR, luck.lognormvariate(math.log(median * HOUR), 1.3))
 
 
 def failing(length: float) -> float:
-    """How likely a session is lost on the way: as “454 Autonomous Tasks Later”, March 2026, has it, 92 % of tasks of up to 45
-    minutes came through and 33 % of those of two hours and more; in between, something in between."""
+    """Return the probability that a session is lost.
+
+    In “454 Autonomous Tasks Later” (March 2026), 92 % of tasks up to 45 minutes and 33 % of those over two hours
+    succeeded; lengths in between are interpolated.
+    """
     return 0.08 if length < 45 * MINUTE else 0.67 if length > 2 * HOUR else 0.3
 
 
 def _moment(luck: Random, days: int) -> float:
-    """When something is asked for: four in five in the working hours of a working day, the rest whenever."""
+    """Return the time of a request. Four in five fall into working hours, the rest at any time."""
     while True:
         day, hour = luck.randrange(days), luck.gauss(13, 3) if luck.random() < 0.8 else luck.uniform(0, 24)
         if 0 <= hour < 24 and (day % 7 < 5 or luck.random() < 0.25):
@@ -151,7 +156,7 @@ def _moment(luck: Random, days: int) -> float:
 
 
 class Fleet:
-    """One simulated fleet under one policy: `order` says who comes first, or nothing for the weights of `bot.work.ordering`."""
+    """A simulated fleet under one policy. `order` sorts the queue; None uses the weights of `bot.work.ordering`."""
 
     def __init__(
         self, products: Mapping[str, Product], drawn: Sequence[Drawn], order: Callable[[Sequence[Work]], list[str]] | None
@@ -164,7 +169,7 @@ class Fleet:
         self.queue: dict[str, Work] = {}
         self.back: dict[str, Work] = {}
         self.asking: set[str] = set()
-        """Their sessions wait for a person, and keep their memory."""
+        """Work whose sessions wait for a person and keep their memory."""
         self.running: dict[str, float] = {}
         self.past: dict[str, deque[Work]] = {name: deque(maxlen=9) for name in products}
         self.known: dict[str, Requirements] = {}
@@ -177,7 +182,7 @@ class Fleet:
         self.run = Run()
 
     def live(self) -> Run:
-        """All of it, until nothing is left."""
+        """Run the simulation until nothing is left."""
         while self.events:
             now = self.events[0][0]
             while self.events and self.events[0][0] <= now:
@@ -205,10 +210,10 @@ class Fleet:
         self.back[id] = replace(self.fate[id].work, state=WorkState.WAITING)
 
     def _midnight(self, now: float, id: str) -> None:
-        """Only that there is a decision then: budgets begin anew."""
+        """Trigger a decision at midnight, when budgets reset."""
 
     def _stops(self, now: float, id: str) -> None:
-        """The end of a stretch of work: it asks, dies, or is done."""
+        """Handle the end of a stretch of work, which asks, dies or completes."""
         fate, began = self.fate[id], self.running.pop(id)
         self.run.spans.append((began, now))
         self.left[id] -= now - began
@@ -264,7 +269,10 @@ class Fleet:
         return self.known[name]
 
     def _promised(self, now: float) -> float:
-        """GiB that what runs takes, or is expected to take: of what starts this very moment nobody knows more."""
+        """Return the GiB that running work uses or is expected to use.
+
+        Nothing more is known of work that starts at this moment.
+        """
         return sum(
             max(self.fate[id].memory_gb if began < now else 0.0, self._need(self.fate[id].work.product).memory_gb)
             for id, began in self.running.items()
@@ -290,13 +298,13 @@ class Fleet:
         self._later(now + stretch, "stops", id)
 
     def _beyond(self, now: float, work: Work, *, new: bool) -> bool:
-        """Whether a limit is passed now that this has started, counted anew. What goes on has its memory."""
+        """Return True if a limit is exceeded after this start. Resumed work already has its memory."""
         broke = work.product in self.limited and self.spent.get(work.product, 0.0) >= BUDGET_USD
         heavy = new and self._promised(now) + self._standing() > MEMORY_GB + 1e-6
         return broke or heavy or len(self.running) > SESSIONS or self._weight() > WEIGHT
 
     def _stretch(self, id: str) -> tuple[str, float]:
-        """How the stretch that begins now ends, and how long it is."""
+        """Return the outcome and the length of the stretch that begins now."""
         fate, gone = self.fate[id], self.fate[id].length - self.left[id]
         if fate.asks is not None and gone < fate.asks * fate.length - 1:
             return "asks", fate.asks * fate.length - gone
@@ -306,8 +314,11 @@ class Fleet:
 
 
 def best(products: Mapping[str, Product], drawn: Sequence[Drawn], days: int) -> float:
-    """Session-seconds that no packing of this trace can exceed within the days: work may be cut into any pieces and be done at
-    once by all places, waits for no person, and memory and weight are only other servers of the same kind. The least holds."""
+    """Return the session-seconds that no packing of this trace can exceed.
+
+    The bound lets work be split arbitrarily and run on all slots at once without waiting for people, and treats
+    memory and weight as further servers. The smallest bound applies.
+    """
     whole = sum(each.length for each in drawn)
     parts = (
         (SESSIONS, [each.length for each in drawn]),
@@ -318,7 +329,7 @@ def best(products: Mapping[str, Product], drawn: Sequence[Drawn], days: int) -> 
 
 
 def _served(drawn: Sequence[Drawn], amounts: Sequence[float], rate: float, days: int) -> float:
-    """What a server of this rate has done when the days are over."""
+    """Return the work that a server of this rate completes within the simulated days."""
     left = served = before = 0.0
     for each, amount in zip(drawn, amounts, strict=True):
         part = min(left, (each.at - before) * rate)
@@ -327,12 +338,12 @@ def _served(drawn: Sequence[Drawn], amounts: Sequence[float], rate: float, days:
 
 
 def by_arrival(queue: Sequence[Work]) -> list[str]:
-    """First come, first served."""
+    """Sort by arrival."""
     return [work.id for work in sorted(queue, key=lambda work: work.created_at)]
 
 
 def by_priority(products: Mapping[str, Product]) -> Callable[[Sequence[Work]], list[str]]:
-    """The higher priority always first, whoever waits."""
+    """Sort by priority only."""
 
     def order(queue: Sequence[Work]) -> list[str]:
         ranked = sorted(queue, key=lambda work: (-PRIORITY_STEPS[products[work.product].priority], work.created_at))
@@ -342,7 +353,7 @@ def by_priority(products: Mapping[str, Product]) -> Callable[[Sequence[Work]], l
 
 
 async def measure(bench: Bench) -> Section:
-    """The three policies over one trace."""
+    """Run the three policies on one trace."""
     products, drawn = trace()
     bound, figures = best(products, drawn, DAYS), list[Figure]()
     policies = {"the scheduler": None, "first come, first served": by_arrival, "strict priority": by_priority(products)}
@@ -352,29 +363,30 @@ async def measure(bench: Bench) -> Section:
         if ours:
             figures.append(Figure("starts beyond a limit", run.beyond, "", Goal(1)))
             figures.append(Figure("work done", run.done, "pieces", Goal(PIECES, at_least=True)))
-            figures.append(Figure("most memory really in use", run.most_gb, "GB", spread=f"the limit: {MEMORY_GB:g} GB"))
+            figures.append(Figure("most memory in use", run.most_gb, "GB", spread=f"limit {MEMORY_GB:g} GB"))
         share, goal = 100 * run.busy([(0.0, DAYS * DAY)]) / bound, Goal(95, at_least=True) if ours else None
-        figures.append(Figure(f"places used, {name}, of the best packing", share, "%", goal))
+        figures.append(Figure(f"slot use, {name}, relative to the best packing", share, "%", goal))
         crowded = sum(end - begin for begin, end in run.crowded)
         share, spread = 100 * run.busy(run.crowded) / (SESSIONS * crowded), f"{crowded / HOUR:.0f} h"
-        figures.append(Figure(f"places used, {name}, of all, while something waits", share, "%", spread=spread))
+        figures.append(Figure(f"slot use, {name}, while work is queued", share, "%", spread=spread))
         for priority in ("critical", "low"):
             waits = run.waits[priority]
             spread = f"p95 {percentile(waits, 95) / HOUR:.2f} h"
             figures.append(Figure(f"mean wait, {priority}, {name}", mean(waits) / HOUR, "h", spread=spread))
-        figures.append(Figure(f"worst wait, {name}", max(run.every) / HOUR, "h", spread=f"{run.most} waited at once"))
+        figures.append(Figure(f"worst wait, {name}", max(run.every) / HOUR, "h", spread=f"longest queue {run.most}"))
     used = f"{100 * bound / (SESSIONS * DAYS * DAY):.0f} %"
     method = (
-        f"{PIECES:,} pieces of work for {PRODUCTS} products over {DAYS} days, {SESSIONS} sessions, {MEMORY_GB:g} GB and "
-        f"{WEIGHT:g} of weight, through the same `admit` that decides in earnest. Lengths are those counted of 5,660 sessions "
-        "of an autonomous agent (half under 8 minutes, one in sixteen over half an hour), answers of people those to 117,413 "
-        "pull requests (median half an hour), and sessions are lost as tasks of such lengths failed (8 % of the short, two in "
-        "three of the longest); `tests/bench/simulation.py` names the sources. Chosen, for nobody has counted them: arrivals "
-        "by working days, memory (1.3 GB in the median), money, and that a third ask a person; they give their place away and "
-        "keep their memory. Memory is learned; every tenth product has a budget. Every start is checked against all limits "
-        "anew, beside the guard. The best packing is a bound that nobody can reach: work cut into any pieces, each done by all "
-        f"places at once, nobody waited for; it uses {used} of the places. Over a month that is no hard goal, so the places "
-        "used while something waits are told beside it: the rest is short of memory or of weight, or kept for who has waited "
-        "longest. Waits are until the first start, of products without a budget of their own."
+        f"{PIECES:,} pieces of work for {PRODUCTS} products over {DAYS} days, with {SESSIONS} slots, {MEMORY_GB:g} GB and a "
+        f"weight of {WEIGHT:g}, decided by the same `admit` as in production. Durations follow 5,660 published sessions of an "
+        "autonomous agent (half under 8 minutes, one in sixteen over half an hour), decision times follow 117,413 "
+        "pull requests (median half an hour), and sessions are lost at the published failure rates of tasks of that length "
+        "(8 % of short ones, two thirds of the longest); `tests/bench/simulation.py` names the sources. No figures are "
+        "published for arrivals, memory (median 1.3 GB), cost, and the third of the work that asks a person; these are "
+        "assumptions. Waiting work gives up its slot and keeps its memory. Memory is learned, and every tenth product has a "
+        "budget. Every start is checked against all limits independently of the guard. The best packing is an upper bound "
+        "that no schedule can reach, with work split arbitrarily across all slots and no waiting for people; it uses "
+        f"{used} of the slots. Every policy comes close to it over a month, so slot use while work is queued is listed as "
+        "well; the remainder lacks memory or weight, or is reserved for the work that has waited longest. Waits are until the "
+        "first start, for products without their own budget."
     )
     return Section("Thirty days simulated", method, tuple(figures))

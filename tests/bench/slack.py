@@ -1,4 +1,4 @@
-"""Slack, with the real client library before a stand-in of Slack: events, answers, and a storm of them."""
+"""Slack with the real client library and a stand-in server: single events, answers and a storm of events."""
 
 import asyncio
 import sqlite3
@@ -11,8 +11,8 @@ from aiohttp import web
 from bot.cli import demo
 from tests.bench import machine
 from tests.bench.bench import Bench
-from tests.bench.coordinator import Coordinator, end_supervisors
 from tests.bench.figures import Figure, Goal, Section, amount, middle, percentile
+from tests.bench.running_fleet import RunningFleet, end_supervisors
 from tests.bench.turns import TimedApi
 from tests.standins.slack import Delivery, Slack
 from tests.standins.slack_people import Somebody
@@ -20,19 +20,19 @@ from tests.standins.slack_world import BOT_USER, Channel, Json
 
 ALONE, TURNS = 50, 20
 RATE, SECONDS, CHANNELS = 100, 60, 20
-"""The storm: events in a second, for so many seconds, in so many channels."""
+"""Events per second, seconds and channels of the storm."""
 WARM = 10.0
-"""Seconds of the storm before memory is looked at."""
+"""Seconds of the storm before memory is measured."""
 PEOPLE = "\npeople:\n  - {name: ana, role: admin, slack: U01ANA}\n"
 
 
 class TimedSlack(Slack):
-    """The stand-in, noting when each call that shows a text arrives."""
+    """A stand-in that records when each call that shows a text arrives."""
 
     def __init__(self) -> None:
         super().__init__(deadline=60.0)
         self.shown: dict[str, float] = {}
-        """When each text arrived first, by the text."""
+        """Time at which each text first arrived."""
 
     async def _call(self, request: web.Request) -> web.StreamResponse:
         at = time.perf_counter()
@@ -45,7 +45,7 @@ class TimedSlack(Slack):
 
 
 async def measure(bench: Bench) -> Section:
-    """One event alone, a turn of the agent, and the storm."""
+    """Measure a single event, a turn of the agent, and the storm."""
     place = bench.place("slack")
     slack, api = TimedSlack(), TimedApi()
     async with slack, api:
@@ -57,7 +57,7 @@ async def measure(bench: Bench) -> Section:
             "FLEET_ENGINE": "rehearsal", "ANTHROPIC_API_KEY": "sk-ant-bench", "ANTHROPIC_BASE_URL": api.url,
             "SLACK_BOT_TOKEN": slack.bot_token, "SLACK_APP_TOKEN": slack.app_token, "SLACK_API_URL": slack.url,
         }  # fmt: skip
-        fleet = Coordinator(place, registry, keys)
+        fleet = RunningFleet(place, registry, keys)
         try:
             async with fleet:
                 await slack.until(lambda: slack.sockets, "the socket")
@@ -71,10 +71,10 @@ async def measure(bench: Bench) -> Section:
         if slack.refused:
             raise RuntimeError(f"the stand-in refused: {slack.refused[:3]}")
     method = (
-        f"The real Socket Mode client before a stand-in of Slack on this machine. An event is kept (fsync) before it is "
-        f"acknowledged; {ALONE} of them one by one, then {RATE} a second for {SECONDS} s in {CHANNELS} channels, each a "
-        f"command that is answered in its thread. Own time is from the event to the row in the outbox. The stand-in shares "
-        f"the machine."
+        f"The real Socket Mode client against a stand-in for Slack on this machine. An event is durable before it is "
+        f"acknowledged. {ALONE} events are sent one by one, then {RATE} per second for {SECONDS} s in {CHANNELS} channels, each "
+        f"a command that is answered in its thread. Own time is from the event to the row in the outbox. The stand-in runs on "
+        f"the same machine."
     )
     return Section("Slack", method, tuple(figures))
 
@@ -85,7 +85,7 @@ async def _alone(slack: TimedSlack, ana: Somebody, channel: Channel) -> list[Fig
         delivery = await _event(slack, ana, channel, f"!help {('pause', 'resume')[number % 2]}")
         times.append(_took(delivery))
         await asyncio.sleep(0.05)
-    return [middle("one event alone: to its acknowledgement, kept first", times[5:], goal=4, openclaw="3.9 ms")]
+    return [middle("single event to its durable acknowledgement", times[5:], goal=4, openclaw="3.9 ms")]
 
 
 async def _turns(slack: TimedSlack, api: TimedApi, ana: Somebody, channel: Channel) -> list[Figure]:
@@ -106,11 +106,11 @@ async def _turns(slack: TimedSlack, api: TimedApi, ana: Somebody, channel: Chann
 
 
 def _whole(text: str) -> bool:
-    """Whether the whole answer of `TimedApi` is shown, not only a piece of it."""
+    """Return True if the complete answer of `TimedApi` is shown."""
     return text.startswith("All is well.")
 
 
-async def _storm(slack: TimedSlack, ana: Somebody, channels: list[Channel], fleet: Coordinator) -> list[Figure]:
+async def _storm(slack: TimedSlack, ana: Somebody, channels: list[Channel], fleet: RunningFleet) -> list[Figure]:
     known, last, told, memory = await asyncio.to_thread(_last, fleet), time.monotonic(), [], 0.0
     for number in range(RATE * SECONDS):
         await asyncio.sleep(max(0.0, last + number / RATE - time.monotonic()))
@@ -125,9 +125,9 @@ async def _storm(slack: TimedSlack, ana: Somebody, channels: list[Channel], flee
     return [
         Figure(f"{RATE} events/s for {SECONDS} s: event to acknowledgement, p99", percentile(acks, 99) * 1000, "ms", Goal(50),
                "", spread),
-        middle("the same: own time to the outbox", own, goal=15),
-        Figure("the same: answers that Slack had not 30 s after the last event", left, "", Goal(1)),
-        Figure(f"the same: memory grown in the last {SECONDS - WARM:.0f} s", grown, "MiB", Goal(16)),
+        middle("same load: own time to the outbox", own, goal=15),
+        Figure("same load: answers missing on Slack 30 s after the last event", left, "", Goal(1)),
+        Figure(f"same load: memory growth in the last {SECONDS - WARM:.0f} s", grown, "MiB", Goal(16)),
     ]  # fmt: skip
 
 
@@ -145,12 +145,12 @@ def _took(delivery: Delivery) -> float:
     return (delivery.acked or float("inf")) - delivery.sent
 
 
-def _last(fleet: Coordinator) -> int:
+def _last(fleet: RunningFleet) -> int:
     return int(_query(fleet, "SELECT coalesce(max(n), 0) FROM outbox")[0][0])
 
 
-async def _own_times(fleet: Coordinator, known: int, expected: int) -> tuple[list[float], int]:
-    """Seconds from each message's own time to its answer's row in the outbox; and how many of those were not delivered."""
+async def _own_times(fleet: RunningFleet, known: int, expected: int) -> tuple[list[float], int]:
+    """Return the seconds from each message to its answer's row in the outbox, and the number of undelivered answers."""
     sql = (
         "SELECT inbound.at, outbox.created_at, outbox.state FROM outbox JOIN posts ON posts.id = outbox.post"
         " JOIN inbound ON inbound.event = posts.answers WHERE outbox.n > ?"
@@ -165,7 +165,7 @@ async def _own_times(fleet: Coordinator, known: int, expected: int) -> tuple[lis
     return own, expected - len([each for each in rows if each[2] == "delivered"])
 
 
-def _query(fleet: Coordinator, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+def _query(fleet: RunningFleet, sql: str, *values: Any) -> list[tuple[Any, ...]]:
     database = sqlite3.connect(f"file:{fleet.state / 'fleet.db'}?mode=ro", uri=True)
     try:
         return database.execute(sql, values).fetchall()

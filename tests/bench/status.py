@@ -142,7 +142,7 @@ async def _cost(sweep: Sweep, runtime: Runtime, count: int, way: str) -> Cost:
         told = await sweep(names)
         times.append(time.perf_counter() - started)
         if wrong := [name for name in names if told.get(name) != 2]:
-            raise RuntimeError(f"{way} did not tell of two agents in {', '.join(wrong)}")
+            raise RuntimeError(f"{way} did not report two agents in {', '.join(wrong)}")
     return Cost(tuple(times), (parties.used() - cpu) / len(times) / count)
 
 
@@ -159,7 +159,7 @@ def _section(costs: dict[tuple[str, int], Cost]) -> Section:
             Figure(f"{count} products, `docker exec` each", median(command.times) * 1000, "ms"),
             Figure(f"{count} products, SDK's `exec_run` each", median(sdk.times) * 1000, "ms"),
             Figure(
-                f"{count} products: how many times faster than the faster of the two",
+                f"{count} products: speed-up over the faster of the two",
                 min(median(command.times), median(sdk.times)) / ours,
                 "times",
                 Goal(50, at_least=True) if largest else None,
@@ -167,15 +167,15 @@ def _section(costs: dict[tuple[str, int], Cost]) -> Section:
                 f"{amount(median(command.times) / ours, 'times')} for `docker exec`, "
                 f"{amount(median(sdk.times) / ours, 'times')} for `exec_run`",
             ),
-            Figure(f"{count} products: CPU for each, channel", channel.cpu * 1000, "ms", Goal(5) if largest else None),
-            Figure(f"{count} products: CPU for each, `docker exec`", command.cpu * 1000, "ms"),
-            Figure(f"{count} products: CPU for each, `exec_run`", sdk.cpu * 1000, "ms"),
+            Figure(f"{count} products: CPU per product, channel", channel.cpu * 1000, "ms", Goal(5) if largest else None),
+            Figure(f"{count} products: CPU per product, `docker exec`", command.cpu * 1000, "ms"),
+            Figure(f"{count} products: CPU per product, `exec_run`", sdk.cpu * 1000, "ms"),
         ]
     method = (
-        "Real Docker; a container of the rehearsal image, in which a coordinator and a builder work in each of 50 products all "
-        "the while. The channel is one request over the open `docker exec -i` of a coordinator, answered from fresh looks at "
-        f"every product. The other ways run `{' '.join(ARGV)}` once in each product, {AT_ONCE} at a time. All must tell of the "
-        "same agents. CPU is what the kernel books for all that take part: the process that asks, Docker's, and the commands, "
-        "or for the channel the supervisor with all else that it does meanwhile."
+        "Real Docker with a container of the rehearsal image, in which a coordinator and a builder are running in each of 50 "
+        "products. The channel sends one request over the fleet's open `docker exec -i`, answered with the current state of "
+        f"every product. The other ways run `{' '.join(ARGV)}` once in each product, {AT_ONCE} at a time. All must report the "
+        "same agents. CPU is what the kernel accounts to all processes involved: the caller, Docker's, and the commands, "
+        "or for the channel the supervisor including everything else it does meanwhile."
     )
     return Section("Status of working products", method, tuple(figures))

@@ -1,4 +1,4 @@
-"""Turns of the agent before a model that answers at once: what is ours of the time, the tokens and the memory."""
+"""Turns of the agent with a model that answers at once: the fleet's own time, tokens and memory."""
 
 import asyncio
 import json
@@ -13,14 +13,14 @@ from bot.cli import demo
 from bot.registry import AgentLimits
 from tests.bench import machine
 from tests.bench.bench import Bench
-from tests.bench.coordinator import Coordinator, end_supervisors
 from tests.bench.figures import Figure, Goal, Section, amount, middle
+from tests.bench.running_fleet import RunningFleet, end_supervisors
 from tests.standins.messages_api import MessagesApi
 from tests.standins.script import Call, Reply, Rule, Script, calls, say
 
 TURNS = 20
 LIMIT = AgentLimits().max_steps
-"""Steps after which a turn is stopped, unless the registry says otherwise."""
+"""Steps after which a turn is stopped, unless the registry sets another limit."""
 NAMES = ("product-a", "product-b", "product-c", "product-d")
 SCRIPT = [
     Rule(say("Here is the fleet.\n\n{result}"), text="how do they stand", after="*"),
@@ -32,7 +32,7 @@ SCRIPT = [
 
 
 class TimedApi(MessagesApi):
-    """The stand-in, noting when each request arrives and when the last byte of its answer is written."""
+    """A stand-in that records when each request arrives and when the last byte of its answer is written."""
 
     def __init__(self) -> None:
         super().__init__(Script(SCRIPT, default=Reply(text="All is well. " * 20)))
@@ -50,12 +50,12 @@ class TimedApi(MessagesApi):
 
 
 async def measure(bench: Bench) -> Section:
-    """Plain turns, a status of four products, and a model that never stops."""
+    """Measure plain turns, the status of four products, and a model that never stops."""
     place = bench.place("turns")
     api = TimedApi()
     async with api:
         keys = {"FLEET_ENGINE": "rehearsal", "ANTHROPIC_API_KEY": "sk-ant-bench", "ANTHROPIC_BASE_URL": api.url}
-        fleet = Coordinator(place, demo.prepare(place / "state"), keys)
+        fleet = RunningFleet(place, demo.prepare(place / "state"), keys)
         try:
             async with fleet:
                 before = machine.resident_mib(fleet.pid)
@@ -65,14 +65,14 @@ async def measure(bench: Bench) -> Section:
         if api.refused:
             raise RuntimeError(f"the stand-in refused: {api.refused[:3]}")
     method = (
-        "A scripted Messages API on this machine, strict about what the real one refuses, that answers at once. Times are "
+        "A scripted Messages API on this machine, which refuses what the real one refuses and answers at once. Times are "
         "from `POST /api/messages` to the arrival of the model request, and from the last byte of the model's answer to the "
-        "reply; the first turn, in which the SDK is imported, is told by itself. Tokens are characters / 4, as OpenClaw's."
+        "reply. The first turn, which imports the SDK, is listed separately. Tokens are characters / 4, as for OpenClaw."
     )
     return Section("A turn of the agent", method, tuple(figures))
 
 
-async def _plain(fleet: Coordinator, api: TimedApi, before: float) -> list[Figure]:
+async def _plain(fleet: RunningFleet, api: TimedApi, before: float) -> list[Figure]:
     to_model, to_reply = [], []
     for number in range(1 + TURNS):
         began = time.perf_counter()
@@ -86,17 +86,17 @@ async def _plain(fleet: Coordinator, api: TimedApi, before: float) -> list[Figur
     return [
         middle("message to model request", to_model[1:], goal=20, openclaw="370 to 460 ms"),
         middle("last byte of the model to the reply", to_reply[1:], openclaw="30 to 37 ms"),
-        Figure("message to model request, the very first", to_model[0] * 1000, "ms"),
+        Figure("message to model request, first turn", to_model[0] * 1000, "ms"),
         Figure("first request: system prompt", sizes[0], "tokens", None, "10,600 tokens"),
         Figure("first request: tools", sizes[1], "tokens", None, "3,900 tokens"),
-        Figure("first request: the whole", sizes[2], "tokens", None, "14,800 tokens, and 2 side calls"),
+        Figure("first request: total", sizes[2], "tokens", None, "14,800 tokens, and 2 side calls"),
         Figure("memory before the first turn", before, "MiB"),
         Figure(f"memory after {1 + TURNS} turns", after, "MiB", None, "1,293 MiB (3 processes, 20 turns)"),
     ]
 
 
-async def _status(fleet: Coordinator, api: TimedApi) -> list[Figure]:
-    """The status of four products, asked in words, by one call for all and by one call for each."""
+async def _status(fleet: RunningFleet, api: TimedApi) -> list[Figure]:
+    """Measure the status of four products requested in plain words, with one call for all and one call for each."""
     figures = []
     for text, name, openclaw in (
         ("how do they stand?", "one tool call", "1,143 ms, 5 model calls, 75,600 tokens (one after the other)"),
@@ -116,13 +116,13 @@ async def _status(fleet: Coordinator, api: TimedApi) -> list[Figure]:
     return figures
 
 
-async def _endless(fleet: Coordinator, api: TimedApi) -> list[Figure]:
+async def _endless(fleet: RunningFleet, api: TimedApi) -> list[Figure]:
     known, began = len(api.bodies), time.perf_counter()
     replies: Sequence[dict[str, Any]] = await fleet.say("never stop", "endless")
     took = time.perf_counter() - began
     said = replies[-1]["text"].strip().splitlines()[-1] if replies else "nothing"
     openclaw = "3,191 calls in 9 minutes, not stopped"
-    spread = f"after {amount(took, 's')}, and said: “{said}”"
+    spread = f"after {amount(took, 's')}, with the message “{said}”"
     return [
         Figure("a model that never stops is stopped after", len(api.bodies) - known, "calls", Goal(LIMIT + 1), openclaw, spread)
     ]

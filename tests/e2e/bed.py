@@ -1,4 +1,4 @@
-"""What the end-to-end tests stand on: programs, the Docker engine, a compose project of their own."""
+"""Programs, the Docker engine and a compose project for the end-to-end tests."""
 
 import json
 import os
@@ -16,23 +16,23 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 ARTIFACTS = ROOT / "artifacts"
-"""Where logs and screenshots are kept; Git ignores it."""
+"""Folder for logs and screenshots, ignored by git."""
 
 BOT, RUNTIME = "meta-coordinator", "overstory-runtime"
-"""The services, which are also the containers' names."""
+"""Names of the services and of their containers."""
 
 T = TypeVar("T")
 
 
 def unavailable(reason: str) -> NoReturn:
-    """Skip what cannot be tested on this machine; in CI that is a failure."""
+    """Skip a test that this machine cannot run. In CI, fail instead."""
     if os.environ.get("CI") == "true":
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)
 
 
 def run(argv: Sequence[str | Path], *, env: Mapping[str, str] | None = None, seconds: float = 120, check: bool = True) -> str:
-    """Run a program to its end and return what it printed; when it fails, fail with that."""
+    """Run a program and return what it printed, or fail with that output."""
     words = [str(word) for word in argv]
     done = subprocess.run(
         words,

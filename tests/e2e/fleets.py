@@ -1,4 +1,4 @@
-"""A running fleet as its user meets it: over HTTP, from the command line, and with a hand on its plug."""
+"""A running fleet as its user sees it, over HTTP and from the command line, which can be killed."""
 
 import json
 import os
@@ -20,23 +20,23 @@ from tests.e2e.bed import BOT, Compose, free_ports, run, until
 from tests.ending import end_everything_in
 
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-"""No proxy stands between a test and loopback."""
+"""Opener without a proxy, for loopback."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back: the status, and the JSON or else the text."""
+    """An HTTP response with its status and its JSON or text."""
 
     status: int
     body: Any
 
 
 class Fleet(ABC):
-    """One coordinator with its runtime; `kill` and `start` are for the coordinator alone."""
+    """A fleet with its runtime. `kill` and `start` affect the fleet only."""
 
     name: str
     registry: Path
-    """The products.yaml that it follows."""
+    """Path of its products.yaml."""
 
     def __init__(self, settings: Mapping[str, str]) -> None:
         self.settings = settings
@@ -44,28 +44,28 @@ class Fleet(ABC):
 
     @abstractmethod
     def start(self) -> None:
-        """Start the coordinator and wait until it is ready."""
+        """Start the fleet and wait until it is ready."""
 
     @abstractmethod
     def kill(self) -> None:
-        """End the coordinator with SIGKILL."""
+        """Kill the fleet with SIGKILL."""
 
     @abstractmethod
     def command(self, *words: str) -> str:
-        """What `fleet …` prints, where the coordinator runs."""
+        """Return what a `fleet` command prints where the fleet runs."""
 
     def restart(self) -> None:
-        """Kill it, and start it again."""
+        """Kill and restart the fleet."""
         self.kill()
         self.start()
 
     @property
     def url(self) -> str:
-        """The page."""
+        """URL of the page."""
         return f"http://localhost:{self.settings['FLEET_WEB_PORT']}"
 
     def request(self, method: str, path: str, body: object = None, *, port: str = "FLEET_WEB_PORT") -> Answer:
-        """One request with the token; connection errors are a status of 0."""
+        """Send a request with the token. A connection error returns status 0."""
         url = f"http://localhost:{self.settings[port]}{path}"
         data = None if body is None else json.dumps(body).encode()
         headers = {"Authorization": f"Bearer {self.settings['FLEET_WEB_TOKEN']}", "Content-Type": "application/json"}
@@ -79,39 +79,39 @@ class Fleet(ABC):
             return Answer(0, None)
 
     def get(self, path: str) -> Any:
-        """The JSON at a path that has to be there."""
+        """Return the JSON at an existing path."""
         answer = self.request("GET", path)
         assert answer.status == 200, answer
         return answer.body
 
     def say(self, text: str, conversation: str) -> str:
-        """What a message is answered with, in one text."""
+        """Return the answer to a message as one text."""
         answer = self.request("POST", "/api/messages", {"conversation": conversation, "text": text})
         assert answer.status == 200, answer
         return "\n".join(reply["text"] for reply in answer.body["replies"])
 
     def posts(self, conversation: str) -> list[dict[str, Any]]:
-        """What stands in a conversation, oldest first."""
+        """Return the posts of a conversation, oldest first."""
         found: list[dict[str, Any]] = self.get(f"/api/conversations/{conversation}/posts")["posts"]
         return found
 
     def gates(self, product: str, state: str = "open") -> list[dict[str, Any]]:
-        """A product's gates, oldest first."""
+        """Return a product's gates, oldest first."""
         found: list[dict[str, Any]] = self.get(f"/api/gates?state={state}&product={product}")["gates"]
         return found
 
     def work(self, product: str) -> list[dict[str, Any]]:
-        """What was asked of a product, newest first."""
+        """Return a product's work, newest first."""
         found: list[dict[str, Any]] = self.get(f"/api/work?product={product}")["work"]
         return found
 
     def product(self, name: str) -> dict[str, Any]:
-        """A product as the status tells it."""
+        """Return a product's status."""
         products: list[dict[str, Any]] = self.get("/api/status")["products"]
         return next(each for each in products if each["name"] == name)
 
     def gate(self, product: str, revision: int = 1, seconds: float = 30) -> dict[str, Any]:
-        """The one open gate of a product, once it is there in that revision."""
+        """Wait for a product's open gate at that revision, and return it."""
 
         def look() -> dict[str, Any] | None:
             found = self.gates(product)
@@ -126,7 +126,7 @@ class Fleet(ABC):
         return self.request("POST", f"/api/gates/{gate['id']}/decision", body)
 
     def finished(self, product: str, seconds: float = 60) -> dict[str, Any]:
-        """The newest work of a product, once nothing of that product is under way."""
+        """Wait until a product has no unfinished work, and return its newest work."""
 
         def look() -> dict[str, Any] | None:
             found = self.work(product)
@@ -135,12 +135,12 @@ class Fleet(ABC):
         return until(look, f"the work of {product} to end", seconds) or {}
 
     def ready(self) -> bool:
-        """Whether it says so itself."""
+        """Return True if /readyz says so."""
         return self.request("GET", "/readyz").status == 200
 
 
 class InContainers(Fleet):
-    """Both containers up, as compose.yaml makes them."""
+    """A fleet with both containers of compose.yaml."""
 
     name = "containers"
 
@@ -160,7 +160,7 @@ class InContainers(Fleet):
 
 
 class OnHost(Fleet):
-    """The coordinator on this machine, over `docker exec`; the runtime in its container."""
+    """A fleet on this machine over `docker exec`, with its runtime in a container."""
 
     name = "host"
 
@@ -171,7 +171,7 @@ class OnHost(Fleet):
 
     @property
     def environment(self) -> dict[str, str]:
-        """What it is given, and nothing of what this shell has set."""
+        """Environment of the fleet, without this shell's variables."""
         wanted = ("ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", "FLEET_WEB_PORT", "FLEET_GATEWAY_PORT", "FLEET_WEB_TOKEN")
         return {
             **{name: os.environ[name] for name in ("PATH", "HOME", "DOCKER_HOST") if name in os.environ},
@@ -183,7 +183,7 @@ class OnHost(Fleet):
 
     @property
     def program(self) -> str:
-        """`fleet`, beside this Python."""
+        """Path of the `fleet` command beside this Python."""
         return str(Path(sys.executable).with_name("fleet"))
 
     def start(self) -> None:
@@ -202,7 +202,7 @@ class OnHost(Fleet):
         self.end(signal.SIGKILL)
 
     def end(self, how: signal.Signals = signal.SIGTERM) -> int:
-        """Send the coordinator a signal and wait until it is gone; its exit code."""
+        """Send the fleet a signal, wait until it has exited, and return its exit code."""
         if self._process is None:
             return 0
         self._process.send_signal(how)
@@ -215,13 +215,13 @@ class OnHost(Fleet):
 
 
 class Rehearsing(OnHost):
-    """The coordinator and the rehearsal engine on this machine, with the test products of its own: no Docker."""
+    """A fleet and the rehearsal engine on this machine, with their own test products and without Docker."""
 
     name = "rehearsal"
 
     @classmethod
     def fresh(cls, folder: Path, log: TextIO) -> "Rehearsing":
-        """One with free ports and a token of its own."""
+        """Create a fleet with free ports and its own token."""
         web, gateway = free_ports(2)
         settings = {
             "FLEET_WEB_PORT": str(web),
@@ -236,7 +236,7 @@ class Rehearsing(OnHost):
         return {**super().environment, "FLEET_ENGINE": "rehearsal", "REHEARSAL_SECONDS": "1"}
 
     def end(self, how: signal.Signals = signal.SIGTERM) -> int:
-        """End it, and the supervisor and the sessions that outlive it by design."""
+        """Stop the fleet, the supervisor and the sessions that outlive it."""
         code = super().end(how)
         if how is not signal.SIGKILL:
             end_everything_in(self.folder)
@@ -251,5 +251,5 @@ def _answer(status: int, data: bytes) -> Answer:
 
 
 def quiet(seconds: float) -> None:
-    """Wait for what must not happen."""
+    """Wait for something that must not happen."""
     time.sleep(seconds)

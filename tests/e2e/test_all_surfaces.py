@@ -1,4 +1,4 @@
-"""A gate that is decided anywhere is decided everywhere: on Slack's card, on Discord's, on the page and in the terminal."""
+"""Decisions shown on Slack, on Discord, on the page and in the terminal."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ from tests.standins.slack_world import BOT, Json
 
 
 class Everywhere:
-    """One coordinator as a process of its own, ana, and product-a with a channel on Slack and one on Discord."""
+    """A fleet in its own process, ana, and product-a with a Slack and a Discord channel."""
 
     def __init__(self, folder: Path, slack: Slack, discord: Discord) -> None:
         self.slack, self.discord = slack, discord
@@ -45,13 +45,13 @@ class Everywhere:
         self.fleet.products.write_text(f"{text}\n{people}\n")
 
     async def start(self) -> None:
-        """Start it, and wait until both platforms have it."""
+        """Start the fleet and wait until both platforms are connected."""
         await asyncio.to_thread(self.fleet.start)
         await self.slack.until(lambda: self.slack.sockets, "Slack's socket")
         await self.discord.until(lambda: self.discord.gateway.connected, "Discord's gateway")
 
     async def plan(self, number: int) -> str:
-        """Ask for work in the page; the gate that it raises, once both platforms show its card with buttons."""
+        """Request work on the page, and return its gate once both platforms show its card with buttons."""
         await asyncio.to_thread(self.fleet.say, "/fleet spawn product-a [complex] mend the failing test")
         gate = f"g{number}"
         await self.slack.until(lambda: self.slack_card(gate, "Approve"), f"{gate} on Slack")
@@ -59,18 +59,18 @@ class Everywhere:
         return gate
 
     def slack_card(self, gate: str, *words: str) -> Json | None:
-        """The gate's card on Slack, if it shows these words (its buttons count)."""
+        """Return the gate's card on Slack if it contains these words, including its buttons."""
         mine = [each for each in self.slack_channel.messages if each.get("bot_id") == BOT and f"`{gate}`" in read(each)]
         return next((each for each in mine if all(word in f"{read(each)} {labels(each)}" for word in words)), None)
 
     def discord_card(self, gate: str, *words: str) -> Any:
-        """The same on Discord."""
+        """Return the gate's card on Discord if it contains these words."""
         found = find_message(self.discord.world.shown(self.discord_channel.id), [f"`{gate}`"])
         shown = f"{text_of(found)} {discord_labels(found)}" if found is not None else ""
         return found if found is not None and all(word in shown for word in words) else None
 
     async def says(self, gate: str, outcome: str) -> None:
-        """Until every surface says so, and offers no more to decide."""
+        """Wait until every surface shows these words and no buttons."""
         await self.slack.until(lambda: self.slack_card(gate, outcome), f"Slack says: {outcome}")
         await self.discord.until(lambda: self.discord_card(gate, outcome), f"Discord says: {outcome}")
         assert self.slack_card(gate, "Request changes") is None
@@ -81,7 +81,7 @@ class Everywhere:
         assert outcome in told["outcome"]
 
     async def command(self, *words: str) -> str:
-        """A command in a terminal."""
+        """Run a command in a terminal."""
         argv = [sys.executable, "-m", "bot.cli", *words]
         ran = await asyncio.to_thread(
             subprocess.run, argv, cwd=ROOT, env=self.fleet.environment, capture_output=True, text=True, check=True
@@ -89,7 +89,7 @@ class Everywhere:
         return str(ran.stdout)
 
     async def done(self, number: int) -> None:
-        """Until that much work is done, so that the next can begin."""
+        """Wait until that many pieces of work are done."""
 
         def finished() -> bool:
             return len([each for each in self.fleet.work() if each["state"] == "done"]) == number

@@ -1,4 +1,4 @@
-"""The brake in a shell, with no model, no chat platform and no coordinator: what runs in its runtime is halted all the same."""
+"""The brake in a shell without a model, a chat platform or a running fleet."""
 
 import subprocess
 import sys
@@ -31,12 +31,12 @@ def test_brake_works_from_a_shell_without_a_running_fleet(tmp_path: Path) -> Non
 
 
 def shell(fleet: Process, *words: str) -> str:
-    """What a command prints, typed where no coordinator answers."""
+    """Return what a command prints when no fleet is running."""
     command = [sys.executable, "-m", "bot.cli", *words]
     return subprocess.run(command, cwd=ROOT, env=fleet.environment, capture_output=True, text=True, timeout=90).stdout
 
 
 def product(fleet: Process, name: str) -> dict[str, Any]:
-    """How a product stands."""
+    """Return a product's status."""
     found: list[dict[str, Any]] = fleet.ask("GET", "/api/status")["products"]
     return next(each for each in found if each["name"] == name)

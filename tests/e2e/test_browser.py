@@ -1,4 +1,4 @@
-"""The page in a real browser, with both ways to run a fleet. Every test saves a screenshot."""
+"""The page in a real browser, for both ways to run a fleet. Every test saves a screenshot."""
 
 import re
 from collections.abc import Callable

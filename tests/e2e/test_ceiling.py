@@ -1,4 +1,4 @@
-"""A budget against sessions that really spend: over the rehearsal's `[cost N]`, with the coordinator killed in between."""
+"""Budgets against sessions that record costs (`[cost N]`), with the fleet killed in between."""
 
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,6 @@ def test_overspend_is_bounded_by_the_polling_interval(tmp_path: Path) -> None:
 
 
 def product(fleet: Process) -> dict[str, Any]:
-    """How product-a stands."""
+    """Return the status of product-a."""
     found: list[dict[str, Any]] = fleet.ask("GET", "/api/status")["products"]
     return next(each for each in found if each["name"] == "product-a")

@@ -1,5 +1,4 @@
-"""What a person does with a fleet, from the first look to an approved plan, on real Docker: milestones 1 to 5, and what happens
-when a plug is pulled in between."""
+"""A person's use of a fleet on real Docker, from the first status to an approved plan, including interruptions."""
 
 import json
 import re
@@ -134,7 +133,7 @@ def test_registry_edits_are_picked_up_unless_broken(fleet: Fleet) -> None:
 
 
 def replace(fleet: Fleet, text: str) -> None:
-    """Save as most editors do: a new file in the old one's place."""
+    """Save as most editors do, with a new file in place of the old one."""
     draft = fleet.registry.with_suffix(".new")
     draft.write_text(text)
     draft.replace(fleet.registry)

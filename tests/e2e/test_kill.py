@@ -1,4 +1,4 @@
-"""`kill -9` of the coordinator between any two steps, and a new start: nothing is lost, nothing is repeated."""
+"""`kill -9` of the fleet between any two steps loses and repeats nothing."""
 
 import asyncio
 import re

@@ -1,4 +1,4 @@
-"""`kill -9` of a coordinator on Discord between any two steps: nothing is lost or shown twice, no click left unanswered."""
+"""`kill -9` of a fleet on Discord between any two steps loses nothing, repeats nothing and answers every click."""
 
 import asyncio
 import sqlite3
@@ -21,7 +21,7 @@ from tests.standins.script import Rule, Script, say
 
 
 class Town:
-    """A server, its person, and a coordinator as a process of its own."""
+    """A Discord server, one person, and a fleet in its own process."""
 
     def __init__(self, folder: Path, discord: Discord, **environment: str) -> None:
         self.discord, world = discord, discord.world
@@ -35,40 +35,40 @@ class Town:
         self.fleet.products.write_text(f"{text}\n{people}\n")
 
     async def start(self) -> None:
-        """Start it, and wait until it listens."""
+        """Start the fleet and wait until it listens."""
         before = self.discord.gateway.identified
         await asyncio.to_thread(self.fleet.start)
         await self.discord.until(lambda: self.discord.gateway.identified > before, "it has connected")
         await self.discord.until(lambda: self.discord.gateway.connected, "it listens")
 
     async def kill(self) -> None:
-        """kill -9."""
+        """Kill the fleet with SIGKILL."""
         await asyncio.to_thread(self.fleet.kill)
         await self.discord.until(lambda: not self.discord.gateway.connected, "the connection is gone")
 
     async def thread(self, message: Message) -> Channel:
-        """The thread of a message, when it has been opened."""
+        """Return the thread of a message once it exists."""
         return await self.discord.until(lambda: self.discord.world.channels.get(message.id), "a thread is opened")
 
     async def plan(self) -> Message:
-        """Ask for work whose plan comes back; its card."""
+        """Request work that returns a plan, and return its card."""
         self.ana.mention(self.channel, "!spawn product-a [complex] mend the failing test")
         return await self.discord.until(lambda: self.card(), "a plan waits")
 
     def card(self, *words: str) -> Message | None:
-        """The card that waits for an answer, in the thread where the work was asked for."""
+        """Return the card with buttons in the thread where the work was requested."""
         threads = [channel.id for channel in self.discord.world.channels.values() if channel.is_thread]
         shown = [each for channel in threads for each in self.discord.world.shown(channel)]
         return find([each for each in shown if "Approve" in labels(each)], ["Plan:", *words])
 
     async def changes(self, card: Message, note: str, *, wait: bool) -> Pressed:
-        """Ana asks for changes; the form is sent off, and answered if `wait`."""
+        """Request changes as ana and submit the modal. With `wait`, wait for the response."""
         form = await self.ana.press(card, "Request changes")
         self.discord.rest.hold("POST", "/interactions/*")
         return await self.ana.submit(form, wait=wait, note=note)
 
     def times(self, channel: int, *words: str) -> int:
-        """How many messages show these words."""
+        """Return the number of messages that contain these words."""
         return len([each for each in self.discord.world.shown(channel) if all(word in text_of(each) for word in words)])
 
 
@@ -81,7 +81,7 @@ async def town(tmp_path: Path) -> AsyncIterator[Town]:
 
 
 async def test_every_click_is_answered_despite_kills(town: Town) -> None:
-    """Kept and not acknowledged; acknowledged and not answered; and while it is dead."""
+    """Kill between storing and acknowledging, between acknowledging and answering, and click while the fleet is down."""
     await town.start()
     card = await town.plan()
     kept = await town.changes(card, "smaller", wait=False)
@@ -115,7 +115,7 @@ async def test_every_click_is_answered_despite_kills(town: Town) -> None:
 
 
 async def test_messages_are_answered_once_despite_kills(town: Town) -> None:
-    """Being sent when it died; asked while it was dead."""
+    """Kill while an answer is being sent, and ask while the fleet is down."""
     await town.start()
     hold = town.discord.rest.hold("POST", f"/channels/{town.ana.direct.id}/messages")
     town.ana.dm("!status")
@@ -152,12 +152,12 @@ async def test_killed_turn_is_finished_in_its_first_message(tmp_path: Path) -> N
 
 
 def _waiting(town: Town) -> int:
-    """How many posts are not shown yet."""
+    """Return the number of posts that are not shown yet."""
     return int(_value(town, "SELECT count(*) FROM outbox WHERE state IN ('pending', 'attempting')"))
 
 
 def _let_pass(town: Town) -> None:
-    """An absence that somebody notices: what counts is the coordinator's own clock, and when it noted that it listened."""
+    """Make the absence long enough to be noticed, by the fleet's own clock and its record of when it listened."""
     noted = datetime.fromisoformat(_value(town, "SELECT value FROM notes WHERE name = 'discord:seen'").split()[1])
     time.sleep(max(0.0, (noted + NEGLIGIBLE - datetime.now(UTC)).total_seconds() + 0.1))
 

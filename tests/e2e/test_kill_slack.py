@@ -1,5 +1,4 @@
-"""`kill -9` of a real coordinator between receiving and acknowledging, acknowledging and handling, handling and posting:
-nothing that was said is lost or answered twice, and no click stays without an answer."""
+"""`kill -9` of a fleet on Slack between receiving, acknowledging, handling and posting."""
 
 import asyncio
 import sqlite3
@@ -21,7 +20,7 @@ PEOPLE = "\npeople:\n  - {name: ana, role: admin, slack: U01ANA}\n"
 
 
 class Town:
-    """A coordinator as a process of its own, and a workspace that outlives it."""
+    """A fleet in its own process, and a workspace that outlives it."""
 
     def __init__(self, slack: Slack, fleet: Process) -> None:
         self.slack, self.fleet = slack, fleet
@@ -29,30 +28,30 @@ class Town:
         self.channel = slack.channel("product-a", self.ana)
 
     async def start(self) -> None:
-        """Start it, and wait until Slack has it."""
+        """Start the fleet and wait until Slack is connected."""
         await asyncio.to_thread(self.fleet.start)
         await self.slack.until(lambda: self.slack.sockets, "the socket")
 
     async def kill(self) -> None:
-        """kill -9."""
+        """Kill the fleet with SIGKILL."""
         await asyncio.to_thread(self.fleet.kill)
         await self.slack.until(lambda: not self.slack.sockets, "the end of the socket")
 
     async def says(self, text: str) -> asyncio.Task[str]:
-        """Say something, without waiting for it to be acknowledged."""
+        """Send a message without waiting for its acknowledgement."""
         return asyncio.create_task(self.ana.says("#product-a", text))
 
     def shown(self, *words: str) -> list[Json]:
-        """The bot's messages with these words."""
+        """Return the bot's messages that contain these words."""
         mine = [each for each in self.channel.messages if each.get("bot_id") == BOT]
         return [each for each in mine if all(word in read(each) for word in words)]
 
     async def until(self, true: Callable[[], Any], what: str) -> Any:
-        """Wait for something."""
+        """Wait until the condition returns something."""
         return await self.slack.until(true, what)
 
     async def calm(self) -> None:
-        """Something else is asked and answered: by then, whatever came before it has been handled."""
+        """Send another message and wait for its answer, so that everything before it has been handled."""
         await self.ana.says("#product-a", "!help pause")
         await self.until(lambda: self.shown("Holds a product"), "another answer")
 

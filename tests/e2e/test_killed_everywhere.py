@@ -1,5 +1,7 @@
-"""Every point at which the coordinator can be killed on the way from a mail to a delivered decision, every seam of a day with
-work and of a queue under limits, and every place to cut the engine's channel at. The plain suite tries some of each."""
+"""Kills at every point, at every seam of a day with work, and cuts of the engine's channel at every place.
+
+The plain suite tries some of each.
+"""
 
 import os
 from pathlib import Path

@@ -1,5 +1,7 @@
-"""Our checker of Slack's blocks beside Slack's own types: what the types refuse, the checker refuses, and the types take all
-that we send. The schema is made on the spot from the npm package `@slack/types`; nothing of it is kept."""
+"""The stand-in's block checker compared with Slack's own types.
+
+The schema is generated from the npm package `@slack/types`; nothing of it is stored.
+"""
 
 import copy
 import json
@@ -40,7 +42,7 @@ GATE = {
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with Slack's types and what makes a schema of them."""
+    """Create a folder with Slack's types and the schema generator."""
     if shutil.which("npm") is None or shutil.which("node") is None:
         pytest.skip("npm is not installed")
     folder = tmp_path_factory.mktemp("slack-types")
@@ -56,7 +58,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def ours() -> Iterator[tuple[str, Any]]:
-    """Everything that we send."""
+    """Return every kind of message the fleet sends."""
     decided = {"choice": "approve", "note": "", "by": "ana", "at": NOW.isoformat(), "platform": "slack"}
     for gate in (
         GATE,
@@ -73,7 +75,7 @@ def ours() -> Iterator[tuple[str, Any]]:
 
 
 def mutants(value: Any) -> Iterator[Any]:
-    """A value with one thing wrong: a key too many, one too few, another type, at every depth."""
+    """Yield variants of a value with one error: an extra key, a missing key or another type, at every depth."""
     if isinstance(value, dict):
         yield {**value, "of_no_use": 1}
         for key, inner in value.items():
@@ -88,7 +90,7 @@ def mutants(value: Any) -> Iterator[Any]:
 
 
 def verdicts(node: Path, samples: list[tuple[str, Any]]) -> list[bool]:
-    """Whether Slack's own types take each sample."""
+    """Return True for each sample that Slack's own types accept."""
     (node / "samples.json").write_text(json.dumps([{"kind": kind, "value": value} for kind, value in samples]))
     subprocess.run(["node", "verdicts.js"], cwd=node, check=True, timeout=300)
     found: list[bool] = json.loads((node / "verdicts.json").read_text())
@@ -96,7 +98,7 @@ def verdicts(node: Path, samples: list[tuple[str, Any]]) -> list[bool]:
 
 
 def problems(kind: str, value: Any) -> list[str]:
-    """What our checker says."""
+    """Return the problems our checker reports."""
     value = copy.deepcopy(value)
     if kind == "view":
         return view_problems(value)

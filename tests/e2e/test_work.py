@@ -1,4 +1,4 @@
-"""Milestone 5 on real Docker: two products work, a third one waits, says why, and starts by itself when a place comes free."""
+"""Queueing on real Docker: two products run, and a third is queued and starts when a slot is free."""
 
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,7 @@ from tests.e2e.fleets import Fleet
 from tests.e2e.tabs import Tab
 
 AT_ONCE = 1.0
-"""Seconds from a place that comes free to the decision that gives it to the next; both as the coordinator recorded them."""
+"""Maximum seconds between a slot becoming free and the decision that assigns it, both as recorded by the fleet."""
 
 
 def test_third_start_is_queued_and_starts_when_a_slot_is_free(fleet: Fleet) -> None:
@@ -74,7 +74,7 @@ def test_queue_on_the_page_shows_reasons_and_can_be_reordered(fleet: Fleet, tab:
 
 
 def _let_start(fleet: Fleet, id: str) -> dict[str, Any] | None:
-    """The decision that let this work start."""
+    """Return the decision that started this work."""
     answer = fleet.request("POST", "/api/skills/why", {"about": id})
     assert answer.status == 200, answer
     rulings: list[dict[str, Any]] = answer.body["data"]["rulings"]

@@ -1,8 +1,7 @@
-"""A coordinator that is killed by SIGKILL at every point of the way from a mail to a delivered decision: see `points` for what
-a point is, `life` for the way, and `world` for what outlives it.
+"""A fleet that is killed by SIGKILL at every point between a mail and a delivered decision.
 
-There are about 790 points, and 60 places at which the engine's channel is cut. `make test` tries some of them, evenly spread,
-`make e2e` all.
+`points` defines a point, `life` the path, and `world` everything that outlives the process. There are about 790
+points, and 60 places at which the engine's channel is cut. `make test` tries an even spread of them, `make e2e` all.
 """
 
 import json
@@ -13,11 +12,11 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 LEAST, LEAST_CUTS = 600, 45
-"""Points, and places to cut, that there have to be: fewer would mean that they are not counted any more."""
+"""Minimum number of points and of places to cut. Fewer would mean that they are no longer counted."""
 
 
 class Trial:
-    """`python -m tests.killing` with these options, in a process of its own."""
+    """`python -m tests.killing` with these options, in its own process."""
 
     def __init__(self, folder: Path, *options: str) -> None:
         folder.mkdir(exist_ok=True)
@@ -25,7 +24,7 @@ class Trial:
         self._process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     def verdict(self) -> dict[str, Any]:
-        """`{"points", "tried", "broken": {number: what is wrong}}`, once it has ended."""
+        """Wait for the process and return `{"points", "tried", "broken": {number: problem}}`."""
         said, _ = self._process.communicate()
         assert said.strip().startswith("{"), said
         verdict: dict[str, Any] = json.loads(said)

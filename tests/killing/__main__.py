@@ -24,13 +24,14 @@ from tests.killing.life import Life
 from tests.killing.points import Fate, HastyLoop
 
 AGAIN = 61
-"""A process that comes after may die, too, at one of its first so many points, in turn; a third one then ends it."""
+"""Number of first points at which a following process may die too. A third process then finishes."""
 
 
 def forked(folder: Path, at: int = 0, cut: int = 0) -> int:
-    """Live in a process of its own, which dies at a point, or whose channel is cut at one; how it ended, as `waitpid` says it.
+    """Run one life in a forked process that dies at a point, or whose channel is cut at one, and return its wait status.
 
-    What it says goes to `log` in the folder, the points that it met to `met`."""
+    Its output goes to `log` in the folder, the points it passed to `met`.
+    """
     if child := os.fork():
         return os.waitpid(child, 0)[1]
     try:
@@ -49,8 +50,7 @@ def forked(folder: Path, at: int = 0, cut: int = 0) -> int:
 
 
 def killed(folder: Path, at: int) -> str:
-    """What is wrong after a death at a point, for each second point followed by one of the next process; nothing, if all is
-    well."""
+    """Return the problem after a death at a point, or None. At every second point the next process dies as well."""
     ended = forked(folder, at)
     if not os.WIFSIGNALED(ended) or os.WTERMSIG(ended) != signal.SIGKILL:
         return f"it did not die: {(folder / 'log').read_text()}"
@@ -62,7 +62,7 @@ def killed(folder: Path, at: int) -> str:
 
 
 def cut(folder: Path, at: int) -> str:
-    """What is wrong after the channel was cut at a point."""
+    """Return the problem after the channel was cut at a point, or None."""
     return "" if forked(folder, cut=at) == 0 else (folder / "log").read_text()
 
 

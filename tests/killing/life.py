@@ -40,9 +40,9 @@ SCRIPT = Script([Rule(call("stop", product="product-b"), text="please stop"), Ru
 OPTIONS: dict[str, Any] = {"task": "t-1"}
 LAST = "cy approves the stop"
 LONGEST = 3600.0
-"""Seconds (of the life's own time) after which it will not come to its end any more."""
+"""Seconds of the life's own time after which it counts as stuck."""
 AFTERWARDS = 90.0
-"""Seconds that it is left alone after the last thing that a person does."""
+"""Seconds that it keeps running after a person's last action."""
 
 
 class Life(Bed):
@@ -62,7 +62,7 @@ class Life(Bed):
         return Store(self.folder / "fleet.db", mortal(self.fate))
 
     async def live(self) -> None:
-        """Start, and go on until all is done; then see that it is as it should be."""
+        """Run until everything is done, then check the outcome."""
         self.engine.runs("product-b")
         await self.start()
         others = [asyncio.create_task(self.engine.speak()), asyncio.create_task(self._tick())]
@@ -89,7 +89,7 @@ class Life(Bed):
     # -- who outlives it ---------------------------------------------------------------------------------------------
 
     def people(self) -> None:
-        """Do what is to be done now and was not told to be taken."""
+        """Perform the people's next actions that were not confirmed yet."""
         self._says("cy asks", "/fleet spawn product-a mend it")
         self._presses("ana wants changes", ANA, self.slack, "slack:#a", "gate", 1, "changes", "smaller")
         self._presses("ben would approve", BEN, self.discord, "discord:1", "gate", 1, "approve")
@@ -113,7 +113,7 @@ class Life(Bed):
             self._once(event, lambda: self.router.receive(pressed))
 
     def _decides(self, gate: str, digest: str) -> None:
-        """In the page, which answers when it is kept."""
+        """Decide on the page, which answers once the decision is stored."""
         decide(self.fleet, gate, "approve", CY, revision=1, digest=digest)
 
     def _once(self, event: str, do: Callable[[], Any]) -> None:
@@ -124,7 +124,7 @@ class Life(Bed):
             self.world.save()
 
     def agents(self) -> None:
-        """Read what has come, and answer it."""
+        """Read new mail as the agents and answer it."""
         box = self.engine.boxes.get("product-a")
         if box is None:
             return
@@ -157,7 +157,7 @@ class Life(Bed):
     # -- how it has to end -------------------------------------------------------------------------------------------
 
     def check(self) -> None:
-        """No gate lost, no decision lost, none delivered twice, no card left stale, every click answered."""
+        """Check that no gate or decision is lost, none is delivered twice, no card is stale and every click is answered."""
         assert LAST in self.world.kept.done, f"it got no further than {self.world.kept.done}"
         self._check_gates()
         self._check_engine()

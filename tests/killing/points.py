@@ -19,7 +19,7 @@ WRITES = ("INSERT", "UPDATE", "DELETE")
 
 
 class Fate:
-    """Counts points and kills the process at the one with the number `at` (0: at none)."""
+    """Counter of points that kills the process at the point number `at` (0 kills nowhere)."""
 
     def __init__(self, at: int = 0) -> None:
         self.at = at
@@ -33,7 +33,7 @@ class Fate:
 
 
 class Stepped(Coroutine[Any, Any, Any]):
-    """A coroutine that meets its fate whenever its task resumes it."""
+    """A coroutine that passes a point whenever its task resumes it."""
 
     def __init__(self, inner: Coroutine[Any, Any, Any], fate: Fate) -> None:
         self._inner, self._fate = inner, fate
@@ -55,7 +55,7 @@ class Stepped(Coroutine[Any, Any, Any]):
 
 
 class _Selector(selectors.SelectSelector):
-    """Does not wait: what would have been waited is counted."""
+    """Selector that does not wait and counts the skipped time."""
 
     passed = 0.0
 
@@ -68,8 +68,7 @@ class _Selector(selectors.SelectSelector):
 
 
 class HastyLoop(asyncio.SelectorEventLoop):
-    """A loop whose time passes at once when there is nothing else to do, and whose tasks, those of tests apart, meet their fate
-    at every step."""
+    """Event loop whose time advances at once when idle, and whose tasks pass a point at every step."""
 
     def __init__(self, fate: Fate) -> None:
         self._skipping = _Selector()
@@ -84,12 +83,12 @@ class HastyLoop(asyncio.SelectorEventLoop):
         self.set_task_factory(make)
 
     def time(self) -> float:
-        """Seconds since it began."""
+        """Return the seconds since the start."""
         return self._skipping.passed
 
 
 def mortal(fate: Fate) -> type[Database]:
-    """The store's database, with a point before each commit. Nothing but the process dies, so that nothing is flushed."""
+    """The store's database with a point before each commit. Only the process dies, so nothing is flushed."""
 
     class Mortal(Database):
         synchronous = "OFF"

@@ -26,29 +26,29 @@ from tests.killing.points import Fate
 BEGAN = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 CUT = "The channel was cut."
 MENDED = 3.0
-"""Seconds after which a channel that was cut is there again."""
+"""Seconds after which a cut channel is available again."""
 T = TypeVar("T")
 
 
 @dataclass
 class Kept:
-    """The file's content."""
+    """Content of the file."""
 
     seconds: float = 0.0
     boxes: dict[str, Box] = field(default_factory=dict)
     numbers: Counter[str] = field(default_factory=Counter)
     messages: dict[str, dict[str, Message]] = field(default_factory=dict)
-    """By platform and message id."""
+    """Messages by platform and message id."""
     faces: dict[tuple[str, str], str] = field(default_factory=dict)
-    """What a person sees there, by platform and message id."""
+    """Visible text by platform and message id."""
     done: list[str] = field(default_factory=list)
-    """What people did and were told was taken; what was not, they do again."""
+    """Confirmed actions of people. Unconfirmed ones are repeated."""
     read: list[str] = field(default_factory=list)
-    """Answers that an agent was shown, by the mail's id."""
+    """Answers shown to an agent, by mail id."""
 
 
 class World(Clock):
-    """The kept state, and the time, which goes on over all processes."""
+    """The stored state, and the time, which continues across processes."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
@@ -57,26 +57,28 @@ class World(Clock):
         self._file = os.open(path, os.O_CREAT | os.O_WRONLY)
         self._before = self.kept.seconds
         self.moved = asyncio.Event()
-        """Set whenever something of it changes."""
+        """Set whenever the state changes."""
 
     def __call__(self) -> datetime:
         return BEGAN + timedelta(seconds=self.seconds)
 
     @property
     def seconds(self) -> float:
-        """Since the first process began."""
+        """Return the seconds since the first process started."""
         return self._before + asyncio.get_running_loop().time()
 
     def save(self) -> None:
-        """Keep it: what is told after this may be believed."""
+        """Write the state to the file, after which confirmations are valid."""
         self.kept.seconds = self.seconds
         os.pwrite(self._file, pickle.dumps(self.kept), 0)
         self.moved.set()
 
 
 class Engine(FakeEngine):
-    """The engine behind a channel: a call takes effect some time after it was made, an event is heard some time after it
-    happened, and the channel may be cut at each of these."""
+    """The engine behind a channel.
+
+    Calls take effect and events arrive with a delay, and the channel may be cut at each of these.
+    """
 
     def __init__(self, world: World, fate: Fate, cuts: Fate) -> None:
         super().__init__(now=world)
@@ -92,7 +94,7 @@ class Engine(FakeEngine):
         self._speaking.set()
 
     async def speak(self) -> None:
-        """Let the listener hear what happens, in order."""
+        """Deliver pending events to the listener in order."""
         while True:
             await self._speaking.wait()
             self._speaking.clear()
@@ -107,7 +109,7 @@ class Engine(FakeEngine):
                     self._heard[event.product] = int(event.mail[-1].cursor)
 
     def _is_cut(self, where: str) -> bool:
-        """Pass a place where the channel can be cut. What is under way then is lost; what was not heard is told again."""
+        """Pass a place where the channel may be cut. Calls in flight are lost and unheard events are repeated."""
         self.cuts.met.append(where)
         if len(self.cuts.met) != self.cuts.at:
             return False
@@ -118,7 +120,7 @@ class Engine(FakeEngine):
         return True
 
     async def _over(self, op: str, product: str, call: Coroutine[Any, Any, T]) -> T:
-        """A call on its way there and back."""
+        """Make a call over the channel and back."""
         self.fate.meet(f"engine: {op}")
         await asyncio.sleep(0)
         if self._is_cut(f"before {op}"):
@@ -159,14 +161,14 @@ class Engine(FakeEngine):
         return await self._over("nudge", product, super().nudge(product, agent, text))
 
     def runs(self, product: str) -> None:
-        """A coordinator is at work there."""
+        """Return True if a coordinator is running there."""
         if product not in self.boxes:
             self.set_sessions(product, Session("coordinator", "coordinator", "working", started_at=self.now()))
             self.world.save()
 
 
 class Platform(FakeChat):
-    """A platform that shows cards as they were when they were handed to it."""
+    """A platform that shows cards as they were when it received them."""
 
     def __init__(self, platform: str, world: World, fate: Fate, fleet: Callable[[], Fleet]) -> None:
         super().__init__(platform)
@@ -196,13 +198,13 @@ class Platform(FakeChat):
         await asyncio.sleep(0)
 
     def face(self, post: Post) -> str:
-        """What a person sees: the text, and each gate's card as the gate is now, with what its buttons carry."""
+        """Return what a person sees: the text, and each gate's card with its current state and buttons."""
         cards = [self.fleet().gate(card.gate) for card in post.cards if card.gate]
         said = [f"{gate.state}: {lifecycle.outcome(gate)} {gate.id} {gate.revision} {gate.digest}" for gate in cards]
         return "\n".join([post.text, *said])
 
     def open_card(self, conversation: str, kind: str, revision: int = 1) -> tuple[str, str] | None:
-        """The gate and digest of a card, in a message of a kind, that looks as if it could be decided."""
+        """Return the gate and digest of a card that looks undecided, in a message of a kind."""
         for id, message in self.messages.items():
             if (message.post.conversation, message.post.kind) != (conversation, kind):
                 continue

@@ -1,8 +1,4 @@
-"""A coordinator as its user starts it: `fleet up` in folders of its own, asked over HTTP and the WebSocket.
-
-async with Coordinator(folder, products) as fleet:
-    await fleet.say("/fleet status")
-"""
+"""A fleet as its user starts it, with `fleet up` in its own folders, over HTTP and the WebSocket."""
 
 import asyncio
 import json
@@ -24,11 +20,11 @@ from tests.bench import machine
 FLEET = Path(sys.executable).with_name("fleet")
 TOKEN = "bench-token-not-a-secret"
 PATIENCE = 60.0
-"""Seconds after which what has not come true will not."""
+"""Seconds to wait for a condition before giving up."""
 
 
-class Coordinator:
-    """One coordinator. `environment` is added to what every one of them gets, which is nothing of this shell's own."""
+class RunningFleet:
+    """One running fleet. `environment` is added to the variables that every fleet gets, which exclude this shell's own."""
 
     def __init__(self, folder: Path, registry: Path, environment: Mapping[str, str] | None = None) -> None:
         self.folder, self.state, self.registry = folder, folder / "state", registry
@@ -71,18 +67,18 @@ class Coordinator:
 
     @property
     def http(self) -> aiohttp.ClientSession:
-        """The connection to it, signed in."""
+        """Return the signed-in HTTP session."""
         assert self._http is not None
         return self._http
 
     @property
     def pid(self) -> int:
-        """Its process."""
+        """Process id of the fleet."""
         assert self._process is not None
         return self._process.pid
 
     async def start(self) -> None:
-        """Start it and wait until it is ready."""
+        """Start the fleet and wait until it is ready."""
         began = time.perf_counter()
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -94,27 +90,27 @@ class Coordinator:
         self.ready_after = time.perf_counter() - began
 
     async def end(self) -> None:
-        """Stop it as Ctrl-C does."""
+        """Stop the fleet as Ctrl-C does."""
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(signal.SIGINT)
             await asyncio.to_thread(self._process.wait, PATIENCE)
         self._process = None
 
     async def get(self, path: str) -> Any:
-        """The JSON at a path."""
+        """Return the JSON at a path."""
         async with self.http.get(path) as answer:
             answer.raise_for_status()
             return await answer.json()
 
     async def say(self, text: str, conversation: str = "bench") -> list[dict[str, Any]]:
-        """Say something; the replies."""
+        """Post a message and return the replies."""
         async with self.http.post("/api/messages", json={"conversation": conversation, "text": text}) as answer:
             answer.raise_for_status()
             replies: list[dict[str, Any]] = (await answer.json())["replies"]
             return replies
 
     def listen(self) -> Any:
-        """The WebSocket that a page has open."""
+        """Open the WebSocket that a page uses."""
         return self.http.ws_connect("/ws", max_msg_size=2**24)
 
     async def _until_answers(self, path: str) -> None:
@@ -131,7 +127,7 @@ class Coordinator:
 
 
 async def until(look: Callable[[], Awaitable[Any]], what: str, seconds: float = PATIENCE, pause: float = 0.05) -> Any:
-    """Look until there is something; what it is."""
+    """Poll until the condition returns something, and return it."""
     end = time.monotonic() + seconds
     while not (seen := await look()):
         if time.monotonic() > end:
@@ -141,7 +137,7 @@ async def until(look: Callable[[], Awaitable[Any]], what: str, seconds: float = 
 
 
 def free_ports(number: int) -> list[int]:
-    """Ports on loopback that nobody listens on."""
+    """Return free loopback ports."""
     held = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
     ports: list[int] = [each.getsockname()[1] for each in held]
     for each in held:
@@ -150,7 +146,7 @@ def free_ports(number: int) -> list[int]:
 
 
 def write_registry(path: Path, products: Mapping[str, str], **more: object) -> Path:
-    """A registry of these products (name → path) and other sections; JSON is YAML, too."""
+    """Write a registry of these products (name → path) and other sections, as JSON, which is valid YAML."""
     everything = {"max_cpu_percent": 100, "max_memory_gb": 1000}
     scheduling = {"max_concurrent_sessions": len(products), "resource_budget": everything}
     entries = [{"name": name, "path": where} for name, where in products.items()]
@@ -159,11 +155,11 @@ def write_registry(path: Path, products: Mapping[str, str], **more: object) -> P
 
 
 def end_supervisors(state: Path) -> None:
-    """End the supervisors that a coordinator over the rehearsal left running, as it should, and what they left."""
+    """Stop the supervisors that a fleet on the rehearsal left running, and their processes."""
     for pid in supervisors(state):
         os.kill(pid, signal.SIGTERM)
 
 
 def supervisors(state: Path) -> list[int]:
-    """The supervisors that run beside a coordinator."""
+    """Return the pids of the supervisors beside a fleet."""
     return list(machine.processes("bot.supervisor", str((state / "runtime").absolute())))
