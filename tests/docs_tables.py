@@ -24,7 +24,7 @@ from bot.commands import catalogue
 from bot.commands.skill import Skill
 from bot.domain import Role
 from bot.domain.errors import EngineError, RuntimeUnreachable
-from bot.registry import schema as schema
+from bot.registry import schema, values
 from bot.registry.yamlmodel import Section
 from bot.settings import VARIABLES
 from bot.supervisor.protocol import ERROR_CODES
@@ -52,13 +52,13 @@ SECTIONS: dict[str, type[Section]] = {
 """The sections of products.yaml, by the key under which each stands."""
 
 KINDS: tuple[tuple[Any, str], ...] = (
-    (schema.Name, "a name"),
-    (schema.Text, "text"),
-    (schema.Minutes, "minutes, `2h` or `1d`"),
-    (schema.Dollars, "US dollars"),
-    (schema.Zone, "a time zone"),
-    (schema.Clock, "a time of day, `22:00`"),
-    (schema.Channel, "a channel"),
+    (values.Name, "a name"),
+    (values.Text, "text"),
+    (values.Minutes, "minutes, `2h` or `1d`"),
+    (values.Dollars, "US dollars"),
+    (values.Zone, "a time zone"),
+    (values.Clock, "a time of day, `22:00`"),
+    (values.Channel, "a channel"),
     (Role, " ".join(f"`{each}`" for each in Role)),
     (bool, "`true` or `false`"),
     (int, "a whole number"),
