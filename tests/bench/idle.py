@@ -32,8 +32,8 @@ async def measure(bench: Bench) -> Section:
     finally:
         end_supervisors(fleet.state)
     method = (
-        f"`fleet up` with an API key, four products on the rehearsal and the page open, {SPAN:.0f} s without activity. Memory is "
-        "the process's resident memory (with the page connected, before the first turn, so without Claude's SDK)."
+        f"`fleet up` with an API key, four products on the rehearsal and the page open, {SPAN:.0f} s without activity. Memory "
+        "is the process's resident memory (with the page connected, before the first turn, so without Claude's SDK)."
     )
     return Section(
         "Idle",

@@ -72,8 +72,8 @@ async def measure(bench: Bench) -> Section:
             raise RuntimeError(f"the stand-in refused: {slack.refused[:3]}")
     method = (
         f"The real Socket Mode client against a stand-in for Slack on this machine. An event is durable before it is "
-        f"acknowledged. {ALONE} events are sent one by one, then {RATE} per second for {SECONDS} s in {CHANNELS} channels, each "
-        f"a command that is answered in its thread. Own time is from the event to the row in the outbox. The stand-in runs on "
+        f"acknowledged. {ALONE} events are sent one by one, then {RATE} per second for {SECONDS} s in {CHANNELS} channels, "
+        f"each a command answered in its thread. Own time is from the event to the row in the outbox. The stand-in runs on "
         f"the same machine."
     )
     return Section("Slack", method, tuple(figures))
