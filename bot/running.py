@@ -1,40 +1,42 @@
-"""The coordinator that runs on this machine, as commands find it: `bot.json` in the state folder says where.
+"""The running fleet of a state folder: one process holds its lock, announces itself in `bot.json`, and answers commands.
 
-Nothing heavy is imported here, so that a command which only asks the running coordinator starts at once.
+Nothing heavy is imported here, so that a command which only asks the running fleet starts at once.
 """
 
 import fcntl
 import http.client
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 from bot.domain import TERMINAL
-from bot.domain.errors import FleetError
+from bot.domain.errors import FleetError, StoreError
 
 LONGEST = 300.0
-"""Seconds that a skill may take before the command gives up waiting."""
+"""Seconds that a skill may take before the command stops waiting."""
 CONVERSATION = TERMINAL.removeprefix("web:")
-"""Where what is said in a terminal belongs; the page shows it under this name too."""
+"""Conversation of messages sent from a terminal. The page shows it under this name too."""
 
 
 @dataclass(frozen=True, slots=True)
-class Remote:
-    """A coordinator that answers."""
+class RunningFleet:
+    """A client of a fleet that runs on this machine."""
 
     pid: int
     url: str
     token: str
 
     def skill(self, name: str, arguments: dict[str, Any], *, conversation: str = CONVERSATION) -> dict[str, Any]:
-        """Run a skill there: `{"text", "data", "table", …}`. Raises FleetError with what it said."""
+        """Run a skill and return `{"text", "data", "table", …}`. Raises FleetError with the fleet's own message."""
         return self._ask("POST", f"/api/skills/{quote(name)}?conversation={quote(conversation)}", arguments)
 
     def products(self) -> tuple[str, ...]:
-        """Names of its products."""
+        """Return the names of its products."""
         return tuple(str(each["name"]) for each in self._ask("GET", "/api/status")["products"])
 
     def stop_turn(self, conversation: str) -> None:
@@ -48,51 +50,98 @@ class Remote:
             answer: dict[str, Any] = json.loads(text)
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise FleetError(
-                f"The coordinator at {self.url} did not answer: {error or type(error).__name__}.",
-                "What was asked may still happen: look with `/fleet status`.",
+                f"The fleet at {self.url} did not answer: {error or type(error).__name__}.",
+                "The request may still have been accepted. Check with `/fleet status`.",
                 code="no_answer",
             ) from error
         if status >= 400:
             said = answer.get("error", {})
             raise FleetError(
-                said.get("message", f"It answered {status}."), said.get("hint", ""), code=said.get("code", "error")
+                said.get("message", f"The fleet answered with status {status}."),
+                said.get("hint", ""),
+                code=said.get("code", "error"),
             )
         return answer
 
 
-def find(state: Path) -> Remote | None:
-    """The coordinator that runs on a state folder; None if none does. Raises FleetError for one that does not answer."""
-    remote = _announced(state)
-    if remote is None:
+def find(state: Path) -> RunningFleet | None:
+    """Find the fleet that runs on a state folder; None if none does. Raises FleetError if one does not answer."""
+    running = _read_announcement(state)
+    if running is None:
         if _locked(state):
-            raise FleetError(f"A coordinator is starting on {state}.", "Try again in a moment.", code="no_answer")
+            raise FleetError(f"A fleet is starting on {state}.", "Try again in a moment.", code="no_answer")
         return None
     try:
-        status, text = _request(remote.url, "GET", "/healthz", None, {}, 3.0)
+        status, text = _request(running.url, "GET", "/healthz", None, {}, 3.0)
         if status == 200 and json.loads(text).get("status") == "ok":
-            return remote
-        why = f"/healthz says {status}"
+            return running
+        why = f"/healthz returned {status}"
     except (OSError, http.client.HTTPException, ValueError) as error:
         why = str(error) or type(error).__name__
     raise FleetError(
-        f"A coordinator runs here (process {remote.pid}), but it does not answer at {remote.url}: {why}.",
-        "It may be starting: try again. If it hangs, stop that process; `/fleet doctor` looks closer.",
+        f"A fleet is running (process {running.pid}), but it does not answer at {running.url}: {why}.",
+        f"It may still be starting: try again. If it hangs, stop it with `kill {running.pid}` and run `/fleet doctor`.",
         code="no_answer",
     )
 
 
-def _announced(state: Path) -> Remote | None:
-    """What `bot.json` says, while the process that wrote it lives."""
+@contextmanager
+def locked(state: Path) -> Iterator[None]:
+    """Hold the lock of a state folder, so that one fleet runs on it. The lock ends with the process.
+
+    Raises StoreError if the folder is not writable, and FleetError if another fleet holds the lock."""
+    try:
+        state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle = os.open(state / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StoreError(
+            f"The state folder {state} is not writable: {error.strerror}.",
+            "Make it writable, or set FLEET_STATE to another folder.",
+        ) from error
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise FleetError(
+                f"Another fleet is already running on {state}.",
+                "Use it, or stop it first; `fleet doctor` shows its address and process.",
+                code="running",
+            ) from None
+        yield
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def announced(state: Path, url: str, token: str) -> Iterator[None]:
+    """Announce this process in `bot.json`, through which commands on this machine find it."""
+    path = state / "bot.json"
+    write_private(path, json.dumps({"pid": os.getpid(), "url": url, "token": token}))
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner can read."""
+    path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+
+
+def _read_announcement(state: Path) -> RunningFleet | None:
+    """Return the fleet that `bot.json` announces, while its process exists."""
     try:
         said = json.loads((state / "bot.json").read_text())
-        remote = Remote(int(said["pid"]), str(said["url"]), str(said["token"]))
+        running = RunningFleet(int(said["pid"]), str(said["url"]), str(said["token"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return remote if lives(remote.pid) else None
+    return running if _exists(running.pid) else None
 
 
 def _locked(state: Path) -> bool:
-    """Whether a coordinator holds the state folder, as one does before it answers."""
+    """Return True if a fleet holds the state folder's lock, as it does before it answers."""
     try:
         with (state / "lock").open() as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -103,8 +152,7 @@ def _locked(state: Path) -> bool:
     return False
 
 
-def lives(pid: int) -> bool:
-    """Whether a process of this number runs."""
+def _exists(pid: int) -> bool:
     if pid <= 0:
         return False
     try:

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from bot.cli import demo
+from bot import demo
 from tests.ending import end_everything_in
 
 ROOT = Path(__file__).parent.parent

@@ -83,9 +83,9 @@ def test_every_registry_key_has_an_example() -> None:
 
 def test_terminal_commands_are_described(capsys: pytest.CaptureFixture[str]) -> None:
     described = {name.split()[1] for name in names("The terminal's own") if name.startswith("fleet ")}
-    assert described == set(main.BASE)
+    assert described == set(main.commands())
     options = set()
-    for name in main.BASE:
+    for name in main.commands():
         with suppress(SystemExit):
             main.main([name, "--help"])
         options |= set(re.findall(r"^ +(--[a-z-]+)", capsys.readouterr().out, re.MULTILINE))
@@ -152,7 +152,7 @@ async def test_shapes_are_described(tmp_path: Path) -> None:
 
 def test_every_doctor_check_is_described() -> None:
     found = set()
-    for path in (ROOT / "bot/doctor").glob("*.py"):
+    for path in [*(ROOT / "bot/doctor").glob("*.py"), *(ROOT / "bot/chat").glob("*/check.py"), ROOT / "bot/platforms.py"]:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") in {"Check", "_broke"}:
                 found |= {ast.literal_eval(each) for each in node.args[:1] if isinstance(each, ast.Constant)}
@@ -210,7 +210,7 @@ def test_commands_in_docs_are_valid(page: Path) -> None:
     for words in _commands(page):
         if words == ["--version"]:
             continue
-        if words[0] in main.BASE and (words[0] != "ask" or len(words) < 3 or words[1] not in PRODUCTS):
+        if words[0] in main.commands() and (words[0] != "ask" or len(words) < 3 or words[1] not in PRODUCTS):
             known = set(re.findall(r"--[a-z]+", PAGE.partition("### The terminal's own")[2].partition("###")[0]))
             assert {word for word in words if word.startswith("--")} <= known | {"--help"}, words
         else:

@@ -1,4 +1,4 @@
-"""The terminal's own way to the fleet: a skill run here and now, and a talk with the agent, streamed."""
+"""The terminal's access to a fleet: running a skill in this process, and a streamed conversation with the agent."""
 
 import asyncio
 import getpass
@@ -15,14 +15,14 @@ from bot.commands.skill import Skill, SkillContext, SkillResult
 from bot.domain import TERMINAL, Inbound, Person
 from bot.domain.access import OWNER
 from bot.domain.errors import FleetError
-from bot.running import Remote
+from bot.running import RunningFleet
 from bot.settings import Settings
 
 Write = Callable[[str], None]
 
 
 async def run_skill(settings: Settings, name: str, arguments: dict[str, Any], *, progress: Write) -> dict[str, Any]:
-    """Run a skill on a fleet opened for it: `{"text", "data", "table"}`. Sessions that it started run on."""
+    """Run a skill on a fleet opened for it, and return `{"text", "data", "table"}`. Started sessions keep going."""
     from bot.app import open_fleet
 
     async with open_fleet(settings) as core:
@@ -34,7 +34,7 @@ async def run_skill(settings: Settings, name: str, arguments: dict[str, Any], *,
 
 
 async def help_text(skills: Sequence[Skill], arguments: dict[str, Any]) -> dict[str, Any]:
-    """What the skill `help` says; it looks at nothing but the skills."""
+    """Run the skill `help`, which reads nothing but the skills."""
     skill = next(each for each in skills if each.name == "help")
     context = SkillContext(fleet=None, person=OWNER, conversation="", request="", skills=skills)  # type: ignore[arg-type]
     try:
@@ -44,13 +44,13 @@ async def help_text(skills: Sequence[Skill], arguments: dict[str, Any]) -> dict[
 
 
 def as_json(result: SkillResult) -> dict[str, Any]:
-    """A skill's answer in the shape of the web's."""
+    """Return a skill's result in the form of the web API."""
     table = {"columns": result.table.columns, "rows": result.table.rows} if result.table else None
     return {"text": result.text, "data": result.data, "table": table}
 
 
-def is_product(word: str, running: Remote | None, settings: Settings) -> bool:
-    """Whether a word names a product of the fleet."""
+def is_product(word: str, running: RunningFleet | None, settings: Settings) -> bool:
+    """Return True if a word names a product of the fleet."""
     from bot.registry import load
     from bot.registry.schema import normalized
 
@@ -59,11 +59,11 @@ def is_product(word: str, running: Remote | None, settings: Settings) -> bool:
 
 
 async def talk(
-    text: str, running: Remote | None, settings: Settings, conversation: str, *, write: Write | None, aside: Write
+    text: str, running: RunningFleet | None, settings: Settings, conversation: str, *, write: Write | None, aside: Write
 ) -> dict[str, Any]:
-    """One turn of the agent: text goes to `write` as it comes (None: not at all), what it does to `aside`. Ctrl-C stops it.
+    """Run one turn of the agent, and return `{"conversation", "replies", "streamed"}`. Ctrl-C stops it.
 
-    Returns `{"conversation", "replies", "streamed"}`."""
+    Text is passed to `write` as it arrives (None: not at all), and the running skills to `aside`."""
     heard = _Heard(write, aside)
     if running is not None:
         answer = await _there(text, running, conversation, heard)
@@ -73,7 +73,7 @@ async def talk(
 
 
 class _Heard:
-    """What has been written of a turn, so that nothing is written twice."""
+    """The text of a turn that has been written already, so that nothing is written twice."""
 
     def __init__(self, write: Write | None, aside: Write) -> None:
         self.write, self.aside, self.text = write, aside, ""
@@ -90,7 +90,7 @@ class _Heard:
             self.aside(text)
 
 
-async def _there(text: str, running: Remote, conversation: str, heard: _Heard) -> dict[str, Any]:
+async def _there(text: str, running: RunningFleet, conversation: str, heard: _Heard) -> dict[str, Any]:
     import aiohttp
 
     headers = {"Authorization": f"Bearer {running.token}"}
@@ -111,7 +111,7 @@ async def _there(text: str, running: Remote, conversation: str, heard: _Heard) -
                 await asyncio.wait_for(listening, 2)
     except (aiohttp.ClientError, json.JSONDecodeError) as error:
         raise FleetError(
-            f"The coordinator at {running.url} stopped answering: {error}.", "Look with `/fleet doctor`.", code="no_answer"
+            f"The fleet at {running.url} stopped answering: {error}.", "Check it with `/fleet doctor`.", code="no_answer"
         ) from error
     if "error" in answer:
         raise FleetError(answer["error"]["message"], answer["error"]["hint"], code=answer["error"]["code"])
@@ -119,7 +119,7 @@ async def _there(text: str, running: Remote, conversation: str, heard: _Heard) -
 
 
 async def _listen(socket: Any, heard: _Heard) -> None:
-    """Until the pong that follows the answer: by then everything has come."""
+    """Pass on live events until the pong that follows the answer."""
     async for message in socket:
         said = json.loads(message.data) if isinstance(message.data, str) else {}
         match said.get("type"):
@@ -152,7 +152,7 @@ async def _here(text: str, settings: Settings, conversation: str, heard: _Heard)
 
 @contextmanager
 def _on_interrupt(stop: Callable[[], object]) -> Iterator[None]:
-    """The first Ctrl-C stops the turn, the second the command."""
+    """Stop the turn on the first Ctrl-C and the command on the second."""
     loop = asyncio.get_running_loop()
 
     def first() -> None:
@@ -167,6 +167,6 @@ def _on_interrupt(stop: Callable[[], object]) -> Iterator[None]:
 
 
 def _person(registry: Any) -> Person:
-    """Whoever goes by this machine's user name, or holds the web token, as all do who may read the state folder."""
+    """Return the local user: matched by OS user name, else the owner of the web token."""
     found: Person | None = registry.person("terminal", getpass.getuser()) or registry.person("web", "token")
     return found or OWNER

@@ -1,4 +1,4 @@
-"""What people see in a terminal: Markdown and tables, in colour on a screen and plain when piped. Returns text, prints none."""
+"""Text for a terminal: Markdown and tables, in colour on a screen and plain when piped. Nothing is printed here."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -7,22 +7,22 @@ from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bot.app import Report
     from bot.commands.skill import Skill
     from bot.doctor import Findings
+    from bot.report import Report
 
 GAP = "  "
 
 
 @dataclass(frozen=True, slots=True)
-class Console:
-    """Where text goes: with colour or without, and how many columns wide."""
+class Screen:
+    """Properties of the output: colour, and width in columns."""
 
     colour: bool = False
     width: int = 100
 
     def result(self, result: Mapping[str, Any]) -> str:
-        """A skill's answer: its table in place of its list, where it has one."""
+        """Render a skill's result, with its table instead of its list where it has one."""
         text, table = spoken(str(result.get("text", ""))), result.get("table")
         if not table or not table["rows"]:
             return self.markdown(text)
@@ -31,7 +31,7 @@ class Console:
         return "\n\n".join(part for part in parts if part)
 
     def markdown(self, text: str) -> str:
-        """Markdown for the screen."""
+        """Render Markdown."""
         if not self.colour or not text:
             return plain(text)
         from rich.markdown import Markdown
@@ -39,7 +39,7 @@ class Console:
         return self._rich(Markdown(text, code_theme="ansi_dark"))
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-        """Rows under their titles; columns in which nothing stands are left out."""
+        """Render rows under their titles, without empty columns."""
         used = [at for at in range(len(columns)) if any(row[at] for row in rows)]
         columns, rows = [columns[at] for at in used], [[_one_line(row[at]) for at in used] for row in rows]
         if not self.colour:
@@ -55,7 +55,7 @@ class Console:
         return self._rich(table)
 
     def rest(self, answer: Mapping[str, Any]) -> str:
-        """What a turn said that has not been written while it ran, and the commands that it offers."""
+        """Render what a turn said beyond the streamed text, and the commands that it suggests."""
         streamed = str(answer.get("streamed", "")).strip()
         parts = [""] if streamed else []
         for reply in answer["replies"]:
@@ -65,48 +65,51 @@ class Console:
         return "\n".join(parts)
 
     def report(self, report: "Report") -> str:
-        """What runs after `fleet up`, and where."""
+        """Render the start-up report of `fleet up`."""
         lines = [self.bold(f"meta-coordinator {report.version}")]
         lines += [f"  {line.name:<10} {line.words if line.on else self.dim(_off(line.words))}" for line in report.lines]
         lines += [f"  {'page':<10} {report.url}", f"ready in {report.seconds:.1f} s"]
         return "\n".join(lines)
 
     def overview(self, base: Mapping[str, str], skills: "Sequence[Skill]") -> str:
-        """Every command on one line."""
+        """Render the list of commands, one per line."""
         width = max(len(name) for name in [*base, *(skill.name for skill in skills)]) + 2
         groups = {
-            "To begin": list(base.items()),
-            "To look": [(skill.name, skill.summary) for skill in skills if skill.reads and skill.name not in base],
-            "To act": [(skill.name, skill.summary) for skill in skills if not skill.reads and skill.name not in base],
+            "Setup": list(base.items()),
+            "Read": [(skill.name, skill.summary) for skill in skills if skill.reads and skill.name not in base],
+            "Change": [(skill.name, skill.summary) for skill in skills if not skill.reads and skill.name not in base],
         }
-        lines = ["fleet: one coordinator for a fleet of products; agents work, people approve."]
+        lines = ["Usage: fleet COMMAND …", "", "Runs coding, marketing and support agents across all your repositories."]
         for title, rows in groups.items():
             lines += ["", self.bold(title), *(f"  fleet {name:<{width}}{words}" for name, words in rows)]
-        lines += ["", "fleet COMMAND --help shows how one goes; --json answers with one JSON document; fleet --version."]
+        lines += [
+            "",
+            "fleet COMMAND --help shows its usage, --json prints one JSON document, fleet --version prints the version.",
+        ]
         return "\n".join(lines)
 
     def findings(self, found: "Findings") -> str:
-        """What `fleet doctor` saw: a line for each check, the cure under what is not right."""
+        """Render the findings of `fleet doctor`: a line for each check, with the fix below a warning or failure."""
         marks = {"ok": ("✔", "32"), "warn": ("!", "33"), "fail": ("✖", "31")}
         lines = []
         for each in found.checks:
             mark, colour = marks[each.status]
             lines.append(f"{self._in(mark, colour)} {each.name:<12} {each.message}".replace("\n", "\n" + " " * 15))
-            if each.cure and each.status in {"warn", "fail"}:
-                lines.append(f"{' ' * 15}{self.dim(spoken(each.cure))}")
-        lines += ["", *(f"mended: {each}" for each in found.mended), found.summary]
+            if each.fix and each.status in {"warn", "fail"}:
+                lines.append(f"{' ' * 15}{self.dim(spoken(each.fix))}")
+        lines += ["", *(f"fixed: {each}" for each in found.fixed), found.summary]
         return "\n".join(lines)
 
     def error(self, message: str, hint: str = "") -> str:
-        """What went wrong, and what to do."""
+        """Render an error and its hint."""
         return "\n".join([self._in(plain(spoken(message)), "31"), *([plain(spoken(hint))] if hint else [])])
 
     def dim(self, text: str) -> str:
-        """What is said by the way."""
+        """Render secondary text."""
         return self._in(text, "2")
 
     def bold(self, text: str) -> str:
-        """A title."""
+        """Render a title."""
         return self._in(text, "1")
 
     def _in(self, text: str, colour: str) -> str:
@@ -124,14 +127,14 @@ class Console:
         return "\n".join(line.rstrip() for line in out.getvalue().rstrip("\n").split("\n"))
 
 
-def console(*, screen: bool, environ: Mapping[str, str]) -> Console:
-    """The console for a stream that is a screen or not; `NO_COLOR` and `TERM=dumb` are heeded."""
-    colour = screen and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
-    return Console(colour, min(get_terminal_size((100, 24)).columns, 160))
+def screen(*, terminal: bool, environ: Mapping[str, str]) -> Screen:
+    """Return the properties of a stream. `NO_COLOR` and `TERM=dumb` turn colour off."""
+    colour = terminal and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
+    return Screen(colour, min(get_terminal_size((100, 24)).columns, 160))
 
 
 def spoken(text: str) -> str:
-    """Commands as one types them here: `fleet status` for `/fleet status`."""
+    """Write commands as they are typed in a shell: `fleet status` for `/fleet status`."""
     return re.sub(r"(?<![\w/])/fleet(?=[ `])", "fleet", text)
 
 
@@ -140,7 +143,7 @@ def _off(words: str) -> str:
 
 
 def plain(text: str) -> str:
-    """Markdown without its marks of emphasis and code; blocks of code, and all else, stay as they are."""
+    """Remove Markdown's marks of emphasis and inline code. Code blocks and everything else stay as they are."""
     lines, inside = [], ""
     for line in text.split("\n"):
         fence = re.match(r"\s*(`{3,}|~{3,})", line)
@@ -153,7 +156,7 @@ def plain(text: str) -> str:
 
 
 def _around_list(text: str) -> tuple[str, str]:
-    """What stands before a text's list, and what comes after; warnings in the list stay."""
+    """Return the text before a list and after it. Warnings in the list stay."""
     lines = text.split("\n")
     listed = [at for at, line in enumerate(lines) if line.startswith("- ") and not line.startswith("- ⚠")]
     if not listed:

@@ -1,106 +1,136 @@
-"""`fleet doctor`: looks at everything the fleet needs, says what is wrong, and how to mend it.
+"""`fleet doctor`: checks everything the fleet needs, and says how to fix what is wrong.
 
-Whatever is broken, the rest is looked at: a check that fails itself is a finding like any other. Exit code 0: fine, 1: there
-are problems, 2: the fleet cannot start before they are cured.
+Whatever is broken, the remaining checks run: a check that fails itself is reported like any other problem. Exit code 0 means
+fine, 1 that there are problems, 2 that the fleet cannot start before they are fixed.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from bot.doctor import machine, setup
-from bot.doctor.machine import Check
+from bot.doctor import clock, fleet, ports, python, repair, state
+from bot.domain.checks import Check
 from bot.text.wording import count
+
+if TYPE_CHECKING:
+    from bot.registry import Registry
+    from bot.settings import Settings
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What was found, and what was mended."""
+    """Results of all checks, and what was fixed."""
 
     checks: tuple[Check, ...]
-    mended: tuple[str, ...] = ()
+    fixed: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
-        """0 fine, 1 problems, 2 cannot run."""
+        """Exit code: 0 fine, 1 problems, 2 the fleet cannot start."""
         failed = [check for check in self.checks if check.status == "fail"]
         return 2 if any(check.fatal for check in failed) else 1 if failed else 0
 
     @property
     def summary(self) -> str:
-        """The outcome in a sentence."""
+        """Outcome in a sentence."""
         failed = sum(check.status == "fail" for check in self.checks)
         warned = sum(check.status == "warn" for check in self.checks)
+        if not failed + warned:
+            return "No problems found."
         parts = [count(failed, "problem")] if failed else []
-        parts += [f"{count(warned, 'thing')} worth a look"] if warned else []
-        end = {0: "The fleet can run.", 1: "The fleet can start, but not do everything.", 2: "The fleet cannot start."}
-        return f"{', '.join(parts) or 'All is well'}. {end[self.exit_code]}".replace("well. The fleet can run.", "well.")
+        parts += [count(warned, "warning")] if warned else []
+        end = {0: "The fleet can run.", 1: "The fleet can start, but some of it will not work.", 2: "The fleet cannot start."}
+        return f"{', '.join(parts)}. {end[self.exit_code]}"
 
     def as_json(self) -> dict[str, Any]:
-        """The findings for programs."""
+        """Return the findings as JSON values."""
         rows = [{key: value for key, value in asdict(check).items() if key != "fatal"} for check in self.checks]
-        return {"exit_code": self.exit_code, "summary": self.summary, "checks": rows, "mended": list(self.mended)}
+        return {"exit_code": self.exit_code, "summary": self.summary, "checks": rows, "fixed": list(self.fixed)}
 
 
 async def examine(environ: Mapping[str, str], directory: Path, *, fix: bool = False, online: bool = False) -> Findings:
-    """Look at everything, with the variables and the folder that the fleet would start with."""
-    found: list[Check] = list(_look("python", setup.python))
-    settings = _with(found, "settings", lambda: setup.settings(environ, directory))
-    if settings is None:
+    """Run every check, with the variables and the folder that the fleet would start with."""
+    found: list[Check] = list(_guarded("python", python.check))
+    given = _with(found, "settings", lambda: _settings(environ, directory))
+    if given is None:
         return Findings(tuple(found))
-    folder = settings.state
-    mended = _look("mending", lambda: machine.mend(folder)) if fix else []
-    found += [each for each in mended if isinstance(each, Check)]
-    registry = _with(found, "registry", lambda: setup.registry(settings))
-    found += _look("state", lambda: machine.state(folder))
-    found += _look("store", lambda: machine.store(folder))
+    folder = given.state
+    fixed = _guarded("repair", lambda: repair.repair(folder)) if fix else []
+    found += [each for each in fixed if isinstance(each, Check)]
+    registry = _with(found, "registry", lambda: _registry(given))
+    found += _guarded("state", lambda: state.check(folder))
+    found += _guarded("store", lambda: _store(folder))
     if found[-1].status == "ok":
-        found += _look("journal", lambda: machine.records(folder))
-    running = _with(found, "bot", lambda: machine.bot(folder))
-    found += _look("ports", lambda: machine.ports(settings, running))
-    found += _look("token", lambda: setup.token(settings, folder))
-    found += await _look_at_engine(settings, registry, folder)
-    found += await asyncio.to_thread(_look, "claude", lambda: setup.claude(settings, online=online))
-    found += await _look_at_slack(settings, registry)
-    found += await _look_at_discord(settings, registry)
-    found += _look("clock", lambda: machine.clock(folder))
-    return Findings(tuple(found), tuple(each for each in mended if isinstance(each, str)))
+        found += _guarded("audit", lambda: _audit(folder))
+    running = _with(found, "fleet", lambda: fleet.check(folder))
+    found += _guarded("ports", lambda: ports.check(given, running))
+    found += _guarded("token", lambda: _token(given))
+    found += await _awaited("engine", lambda: _engine(given, registry))
+    found += await asyncio.to_thread(_guarded, "claude", lambda: _claude(given, online))
+    found += await _awaited("platforms", lambda: _platforms(given, registry))
+    found += _guarded("clock", lambda: clock.check(folder))
+    return Findings(tuple(found), tuple(each for each in fixed if isinstance(each, str)))
 
 
-async def _look_at_engine(settings: Any, registry: Any, folder: Path) -> list[Check]:
-    async def look() -> list[Check]:
-        from bot.doctor import engine
-
-        return await engine.look(settings, registry, folder)
-
-    return await _awaited("engine", look)
+# Checks that need installed packages are imported when they run, so that a missing package is one finding among others.
 
 
-async def _look_at_slack(settings: Any, registry: Any) -> list[Check]:
-    async def look() -> list[Check]:
-        from bot.doctor import slack
+def _settings(environ: Mapping[str, str], directory: Path) -> "tuple[Settings, list[Check]]":
+    from bot.doctor.settings import check
 
-        return await slack.look(settings, registry)
-
-    return await _awaited("slack", look)
+    return check(environ, directory)
 
 
-async def _look_at_discord(settings: Any, registry: Any) -> list[Check]:
-    async def look() -> list[Check]:
-        if settings.discord_token is None:
-            return [Check("discord", "ok", "off: no DISCORD_TOKEN")]
-        from bot.doctor import discord
+def _registry(given: "Settings") -> "tuple[Registry | None, list[Check]]":
+    from bot.doctor.registry import check
 
-        return await discord.look(settings, registry)
-
-    return await _awaited("discord", look)
+    return check(given)
 
 
-def _look(name: str, check: Callable[[], list[T]]) -> "list[T | Check]":
+def _store(folder: Path) -> list[Check]:
+    from bot.doctor.store import check
+
+    return check(folder)
+
+
+def _audit(folder: Path) -> list[Check]:
+    from bot.doctor.audit import check
+
+    return check(folder)
+
+
+def _token(given: "Settings") -> list[Check]:
+    from bot.doctor.token import check
+
+    return check(given)
+
+
+def _claude(given: "Settings", online: bool) -> list[Check]:
+    from bot.doctor.claude import check
+
+    return check(given, online=online)
+
+
+async def _engine(given: "Settings", registry: "Registry | None") -> list[Check]:
+    from bot.doctor.engine import check
+
+    return await check(given, registry)
+
+
+async def _platforms(given: "Settings", registry: "Registry | None") -> list[Check]:
+    from bot.platforms import PLATFORMS, Platform
+
+    def check(platform: Platform) -> Callable[[], Awaitable[list[Check]]]:
+        return lambda: platform.check(given, registry)
+
+    return [each for platform in PLATFORMS for each in await _awaited(platform.name, check(platform))]
+
+
+def _guarded(name: str, check: Callable[[], list[T]]) -> "list[T | Check]":
     try:
         return list(check())
     except Exception as error:  # noqa: BLE001  a broken installation is what a doctor is for
@@ -108,7 +138,7 @@ def _look(name: str, check: Callable[[], list[T]]) -> "list[T | Check]":
 
 
 def _with(found: list[Check], name: str, check: Callable[[], tuple[T, list[Check]]]) -> T | None:
-    """What a check hands on, its findings added to the others; None if it broke."""
+    """Add a check's results to the others and return the value it hands on; None if it broke."""
     try:
         value, findings = check()
     except Exception as error:  # noqa: BLE001  as above
@@ -126,5 +156,5 @@ async def _awaited(name: str, check: Callable[[], Awaitable[list[Check]]]) -> li
 
 
 def _broke(name: str, error: Exception) -> Check:
-    said = f"It could not be looked at: {type(error).__name__}: {error}."
-    return Check(name, "fail", said, "Install meta-coordinator again; report it if that does not help.")
+    said = f"The check itself failed: {type(error).__name__}: {error}."
+    return Check(name, "fail", said, "Install meta-coordinator again. If that does not help, report it.")

@@ -12,7 +12,7 @@ from typing import Any
 
 from simcord.backend.models import Channel
 
-from bot.cli import demo
+from bot import demo
 from tests.bench import machine
 from tests.bench.bench import Bench
 from tests.bench.figures import Figure, Goal, Section, amount, middle, percentile

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from bot.cli import demo
+from bot import demo
 from tests.bench import machine
 from tests.bench.bench import Bench
 from tests.bench.figures import Figure, Goal, Section

@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from bot.cli import demo
+from bot import demo
 from tests.bench import machine
 from tests.bench.bench import Bench
 from tests.bench.figures import Figure, Goal, Section, amount, middle, percentile

@@ -1,6 +1,6 @@
 """Time from `fleet up` until it is healthy, on a state folder that was used before."""
 
-from bot.cli import demo
+from bot import demo
 from tests.bench.bench import Bench
 from tests.bench.figures import Figure, Section, middle
 from tests.bench.running_fleet import RunningFleet, end_supervisors

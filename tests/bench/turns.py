@@ -9,7 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
-from bot.cli import demo
+from bot import demo
 from bot.registry import AgentLimits
 from tests.bench import machine
 from tests.bench.bench import Bench

@@ -20,7 +20,7 @@ from bot import registry
 from bot.agent.model import Model
 from bot.cli.init import registry_text
 from bot.cli.main import main
-from bot.cli.render import Console, console, plain, spoken
+from bot.cli.render import Screen, plain, screen, spoken
 from bot.domain import WorkState
 from tests.chat.web.webbed import TOKEN, WebBed
 from tests.fakes.model import ScriptedModel, call, say
@@ -152,7 +152,7 @@ def test_up_reports_what_is_on_and_where_the_page_is(running: Process) -> None:
 def test_only_one_coordinator_for_a_state_folder(running: Process) -> None:
     done = ask(running, "up")
     assert (done.returncode, done.stdout) == (2, "")
-    assert "A coordinator already runs on" in done.stderr
+    assert "Another fleet is already running on" in done.stderr
 
 
 def test_status_as_text_table_and_json(running: Process) -> None:
@@ -274,7 +274,7 @@ def test_without_a_coordinator_a_command_runs_here_and_now(tmp_path: Path) -> No
         assert process.process is not None
         process.process.send_signal(signal.SIGTERM)
         assert process.process.wait(PATIENCE) == 0
-        assert process.log.read_text().endswith("stopped; sessions run on\n")
+        assert process.log.read_text().endswith("Stopped. Running sessions keep going.\n")
         assert not (process.state / "bot.json").exists()
 
 
@@ -284,7 +284,7 @@ def test_a_coordinator_that_hangs_is_said(running: Process, tmp_path: Path) -> N
     (state / "bot.json").write_text(json.dumps({"pid": os.getpid(), "url": "http://127.0.0.1:9", "token": "x"}))
     done = fleet("status", cwd=tmp_path, env={**running.environment, "FLEET_STATE": str(state)})
     assert done.returncode == 2
-    assert f"A coordinator runs here (process {os.getpid()}), but it does not answer" in done.stderr
+    assert f"A fleet is running (process {os.getpid()}), but it does not answer" in done.stderr
 
 
 # -- talking with the agent
@@ -367,8 +367,8 @@ def test_init_enters_the_repositories_that_are_there_and_touches_nothing(tmp_pat
     (tmp_path / "work" / "notes").mkdir()
     done = fleet("init", "work", cwd=tmp_path)
     assert done.returncode == 0
-    assert "entered 2 git repositories: My Site!, shop" in done.stdout
-    assert done.stdout.endswith("next    cd work && fleet up\n")
+    assert "added    2 git repositories: My Site!, shop" in done.stdout
+    assert done.stdout.endswith("next     cd work && fleet up\n")
     found = registry.load(tmp_path / "work" / "products.yaml", check_paths=True)
     assert [(each.name, Path(each.path).name) for each in found.products] == [("My-Site", "My Site!"), ("shop", "shop")]
     env = tmp_path / "work" / ".env"
@@ -376,12 +376,12 @@ def test_init_enters_the_repositories_that_are_there_and_touches_nothing(tmp_pat
     assert "\n# ANTHROPIC_API_KEY=\n" in env.read_text()
     env.write_text("FLEET_WEB_PORT=1234\n")
     again = fleet("init", "work", cwd=tmp_path)
-    assert "kept    work/.env (it was there)" in again.stdout
+    assert "skipped  work/.env (it exists)" in again.stdout
     assert env.read_text() == "FLEET_WEB_PORT=1234\n"
 
 
 def test_init_in_an_empty_folder_can_be_started_at_once(tmp_path: Path) -> None:
-    assert fleet("init", cwd=tmp_path).stdout.endswith("next    fleet up\n")
+    assert fleet("init", cwd=tmp_path).stdout.endswith("next     fleet up\n")
     assert registry.load(tmp_path / "products.yaml").products == ()
     done = alone("products", cwd=tmp_path, env={"FLEET_ENGINE": "rehearsal"})
     with Process(tmp_path / "for its supervisor") as process:
@@ -397,8 +397,8 @@ def test_the_demo_begins_with_four_products(tmp_path: Path) -> None:
 
 
 def test_the_programs_own_registry_is_never_worked_in(tmp_path: Path) -> None:
-    from bot.cli import demo
-    from bot.cli.init import registry_of
+    from bot import demo
+    from bot.demo import registry_of
 
     (tmp_path / "products.yaml").symlink_to(demo.bundled())
     state = tmp_path / "state"
@@ -425,17 +425,17 @@ def test_markdown_made_plain() -> None:
 
 def test_a_table_stands_in_place_of_the_list_and_warnings_stay() -> None:
     table = {"columns": ["name", "empty", "note"], "rows": [["a", "", "x\ny"], ["bbb", "", "**z**"]]}
-    shown = Console().result({"text": "Head\n\n- a\n- b\n- ⚠ beware", "table": table})
+    shown = Screen().result({"text": "Head\n\n- a\n- b\n- ⚠ beware", "table": table})
     assert shown == "Head\n\nNAME  NOTE\na     x y\nbbb   z\n\n- ⚠ beware"
-    assert Console().result({"text": "Nothing.", "table": {"columns": ["a"], "rows": []}}) == "Nothing."
+    assert Screen().result({"text": "Nothing.", "table": {"columns": ["a"], "rows": []}}) == "Nothing."
 
 
 def test_colour_is_for_screens_that_want_it() -> None:
-    assert console(screen=True, environ={"TERM": "xterm"}).colour
-    assert not console(screen=False, environ={}).colour
-    assert not console(screen=True, environ={"NO_COLOR": "1"}).colour
-    assert not console(screen=True, environ={"TERM": "dumb"}).colour
-    text = Console(colour=True, width=60).result(
+    assert screen(terminal=True, environ={"TERM": "xterm"}).colour
+    assert not screen(terminal=False, environ={}).colour
+    assert not screen(terminal=True, environ={"NO_COLOR": "1"}).colour
+    assert not screen(terminal=True, environ={"TERM": "dumb"}).colour
+    text = Screen(colour=True, width=60).result(
         {"text": "**a**\n\n- x", "table": {"columns": ["n"], "rows": [["[red]x[/red]"]]}}
     )
     assert "[red]x[/red]" in text, "what agents write is no markup"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bot.cli import demo
+from bot import demo
 from bot.domain.errors import FleetError
 from bot.registry import load
 
@@ -51,7 +51,7 @@ def test_the_registry_of_the_demo_loads_with_its_products(fleet: Path) -> None:
 
 def test_what_the_registry_shows_in_comments_is_right_as_it_stands(fleet: Path, tmp_path: Path) -> None:
     lines = (fleet.parent / "products.yaml").read_text("utf-8").splitlines()
-    start = next(number for number, line in enumerate(lines) if line.startswith("# Who may speak"))
+    start = next(number for number, line in enumerate(lines) if line.startswith("# People who may use"))
     sections = [line.removeprefix("# ") for line in lines[start:] if line.startswith(("#   ", "# ")) and is_example(line)]
     shown = tmp_path / "products.yaml"
     shown.write_text("\n".join([*lines[:start], *sections]).replace("backups: [cyd]", "backups: [alice]"), "utf-8")
@@ -224,7 +224,7 @@ def test_nobodys_git_configuration_or_variables_reach_into_it(tmp_path: Path) ->
         [
             sys.executable,
             "-c",
-            "import sys; from pathlib import Path; from bot.cli import demo; demo.prepare(Path(sys.argv[1]))",
+            "import sys; from pathlib import Path; from bot import demo; demo.prepare(Path(sys.argv[1]))",
             "state",
         ],
         cwd=tmp_path,

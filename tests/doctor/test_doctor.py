@@ -15,9 +15,9 @@ import pytest
 from aiohttp import web
 
 from bot import doctor
-from bot.cli.render import Console
+from bot.cli.render import Screen
 from bot.doctor import Findings
-from bot.doctor.machine import Check
+from bot.domain.checks import Check
 from bot.engine.local import LocalTransport
 from bot.store import Store
 
@@ -43,19 +43,19 @@ async def examine(folder: Path, *, fix: bool = False, online: bool = False, **en
 def of(found: Findings, name: str, status: str = "fail") -> Check:
     """The one finding of a name that is not right."""
     (check,) = [check for check in found.checks if check.name == name and check.status == status]
-    assert check.cure, "every fault has its cure"
+    assert check.fix, "every fault has its cure"
     return check
 
 
 async def test_a_fleet_in_order_is_fine_and_nothing_is_made_by_looking(folder: Path) -> None:
     found = await examine(folder)
     assert [check for check in found.checks if check.status != "ok"] == []
-    assert (found.exit_code, found.summary) == (0, "All is well.")
+    assert (found.exit_code, found.summary) == (0, "No problems found.")
     names = {check.name for check in found.checks}
-    assert names >= {"python", "settings", "registry", "state", "store", "bot", "ports", "token", "engine", "claude", "clock"}
+    assert names >= {"python", "settings", "registry", "state", "store", "fleet", "ports", "token", "engine", "claude", "clock"}
     assert {check.message for check in found.checks if check.name in {"engine", "product"}} == {
-        "rehearsal, because: FLEET_ENGINE=rehearsal",
-        "product-a: initialised",
+        "rehearsal (FLEET_ENGINE=rehearsal)",
+        "product-a: initialized",
     }
     assert not (folder / ".fleet").exists()
 
@@ -67,12 +67,12 @@ async def test_bad_yaml_is_named_with_every_place(folder: Path) -> None:
     assert "products.yaml:2:" in check.message
     assert "paht" in check.message
     assert len(check.message.splitlines()) > 1
-    assert check.cure.startswith("Correct these")
+    assert check.fix.startswith("Fix these")
     assert found.exit_code == 2
     (folder / "products.yaml").write_text("products: [\n")
     assert "products.yaml:2:" in of(await examine(folder), "registry").message
     (folder / "products.yaml").unlink()
-    assert "fleet init" in of(await examine(folder), "registry").cure
+    assert "fleet init" in of(await examine(folder), "registry").fix
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # docker-py forgets a socket that fails
@@ -80,7 +80,7 @@ async def test_no_docker(folder: Path) -> None:
     found = await examine(folder, FLEET_ENGINE="docker", DOCKER_HOST=f"unix://{folder}/docker.sock")
     check = of(found, "runtime")
     assert "Docker does not answer" in check.message
-    assert "Start Docker" in check.cure
+    assert "Start Docker" in check.fix
     assert found.exit_code == 1, "the coordinator itself can start"
     gc.collect()
 
@@ -111,26 +111,26 @@ async def test_the_container_is_missing(folder: Path) -> None:
     async with docker(folder, None) as host:
         check = of(await examine(folder, FLEET_ENGINE="docker", DOCKER_HOST=host), "runtime")
     assert "There is no container overstory-runtime" in check.message
-    assert check.cure == "Run `docker compose up -d`."
+    assert check.fix == "Run `docker compose up -d`."
 
 
 async def test_the_container_has_stopped(folder: Path) -> None:
     async with docker(folder, {"Running": False, "Status": "exited", "ExitCode": 137}) as host:
         check = of(await examine(folder, FLEET_ENGINE="docker", DOCKER_HOST=host), "runtime")
     assert "is not running (exited, exit code 137)" in check.message
-    assert check.cure == "Run `docker start overstory-runtime`."
+    assert check.fix == "Run `docker start overstory-runtime`."
 
 
 async def test_bad_tokens(folder: Path) -> None:
     found = await examine(folder, FLEET_WEB_TOKEN="two words", FLEET_WEB_PRT="1", FLEET_STATE=str(folder / "elsewhere"))
     check = of(found, "settings")
-    assert "FLEET_WEB_TOKEN has a value that cannot be right" in check.message
+    assert "FLEET_WEB_TOKEN: invalid value" in check.message
     assert found.exit_code == 2
     assert any("elsewhere" in each.message for each in found.checks), "the other variables are heeded"
     assert "easy to guess" in of(await examine(folder, FLEET_WEB_TOKEN="secret"), "token", "warn").message
     assert "Did you mean FLEET_WEB_PORT?" in of(await examine(folder, FLEET_WEB_PRT="1"), "settings", "warn").message
     check = of(await examine(folder, ANTHROPIC_API_KEY="hunter2"), "claude")
-    assert "is no Anthropic key" in check.message
+    assert "is not an Anthropic key" in check.message
     assert "hunter2" not in str(found.as_json())
     assert "SLACK_APP_TOKEN is missing" in of(await examine(folder, SLACK_BOT_TOKEN="xoxb-123456789"), "slack", "warn").message
 
@@ -167,19 +167,19 @@ async def test_a_key_that_the_server_rejects(folder: Path) -> None:
         assert keys[1:] == [""], "and the key is not sent"
     async with messages_api(200) as (url, _):
         found = await examine(folder, online=True, ANTHROPIC_API_KEY=KEY, ANTHROPIC_BASE_URL=url)
-        assert f"{url} answers and takes the key" in [check.message for check in found.checks]
+        assert f"{url} answers and accepts the key" in [check.message for check in found.checks]
     check = of(await examine(folder, ANTHROPIC_API_KEY=KEY, ANTHROPIC_BASE_URL=url), "claude")
     assert "cannot be reached" in check.message
-    assert "ANTHROPIC_BASE_URL" in check.cure
+    assert "ANTHROPIC_BASE_URL" in check.fix
 
 
 @pytest.mark.parametrize(
     ("state", "said"),
     [
-        ("a-file", "a file stands where"),
-        ("a-file/below", "a file stands where"),
+        ("a-file", "there is a file where"),
+        ("a-file/below", "there is a file where"),
         ("/proc/self/fleet", "cannot be"),
-        ("link", "cannot be"),
+        ("link", "is not writable"),
     ],
 )
 async def test_a_store_that_cannot_be_written_root_or_not(state: str, said: str, folder: Path) -> None:
@@ -188,7 +188,7 @@ async def test_a_store_that_cannot_be_written_root_or_not(state: str, said: str,
     found = await examine(folder, FLEET_STATE=state)
     check = of(found, "state")
     assert said in check.message
-    assert "FLEET_STATE" in check.cure
+    assert "FLEET_STATE" in check.fix
     assert found.exit_code == 2
 
 
@@ -204,10 +204,10 @@ async def test_a_store_that_is_damaged_newer_or_a_folder(folder: Path) -> None:
     for path in state.glob("fleet.db*"):
         path.unlink()
     (state / "fleet.db").write_bytes(b"this is no database at all, and long enough to be seen as one" * 20)
-    assert "is no store, or damaged" in of(await examine(folder), "store").message
+    assert "is damaged or not a store" in of(await examine(folder), "store").message
     (state / "fleet.db").unlink()
     (state / "fleet.db").mkdir()
-    assert "cannot be written" in of(await examine(folder), "store").message
+    assert "is not writable" in of(await examine(folder), "store").message
 
 
 @contextmanager
@@ -225,20 +225,20 @@ async def test_a_journal_that_was_changed_and_places_that_are_dead_are_found(fol
     store.unreachable.add("slack:#a", "The channel is archived.")
     store.close()
     found = await examine(folder)
-    assert "slack:#a: The channel is archived." in of(found, "chat", "warn").message
+    assert "slack:#a cannot be posted to: The channel is archived." in of(found, "chat", "warn").message
     store = Store(folder / ".fleet" / "fleet.db")
     store.database.run("UPDATE audit SET person = 'eve'")
     store.close()
     found = await examine(folder)
-    assert "changed at row 1" in of(found, "journal").message
+    assert "changed at row 1" in of(found, "audit").message
 
 
 async def test_a_port_that_is_taken_and_by_whom(folder: Path) -> None:
     with listening() as port:
         check = of(await examine(folder, FLEET_WEB_PORT=str(port)), "ports")
-    assert f"The page's port {port} on 127.0.0.1: taken" in check.message
+    assert f"Port {port} of the page on 127.0.0.1 is in use by" in check.message
     assert f"(process {os.getpid()})" in check.message
-    assert "FLEET_WEB_PORT" in check.cure
+    assert "FLEET_WEB_PORT" in check.fix
 
 
 async def test_a_product_that_was_never_adopted_or_was_overwritten_is_worth_a_look(folder: Path) -> None:
@@ -247,7 +247,7 @@ async def test_a_product_that_was_never_adopted_or_was_overwritten_is_worth_a_lo
     (overstory / "agent-defs" / "coordinator.md").write_text("# Coordinator\n")
     found = await examine(folder)
     check = of(found, "product", "warn")
-    assert (found.exit_code, check.cure) == (0, "fleet adopt product-a")
+    assert (found.exit_code, check.fix) == (0, "fleet adopt product-a")
     assert "not adopted" in check.message
     record = overstory / "backup-fleet" / "20260301T120000Z" / "record.json"
     record.parent.mkdir(parents=True)
@@ -258,9 +258,9 @@ async def test_a_product_that_was_never_adopted_or_was_overwritten_is_worth_a_lo
 @pytest.mark.parametrize(
     ("breakage", "said", "cure"),
     [
-        (".git", "is no git repository", "git init"),
-        (".overstory/config.yaml", "is not initialised", "fleet adopt product-a"),
-        (".", "there is no folder", "`path`"),
+        (".git", "is not a git repository", "git init"),
+        (".overstory/config.yaml", "is not initialized", "fleet adopt product-a"),
+        (".", "does not exist", "`path`"),
     ],
 )
 async def test_a_product_that_is_not_ready(breakage: str, said: str, cure: str, folder: Path) -> None:
@@ -268,7 +268,7 @@ async def test_a_product_that_is_not_ready(breakage: str, said: str, cure: str, 
     found = await examine(folder)
     check = of(found, "product")
     assert said in check.message
-    assert cure in check.cure
+    assert cure in check.fix
     assert found.exit_code == 1
 
 
@@ -288,22 +288,22 @@ async def test_what_a_coordinator_left_behind_is_mended_on_request(folder: Path)
     with socket.socket(socket.AF_UNIX) as end:
         end.bind(str(place))
     found = await examine(folder)
-    assert "is left over from process" in of(found, "bot", "warn").message
-    assert ".fleet, web-token, bot.json" in of(found, "state", "warn").message
-    assert "its supervisor does not answer; it is started anew with the fleet" in of(found, "runtime", "warn").message
-    assert found.mended == ()
+    assert "was left over by process" in of(found, "fleet", "warn").message
+    assert ".fleet and .fleet/web-token and .fleet/bot.json" in of(found, "state", "warn").message
+    assert "its supervisor does not answer and will be restarted with the fleet" in of(found, "runtime", "warn").message
+    assert found.fixed == ()
     mended = await examine(folder, fix=True)
     assert mended.exit_code == 0
-    assert len(mended.mended) == 5
+    assert len(mended.fixed) == 5
     assert not (state / "bot.json").exists()
     assert state.stat().st_mode & 0o777 == 0o700
     assert (state / "web-token").read_text() == "token\n"
-    assert (await examine(folder, fix=True)).mended == (), "nothing is mended twice"
+    assert (await examine(folder, fix=True)).fixed == (), "nothing is mended twice"
 
 
 async def test_fix_makes_the_state_folder(folder: Path) -> None:
     found = await examine(folder, fix=True)
-    assert found.mended == (f"made {folder / '.fleet'}",)
+    assert found.fixed == (f"created {folder / '.fleet'}",)
     assert (folder / ".fleet").stat().st_mode & 0o777 == 0o700
 
 
@@ -315,19 +315,19 @@ async def test_whatever_breaks_the_rest_is_looked_at(folder: Path) -> None:
     (folder / ".fleet" / "bot.json").mkdir()
     found = await examine(folder, FLEET_ENGINE="steam", FLEET_RUNTIME_SOCKET=str(folder / "s"), ANTHROPIC_API_KEY="x y")
     names = {check.name for check in found.checks}
-    assert names >= {"settings", "registry", "state", "store", "bot", "ports", "engine", "claude", "clock"}
+    assert names >= {"settings", "registry", "state", "store", "fleet", "ports", "engine", "claude", "clock"}
     assert found.exit_code == 2
     json.dumps(found.as_json())
-    assert "✖ settings" in Console().findings(found)
+    assert "✖ settings" in Screen().findings(found)
 
 
 def test_exit_codes_follow_the_worst() -> None:
     fine, warned = Check("a", "ok", "x"), Check("b", "warn", "x", "y")
     failed, fatal = Check("c", "fail", "x", "y"), Check("d", "fail", "x", "y", fatal=True)
     for checks, code, words in (
-        ([fine], 0, "All is well."),
-        ([fine, warned], 0, "1 thing worth a look. The fleet can run."),
-        ([failed, warned], 1, "1 problem, 1 thing worth a look. The fleet can start, but not do everything."),
+        ([fine], 0, "No problems found."),
+        ([fine, warned], 0, "1 warning. The fleet can run."),
+        ([failed, warned], 1, "1 problem, 1 warning. The fleet can start, but some of it will not work."),
         ([failed, fatal], 2, "2 problems. The fleet cannot start."),
     ):
         found = Findings(tuple(checks))

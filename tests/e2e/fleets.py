@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from bot.cli import demo
+from bot import demo
 from tests.e2e.bed import BOT, Compose, free_ports, run, until
 from tests.ending import end_everything_in
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import discord
 import pytest
 
+from bot.chat.discord import check as checks
 from bot.chat.discord import invite
-from bot.doctor import discord as checks
-from bot.doctor.machine import Check
+from bot.domain.checks import Check
 from bot.domain.errors import SettingsError
 from bot.registry import load
 from bot.settings import Settings
@@ -30,7 +30,7 @@ async def away(tmp_path: Path) -> AsyncIterator[DiscordBed]:
 async def examined(bed: DiscordBed) -> dict[str, Check]:
     """Return the doctor's checks of Discord by name, with the channels as `a` and `b`."""
     environ = {"DISCORD_TOKEN": TOKEN, "DISCORD_API_URL": bed.discord.api, "DISCORD_GATEWAY_URL": bed.discord.gateway_url}
-    found = await checks.look(Settings.load(environ, bed.folder / "nowhere"), load(bed.file))
+    found = await checks.check(Settings.load(environ, bed.folder / "nowhere"), load(bed.file))
     channels = [each for each in found if each.name == "discord channels"]
     return {each.name: each for each in found if each not in channels} | dict(zip("ab", channels, strict=False))
 
@@ -54,7 +54,7 @@ async def test_doctor_reports_missing_permissions_per_channel(away: DiscordBed) 
     found = await examined(away)
     lacks = found["a"]
     assert lacks.status == "fail" and "Attach Files, Pin Messages" in lacks.message and "#product-a" in lacks.message
-    assert "may not see" in found["b"].message
+    assert "cannot see" in found["b"].message
     assert found["discord commands"].status == "warn"
 
 
@@ -66,8 +66,8 @@ async def test_doctor_reports_missing_intents_people_and_channels(tmp_path: Path
     async with bed:
         found = await examined(bed)
         assert "Message Content intent is off" in found["discord intents"].message
-        assert "nobody is let in" in found["discord people"].message
-        assert found["b"].message == "There is no channel 4242."
+        assert "answers nobody on Discord" in found["discord people"].message
+        assert found["b"].message == "Channel 4242 does not exist."
 
 
 async def test_doctor_reports_unreachable_discord(away: DiscordBed) -> None:

@@ -76,7 +76,7 @@ async def said(folder: Path, slack: Slack, **more: str) -> dict[str, tuple[str, 
     tokens = {"SLACK_BOT_TOKEN": slack.bot_token, "SLACK_APP_TOKEN": slack.app_token, "SLACK_API_URL": slack.url}
     environ = {"FLEET_STATE": str(folder / "state"), "FLEET_ENGINE": "rehearsal", **tokens, **more}
     found = await examine({name: text for name, text in environ.items() if text}, folder)
-    return {each.name: (each.status, each.message, each.cure) for each in found.checks if each.name.startswith("slack")}
+    return {each.name: (each.status, each.message, each.fix) for each in found.checks if each.name.startswith("slack")}
 
 
 async def test_doctor_accepts_working_slack(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""The fleet to begin with: the four test products, copied into the state folder and made git repositories there."""
+"""The demo fleet: the four test products, copied into the state folder and made git repositories there."""
 
 import fcntl
 import os
@@ -13,7 +13,7 @@ from bot.domain.errors import FleetError
 
 _IGNORED = shutil.ignore_patterns("__pycache__", "*.pyc", ".git", "*.db", "*.db-*", "worktrees", "logs", ".DS_Store")
 _ENGINE_FOLDERS = ("agents", "worktrees", "specs", "logs")
-"""Made by `ov init`, missed by `ov doctor`, and not kept by git because they are empty."""
+"""Folders that `ov init` creates and `ov doctor` expects, but git does not store because they are empty."""
 _AUTHOR = (("user.name", "Fleet demo"), ("user.email", "demo@fleet.invalid"))
 _ENVIRONMENT = {
     "PATH": os.defpath,
@@ -23,21 +23,22 @@ _ENVIRONMENT = {
     "GIT_CONFIG_GLOBAL": os.devnull,
     "GIT_TERMINAL_PROMPT": "0",
 }
-"""All that git sees, so that no one's configuration, hooks or GIT_DIR reach into the demo."""
+"""Complete environment of git, so that no user configuration, hook or GIT_DIR affects the demo."""
 
 
 def bundled() -> Path:
-    """The `products.yaml` that came with the program, beside its `test-products/`. Raises `FleetError`."""
+    """Return the `products.yaml` that came with the program, beside its `test-products/`. Raises `FleetError`."""
     package = Path(bot.__file__).resolve().parent
     for folder in (package / "share", package.parent):
         if (folder / "products.yaml").is_file() and (folder / "test-products").is_dir():
             return folder / "products.yaml"
-    raise FleetError("The test products did not come with this installation.", "Write a products.yaml: fleet init.")
+    raise FleetError("This installation has no test products.", "Create a products.yaml with `fleet init`.")
 
 
 def prepare(state: Path) -> Path:
-    """See that `<state>/demo/` holds the test products, each a git repository with one commit on `main`, and return its
-    `products.yaml`. A copy that is there is never touched; one that was interrupted is begun anew."""
+    """Create `<state>/demo/` with the test products, unless it exists, and return its `products.yaml`.
+
+    Each product is a git repository with one commit on `main`. An interrupted copy is started again."""
     demo = state / "demo"
     try:
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -51,9 +52,23 @@ def prepare(state: Path) -> Path:
     return demo / "products.yaml"
 
 
+def registry_of(products: Path, state: Path, *, given: bool) -> Path:
+    """Return the registry to use: the path that was `given` or is in this folder, else the demo's copy.
+
+    Agents never work in the folder of the program itself, so the registry that came with it is copied."""
+    try:
+        own = not given and products.samefile(bundled())
+    except (OSError, FleetError):
+        own = False
+    if not own:
+        return products
+    state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return prepare(state)
+
+
 @contextmanager
 def _alone(lock: Path) -> Iterator[None]:
-    """Wait until no other process prepares the same folder; the lock goes with the process."""
+    """Wait until no other process prepares the same folder. The lock ends with the process."""
     with lock.open("a") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         yield
@@ -73,7 +88,7 @@ def _build(registry: Path, building: Path) -> Path:
 
 
 def _copy(source: str, target: str) -> str:
-    """Copy a file so that it can be written, and run if it could be run before, however the program is installed."""
+    """Copy a file as writable, and executable if the original is, however the program is installed."""
     shutil.copyfile(source, target)
     Path(target).chmod(0o755 if os.access(source, os.X_OK) else 0o644)
     return target
@@ -82,9 +97,9 @@ def _copy(source: str, target: str) -> str:
 def _commit(product: Path) -> None:
     _git(product, "init", "--quiet", "--initial-branch=main")
     for key, value in _AUTHOR:
-        _git(product, "config", key, value)  # Agents that work in it commit too, on machines where git knows nobody.
+        _git(product, "config", key, value)  # agents commit too, on machines without a git identity
     _git(product, "add", "--all")
-    _git(product, "commit", "--quiet", "--no-verify", "--message", f"{product.name}, as it came")
+    _git(product, "commit", "--quiet", "--no-verify", "--message", f"{product.name}: initial commit")
     for folder in _ENGINE_FOLDERS:
         (product / ".overstory" / folder).mkdir(parents=True, exist_ok=True)
 
@@ -97,4 +112,4 @@ def _git(product: Path, *words: str) -> None:
     command = [git, *identity, "-c", "commit.gpgsign=false", "-c", "core.autocrlf=false", *words]
     done = subprocess.run(command, cwd=product, env=_ENVIRONMENT, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     if done.returncode != 0:
-        raise FleetError(f"git {words[0]} failed in {product}: {done.stderr.strip()[:500]}", "See that git works there.")
+        raise FleetError(f"git {words[0]} failed in {product}: {done.stderr.strip()[:500]}", "Check that git works there.")

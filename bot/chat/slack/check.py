@@ -1,33 +1,27 @@
-"""What `fleet doctor` looks at on Slack: the tokens, their scopes, Socket Mode, and the channels that it was not invited to."""
+"""Checks of `fleet doctor` for Slack: tokens, scopes, Socket Mode, and channels that the bot was not invited to."""
 
-from typing import TYPE_CHECKING
-
-from bot.doctor.machine import Check
+from bot.chat.slack.api import Api
+from bot.chat.slack.manifest import SCOPES
+from bot.domain.checks import Check
 from bot.domain.errors import DeliveryError
+from bot.registry import Registry
+from bot.settings import Settings
 from bot.text.wording import listed
 
-if TYPE_CHECKING:
-    from bot.chat.slack.api import Api
-    from bot.registry import Registry
-    from bot.settings import Settings
-
-REINSTALL = "Paste the output of `fleet slack-manifest` as the app's manifest at api.slack.com/apps, and install the app again."
+REINSTALL = "Paste the output of `fleet slack-manifest` as the app's manifest at api.slack.com/apps, and reinstall the app."
 
 
-async def look(settings: "Settings", registry: "Registry | None") -> list[Check]:
-    """Everything about Slack; it is asked only where its tokens are set."""
+async def check(settings: Settings, registry: Registry | None) -> list[Check]:
+    """Run every check. Slack is called only where its tokens are set."""
     bot, app = settings.slack_bot_token, settings.slack_app_token
     over_http = settings.slack_signing_secret and settings.public_url
     if bot is None:
-        missing = " and no ".join(["SLACK_BOT_TOKEN", *([] if app else ["SLACK_APP_TOKEN"])])
         if app or settings.slack_signing_secret:
-            return [Check("slack", "warn", "Slack needs both tokens; SLACK_BOT_TOKEN is missing.", "Set SLACK_BOT_TOKEN.")]
-        return [Check("slack", "ok", f"off: no {missing}")]
+            return [Check("slack", "warn", "SLACK_BOT_TOKEN is missing; Slack needs both tokens.", "Set SLACK_BOT_TOKEN.")]
+        return [Check("slack", "ok", "off: SLACK_BOT_TOKEN and SLACK_APP_TOKEN are not set")]
     if app is None and not over_http:
-        said = "Slack needs both tokens; SLACK_APP_TOKEN is missing."
+        said = "SLACK_APP_TOKEN is missing; Slack needs both tokens."
         return [Check("slack", "warn", said, "Set SLACK_APP_TOKEN, or for HTTP SLACK_SIGNING_SECRET and FLEET_PUBLIC_URL.")]
-    from bot.chat.slack.api import Api
-
     api = Api(bot.get_secret_value(), settings.slack_api_url)
     api.open()
     try:
@@ -38,43 +32,42 @@ async def look(settings: "Settings", registry: "Registry | None") -> list[Check]
             *_people(registry),
         ]
     except DeliveryError as error:
-        return [Check("slack", "fail", error.message, error.hint or "See that this machine reaches Slack; mend SLACK_API_URL.")]
+        fix = error.hint or "Check that this machine can reach Slack, and that SLACK_API_URL is right if it is set."
+        return [Check("slack", "fail", error.message, fix)]
     finally:
         await api.close()
 
 
-async def _token(api: "Api") -> list[Check]:
-    from bot.chat.slack.manifest import SCOPES
-
+async def _token(api: Api) -> list[Check]:
     who = await api.call("auth.test")
     found = [Check("slack", "ok", f"{who.get('user', 'the bot')} in {who.get('url', who.get('team', 'Slack'))}")]
-    having = await api.scopes()
-    missing = {scope: why for scope, why in SCOPES.items() if scope not in having} if having else {}
+    granted = await api.scopes()
+    missing = {scope: why for scope, why in SCOPES.items() if scope not in granted} if granted else {}
     if missing:
         lines = "\n".join(f"{scope}: to {why}" for scope, why in missing.items())
         found.append(Check("slack scopes", "fail", f"The bot token lacks {len(missing)} scopes:\n{lines}", REINSTALL))
     return found
 
 
-async def _socket(api: "Api", token: str) -> list[Check]:
+async def _socket(api: Api, token: str) -> list[Check]:
     try:
         await api.guard("apps.connections.open", api.client.apps_connections_open(app_token=token))
     except DeliveryError as error:
         if error.code not in {"auth", "delivery"}:
             raise
-        cure = "Switch Socket Mode on, make an app-level token with connections:write, and set it as SLACK_APP_TOKEN."
-        return [Check("slack socket", "fail", f"Slack opens no Socket Mode connection: {error.message}", cure)]
+        fix = "Turn on Socket Mode, create an app-level token with connections:write, and set SLACK_APP_TOKEN to it."
+        return [Check("slack socket", "fail", f"Slack opens no Socket Mode connection: {error.message}", fix)]
     return [Check("slack socket", "ok", "Socket Mode opens")]
 
 
-def _http(settings: "Settings") -> list[Check]:
+def _http(settings: Settings) -> list[Check]:
     url = settings.public_url or ""
     if not url.startswith("https://"):
         return [Check("slack http", "fail", f"Slack sends only to https, not to {url}.", "Set FLEET_PUBLIC_URL to https://….")]
     return [Check("slack http", "ok", f"Slack sends to {url}/slack/events, if the app's request URLs say so")]
 
 
-async def _channels(api: "Api", registry: "Registry | None") -> list[Check]:
+async def _channels(api: Api, registry: Registry | None) -> list[Check]:
     if registry is None:
         return []
     kinds = "public_channel,private_channel"
@@ -87,16 +80,16 @@ async def _channels(api: "Api", registry: "Registry | None") -> list[Check]:
         if channel.platform == "slack" and channel.id not in known
     ]
     if not lacking:
-        return [Check("slack channels", "ok", f"in {len(joined)} channels, all of the registry's among them")]
+        return [Check("slack channels", "ok", f"in {len(joined)} channels, including every channel of the registry")]
     said = "\n".join(
         f"{channel} of {product}: it does not exist, is archived, or the bot was not invited" for product, channel in lacking
     )
-    cure = f"In {listed([channel for _, channel in lacking])}: /invite @fleet. Or mend the names in products.yaml."
-    return [Check("slack channels", "warn", said, cure)]
+    fix = f"In {listed([channel for _, channel in lacking])}, type /invite @fleet. Or fix the names in products.yaml."
+    return [Check("slack channels", "warn", said, fix)]
 
 
-def _people(registry: "Registry | None") -> list[Check]:
+def _people(registry: Registry | None) -> list[Check]:
     if registry is None or any("slack" in person.ids for person in registry.people):
         return []
-    said = "Nobody under `people` has a `slack:` id, so everybody on Slack is a stranger."
-    return [Check("slack people", "warn", said, "Add ids as docs/slack.md shows; App Home tells each person theirs.")]
+    said = "No person under `people` has a `slack` id, so the bot answers nobody on Slack."
+    return [Check("slack people", "warn", said, "Add ids as docs/slack.md shows. App Home shows each person their id.")]
