@@ -4,13 +4,12 @@ It has no loop and no commands of its own: pausing a product is `bot.work.pause`
 must last is in the store before a method returns. The jobs (`bot.jobs`) subscribe to `Change`s and do what follows from them.
 """
 
-import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from bot.domain import (
     Card,
@@ -25,11 +24,15 @@ from bot.domain import (
     WorkState,
 )
 from bot.domain.errors import NotFound
-from bot.engine.base import Engine
-from bot.engine.durable import DurableEngine
-from bot.registry import Registry, RegistryFile
-from bot.store import Store
 from bot.text.wording import map_strings
+
+if TYPE_CHECKING:
+    # Types only: a command of the terminal imports this module through its skill, and has to start at once.
+    import asyncio
+
+    from bot.engine.base import Engine
+    from bot.registry import Registry, RegistryFile
+    from bot.store import Store
 
 BOARD = "web:fleet"
 """Conversation for messages that belong to no other: the page of the whole fleet."""
@@ -64,9 +67,9 @@ class Fleet:
 
     def __init__(
         self,
-        registry: RegistryFile,
-        store: Store,
-        engine: Engine,
+        registry: "RegistryFile",
+        store: "Store",
+        engine: "Engine",
         *,
         platforms: Sequence[str] = ("web",),
         now: Callable[[], datetime] = utc_now,
@@ -74,6 +77,8 @@ class Fleet:
     ) -> None:
         self._registry = registry
         self.store = store
+        from bot.engine.durable import DurableEngine
+
         self.engine: Engine = DurableEngine(engine, store.durable)
         self.platforms = frozenset(platforms)
         """Platforms that are on. Posts go only to these."""
@@ -101,10 +106,12 @@ class Fleet:
             self._states[kind] = kind()
         return cast(State, self._states[kind])
 
-    def lock(self, product: str) -> asyncio.Lock:
+    def lock(self, product: str) -> "asyncio.Lock":
         """Return the lock to hold while starting, answering, pausing or stopping anything in a product.
 
         With it a stop cannot race a start."""
+        import asyncio
+
         return self._locks.setdefault(product, asyncio.Lock())
 
     # -- listening ---------------------------------------------------------------------------------------------------
@@ -141,7 +148,7 @@ class Fleet:
     # -- products ----------------------------------------------------------------------------------------------------
 
     @property
-    def registry(self) -> Registry:
+    def registry(self) -> "Registry":
         """Last registry that was valid."""
         return self._registry.current
 
