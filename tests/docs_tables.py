@@ -184,7 +184,7 @@ def _routes() -> Iterator[tuple[str, str, str]]:
 
 def messages_in() -> dict[str, type[BaseModel]]:
     """What may be said on the WebSocket, by its `type`."""
-    union, _ = get_args(from_request.Said)
+    union, _ = get_args(from_request.SocketInput)
     return {get_args(each.model_fields["type"].annotation)[0]: each for each in get_args(union)}
 
 

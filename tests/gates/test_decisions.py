@@ -157,9 +157,9 @@ async def by_page(bed: WebBed, given: dict[str, Any]) -> tuple[str, str]:
 
 async def by_socket(bed: WebBed, given: dict[str, Any]) -> tuple[str, str]:
     """The WebSocket of the page and the gateway."""
-    async with bed.listen() as ears:
-        await ears.send(type="decision", **given)
-        error = (await ears.hear("error"))["error"]
+    async with bed.listen() as client:
+        await client.send(type="decision", **given)
+        error = (await client.receive("error"))["error"]
         return f"{error['message']} {error['hint']}", error["code"]
 
 
@@ -214,9 +214,9 @@ async def test_the_same_decision_again_is_a_success_and_kept_in_the_journal(
     elif surface is by_command:
         assert "Approved by ana" in (await by_command(bed, filled(bed, {})))[0]
     elif surface is by_socket:
-        async with bed.listen() as ears:
-            await ears.send(type="decision", gate="g1", choice="approve")
-            assert (await ears.hear("card", lambda card: card["gate"] == "g1"))["detail"]["decision"]["by"] == "ana"
+        async with bed.listen() as client:
+            await client.send(type="decision", gate="g1", choice="approve")
+            assert (await client.receive("card", lambda card: card["gate"] == "g1"))["detail"]["decision"]["by"] == "ana"
     else:
         path = "/api/gates/g1/decision" if surface is by_page else "/api/skills/approve_plan"
         status, _ = await bed.post(path, {"choice": "approve"} if surface is by_page else {"gate": "g1"})

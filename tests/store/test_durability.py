@@ -181,10 +181,10 @@ async def test_web_responds_after_the_disk(tmp_path: Path, disk: type[Disk]) -> 
 async def test_socket_sends_after_the_disk(tmp_path: Path, disk: type[Disk]) -> None:
     bed = WebBed(tmp_path)
     bed.database = disk
-    async with bed, bed.listen() as ears:
+    async with bed, bed.listen() as client:
         disk.turns.clear()
-        await ears.say("/fleet status")
-        reply = asyncio.ensure_future(ears.hear("accepted"))
+        await client.say("/fleet status")
+        reply = asyncio.ensure_future(client.receive("accepted"))
         await only_after_the_disk(disk, reply.done, reply)
 
 

@@ -102,7 +102,7 @@ class WebChat(Chat):
     def live(self, conversation: str, event: Live) -> None:
         """Show an event of a turn."""
         if conversation.startswith(PREFIX):
-            self.context.streams.hear(conversation, event)
+            self.context.streams.live(conversation, event)
 
     def part(self) -> Part:
         """Return `ok` while the server listens."""

@@ -36,7 +36,7 @@ class Client:
         except asyncio.QueueFull:
             self.cut(WSCloseCode.TRY_AGAIN_LATER, "too slow: connect again")
 
-    def tell(self, message: dict[str, Any]) -> None:
+    def send(self, message: dict[str, Any]) -> None:
         """Queue one message."""
         self.offer(encoded(message))
 
@@ -64,7 +64,7 @@ class Clients:
         """Forget a client that has disconnected."""
         self._all.discard(client)
 
-    def tell(self, message: dict[str, Any], conversation: str | None = None) -> None:
+    def send(self, message: dict[str, Any], conversation: str | None = None) -> None:
         """Send a message to all clients, or to those that follow a conversation."""
         if not self._all:
             return

@@ -96,8 +96,8 @@ class Ping(Body):
     type: Literal["ping"]
 
 
-Said = Annotated[SocketMessage | SocketAnswer | SocketStop | Subscribe | Ping, Field(discriminator="type")]
-SAID: TypeAdapter[SocketMessage | SocketAnswer | SocketStop | Subscribe | Ping] = TypeAdapter(Said)
+SocketInput = Annotated[SocketMessage | SocketAnswer | SocketStop | Subscribe | Ping, Field(discriminator="type")]
+SOCKET_INPUT: TypeAdapter[SocketMessage | SocketAnswer | SocketStop | Subscribe | Ping] = TypeAdapter(SocketInput)
 OBJECT: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
 MESSAGE: TypeAdapter[Message] = TypeAdapter(Message)
 ANSWER: TypeAdapter[Answer] = TypeAdapter(Answer)

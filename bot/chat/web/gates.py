@@ -64,8 +64,8 @@ async def history(request: web.Request) -> web.Response:
     revisions = list(_revisions(fleet, fleet.gate(request.match_info["id"])))
     known = {each.id: each.revision for each in revisions}
     rows = fleet.store.audit.about(*known)
-    told = [{**asdict(each), "revision": known[each.gate]} for each in timeline.steps(rows)]
-    return json_response({"history": told, "revisions": [{"id": id, "revision": number} for id, number in known.items()]})
+    found = [{**asdict(each), "revision": known[each.gate]} for each in timeline.steps(rows)]
+    return json_response({"history": found, "revisions": [{"id": id, "revision": number} for id, number in known.items()]})
 
 
 @routes.post("/api/gates/{id}/decision")

@@ -29,8 +29,8 @@ async def ready(request: web.Request) -> web.Response:
     """Return the state of every part, with status 503 when one that is configured is down."""
     parts = request.app[CONTEXT].ready()
     fine = all(part.state != "down" for part in parts.values())
-    told = {name: {"state": part.state, "why": part.why} for name, part in parts.items()}
-    return json_response({"ready": fine, "parts": told}, 200 if fine else 503)
+    shown = {name: {"state": part.state, "why": part.why} for name, part in parts.items()}
+    return json_response({"ready": fine, "parts": shown}, 200 if fine else 503)
 
 
 @routes.get("/metrics")

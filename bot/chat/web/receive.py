@@ -41,9 +41,9 @@ async def receive(text: str, client: Client, context: Context) -> dict[str, Any]
     """Handle one message of the WebSocket and return its immediate answer."""
     about: dict[str, Any] = {}
     try:
-        said = _read(text, context)
-        about = {name: getattr(said, name) for name in ("id", "gate", "conversation") if getattr(said, name, None)}
-        return _handle(said, client, context)
+        message = _read(text, context)
+        about = {name: getattr(message, name) for name in ("id", "gate", "conversation") if getattr(message, name, None)}
+        return _handle(message, client, context)
     except FleetError as error:
         refusal = error_json(error, context.fleet)
         if "gate" in refusal:
@@ -60,30 +60,30 @@ def _read(text: str, context: Context) -> Any:
         if len(text) > LARGEST:
             larger = f"The message is larger than {LARGEST // 1024} KiB."
             raise UsageError(larger, "Send a smaller message.", code="too_large")
-        return given.parsed(given.SAID, text)
+        return given.parsed(given.SOCKET_INPUT, text)
 
 
 def _gate_meant(text: str) -> str:
     """Return the gate that an unreadable message may decide, `gates` if unknown, or an empty text."""
     with suppress(ValueError, RecursionError):
-        said = json.loads(text) if '"decision"' in text else None
-        if isinstance(said, dict) and said.get("type") == "decision":
-            return without_surrogates(str(said.get("gate", ""))) or "gates"
+        message = json.loads(text) if '"decision"' in text else None
+        if isinstance(message, dict) and message.get("type") == "decision":
+            return without_surrogates(str(message.get("gate", ""))) or "gates"
     return ""
 
 
-def _handle(said: Any, client: Client, context: Context) -> dict[str, Any]:
-    match said:
+def _handle(message: Any, client: Client, context: Context) -> dict[str, Any]:
+    match message:
         case given.SocketMessage():
-            return _message(said, client, context)
+            return _message(message, client, context)
         case given.SocketAnswer():
-            return gate_event(gates.decided(said.gate, said, context), context)
+            return gate_event(gates.decided(message.gate, message, context), context)
         case given.SocketStop():
-            conversation = to_conversation(said.conversation)
+            conversation = to_conversation(message.conversation)
             stopped = context.router.stop_turn(conversation)
             return {"type": "stopped", "conversation": to_name(conversation), "stopped": stopped}
         case given.Subscribe():
-            wanted = said.conversations
+            wanted = message.conversations
             client.wanted = None if wanted is None else frozenset(map(to_conversation, wanted))
             return {"type": "subscribed", "conversations": wanted}
         case _:

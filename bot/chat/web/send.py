@@ -32,7 +32,7 @@ class Sender:
             self._context.streams.settle(post.conversation)
         if len(self._context.clients):
             (shown,) = posts_json([post], self._context)
-            self._context.clients.tell({"type": "reply", **shown}, post.conversation)
+            self._context.clients.send({"type": "reply", **shown}, post.conversation)
 
     def change(self, change: Change) -> None:
         """Send a change of the fleet."""
@@ -40,9 +40,9 @@ class Sender:
         if change.post is not None and change.post.conversation.startswith(PREFIX):
             self.post(change.post)
         if change.gate is not None and len(clients):
-            clients.tell(gate_event(change.gate, self._context))
+            clients.send(gate_event(change.gate, self._context))
         if change.work is not None:
-            clients.tell(work_event(change.work))
+            clients.send(work_event(change.work))
         if change.kind != "post":
             self._status()
 
@@ -53,7 +53,7 @@ class Sender:
             return
         self._due = False
         if len(self._context.clients):
-            self._context.clients.tell({"type": "status", "status": status_json(self._context)})
+            self._context.clients.send({"type": "status", "status": status_json(self._context)})
             self._timer = asyncio.get_running_loop().call_later(PAUSE, self._again)
 
     def _again(self) -> None:

@@ -38,8 +38,8 @@ async def connect(request: web.Request) -> web.StreamResponse:
     await socket.prepare(request)
     client = Client(request.cookies.get(context.login.cookie, ""))
     edition = pages.edition(request.app[pages.FILES])
-    client.tell({"type": "hello", "version": product_version(), "person": context.person().name, "page": edition})
-    client.tell({"type": "status", "status": status_json(context)})
+    client.send({"type": "hello", "version": product_version(), "person": context.person().name, "page": edition})
+    client.send({"type": "status", "status": status_json(context)})
     context.clients.add(client)
     ends = [
         asyncio.create_task(each)
@@ -80,7 +80,7 @@ async def _write(socket: web.WebSocketResponse, client: Client, context: Context
 async def _read(socket: web.WebSocketResponse, client: Client, context: Context) -> None:
     async for message in socket:
         if message.type is WSMsgType.TEXT:
-            client.tell(await receive(message.data, client, context))
+            client.send(await receive(message.data, client, context))
         elif message.type is WSMsgType.BINARY:
             refusal = UsageError("Binary messages are not supported.", "Send JSON as a text message.", code="malformed")
-            client.tell({"type": "error", **error_json(refusal)})
+            client.send({"type": "error", **error_json(refusal)})

@@ -38,18 +38,18 @@ class Streams:
         """Callback that returns the conversations with a running turn."""
         self._turns: dict[str, _Turn] = {}
 
-    def hear(self, conversation: str, event: Live) -> None:
+    def live(self, conversation: str, event: Live) -> None:
         """Take an event of a turn."""
         turn = self._turns.setdefault(conversation, _Turn())
         if isinstance(event, Delta):
             turn.text += event.text
             turn.unsent += event.text
             if turn.timer is None:
-                self._tell(conversation, turn)
+                self._send(conversation, turn)
         elif isinstance(event, Doing):
             self._flush(conversation, turn)
             turn.doing, turn.skill = event.text, event.skill
-            self._clients.tell(
+            self._clients.send(
                 {
                     "type": "doing",
                     "conversation": to_name(conversation),
@@ -90,7 +90,7 @@ class Streams:
         if turn and turn.timer:
             turn.timer.cancel()
 
-    def _tell(self, conversation: str, turn: _Turn) -> None:
+    def _send(self, conversation: str, turn: _Turn) -> None:
         message = {
             "type": "delta",
             "conversation": to_name(conversation),
@@ -98,17 +98,17 @@ class Streams:
             "html": render(turn.text),
         }
         turn.unsent = ""
-        self._clients.tell(message, conversation)
+        self._clients.send(message, conversation)
         turn.timer = asyncio.get_running_loop().call_later(PAUSE, self._again, conversation, turn)
 
     def _again(self, conversation: str, turn: _Turn) -> None:
         turn.timer = None
         if turn.unsent:
-            self._tell(conversation, turn)
+            self._send(conversation, turn)
 
     def _flush(self, conversation: str, turn: _Turn) -> None:
         if turn.timer:
             turn.timer.cancel()
             turn.timer = None
         if turn.unsent:
-            self._tell(conversation, turn)
+            self._send(conversation, turn)

@@ -49,12 +49,12 @@ async def test_chat_restarts_on_the_same_ports(bed: WebBed) -> None:
 
 
 async def test_post_and_update_reach_a_connected_page(tmp_path: Path) -> None:
-    async with WebBed(tmp_path) as bed, bed.listen() as ears:
+    async with WebBed(tmp_path) as bed, bed.listen() as client:
         post = bed.fleet.say("web:main", "Hello", key="k1")
         assert post is not None
-        first = await ears.reply("Hello")
+        first = await client.reply("Hello")
         assert await bed.chat.post(post, "k1") == str(post.id)
-        again = await ears.reply("Hello")
+        again = await client.reply("Hello")
         assert again["id"] == first["id"] == post.id
         await bed.chat.update(str(post.id), Post("web:main", "fleet", "Hello again", post.at, id=post.id))
-        assert (await ears.reply("again"))["id"] == post.id
+        assert (await client.reply("again"))["id"] == post.id

@@ -34,35 +34,35 @@ async def talking(tmp_path: Path) -> AsyncIterator[tuple[WebBed, Turn]]:
 
 async def test_answer_streams_with_its_activity(talking: tuple[WebBed, Turn]) -> None:
     bed, turn = talking
-    async with bed.listen() as ears:
-        await ears.say("How is everyone?")
-        doing = await ears.hear("doing", lambda each: each["skill"] == "status")
+    async with bed.listen() as client:
+        await client.say("How is everyone?")
+        doing = await client.receive("doing", lambda each: each["skill"] == "status")
         assert doing["conversation"] == "main"
-        delta = await ears.hear("delta")
+        delta = await client.receive("delta")
         assert (delta["text"], delta["html"]) == ("All", "<p>All</p>\n")
         _, page = await bed.get("/api/conversations/main/posts")
         assert page["streaming"]["html"] == "<p>All</p>\n"
         _, listed = await bed.get("/api/conversations")
         assert listed["conversations"][0]["running"] is True
         turn.hold.set()
-        reply = await ears.reply("three")
+        reply = await client.reply("three")
         assert reply["html"] == "<p>All <strong>three</strong> are idle.</p>\n"
-        assert "".join(each["text"] for each in ears.heard if each["type"] == "delta") == "All **three** are idle."
-        await ears.hear("doing", lambda each: not each["text"] and not each["turn"])
+        assert "".join(each["text"] for each in client.received if each["type"] == "delta") == "All **three** are idle."
+        await client.receive("doing", lambda each: not each["text"] and not each["turn"])
     _, page = await bed.get("/api/conversations/main/posts")
     assert page["streaming"] is None
 
 
 async def test_turn_is_stopped(talking: tuple[WebBed, Turn]) -> None:
     bed, _ = talking
-    async with bed.listen() as ears:
-        await ears.say("How is everyone?")
-        await ears.hear("delta")
-        await ears.send(type="stop")
-        assert (await ears.hear("stopped"))["stopped"] is True
-        await ears.reply("All")
-        await ears.send(type="stop", conversation="elsewhere")
-        assert (await ears.hear("stopped"))["stopped"] is False
+    async with bed.listen() as client:
+        await client.say("How is everyone?")
+        await client.receive("delta")
+        await client.send(type="stop")
+        assert (await client.receive("stopped"))["stopped"] is True
+        await client.reply("All")
+        await client.send(type="stop", conversation="elsewhere")
+        assert (await client.receive("stopped"))["stopped"] is False
 
 
 async def test_stream_is_sent_at_once_and_then_throttled() -> None:
@@ -71,18 +71,18 @@ async def test_stream_is_sent_at_once_and_then_throttled() -> None:
     running = {"web:main"}
     streams = Streams(clients, lambda: running)
     for piece in ("One", " two", " three"):
-        streams.hear("web:main", Delta(piece))
+        streams.live("web:main", Delta(piece))
     assert client.queue.qsize() == 1
-    streams.hear("web:main", Doing("reading"))
+    streams.live("web:main", Doing("reading"))
     assert [('"text":" two three"' in each, '"doing"' in each) for each in _drain(client)][1:] == [(True, False), (False, True)]
     now = streams.now("web:main")
     assert now is not None
     assert (now["text"], now["doing"]) == ("One two three", "reading")
-    streams.hear("web:main", Doing(""))
+    streams.live("web:main", Doing(""))
     streams.settle("web:main")
     assert streams.now("web:main") is not None
     running.clear()
-    streams.hear("web:main", Doing(""))
+    streams.live("web:main", Doing(""))
     assert streams.now("web:main") is None
 
 

@@ -2,9 +2,9 @@
 
 async with WebBed(tmp_path) as bed:
     status, answer = await bed.get("/api/status")
-    async with bed.listen() as ears:
-        await ears.say("/fleet status")
-        reply = await ears.hear("reply")
+    async with bed.listen() as client:
+        await client.say("/fleet status")
+        reply = await client.receive("reply")
 """
 
 import asyncio
@@ -28,12 +28,12 @@ BEARER = {"Authorization": f"Bearer {TOKEN}"}
 PATIENCE = 10.0
 
 
-class Ears:
+class SocketClient:
     """One WebSocket with the messages it received."""
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self.socket = socket
-        self.heard: list[dict[str, Any]] = []
+        self.received: list[dict[str, Any]] = []
         self.unread: list[dict[str, Any]] = []
 
     async def send(self, **message: Any) -> None:
@@ -44,7 +44,7 @@ class Ears:
         """Send a message of a person."""
         await self.send(type="message", text=text, **more)
 
-    async def hear(self, kind: str, matches: Callable[[dict[str, Any]], bool] = lambda _: True) -> dict[str, Any]:
+    async def receive(self, kind: str, matches: Callable[[dict[str, Any]], bool] = lambda _: True) -> dict[str, Any]:
         """Return the first unread message of a kind that matches."""
         async with asyncio.timeout(PATIENCE):
             while True:
@@ -53,12 +53,14 @@ class Ears:
                         self.unread.remove(said)
                         return said
                 said = await self.socket.receive_json()
-                self.heard.append(said)
+                self.received.append(said)
                 self.unread.append(said)
 
     async def reply(self, *words: str) -> dict[str, Any]:
         """Return the next post of the fleet that contains these words."""
-        return await self.hear("reply", lambda each: each["author"] == "fleet" and all(word in each["text"] for word in words))
+        return await self.receive(
+            "reply", lambda each: each["author"] == "fleet" and all(word in each["text"] for word in words)
+        )
 
 
 class WebBed(Bed):
@@ -112,12 +114,12 @@ class WebBed(Bed):
             return answer.status, json.loads(await answer.text())
 
     @asynccontextmanager
-    async def listen(self, port: int = 0, **more: Any) -> AsyncIterator[Ears]:
+    async def listen(self, port: int = 0, **more: Any) -> AsyncIterator[SocketClient]:
         """Connect a WebSocket to the page's port, or to the gateway's (1)."""
         async with self.http.ws_connect(f"http://127.0.0.1:{self.ports[port]}/ws", **more) as socket:
-            ears = Ears(socket)
-            await ears.hear("status")
-            yield ears
+            client = SocketClient(socket)
+            await client.receive("status")
+            yield client
 
     def plan(self, product: str = "product-a", body: str = "1. Split the parser\n2. Test it", **more: Any) -> None:
         """Let a product's coordinator request approval of a plan."""
