@@ -1,4 +1,4 @@
-"""For every test: hypothesis judges by what happens, never by how long a busy machine takes for it."""
+"""Settings for every test. Hypothesis judges results, never how long a busy machine takes."""
 
 from hypothesis import HealthCheck, settings
 

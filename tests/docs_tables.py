@@ -1,6 +1,7 @@
-"""The tables of docs/reference.md, made from the code: `python -m tests.docs_tables` writes them into the page.
+"""Tables of docs/reference.md, generated from the code.
 
-A table stands between `<!-- made: NAME -->` and `<!-- end -->`. `tests/test_docs.py` fails when one is not as it would be made.
+`python -m tests.docs_tables` writes them into the page, between `<!-- made: NAME -->` and `<!-- end -->`.
+`tests/test_docs.py` fails if a table is not current.
 """
 
 import ast
@@ -49,7 +50,7 @@ SECTIONS: dict[str, type[Section]] = {
     "audit": schema.AuditSection,
     "agent": schema.AgentLimits,
 }
-"""The sections of products.yaml, by the key under which each stands."""
+"""Sections of products.yaml, by key."""
 
 KINDS: tuple[tuple[Any, str], ...] = (
     (values.Name, "a name"),
@@ -68,7 +69,7 @@ KINDS: tuple[tuple[Any, str], ...] = (
 
 
 def made() -> dict[str, str]:
-    """Every table, by its name in the page."""
+    """Return every table, by its name on the page."""
     return {
         "variables": table(("variable", "means", "default"), _variables()),
         "make": table(("target", "does"), ((f"`make {name}`", words) for name, words in targets())),
@@ -82,13 +83,13 @@ def made() -> dict[str, str]:
 
 
 def table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table."""
+    """Render a Markdown table."""
     lines = [titles, ["---"] * len(titles), *rows]
     return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
 
 
 def filled(page: str) -> str:
-    """The page with every table as it would be made."""
+    """Return the page with every table regenerated."""
     tables = made()
     return BLOCK.sub(lambda block: f"{block[1]}{tables[block[2]]}{block[3]}", page)
 
@@ -102,7 +103,7 @@ def _variables() -> Iterator[tuple[str, str, str]]:
 
 
 def targets() -> list[tuple[str, str]]:
-    """The targets of the Makefile, each with what it says of itself."""
+    """Return the targets of the Makefile with their descriptions."""
     return re.findall(r"^([a-z0-9]+):.*?## (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
 
 
@@ -183,7 +184,7 @@ def _routes() -> Iterator[tuple[str, str, str]]:
 
 
 def messages_in() -> dict[str, type[BaseModel]]:
-    """What may be said on the WebSocket, by its `type`."""
+    """Return the messages the WebSocket accepts, by `type`."""
     union, _ = get_args(from_request.SocketInput)
     return {get_args(each.model_fields["type"].annotation)[0]: each for each in get_args(union)}
 
@@ -229,7 +230,7 @@ def _text(node: ast.expr) -> str:
 
 
 def rows(page: str, heading: str) -> Mapping[str, Sequence[str]]:
-    """The rows of the first table below a heading, by the word in the first cell's first backticks."""
+    """Return the rows of the first table below a heading, by the first word in backticks."""
     section = re.split(r"^#+ ", page.partition(f"# {heading}\n")[2], maxsplit=1, flags=re.MULTILINE)[0]
     found = {}
     for line in section.splitlines():

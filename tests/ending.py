@@ -16,7 +16,7 @@ def end_everything_in(folder: Path) -> None:
 
 
 def processes_of(folder: Path) -> list[int]:
-    """The processes that work in a folder or name it on their command line, this one left out."""
+    """Return the processes that work in a folder or name it on their command line, except this one."""
     found, text = [], os.fsencode(folder)
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and int(entry.name) != os.getpid():

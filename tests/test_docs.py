@@ -1,4 +1,4 @@
-"""The documentation says what is so: complete where it claims to be, and naming nothing that does not exist."""
+"""The documentation is complete where it claims to be, and names nothing that does not exist."""
 
 import ast
 import re
@@ -27,7 +27,7 @@ from tests.docs_tables import BLOCK, REFERENCE, ROOT, SECTIONS, filled, made, me
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 OURS = [page for page in PAGES if page.name not in {"prototype-notes.md", "performance.md"}]
-"""Pages about this program alone; the others also speak of the engine's own variables and commands."""
+"""Pages about this program alone. The others also mention the engine's variables and commands."""
 PAGE = REFERENCE.read_text()
 SKILLS = catalogue.load()
 PRODUCTS = ("product-a", "product-b", "product-c", "product-d", "my-product")
@@ -37,19 +37,19 @@ FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 
 
 def names(heading: str) -> set[str]:
-    """What the first table below a heading of the reference lists."""
+    """Return the entries of the first table below a heading of the reference."""
     return set(rows(PAGE, heading))
 
 
 @cache
 def sources(*folders: str) -> tuple[ast.AST, ...]:
-    """Every node of every module below these folders."""
+    """Yield every syntax node of every module below these folders."""
     paths = [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
     return tuple(node for path in paths for node in ast.walk(ast.parse(path.read_text())))
 
 
 def code(page: Path) -> Iterator[tuple[str, str]]:
-    """(language, text) of every block and of every word in backticks; the latter without a language."""
+    """Return (language, text) of every block and of every text in backticks, the latter without a language."""
     text = page.read_text()
     for indent, language, block in FENCE.findall(text):
         yield language or "text", re.sub(f"^{indent}", "", block, flags=re.MULTILINE)
@@ -177,7 +177,7 @@ def test_state_folder_files_match_the_code() -> None:
 
 
 def test_keys_without_effect_are_unused() -> None:
-    """Who makes one of them work takes it off the list."""
+    """Remove a key from this list when it takes effect."""
     used = {
         node.attr
         for path in (ROOT / "bot").rglob("*.py")
@@ -336,7 +336,7 @@ def _keys(value: object) -> set[str]:
 
 
 def _commands(page: Path) -> Iterator[list[str]]:
-    """The words of every command of the fleet's that a page quotes, without those that only show a form."""
+    """Return the words of every `fleet` command that a page quotes, except placeholders."""
     for language, text in code(page):
         lines = text.splitlines() if language in {"bash", "sh", "console"} else [text] if not language else []
         for line in lines:
@@ -348,13 +348,13 @@ def _commands(page: Path) -> Iterator[list[str]]:
 
 
 def _anchors(page: Path) -> set[str]:
-    """The anchors that GitHub gives to headings."""
+    """Return the anchors that GitHub gives to headings."""
     titles = re.findall(r"^#+ (.+)$", FENCE.sub("", page.read_text()), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
 def _codes() -> dict[str, str]:
-    """Every code of an error that people or programs meet, and its HTTP status."""
+    """Return every error code that people or programs can meet, with its HTTP status."""
     kinds = {
         name: kind for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, errors.FleetError)
     }

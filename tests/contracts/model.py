@@ -1,4 +1,4 @@
-"""What every Model does. A suite for an adapter inherits `ModelContract` and hands in `scripted`."""
+"""Contract of the Model port. A suite for an adapter inherits `ModelContract` and provides `scripted`."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
@@ -17,18 +17,18 @@ Scripted = Callable[[Sequence[Reply]], Awaitable[Model]]
 
 
 def ask(*texts: str) -> ModelRequest:
-    """A request in which a person says these."""
+    """Return a request with these messages from a person."""
     blocks = [{"type": "text", "text": text} for text in texts]
     return ModelRequest("You tend a fleet.", TOOLS, ({"role": "user", "content": blocks},), max_tokens=1000)
 
 
 async def heard(model: Model, request: ModelRequest) -> list[ModelEvent]:
-    """All that the model streams."""
+    """Return everything the model streams."""
     return [event async for event in model.stream(request)]
 
 
 class ModelContract(ABC):
-    """The contract; `scripted` makes a model that will give these replies."""
+    """The contract. `scripted` makes a model that gives these replies."""
 
     @pytest.fixture
     @abstractmethod

@@ -50,7 +50,7 @@ def run(argv: Sequence[str | Path], *, env: Mapping[str, str] | None = None, sec
 
 
 def until(look: Callable[[], T], what: str, seconds: float = 30) -> T:
-    """Look again and again until there is something to see; fail when there is nothing after `seconds`."""
+    """Poll until the condition returns something. Fail after `seconds`."""
     end = time.monotonic() + seconds
     while not (seen := look()):
         if time.monotonic() > end:
@@ -60,7 +60,7 @@ def until(look: Callable[[], T], what: str, seconds: float = 30) -> T:
 
 
 def free_ports(number: int) -> list[int]:
-    """Ports on loopback that nobody listens on."""
+    """Return free loopback ports."""
     held = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
     ports = [each.getsockname()[1] for each in held]
     for each in held:
@@ -69,7 +69,7 @@ def free_ports(number: int) -> list[int]:
 
 
 def inspect(name: str) -> dict[str, Any]:
-    """What Docker says about a container."""
+    """Return what Docker reports about a container."""
     found: dict[str, Any] = json.loads(run(["docker", "container", "inspect", name]))[0]
     return found
 
@@ -80,20 +80,20 @@ def inside(container: str, *argv: str, check: bool = True) -> str:
 
 
 def compose_program() -> list[str]:
-    """Docker Compose: the one installed beside this Python, else Docker's plugin."""
+    """Return the command of Docker Compose, installed beside this Python or as Docker's plugin."""
     here = Path(sys.executable).with_name("docker-compose")
     return [str(here)] if here.exists() else ["docker", "compose"]
 
 
 def take_certificates() -> None:
-    """Let images trust what this machine trusts beyond Debian's own, as behind a proxy that opens TLS connections."""
+    """Let images trust this machine's additional certificates, as behind a proxy that inspects TLS."""
     for certificate in Path("/usr/local/share/ca-certificates").glob("*.crt"):
         shutil.copyfile(certificate, ROOT / "containers" / "certificates" / certificate.name)
 
 
 @dataclass(frozen=True)
 class Compose:
-    """The project of `compose.yaml`, under a name of its own, with everything that a user can set given here."""
+    """A project of `compose.yaml` with its own name and with every user setting given here."""
 
     project: str
     settings: Mapping[str, str]

@@ -1,4 +1,4 @@
-"""The bed: a Docker engine, the images built from this checkout, containers that are taken away afterwards; and a browser."""
+"""Fixtures for a Docker engine, the images of this checkout, temporary containers, and a browser."""
 
 import secrets
 import shutil
@@ -20,14 +20,14 @@ QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--
 
 @pytest.fixture(scope="session", autouse=True)
 def artifacts() -> Path:
-    """The folder for logs and screenshots."""
+    """Return the folder for logs and screenshots."""
     ARTIFACTS.mkdir(exist_ok=True)
     return ARTIFACTS
 
 
 @pytest.fixture(scope="session")
 def docker() -> None:
-    """A Docker engine that answers, with the names free that the containers have."""
+    """Require a Docker engine on which the containers' names are free."""
     if shutil.which("docker") is None:
         unavailable("docker is not installed")
     if subprocess.run(["docker", "info"], capture_output=True, timeout=60).returncode != 0:
@@ -39,7 +39,7 @@ def docker() -> None:
 
 @pytest.fixture(scope="session")
 def images(docker: None) -> None:
-    """Both images, built from compose.yaml as it stands."""
+    """Build both images from compose.yaml."""
     run([ROOT / "containers/base/make"], seconds=300)
     take_certificates()
     Compose("fleet-e2e", {})("build", seconds=1200)
@@ -47,7 +47,7 @@ def images(docker: None) -> None:
 
 @pytest.fixture(scope="session")
 def new_compose(images: None, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Compose]:
-    """Make a project of one's own: free ports, its own volumes, a registry that may be edited, keys that can be recognised."""
+    """Make a compose project with free ports, its own volumes, an editable registry and recognizable keys."""
 
     def make(**settings: str) -> Compose:
         registry = tmp_path_factory.mktemp("registry")
@@ -74,7 +74,7 @@ def new_compose(images: None, tmp_path_factory: pytest.TempPathFactory) -> Calla
 
 @contextmanager
 def running(compose: Compose, name: str, *services: str) -> Iterator[Compose]:
-    """The project's containers, up; their logs are kept and they are taken away when it is over."""
+    """Start the project's containers. Their logs are saved and they are removed afterwards."""
     try:
         compose.up(*services)
         yield compose
@@ -85,7 +85,7 @@ def running(compose: Compose, name: str, *services: str) -> Iterator[Compose]:
 
 @contextmanager
 def model_stand_in() -> Iterator[str]:
-    """A scripted model on loopback, for a coordinator on this machine; its address."""
+    """Start a scripted model on loopback for a fleet on this machine, and return its address."""
     argv = [sys.executable, "-m", "tests.standins.messages_api", "--port", "0", "--script", "tests/e2e/model.json"]
     with subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -97,7 +97,7 @@ def model_stand_in() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def containers(new_compose: Callable[..., Compose], request: pytest.FixtureRequest) -> Iterator[Compose]:
-    """The two containers and the model's stand-in, running, for the tests of one module."""
+    """Start the two containers and the model's stand-in for the tests of one module."""
     with running(new_compose(), _log_name(request)) as compose:
         yield compose
 
@@ -106,7 +106,7 @@ def containers(new_compose: Callable[..., Compose], request: pytest.FixtureReque
 def fleet(
     new_compose: Callable[..., Compose], request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Fleet]:
-    """A fleet, once with both containers up and once with the coordinator on this machine."""
+    """Start a fleet, once in containers and once on this machine."""
     name = _log_name(request)
     if request.param == InContainers.name:
         with running(new_compose(), name) as compose:
@@ -137,7 +137,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def open_tab(fleet: Fleet, browser: Browser, request: pytest.FixtureRequest) -> Iterator[Callable[..., Tab]]:
-    """Open the page in a browser of its own, signed in; afterwards nothing has been loaded from elsewhere or gone wrong."""
+    """Open the signed-in page in its own browser, and check afterwards that nothing external was loaded and nothing failed."""
     tabs: list[Tab] = []
 
     def make(*, signed_in: bool = True, **context: object) -> Tab:

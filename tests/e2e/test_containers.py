@@ -1,4 +1,4 @@
-"""The containers as compose.yaml makes them: what they may do, what they share, what they keep to themselves."""
+"""The containers of compose.yaml: their permissions, shared resources and isolation."""
 
 import json
 from collections.abc import Callable

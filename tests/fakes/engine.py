@@ -1,14 +1,7 @@
-"""An engine in memory: the Engine port with what a test wants to see and steer.
+"""An in-memory engine that implements the Engine port and that tests can observe and control.
 
-engine = FakeEngine()
-await engine.open(events.append)
-await engine.watch([product], {})
-mail = engine.push_mail("product-a", kind=MailKind.PLAN, body="The plan")   # as if an agent had sent it
-engine.set_sessions("product-a", session)                                      # pushes a SnapshotChanged
-engine.fail("send", EngineError("No.", code="locked"), times=1)                # the next send fails
-engine.lose_answer("reply")                                                    # happens, but its answer is lost
-engine.go_down("gone"); engine.come_up(restarted=True)
-assert engine.calls_of("reply")[0].marker == "[g1 r1]"
+Example: engine = FakeEngine(); await engine.open(events.append); await engine.watch([product], {});
+engine.push_mail("product-a", kind=MailKind.PLAN, body="The plan").
 """
 
 from collections import Counter
@@ -51,13 +44,13 @@ class Call:
 
     @property
     def marker(self) -> str:
-        """The marker it carried; empty for operations without."""
+        """Marker of the operation, or an empty string."""
         return str(self.args.get("marker", ""))
 
 
 @dataclass(slots=True)
 class Box:
-    """What the fake holds of one product."""
+    """State of one product in the fake."""
 
     name: str
     mail: list[Mail] = field(default_factory=list)
@@ -71,19 +64,19 @@ class Box:
     """Receipts by mail id, `taken` for mail without an entry."""
     adopted: bool = False
     dirty: tuple[str, ...] = ()
-    """Files with changes that nobody has committed."""
+    """Files with uncommitted changes."""
 
 
 @dataclass(slots=True)
 class Failure:
-    """What the next calls of an operation meet."""
+    """Prepared outcome for the next calls of an operation."""
 
     op: str
     error: Exception
     product: str | None
     times: int
     after: bool
-    """True: the operation happens, then its answer is lost."""
+    """If true, the operation happens and its answer is lost."""
 
 
 class FakeEngine(Engine):
@@ -131,9 +124,11 @@ class FakeEngine(Engine):
         priority: str = "normal",
         id: str | None = None,
     ) -> Mail:
-        """Let an agent send a mail. The listener gets it unless the runtime is down or the product not watched.
+        """Send a mail as an agent.
 
-        A reply that says no more than its words has its kind only from the message it answers."""
+        The listener receives it unless the runtime is down or the product is not watched. A reply without its own
+        kind takes its kind from the message it answers.
+        """
         box = self.box(product)
         mail = Mail(
             id=id or self._number("msg-"),
@@ -178,7 +173,7 @@ class FakeEngine(Engine):
         return self.set_snapshot(product, sessions=sessions, coordinator=running)
 
     def set_trouble(self, product: str, trouble: Trouble | None) -> Snapshot:
-        """Put a product in trouble (its operations fail with that code), or mend it."""
+        """Make a product's operations fail with a code, or restore it."""
         return self.set_snapshot(product, trouble=trouble)
 
     def fail(self, op: str, error: Exception | None = None, *, product: str | None = None, times: int = 1) -> None:
@@ -192,7 +187,7 @@ class FakeEngine(Engine):
         self._failures.append(Failure(op, error, product, times, after=True))
 
     def go_down(self, reason: str = "The runtime's supervisor does not answer.") -> None:
-        """Cut the connection; mail that is pushed meanwhile is replayed after `come_up`."""
+        """Cut the connection. Mail pushed meanwhile is replayed after `come_up`."""
         self.down = reason
         self._tell(RuntimeDown(self.info.name, reason))
 
@@ -207,14 +202,14 @@ class FakeEngine(Engine):
             self._tell(SnapshotChanged(self.box(name).snapshot))
 
     def box(self, product: str) -> Box:
-        """What the fake holds of a product; made at need."""
+        """Return the state of a product, created when needed."""
         if product not in self.boxes:
             snapshot = Snapshot(product=product, at=self.now(), engine=self.info.engine)
             self.boxes[product] = Box(product, snapshot=snapshot)
         return self.boxes[product]
 
     def calls_of(self, op: str, product: str | None = None) -> list[Call]:
-        """The calls of one operation, in order."""
+        """Return the calls of one operation, in order."""
         return [call for call in self.calls if call.op == op and product in (None, call.product)]
 
     # The port
@@ -390,7 +385,7 @@ class FakeEngine(Engine):
         return None
 
     def _begin(self, op: str, product: str, args: dict[str, Any], *, reach_trouble: bool = False) -> Callable[[], None]:
-        """Record the call and meet what a test prepared; the returned function ends it, losing its answer if asked."""
+        """Record the call and apply the prepared outcome. The returned function ends the call and may drop its answer."""
         self.calls.append(Call(op, product, args))
         if self.down is not None:
             raise RuntimeUnreachable(self.down, "It is tried again until it answers.", product=product)
@@ -450,5 +445,5 @@ class FakeEngine(Engine):
 
 
 def _place(cursor: str) -> int:
-    """The number of mails a cursor stands behind; one that is not ours replays everything."""
+    """Return the number of mails before a cursor. An unknown cursor replays everything."""
     return int(cursor) if cursor.isdecimal() else 0

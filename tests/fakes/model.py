@@ -1,7 +1,7 @@
-"""A model that answers from a list: `ScriptedModel([call("status"), say("All is well.")])`.
+"""A model that answers from a list, for example `ScriptedModel([call("status"), say("All is well.")])`.
 
-It answers with the replies of `tests.standins.script`, in order, or with what a function makes of the conversation, and
-like the real API it refuses a conversation that is not well-formed.
+It gives the replies of `tests.standins.script` in order, or calls a function with the conversation. Like the real
+API, it refuses malformed conversations.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -20,7 +20,7 @@ _IDS = count(1)
 
 
 class ScriptedModel(Model):
-    """Replies in order; `script` answers when there are none left. `requests` is what it was asked."""
+    """Replies in order. `script` answers when none are left, and `requests` records what was asked."""
 
     name = "claude-scripted"
 
@@ -31,7 +31,7 @@ class ScriptedModel(Model):
         self.closed = False
 
     async def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
-        """The next reply, a word at a time. A reply with `cut` breaks off after so many words and starts again."""
+        """Stream the next reply word by word. A reply with `cut` breaks off after that many words and restarts."""
         self._check(request)
         self.requests.append(request)
         reply = self._next(request)

@@ -1,9 +1,9 @@
-"""`python -m tests.killing FOLDER [--stripe 0/4] [--most N] [--cut]`: dies at every point, and says, as JSON, how many there
-are, how many were tried and what broke.
+"""The command `python -m tests.killing FOLDER [--stripe 0/4] [--most N] [--cut]`.
 
-Each life is a fork of this process, which has one thread and has imported everything: the first life counts the points; each
-other one is killed at one of them, and the process after it has to bring all to its end. With `--cut` nobody dies: the engine's
-channel is cut at each point where it can be.
+It dies at every point and prints as JSON how many points there are, how many were tried and what broke. Each life is
+a fork of this process, which has one thread and has imported everything. The first life counts the points. Each later
+one is killed at one of them, and the next process has to finish everything. With `--cut`, the engine's channel is cut
+instead.
 """
 
 import argparse

@@ -1,9 +1,8 @@
-"""A process of the coordinator on the way from mail to delivered decision, among people and agents who outlive it.
+"""One process of the fleet between a mail and a delivered decision, with people and agents that outlive it.
 
-A person asks for work; a plan comes, whose cards stand in two chat platforms. Ana asks for changes while Ben approves; revision
-2 comes, nobody answers until they are reminded; then both approve, which is the quorum. The engine swallows the answer once and
-is sent it again. The work ends, and its report is shown. Then the model is asked to stop another product, which takes a yes,
-given in the page. Everybody acts as soon as they see what they wait for; who was not told that it was taken does it again.
+A person requests work, and a plan arrives whose cards appear on two chat platforms. Ana requests changes while Ben
+approves. Nobody answers revision 2 until they are reminded, then both approve, which is the quorum. The engine loses
+the answer once and is sent it again.
 """
 
 import asyncio

@@ -1,7 +1,8 @@
-"""Where a process may die: counted, and at one of them it does, by SIGKILL.
+"""Points at which a process may be killed by SIGKILL.
 
-A point is every resumption of a task of the coordinator (so: every await at which it gave way), every commit of the store,
-and both sides of every call of the engine and of a platform. Between two points nothing happens that outlasts the process.
+A point is every resumption of a task of the fleet (every await at which it yielded), every commit of the store, and
+both sides of every call to the engine and to a platform. Between two points nothing happens that outlasts the
+process.
 """
 
 import asyncio

@@ -1,6 +1,7 @@
-"""What outlives every process of ours: the engine with its agents, two chat platforms, and what people were told was taken.
+"""State that outlives every process of the fleet: the engine with its agents, and two chat platforms.
 
-It is kept in a file, which is written before anything of it answers, and read by the next process.
+It includes what people were told was accepted.
+It is stored in a file, which is written before any of it answers and read by the next process.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""spawn, ask, pause, resume, stop, mail, nudge and approve-plan: what they do, once, for whom it is allowed."""
+"""Skills that act: spawn, ask, pause, resume, stop, mail, nudge and approve-plan."""
 
 import asyncio
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Adopting a product by chat and command line: what is shown, who may, what the button does."""
+"""The skill `adopt` in chat and on the command line."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""status, products, gates, inspect and help: what they tell, to whom."""
+"""Skills that show: status, products, gates, inspect, help and audit."""
 
 import json
 from pathlib import Path

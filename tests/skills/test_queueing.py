@@ -1,4 +1,4 @@
-"""queue, cancel, prioritize, why, resources, costs and digest: what they tell and change, for whom."""
+"""Skills for the queue and money: queue, cancel, prioritize, why, resources, costs and digest."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,7 +28,7 @@ async def bed(tmp_path: Path) -> Any:
 
 
 async def full(bed: Bed, *products: str) -> None:
-    """One that runs on product-b, then one that waits for each product."""
+    """Start one piece of work on product-b and queue one for each product."""
     await bed.say("/fleet spawn product-b run first")
     for product in products:
         bed.clock.forward(seconds=1)
