@@ -6,7 +6,7 @@ The form is `{"error": {"code", "message", "hint"}}`.
 import logging
 import secrets
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
@@ -24,10 +24,8 @@ from bot.domain.errors import (
     StoreError,
     UsageError,
 )
+from bot.fleet import Fleet
 from bot.work import views
-
-if TYPE_CHECKING:
-    from bot.fleet import Fleet
 
 log = logging.getLogger(__name__)
 __all__ = [
@@ -98,7 +96,7 @@ def status_of(error: FleetError) -> int:
     return next((status for kind, status in STATUS if isinstance(error, kind)), 500)
 
 
-def error_json(error: FleetError, fleet: "Fleet | None" = None) -> dict[str, Any]:
+def error_json(error: FleetError, fleet: Fleet | None = None) -> dict[str, Any]:
     """Return an error as JSON, with the gate and its decision where another decision came first."""
     shown: dict[str, Any] = {"error": error.as_json()}
     if isinstance(error, Conflict) and isinstance(error.data, Gate) and fleet is not None:
@@ -114,7 +112,7 @@ def unexpected(error: Exception) -> FleetError:
     return FleetError(f"Internal error {number}.", f"Try again. If it happens again, search the log for {number}.")
 
 
-def error_responses(fleet: "Fleet") -> Middleware:
+def error_responses(fleet: Fleet) -> Middleware:
     """Return every error in the same form."""
 
     @web.middleware
