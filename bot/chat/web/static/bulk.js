@@ -69,7 +69,7 @@ function pick(card, first) {
   box.checked = selected.has(card.gate.id);
   box.disabled = busy || card.gate.state !== "open" || Boolean(other);
   card.pick.hidden = !on || card.gate.state !== "open";
-  card.pick.title = other ? `Cannot be decided together with a ${first.kind}` : "";
+  card.pick.title = other ? `Cannot be decided together with ${count(selected.size, first.kind)}` : "";
   card.element.classList.toggle("selected", on && box.checked);
 }
 
