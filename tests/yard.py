@@ -1,4 +1,4 @@
-"""A yard to try the engine client in: product folders, supervisors over the rehearsal, and nothing left over afterwards."""
+"""Product folders and supervisors over the rehearsal, for tests of the engine client."""
 
 import asyncio
 import contextlib
@@ -23,11 +23,13 @@ from tests.ending import end_everything_in
 ROOT = Path(__file__).resolve().parents[1]
 REHEARSAL = (sys.executable, "-P", "-m", "bot.rehearsal")
 PATIENCE = 20.0
-"""Seconds that a test waits for what it expects."""
+"""Most seconds that a test waits for something."""
 
 
 def environment(**more: str) -> dict[str, str]:
-    """What supervisors and rehearsals of tests run with: nothing of this machine's engines, quick agents."""
+    """Return the environment of supervisors and rehearsals.
+
+    It hides this machine's engines and makes agents quick."""
     kept = {
         name: value for name, value in os.environ.items() if not name.startswith(("REHEARSAL_", "SUPERVISOR_", "ANTHROPIC_"))
     }
@@ -35,7 +37,7 @@ def environment(**more: str) -> dict[str, str]:
 
 
 async def until(condition: Callable[[], object], seconds: float = PATIENCE) -> Any:
-    """Wait until a condition holds; what it then says."""
+    """Wait until a condition holds and return its value."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < deadline, "what was waited for did not happen"
@@ -44,7 +46,7 @@ async def until(condition: Callable[[], object], seconds: float = PATIENCE) -> A
 
 
 async def eventually(condition: Callable[[], Awaitable[object]], seconds: float = PATIENCE) -> None:
-    """Wait until a condition holds that has to be asked for."""
+    """Wait until an asynchronous condition holds."""
     deadline = time.monotonic() + seconds
     while not await condition():
         assert time.monotonic() < deadline, "what was waited for did not happen"
@@ -52,7 +54,7 @@ async def eventually(condition: Callable[[], Awaitable[object]], seconds: float 
 
 
 class Supervisor:
-    """A supervisor process on a socket of its own."""
+    """Supervisor process on its own socket."""
 
     def __init__(self, folder: Path, *, idle: float = 300.0, engine: Sequence[str] = (), **env: str) -> None:
         self.folder = folder
@@ -63,7 +65,7 @@ class Supervisor:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Run it until it listens."""
+        """Start it and wait until it listens."""
         self.folder.mkdir(parents=True, exist_ok=True)
         argv = [sys.executable, "-m", "bot.supervisor", "--socket", str(self.socket), "--state", str(self.state)]
         argv += ["--idle", str(self._idle), "--log", "debug", *(f"--engine={word}" for word in self._engine)]
@@ -76,17 +78,17 @@ class Supervisor:
             time.sleep(0.01)
 
     def listens(self) -> bool:
-        """Whether somebody listens on its socket."""
+        """Return True if a process listens on its socket."""
         with socket.socket(socket.AF_UNIX) as end:
             return end.connect_ex(str(self.socket)) == 0
 
     def check(self) -> "subprocess.CompletedProcess[str]":
-        """What `--check` says."""
+        """Run `--check`."""
         argv = [sys.executable, "-m", "bot.supervisor", "--check", str(self.socket)]
         return subprocess.run(argv, env=self._env, capture_output=True, text=True, check=False, timeout=PATIENCE)
 
     def end(self, sign: signal.Signals = signal.SIGTERM) -> None:
-        """End it and wait for its end; what it started goes on as it may."""
+        """End it and wait for that. Processes that it started keep running."""
         if self.process is not None:
             with contextlib.suppress(ProcessLookupError):
                 self.process.send_signal(sign)
@@ -94,19 +96,19 @@ class Supervisor:
             self.process = None
 
     def forget(self, folder: Path) -> None:
-        """Let it lose sight of what it started for products in a folder, so that it does not mend what a test ends."""
+        """Remove its records of products in a folder, so that it does not restart what a test ends."""
         for fact in self.state.glob("*-*.json"):
             if str(folder) in fact.read_text():
                 fact.unlink()
 
     @property
     def log(self) -> str:
-        """What it has logged."""
+        """Its log so far."""
         return (self.folder / "log").read_text() if (self.folder / "log").exists() else ""
 
 
 class Ear:
-    """Hears an engine's events, in order."""
+    """Listener that records an engine's events in order."""
 
     def __init__(self) -> None:
         self.events: list[EngineEvent] = []
@@ -115,24 +117,24 @@ class Ear:
         self.events.append(event)
 
     def of(self, kind: type) -> list[Any]:
-        """The events of one kind."""
+        """Return the events of one type."""
         return [event for event in self.events if isinstance(event, kind)]
 
     def mail(self, product: str) -> list[Mail]:
-        """All mail of a product that was heard of, repetitions included."""
+        """Return all mail of a product, including repetitions."""
         return [mail for event in self.of(MailArrived) if event.product == product for mail in event.mail]
 
     def letters(self, product: str, **fields: str) -> list[Mail]:
-        """The mail of a product with these fields."""
+        """Return the mail of a product with these fields."""
         return [mail for mail in self.mail(product) if all(getattr(mail, key) == value for key, value in fields.items())]
 
     def latest(self, product: str) -> Snapshot | None:
-        """The newest snapshot of a product."""
+        """Return the newest snapshot of a product."""
         found = [event.snapshot for event in self.of(SnapshotChanged) if event.snapshot.product == product]
         return found[-1] if found else None
 
     async def up(self, times: int) -> None:
-        """Wait until the runtime has come up so many times."""
+        """Wait until the runtime came up this many times."""
         await until(lambda: len(self.of(RuntimeUp)) >= times)
 
     async def letter(self, product: str, **fields: str) -> Mail:
@@ -149,7 +151,7 @@ class Ear:
 
 
 class Yard:
-    """Everything under one folder; `close` ends every process that was started from it.
+    """Products and supervisors below one folder. `close` ends every process started from it.
 
     `shared` is a supervisor for all tests that do nothing to it."""
 
@@ -159,13 +161,15 @@ class Yard:
         self._supervisors: list[Supervisor] = []
 
     def product(self, name: str) -> Product:
-        """A product whose engine is initialised."""
+        """Create a product with an initialised engine."""
         path = self.folder / name
         shutil.copytree(self._template, path)
         return Product(name, str(path))
 
     def supervisor(self, *, own: bool = False, **options: Any) -> Supervisor:
-        """A supervisor, running: the shared one, or one of the test's own to set up otherwise or to maltreat."""
+        """Return a running supervisor.
+
+        It is the shared one, or a new one with these options or for a test that harms it."""
         if self._shared is not None and not own and not options:
             if self._shared.process is None:
                 self._shared.start()
@@ -178,7 +182,7 @@ class Yard:
     async def engine(
         self, transport: Transport | Supervisor, *products: Product, cursors: Mapping[str, str] | None = None
     ) -> tuple[SupervisedEngine, Ear]:
-        """A client of a supervisor that watches these products, and what it hears."""
+        """Return a client that watches these products, with its listener."""
         chosen = UnixTransport(transport.socket) if isinstance(transport, Supervisor) else transport
         engine, ear = SupervisedEngine(chosen), Ear()
         self._engines.append(engine)
@@ -198,7 +202,7 @@ class Yard:
 
 
 def command(product: Product, *words: str, dialect: str = "0.11.0") -> str:
-    """Run an engine command in a product by hand, as an agent or a person beside the bot does; what it printed."""
+    """Run an engine command in a product and return its output, as an agent or a person would."""
     argv = [*REHEARSAL, *words]
     env = environment(REHEARSAL_DIALECT=dialect)
     done = subprocess.run(argv, cwd=product.path, env=env, capture_output=True, text=True, check=False, timeout=PATIENCE)
@@ -207,14 +211,14 @@ def command(product: Product, *words: str, dialect: str = "0.11.0") -> str:
 
 
 def mailed(product: Product, *, subject: str = "News", body: str = "", dialect: str = "0.11.0", **flags: str) -> None:
-    """Let an agent send a mail."""
+    """Send a mail as an agent."""
     wanted = {"from": "coordinator", "to": "operator", "type": "status", **{k.rstrip("_"): v for k, v in flags.items()}}
     named = [word for key, value in wanted.items() for word in (f"--{key}", value)]
     command(product, "mail", "send", "--subject", subject, "--body", body or subject, *named, "--json", dialect=dialect)
 
 
 def template(folder: Path, dialect: str) -> Path:
-    """A product that is initialised, to be copied; its tracker asks nothing of tasks."""
+    """Create an initialised product to be copied, whose tracker accepts any task."""
     subprocess.run(["git", "init", "-q", "-b", "main", str(folder)], check=True)
     (folder / "README.md").write_text("# A product\n")
     identity = ["-c", "user.name=a", "-c", "user.email=a@example.org"]

@@ -11,19 +11,19 @@ NEW, OLD = "0.11.0", "0.5.8"
 
 @pytest.fixture(scope="session")
 def new_product(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A product of 0.11, to be copied."""
+    """Product of 0.11, to be copied."""
     return template(tmp_path_factory.mktemp("new") / "shop", NEW)
 
 
 @pytest.fixture(scope="session")
 def old_product(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A product of 0.5.8, to be copied."""
+    """Product of 0.5.8, to be copied."""
     return template(tmp_path_factory.mktemp("old") / "shop", OLD)
 
 
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Supervisor]:
-    """A supervisor of 0.11 for all tests that do nothing to it; started by the first."""
+    """Supervisor of 0.11 for all tests that do nothing to it. The first one starts it."""
     folder = tmp_path_factory.mktemp("shared")
     supervisor = Supervisor(folder, idle=1.0)
     yield supervisor
@@ -33,7 +33,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Supervisor]:
 
 @pytest.fixture
 async def yard(tmp_path: Path, new_product: Path, shared: Supervisor) -> AsyncIterator[Yard]:
-    """A yard with products of 0.11."""
+    """Yard with products of 0.11."""
     made = Yard(tmp_path, new_product, shared)
     yield made
     await made.close()
@@ -41,7 +41,7 @@ async def yard(tmp_path: Path, new_product: Path, shared: Supervisor) -> AsyncIt
 
 @pytest.fixture
 async def old_yard(tmp_path: Path, old_product: Path) -> AsyncIterator[Yard]:
-    """A yard with products of 0.5.8."""
+    """Yard with products of 0.5.8."""
     made = Yard(tmp_path, old_product)
     yield made
     await made.close()

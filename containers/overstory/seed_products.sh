@@ -1,11 +1,11 @@
 #!/bin/sh
-# Fills an empty /projects with the test products, each a git repository; they bring what the engine needs in their .overstory.
+# Fill an empty /projects with the test products, each as a git repository with a prepared .overstory.
 set -eu
 
 cd /projects
 unfinished=.seeding
 
-# The supervisor starts after this, so while the mark is there nobody has worked in what a start that was cut short left behind.
+# The supervisor starts after this, so while the marker exists no agent has used the leftovers of an interrupted start.
 [ -e "$unfinished" ] || [ -z "$(ls -A)" ] || exit 0
 mkdir -p "$unfinished"
 
@@ -16,7 +16,7 @@ for source in /opt/test-products/*/; do
   git -C "$name" init --quiet
   git -C "$name" add --all
   git -C "$name" commit --quiet --message "$name: a test product"
-  # Made by `ov init`, looked for by the engine, and not kept by git because they are empty.
+  # The engine needs these folders of `ov init`, and git does not store them because they are empty.
   (cd "$name/.overstory" && mkdir -p agents worktrees specs logs)
 done
 

@@ -9,7 +9,7 @@ from tests.rehearsal.driving import Product, Served, new_product
 
 @pytest.fixture(scope="session")
 def ready(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A product where the engine is initialised, to be copied."""
+    """Product with an initialised engine, to be copied."""
     made = new_product(tmp_path_factory.mktemp("ready") / "shop")
     assert made.ov("init", "--yes", "--name", "shop").code == 0
     return made.root
@@ -17,13 +17,13 @@ def ready(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def product(ready: Path, tmp_path: Path) -> Product:
-    """A product where the engine is initialised."""
+    """Product with an initialised engine."""
     return Product(shutil.copytree(ready, tmp_path / "shop"))
 
 
 @pytest.fixture
 def serve() -> Iterator[Callable[[Product], Served]]:
-    """Start servers; they are ended with the test."""
+    """Function that starts servers, which end with the test."""
     servers: list[Served] = []
 
     def start(product: Product) -> Served:
@@ -37,7 +37,7 @@ def serve() -> Iterator[Callable[[Product], Served]]:
 
 @pytest.fixture(scope="session")
 def shop(ready: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """One served product with a coordinator, for all tests whose objectives do not disturb each other."""
+    """Served product with a coordinator, for tests whose objectives do not disturb each other."""
     server = Served(Product(shutil.copytree(ready, tmp_path_factory.mktemp("shared") / "shop")))
     server.post("/api/coordinator/start")
     yield server

@@ -1,4 +1,4 @@
-"""Drives the rehearsal engine as its clients do: a command line in a product, and HTTP."""
+"""Driver of the rehearsal engine by command line and HTTP, as its clients use it."""
 
 import contextlib
 import io
@@ -24,7 +24,7 @@ Found = TypeVar("Found")
 
 
 def until(look: Callable[[], Found], what: str) -> Found:
-    """The first true thing that a look finds."""
+    """Return the first true result of a function."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not (found := look()):
         assert time.monotonic() < deadline, f"waited {PATIENCE_SECONDS} s for {what}"
@@ -40,7 +40,7 @@ def free_port() -> int:
 
 @dataclass(frozen=True)
 class Ran:
-    """A command that has ended."""
+    """Command that has ended."""
 
     code: int
     out: str
@@ -48,7 +48,7 @@ class Ran:
 
     @property
     def json(self) -> Any:
-        """The last line that is JSON, else the whole output."""
+        """Last line that is JSON, else the whole output."""
         lines = [line for line in self.out.splitlines() if line.startswith(("{", "["))]
         for text in (*lines[::-1], self.out):
             try:
@@ -65,7 +65,7 @@ class Ran:
 
 @dataclass
 class Product:
-    """A git repository, and the engine's commands run in it."""
+    """Git repository in which the engine's commands run."""
 
     root: Path
     environment: dict[str, str] = field(default_factory=dict)
@@ -77,7 +77,9 @@ class Product:
         return Ran(process.returncode, out, err)
 
     def quickly(self, *arguments: str) -> Ran:
-        """As `ov`, without a process of its own; for long tables, and not for commands that leave something running."""
+        """Run a command like `ov`, but in this process.
+
+        It suits long tables and no commands that leave processes running."""
         out, err = io.StringIO(), io.StringIO()
         dialect = ["--dialect", self.environment.get("REHEARSAL_DIALECT", "0.11.0")]
         with contextlib.chdir(self.root), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
@@ -105,7 +107,7 @@ class Product:
         path.write_text(text)
 
     def rows(self, database: str, query: str) -> list[dict[str, Any]]:
-        """What a client reads directly, read-only, as it may."""
+        """Return rows of a database, read-only, as clients may."""
         connection = sqlite3.connect(f"file:{self.root}/.overstory/{database}?mode=ro", uri=True)
         try:
             connection.row_factory = sqlite3.Row
@@ -115,7 +117,7 @@ class Product:
 
 
 def new_product(folder: Path, **environment: str) -> Product:
-    """A small program with a test, a TODO and a README, committed."""
+    """Create a small program with a test, a TODO and a README, and commit it."""
     product = Product(folder, environment)
     folder.mkdir(parents=True)
     product.git("init", "-q", "-b", "main")
@@ -128,7 +130,7 @@ def new_product(folder: Path, **environment: str) -> Product:
 
 
 class Served:
-    """`ov serve` in a product, and its REST routes."""
+    """`ov serve` of a product, with its REST routes."""
 
     def __init__(self, product: Product) -> None:
         self.product = product
@@ -166,12 +168,12 @@ class Served:
         return str(self.post("/api/coordinator/send", {"subject": subject, "body": body})["messageId"])
 
     def mail(self, thread: str, *kinds: str, sender: str = "coordinator") -> list[dict[str, Any]]:
-        """What the operator got in a thread, oldest first."""
+        """Return the operator's mail in a thread, oldest first."""
         found = self.get("/api/mail?to=operator&limit=500")[::-1]
         return [one for one in found if one["threadId"] == thread and one["type"] in kinds and one["from"] == sender]
 
     def wait(self, thread: str, *kinds: str, count: int = 1) -> dict[str, Any]:
-        """The last of `count` mails of some types from the coordinator."""
+        """Return the last of `count` mails of some types from the coordinator."""
         return until(lambda: self.mail(thread, *kinds)[count - 1 : count], f"{kinds} in {thread}")[0]
 
     def answer(self, mail: dict[str, Any], body: str) -> None:
@@ -186,7 +188,7 @@ class Served:
 
 
 def running(pid: int) -> bool:
-    """Whether a process is there and not merely waiting to be collected."""
+    """Return True if a process runs and is no zombie."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:

@@ -1,4 +1,4 @@
-"""Compares answers with `shapes.json`: what the real engine's recorded answers have in keys and types."""
+"""Comparison of answers with `shapes.json`, the keys and types of the real engine's recorded answers."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ PLAIN: dict[str, type | tuple[type, ...]] = {"text": str, "bool": bool, "number"
 
 
 def differences(shape: Any, got: Any, where: str = "answer") -> list[str]:
-    """Every place where an answer is not of its shape; keys too many count as well."""
+    """Return every place where an answer differs from its shape, including extra keys."""
     if isinstance(shape, str):
         return _named(shape, got, where)
     if isinstance(shape, list):

@@ -1,4 +1,4 @@
-"""Agents put to work by hand: scouts, writers, stopping and cleaning up."""
+"""Agents started by command, and their stop and cleanup."""
 
 import json
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from tests.rehearsal.driving import Product, Served, running, until
 SKIP = ("--skip-task-check", "--json")
 
 
-def test_a_scout_reports_what_is_really_there(product: Product) -> None:
+def test_scout_reports_real_files(product: Product) -> None:
     product.quickly("spec", "write", "look-1", "--body", "# Why do tests fail?")
     ran = product.ov("sling", "look-1", "--capability", "scout", "--name", "sam", "--parent", "operator", *SKIP)
     assert ran.json["initialTurnFinalState"] == "completed" and ran.json["pid"] is None
@@ -20,12 +20,12 @@ def test_a_scout_reports_what_is_really_there(product: Product) -> None:
     assert product.git("log", "--format=%s", "--all").count("rehearsal:") == 0
 
 
-def test_without_a_parent_findings_go_to_the_coordinator(product: Product) -> None:
+def test_findings_without_a_parent_go_to_the_coordinator(product: Product) -> None:
     product.ov("sling", "look-2", "--capability", "scout", "--name", "sue", *SKIP)
     assert product.quickly("mail", "list", "--from", "sue", "--json").json["messages"][0]["to"] == "coordinator"
 
 
-def test_a_custom_capability_writes_in_its_own_folder(product: Product) -> None:
+def test_custom_capability_writes_in_its_own_folder(product: Product) -> None:
     path = product.root / ".overstory" / "agent-manifest.json"
     manifest = json.loads(path.read_text())
     manifest["agents"]["marketing"] = {**manifest["agents"]["builder"], "file": "marketing.md"}
@@ -44,7 +44,7 @@ def test_a_custom_capability_writes_in_its_own_folder(product: Product) -> None:
     assert product.quickly("mail", "list", "--from", "mia", "--json").json["messages"] == []
 
 
-def test_what_cannot_be_slung_is_refused_in_the_engines_words(product: Product) -> None:
+def test_invalid_sling_is_refused_with_the_engines_message(product: Product) -> None:
     def refused(*arguments: str) -> str:
         return product.quickly("sling", *arguments, "--json").error
 
@@ -59,7 +59,7 @@ def test_what_cannot_be_slung_is_refused_in_the_engines_words(product: Product) 
     assert "checked out" in refused("known-1", "--capability", "scout", "--name", "scout-known-1")
 
 
-def test_a_worker_can_be_stopped_in_its_turn(product: Product, serve: Callable[[Product], Served]) -> None:
+def test_worker_can_be_stopped_in_its_turn(product: Product, serve: Callable[[Product], Served]) -> None:
     server = serve(product)
     slow = product.start("sling", "long", "--capability", "builder", "--name", "bob", *SKIP, REHEARSAL_SECONDS="60")
     pid_file = product.root / ".overstory/agents/bob/turn.pid"
@@ -74,7 +74,7 @@ def test_a_worker_can_be_stopped_in_its_turn(product: Product, serve: Callable[[
     assert "already completed" in product.ov("stop", "bob", "--json").error
 
 
-def test_status_writes_what_it_finds(product: Product, serve: Callable[[Product], Served]) -> None:
+def test_status_writes_the_states_it_finds(product: Product, serve: Callable[[Product], Served]) -> None:
     server = serve(product)
     pid = server.post("/api/coordinator/start")["pid"]
     server.end(hard=True)

@@ -1,4 +1,4 @@
-"""The command line's own manners: versions, refusals, initialising."""
+"""Versions, refusals and initialisation on the command line."""
 
 import os
 from pathlib import Path
@@ -10,7 +10,7 @@ from tests.rehearsal.driving import Product, new_product
 OLD = {"REHEARSAL_DIALECT": "0.5.8"}
 
 
-def test_the_version_chooses_the_dialect(tmp_path: Path) -> None:
+def test_version_selects_the_dialect(tmp_path: Path) -> None:
     product = new_product(tmp_path / "shop")
     assert product.ov("--version").out == "0.11.0 (rehearsal)\n"
     assert product.ov("--version", "--json").json["version"] == "0.11.0 (rehearsal)"
@@ -22,7 +22,7 @@ def test_the_version_chooses_the_dialect(tmp_path: Path) -> None:
     assert product.ov("--version").out == "0.11.0 (rehearsal)\n"
 
 
-def test_a_product_that_is_not_initialised(tmp_path: Path) -> None:
+def test_uninitialised_product_is_refused(tmp_path: Path) -> None:
     product = new_product(tmp_path / "shop")
     for command in (["status"], ["mail", "list"], ["coordinator", "status"], ["serve"]):
         assert product.quickly(*command, "--json").error == "unable to open database file"
@@ -33,7 +33,7 @@ def test_a_product_that_is_not_initialised(tmp_path: Path) -> None:
     assert outside.ov("init", "--yes", "--json").error == "overstory requires a git repository. Run 'git init' first."
 
 
-def test_init_commits_only_itself_and_starts_over_when_told(tmp_path: Path) -> None:
+def test_init_commits_only_its_files_and_overwrites_with_yes(tmp_path: Path) -> None:
     product = new_product(tmp_path / "shop")
     product.write("draft.txt", "mine")
     product.git("add", "draft.txt")
@@ -47,7 +47,7 @@ def test_init_commits_only_itself_and_starts_over_when_told(tmp_path: Path) -> N
     assert "name: mine" not in config.read_text()
 
 
-def test_what_the_parser_refuses_is_plain_text(product: Product) -> None:
+def test_parser_refusals_are_plain_text(product: Product) -> None:
     bogus = product.quickly("status", "--bogus", "--json")
     assert (bogus.code, bogus.out, bogus.err) == (1, "", "error: unknown option '--bogus'\n")
     assert "(Did you mean --headless?)" in product.quickly("sling", "t", "--no-headless").err
@@ -61,7 +61,7 @@ def test_what_the_parser_refuses_is_plain_text(product: Product) -> None:
     assert product.quickly("mail", "bogus", "--json").error == "error: unknown command 'bogus'"
 
 
-def test_mail_that_nobody_could_get_is_refused(product: Product) -> None:
+def test_undeliverable_mail_is_refused(product: Product) -> None:
     def refused(*arguments: str) -> str:
         return product.quickly("mail", "send", "--to", "operator", "--subject", "s", "--body", "b", *arguments, "--json").error
 
@@ -84,7 +84,7 @@ def test_root_is_refused_on_request(product: Product) -> None:
     assert refused.error.startswith("Cannot spawn agents as root (UID 0).")
 
 
-def test_nudging_nobody_is_no_failure(product: Product) -> None:
+def test_nudging_an_unknown_agent_exits_with_zero(product: Product) -> None:
     ran = product.ov("nudge", "nobody", "hello", "--json")
     assert ran.code == 0 and ran.json["delivered"] is False
     assert ran.json["reason"] == 'No active session for agent "nobody"'

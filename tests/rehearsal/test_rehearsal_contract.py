@@ -1,4 +1,4 @@
-"""The stand-in answers in the real engine's shapes, in both dialects and over HTTP."""
+"""Answers in the real engine's shapes, in both dialects and over HTTP."""
 
 from collections.abc import Callable
 from typing import Any
@@ -71,7 +71,7 @@ def test_every_command_answers_in_its_shape(tmp_path: Any) -> None:
     assert {shape_of("0.11.0", line)[0] for line, _ in answers} | {"mail reply"} == set(SHAPES["0.11.0"])
 
 
-def test_every_command_of_the_old_dialect_answers_in_its_shape(tmp_path: Any) -> None:
+def test_every_old_command_answers_in_its_shape(tmp_path: Any) -> None:
     product = new_product(tmp_path / "old", REHEARSAL_DIALECT="0.5.8")
     assert "✓ Created .overstory/plans/" in product.ov("init").out
     config = product.root / ".overstory/config.yaml"
@@ -108,7 +108,7 @@ def test_every_route_answers_in_its_shape(product: Product, serve: Callable[[Pro
     assert wrong == []
 
 
-def test_what_the_routes_refuse(shop: Served) -> None:
+def test_routes_refuse_invalid_requests(shop: Served) -> None:
     def refused(method: str, path: str, body: object = None, raw: bytes | None = None) -> tuple[int, str]:
         status, answer = shop.call(method, path, body, raw=raw)
         assert answer["success"] is False and answer["command"] == "serve"
@@ -128,7 +128,7 @@ def test_what_the_routes_refuse(shop: Served) -> None:
     assert refused("GET", "/ws") == (400, "WebSocket upgrade failed: missing query parameters")
 
 
-def test_pages_follow_each_other(shop: Served) -> None:
+def test_pages_continue_from_their_cursor(shop: Served) -> None:
     for number in range(3):
         shop.product.quickly("mail", "send", "--to", "pages", "--subject", str(number), "--body", "b")
     _, first = shop.call("GET", "/api/mail?to=pages&limit=2")
@@ -156,7 +156,7 @@ async def test_new_mail_and_events_are_pushed(shop: Served) -> None:
             assert event["eventType"] == "mail_sent" and not event["createdAt"].endswith("Z")
 
 
-def test_clients_may_read_the_databases(shop: Served) -> None:
+def test_databases_have_the_engines_schema(shop: Served) -> None:
     shop.wait(shop.objective("[cost 1] Count"), "result")
     mail = shop.product.rows("mail.db", "SELECT * FROM messages LIMIT 1")[0]
     assert list(mail) == [

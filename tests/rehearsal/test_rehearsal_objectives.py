@@ -1,4 +1,4 @@
-"""What each word in an objective makes the coordinator do."""
+"""Effect of each bracket word in an objective."""
 
 import json
 from collections.abc import Callable
@@ -10,7 +10,7 @@ def results(shop: Served, thread: str) -> list[str]:
     return [one["subject"] for one in shop.mail(thread, "result", "error")]
 
 
-def test_plain_words_become_a_merged_commit_and_one_result(shop: Served) -> None:
+def test_plain_objective_ends_with_a_merged_commit_and_one_result(shop: Served) -> None:
     thread = shop.objective("Round to cents")
     result = shop.wait(thread, "result")
     assert shop.mail(thread, "status")[0]["createdAt"] < result["createdAt"]
@@ -26,7 +26,7 @@ def test_plain_words_become_a_merged_commit_and_one_result(shop: Served) -> None
     assert results(shop, thread) == [result["subject"]]
 
 
-def test_a_plan_is_reworked_until_it_is_approved(shop: Served) -> None:
+def test_plan_is_revised_until_approved(shop: Served) -> None:
     thread = shop.objective("[complex] Add a discount [cost 2]")
     first = shop.wait(thread, "decision_gate")
     payload = json.loads(first["payload"])
@@ -44,7 +44,7 @@ def test_a_plan_is_reworked_until_it_is_approved(shop: Served) -> None:
     assert shop.product.rows("metrics.db", spent)[0]["usd"] >= 2
 
 
-def test_a_rejected_plan_ends_without_work(shop: Served) -> None:
+def test_rejected_plan_ends_without_work(shop: Served) -> None:
     thread = shop.objective("[complex] Rewrite it in Cobol")
     shop.answer(shop.wait(thread, "decision_gate"), "DECISION: reject: not this year")
     result = shop.wait(thread, "result")
@@ -52,13 +52,13 @@ def test_a_rejected_plan_ends_without_work(shop: Served) -> None:
     assert "Cobol" not in shop.product.git("log", "--format=%s")
 
 
-def test_a_question_waits_for_its_answer(shop: Served) -> None:
+def test_question_waits_for_its_answer(shop: Served) -> None:
     thread = shop.objective("[question] Pick a currency")
     shop.answer(shop.wait(thread, "question"), "euros, always")
     assert "euros, always" in shop.wait(thread, "result")["body"]
 
 
-def test_an_escalation_is_critical_and_waits(shop: Served) -> None:
+def test_escalation_is_critical_and_waits(shop: Served) -> None:
     thread = shop.objective("[escalate] Renew the certificate")
     blocked = shop.wait(thread, "escalation")
     assert json.loads(blocked["payload"])["severity"] == "critical"
@@ -66,13 +66,13 @@ def test_an_escalation_is_critical_and_waits(shop: Served) -> None:
     assert "use the spare one" in shop.wait(thread, "result")["body"]
 
 
-def test_a_failure_is_an_error_and_nothing_else(shop: Served) -> None:
+def test_failure_sends_one_error_only(shop: Served) -> None:
     thread = shop.objective("[fail] Divide by zero")
     shop.wait(thread, "error")
     assert len(results(shop, thread)) == 1 and "Divide" not in shop.product.git("log", "--format=%s")
 
 
-def test_five_workers_finish_at_once(shop: Served) -> None:
+def test_many_starts_five_workers_that_finish_together(shop: Served) -> None:
     thread = shop.objective("[many] Translate the shop")
     shop.wait(thread, "result")
     mine = [one for one in shop.get("/api/mail?limit=500") if one["threadId"] == thread]
@@ -89,7 +89,7 @@ def test_several_objectives_each_end_once(shop: Served) -> None:
     assert [len(results(shop, thread)) for thread in threads] == [1, 1, 1]
 
 
-def test_work_that_is_not_committed_is_never_touched(product: Product, serve: Callable[[Product], Served]) -> None:
+def test_uncommitted_work_is_never_touched(product: Product, serve: Callable[[Product], Served]) -> None:
     server = serve(product)
     server.post("/api/coordinator/start")
     product.write("shop/basket.py", "half an idea")
@@ -102,7 +102,7 @@ def test_work_that_is_not_committed_is_never_touched(product: Product, serve: Ca
     assert (product.root / "shop/basket.py").read_text() == "half an idea, not staged"
 
 
-def test_a_stalled_coordinator_lives_and_says_nothing(product: Product, serve: Callable[[Product], Served]) -> None:
+def test_stalled_coordinator_runs_without_answering(product: Product, serve: Callable[[Product], Served]) -> None:
     server = serve(product)
     pid = server.post("/api/coordinator/start")["pid"]
     thread = server.objective("[stall] Think about it")
@@ -117,7 +117,7 @@ def test_a_stalled_coordinator_lives_and_says_nothing(product: Product, serve: C
     assert (after["running"], after["lastActivityAt"]) == (True, before["lastActivityAt"])
 
 
-def test_a_crash_is_survived_by_the_next_coordinator(product: Product, serve: Callable[[Product], Served]) -> None:
+def test_next_coordinator_continues_after_a_crash(product: Product, serve: Callable[[Product], Served]) -> None:
     server = serve(product)
     pid = server.post("/api/coordinator/start")["pid"]
     thread = server.objective("[crash] Juggle knives")

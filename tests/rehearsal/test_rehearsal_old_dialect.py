@@ -1,4 +1,4 @@
-"""0.5.8: a detached coordinator, woken by nudges, whose plans are a lead's `plan_ready`."""
+"""Dialect 0.5.8, with a detached coordinator woken by nudges and plans as a lead's `plan_ready`."""
 
 import json
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ def nudge(old: Product, text: str) -> bool:
     return bool(old.ov("nudge", "coordinator", text, "--from", "operator", "--json").json["delivered"])
 
 
-def test_a_plan_is_reworked_approved_and_carried_out(old: Product) -> None:
+def test_plan_is_revised_approved_and_carried_out(old: Product) -> None:
     started = old.ov("coordinator", "start", "--no-attach", "--json").json
     assert started["tmuxSession"] == "overstory-old-coordinator" and running(started["pid"])
     assert "Coordinator is already running (tmux: overstory-old-coordinator" in old.ov("coordinator", "start").err
@@ -65,7 +65,7 @@ def test_a_plan_is_reworked_approved_and_carried_out(old: Product) -> None:
     assert stopped["stopped"] and not running(started["pid"]) and not nudge(old, "still there?")
 
 
-def test_its_command_line_is_lax_and_its_errors_are_text(old: Product) -> None:
+def test_old_command_line_is_lenient_with_text_errors(old: Product) -> None:
     assert old.ov("status", "--bogus", "--json").code == 0
     wrong = old.ov("sling", "--capability", "lead", "--name", "l1", "t-1", "--json")
     assert (wrong.code, wrong.out, wrong.err) == (1, "", 'Error [AGENT_ERROR]: Bead task "lead" not found or inaccessible\n')
@@ -87,7 +87,7 @@ def test_its_command_line_is_lax_and_its_errors_are_text(old: Product) -> None:
     assert 'Invalid --type "decision_gate"' in refused and refused.endswith("plan_ready\n")
 
 
-def test_a_product_may_change_its_dialect(old: Product) -> None:
+def test_product_can_change_its_dialect(old: Product) -> None:
     old.ov("mail", "send", "--to", "operator", "--subject", "Plan", "--body", "b", "--type", "plan_ready")
     old.ov("status")
     new = Product(old.root)

@@ -1,4 +1,4 @@
-"""What the engine reads from people: its settings, bracket words, decisions, command lines."""
+"""Parsing of settings, bracket words, decisions and command lines."""
 
 import pytest
 import yaml
@@ -16,13 +16,13 @@ configs = some.recursive(scalars, lambda inner: some.dictionaries(names, inner, 
 
 
 @given(some.dictionaries(names, configs, min_size=1, max_size=4))
-def test_settings_are_read_as_yaml_is(config: dict[str, object]) -> None:
+def test_settings_match_yaml(config: dict[str, object]) -> None:
     text = yaml.safe_dump(config, default_flow_style=False)
     assert settings.parsed(f"# a comment\n{text}") == yaml.safe_load(text)
 
 
 @given(some.text())
-def test_any_text_is_some_settings(text: str) -> None:
+def test_settings_accept_any_text(text: str) -> None:
     assert isinstance(settings.parsed(text), dict)
 
 
@@ -40,7 +40,7 @@ def mail(subject: str, body: str = "") -> Message:
         ("Fix list[0] and [unknown]", "", "Fix list[0] and [unknown]", set(), 0),
     ],
 )
-def test_words_and_title_of_an_objective(subject: str, body: str, title: str, words: set[str], cost: float) -> None:
+def test_objective_has_title_and_bracket_words(subject: str, body: str, title: str, words: set[str], cost: float) -> None:
     read = objective.read(mail(subject, body))
     assert (read.title, read.words, read.cost, read.task) == (title, frozenset(words), cost, "rehearsal-123456")
 
@@ -56,12 +56,12 @@ def test_words_and_title_of_an_objective(subject: str, body: str, title: str, wo
         ("Re: Plan", "approvement is not a word", "revise", "approvement is not a word"),
     ],
 )
-def test_what_an_answer_decides(subject: str, body: str, choice: str, note: str) -> None:
+def test_answer_is_read_as_a_decision(subject: str, body: str, choice: str, note: str) -> None:
     assert objective.decision(mail(subject, body)) == objective.Decision(choice, note)
 
 
 @given(some.from_regex(r"\w", fullmatch=True), some.text())
-def test_a_note_is_kept_as_it_was_written(first: str, rest: str) -> None:
+def test_note_is_kept_verbatim(first: str, rest: str) -> None:
     said = objective.decision(mail("Re: Plan", f"DECISION: revise: {first}{rest}"))
     assert said == objective.Decision("revise", f"{first}{rest}".strip())
 
@@ -69,7 +69,7 @@ def test_a_note_is_kept_as_it_was_written(first: str, rest: str) -> None:
 GRAMMAR = Grammar(("<id>",), ("--name <name>", "--force"), ("--body <text>",))
 
 
-def test_flags_may_stand_anywhere() -> None:
+def test_flags_are_accepted_anywhere() -> None:
     read = parse(GRAMMAR, ["--force", "t-1", "--body=a=b", "--name", "n"], strict=True)
     assert (read.positionals, read.values, read.flags) == (["t-1"], {"--body": "a=b", "--name": "n"}, frozenset({"--force"}))
 
@@ -84,12 +84,12 @@ def test_flags_may_stand_anywhere() -> None:
         ("t --nam n --body b", "error: unknown option '--nam'\n(Did you mean --name?)"),
     ],
 )
-def test_what_does_not_fit_is_refused(words: str, problem: str) -> None:
+def test_invalid_arguments_are_refused(words: str, problem: str) -> None:
     with pytest.raises(BadUsage, match=r"^error") as refused:
         parse(GRAMMAR, words.split(), strict=True)
     assert refused.value.message == problem
 
 
 @given(some.lists(some.sampled_from(["t-1", "--force", "--name", "n", "--body", "--what", "-x"])))
-def test_the_old_parser_refuses_nothing(words: list[str]) -> None:
+def test_old_parser_refuses_nothing(words: list[str]) -> None:
     assert set(parse(GRAMMAR, words, strict=False).values) <= {"--name", "--body"}

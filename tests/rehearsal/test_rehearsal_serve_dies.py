@@ -1,4 +1,4 @@
-"""The coordinator lives and dies with `ov serve`, and the next one is told a lie about it (finding 8)."""
+"""Death of `ov serve` with its coordinator, and the wrong state that the next one finds (finding 8)."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ from tests.rehearsal.driving import Product, Served, running, until
 
 
 @pytest.mark.parametrize("hard", [False, True], ids=["SIGTERM", "SIGKILL"])
-def test_a_gate_outlives_the_server(product: Product, serve: Callable[[Product], Served], hard: bool) -> None:
+def test_gate_outlives_the_server(product: Product, serve: Callable[[Product], Served], hard: bool) -> None:
     first = serve(product)
     pid = first.post("/api/coordinator/start")["pid"]
     thread = first.objective("[complex] Add a discount")
@@ -32,7 +32,7 @@ def test_a_gate_outlives_the_server(product: Product, serve: Callable[[Product],
     assert len(second.mail(thread, "decision_gate")) == 1 and len(second.mail(thread, "status")) == 1
 
 
-def test_work_that_was_under_way_is_finished_once(product: Product, serve: Callable[[Product], Served]) -> None:
+def test_interrupted_work_is_finished_once(product: Product, serve: Callable[[Product], Served]) -> None:
     product.environment["REHEARSAL_SECONDS"] = "0.6"
     first = serve(product)
     first.post("/api/coordinator/start")
@@ -46,7 +46,7 @@ def test_work_that_was_under_way_is_finished_once(product: Product, serve: Calla
     assert product.git("log", "--format=%s", "main").count("rehearsal: Round to cents") == 1
 
 
-def test_stopping_a_live_coordinator_drops_its_work(product: Product, serve: Callable[[Product], Served]) -> None:
+def test_stopping_a_running_coordinator_drops_its_work(product: Product, serve: Callable[[Product], Served]) -> None:
     product.environment["REHEARSAL_SECONDS"] = "0.4"
     server = serve(product)
     server.post("/api/coordinator/start")

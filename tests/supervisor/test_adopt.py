@@ -1,4 +1,4 @@
-"""Adopting real repositories, through the supervisor that does it: what is kept, what is refused, what a kill leaves behind."""
+"""Adoption of real repositories through the supervisor."""
 
 import subprocess
 from collections.abc import AsyncIterator, Iterator
@@ -29,7 +29,7 @@ def git(product: Product, *words: str) -> str:
 
 
 def tree(product: Product) -> dict[str, bytes]:
-    """Every file of the product but git's own, the backups, databases and what lies beside them."""
+    """Return every file of the product except git's own, backups, databases and their side files."""
     root = Path(product.path)
     found = (path for path in root.rglob("*") if path.is_file() and ".git" not in path.parts and ".db" not in path.name)
     return {str(path.relative_to(root)): path.read_bytes() for path in found if records.BACKUPS not in path.parts}
@@ -47,7 +47,7 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Supervisor]:
 
 
 class Desk:
-    """A client, and a product to adopt."""
+    """Client with a product to adopt."""
 
     def __init__(self, yard: Yard, engine: SupervisedEngine, ear: Ear, product: Product) -> None:
         self.yard, self.engine, self.ear, self.product = yard, engine, ear, product
@@ -74,7 +74,7 @@ async def desk(yard: Yard, runtime: Supervisor) -> AsyncIterator[Desk]:
     yield Desk(yard, engine, ear, product)
 
 
-async def test_one_commit_with_nothing_else_in_it(desk: Desk) -> None:
+async def test_adoption_makes_one_commit_of_its_own_changes(desk: Desk) -> None:
     before = git(desk.product, "rev-parse", "HEAD")
     done = await desk.adopt()
     assert git(desk.product, "rev-parse", "HEAD~1") == before
@@ -86,7 +86,7 @@ async def test_one_commit_with_nothing_else_in_it(desk: Desk) -> None:
     assert git(desk.product, "diff", "HEAD~1", "--", ".overstory/config.yaml").count("\n+") > 3
 
 
-async def test_a_second_time_there_is_nothing_to_do_and_nothing_happens(desk: Desk) -> None:
+async def test_adopting_again_changes_nothing(desk: Desk) -> None:
     await desk.adopt()
     before, files = git(desk.product, "rev-parse", "HEAD"), tree(desk.product)
     again = await desk.adopt()
@@ -94,14 +94,14 @@ async def test_a_second_time_there_is_nothing_to_do_and_nothing_happens(desk: De
     assert (git(desk.product, "rev-parse", "HEAD"), tree(desk.product)) == (before, files)
 
 
-async def test_looking_changes_nothing(desk: Desk) -> None:
+async def test_showing_an_adoption_changes_nothing(desk: Desk) -> None:
     files, state = tree(desk.product), git(desk.product, "status", "--porcelain", "--ignored")
     shown = await desk.engine.adopt(desk.product)
     assert shown.needed
     assert (tree(desk.product), git(desk.product, "status", "--porcelain", "--ignored")) == (files, state)
 
 
-async def test_undoing_puts_every_byte_back(desk: Desk) -> None:
+async def test_undo_restores_every_byte(desk: Desk) -> None:
     desk.overstory.joinpath("agent-defs/coordinator.md").write_bytes(b"# Mine\r\n\r\nno newline at the end")
     desk.overstory.joinpath("config.yaml").chmod(0o640)
     git(desk.product, "commit", "-qam", "mine")
@@ -118,7 +118,7 @@ async def test_undoing_puts_every_byte_back(desk: Desk) -> None:
     assert (await desk.refused(undo=True)).code == "not_found"
 
 
-async def test_undoing_shows_first_what_it_takes_back(desk: Desk) -> None:
+async def test_undo_shows_its_changes_first(desk: Desk) -> None:
     await desk.adopt()
     shown = await desk.engine.adopt(desk.product, undo=True)
     assert not shown.done
@@ -128,7 +128,7 @@ async def test_undoing_shows_first_what_it_takes_back(desk: Desk) -> None:
     assert caught.value.code == "changed"
 
 
-async def test_a_new_file_goes_away_again(desk: Desk) -> None:
+async def test_undo_removes_a_new_file(desk: Desk) -> None:
     desk.product = replace(desk.product, type="support")
     done = await desk.adopt()
     path = desk.overstory / "agent-defs" / "support.md"
@@ -143,7 +143,7 @@ async def test_a_new_file_goes_away_again(desk: Desk) -> None:
     assert '"support"' not in desk.overstory.joinpath("agent-manifest.json").read_text()
 
 
-async def test_what_was_changed_since_is_not_undone(desk: Desk) -> None:
+async def test_undo_refuses_files_changed_since(desk: Desk) -> None:
     await desk.adopt()
     config = desk.overstory / "config.yaml"
     config.write_text(config.read_text() + "# mine\n")
@@ -157,7 +157,7 @@ async def test_what_was_changed_since_is_not_undone(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("kind", ["changed", "staged", "new", "of the engine"])
-async def test_a_tree_with_changes_is_refused_by_name(desk: Desk, kind: str) -> None:
+async def test_uncommitted_changes_are_refused_by_name(desk: Desk, kind: str) -> None:
     name = {"changed": "README.md", "new": "notes.txt", "of the engine": ".overstory/config.yaml"}.get(kind, "README.md")
     path = Path(desk.product.path, name)
     path.write_text((path.read_text() if path.exists() else "") + "\n# more\n")
@@ -174,7 +174,7 @@ async def test_a_tree_with_changes_is_refused_by_name(desk: Desk, kind: str) -> 
     assert git(desk.product, "status", "--porcelain").endswith(name)
 
 
-async def test_what_the_engine_leaves_lying_about_is_no_change(desk: Desk) -> None:
+async def test_files_left_by_the_engine_do_not_count_as_changes(desk: Desk) -> None:
     root = Path(desk.product.path)
     for name in (".claude/settings.local.json", ".seeds/issues.jsonl"):
         root.joinpath(name).parent.mkdir(exist_ok=True)
@@ -187,7 +187,7 @@ async def test_what_the_engine_leaves_lying_about_is_no_change(desk: Desk) -> No
     assert ".seeds" not in git(desk.product, "show", "--name-only", "--format=")
 
 
-async def test_a_link_is_not_followed(desk: Desk, tmp_path: Path) -> None:
+async def test_adoption_does_not_follow_a_link(desk: Desk, tmp_path: Path) -> None:
     path = desk.overstory / "agent-defs" / "coordinator.md"
     elsewhere = tmp_path / "elsewhere.md"
     elsewhere.write_bytes(path.read_bytes())
@@ -200,7 +200,7 @@ async def test_a_link_is_not_followed(desk: Desk, tmp_path: Path) -> None:
     assert elsewhere.read_bytes() == before
 
 
-async def test_a_repository_that_nobody_has_prepared_is_prepared_once(desk: Desk, tmp_path: Path) -> None:
+async def test_adoption_initialises_a_repository_once(desk: Desk, tmp_path: Path) -> None:
     product = Product("My Shop", str(tmp_path / "bare"))
     subprocess.run(["git", "init", "-q", "-b", "trunk", product.path], check=True)
     Path(product.path, "README.md").write_text("# Bare\n")
@@ -221,7 +221,7 @@ async def test_a_repository_that_nobody_has_prepared_is_prepared_once(desk: Desk
     assert Path(product.path, ".overstory/config.yaml").read_bytes() == config_before
 
 
-async def test_two_products_do_not_share_a_project_name(desk: Desk) -> None:
+async def test_adoption_gives_products_distinct_project_names(desk: Desk) -> None:
     twin = desk.yard.product("twin")
     await desk.engine.watch([desk.product, twin], {})
     await desk.engine.adopt(twin, apply=True)
@@ -232,7 +232,7 @@ async def test_two_products_do_not_share_a_project_name(desk: Desk) -> None:
     assert names == ["shop", "twin"]
 
 
-async def test_one_that_was_overwritten_is_told_of_and_can_be_adopted_again(desk: Desk) -> None:
+async def test_overwritten_adoption_is_reported_and_can_be_repeated(desk: Desk) -> None:
     assert await desk.notice() == "not_adopted"
     await desk.adopt()
     assert await desk.notice() is None
@@ -244,7 +244,7 @@ async def test_one_that_was_overwritten_is_told_of_and_can_be_adopted_again(desk
     assert await desk.notice() == "overwritten"
 
 
-async def test_a_manifest_that_lost_our_agent_was_overwritten_too(desk: Desk) -> None:
+async def test_manifest_without_our_agent_counts_as_overwritten(desk: Desk) -> None:
     desk.product = replace(desk.product, type="marketing")
     before = desk.overstory.joinpath("agent-manifest.json").read_text()
     await desk.adopt()
@@ -252,7 +252,7 @@ async def test_a_manifest_that_lost_our_agent_was_overwritten_too(desk: Desk) ->
     assert await desk.notice() == "overwritten"
 
 
-async def test_an_older_adoption_is_told_of_and_renewed(desk: Desk) -> None:
+async def test_outdated_adoption_is_reported_and_renewed(desk: Desk) -> None:
     await desk.adopt()
     path = desk.overstory / "agent-defs" / "coordinator.md"
     path.write_text(path.read_text().replace(f"fleet adopt {records.VERSION}: begin", "fleet adopt 0: begin"))
@@ -263,14 +263,14 @@ async def test_an_older_adoption_is_told_of_and_renewed(desk: Desk) -> None:
     assert await desk.notice() is None
 
 
-async def test_a_notice_stops_no_work(desk: Desk) -> None:
+async def test_notice_does_not_stop_work(desk: Desk) -> None:
     assert await desk.notice() == "not_adopted"
     await desk.engine.send("shop", "Dark mode", "Please.", marker="[w1]")
     assert (await desk.ear.letter("shop", sender="coordinator", label="result")).recipient == "operator"
     await desk.engine.stop("shop")
 
 
-async def test_what_a_kill_left_half_written_is_taken_back_first(desk: Desk) -> None:
+async def test_adoption_interrupted_by_a_kill_is_reverted_first(desk: Desk) -> None:
     files = tree(desk.product)
     was = {name: desk.overstory.joinpath(name).read_text() for name in ("config.yaml", "agent-manifest.json")}
     half = {**was, "agent-defs/new.md": None}
@@ -285,7 +285,7 @@ async def test_what_a_kill_left_half_written_is_taken_back_first(desk: Desk) -> 
     assert (await desk.adopt()).done
 
 
-async def test_what_was_committed_before_a_kill_stands(desk: Desk) -> None:
+async def test_adoption_committed_before_a_kill_is_kept(desk: Desk) -> None:
     await desk.adopt()
     backup = Backup.newest(desk.overstory, "done")
     assert backup is not None
@@ -295,7 +295,7 @@ async def test_what_was_committed_before_a_kill_stands(desk: Desk) -> None:
     assert (await desk.adopt(undo=True)).done
 
 
-async def test_an_undoing_that_was_cut_short_goes_on(desk: Desk) -> None:
+async def test_interrupted_undo_is_completed(desk: Desk) -> None:
     files = tree(desk.product)
     await desk.adopt()
     backup = Backup.newest(desk.overstory, "done")
@@ -307,7 +307,7 @@ async def test_an_undoing_that_was_cut_short_goes_on(desk: Desk) -> None:
     assert git(desk.product, "status", "--porcelain") == ""
 
 
-async def test_a_commit_that_fails_leaves_everything_as_it_was(desk: Desk) -> None:
+async def test_failed_commit_reverts_the_adoption(desk: Desk) -> None:
     files = tree(desk.product)
     Path(desk.product.path, ".git", "index.lock").touch()
     refused = await desk.refused()
@@ -318,7 +318,7 @@ async def test_a_commit_that_fails_leaves_everything_as_it_was(desk: Desk) -> No
     assert (await desk.adopt()).done
 
 
-async def test_the_old_engine_keeps_its_definitions_out_of_git_and_is_adopted_all_the_same(old_yard: Yard) -> None:
+async def test_0_5_8_product_with_ignored_definitions_is_adopted(old_yard: Yard) -> None:
     product = old_yard.product("shop")
     ignored = Path(product.path, ".overstory/.gitignore")
     ignored.write_text(ignored.read_text().replace("!agent-defs/**\n", ""))
@@ -340,7 +340,7 @@ TEXTS = st.one_of(st.none(), st.text(st.characters(codec="utf-8"), max_size=60))
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
 @given(st.dictionaries(st.sampled_from(["a", "b/c", "b/d", "é"]), st.tuples(TEXTS, st.text(max_size=20)), min_size=1))
-def test_undoing_is_the_inverse_of_applying(
+def test_undo_is_the_inverse_of_apply(
     tmp_path_factory: pytest.TempPathFactory, files: dict[str, tuple[str | None, str]]
 ) -> None:
     folder = tmp_path_factory.mktemp("inverse")

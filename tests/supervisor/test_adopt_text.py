@@ -1,4 +1,4 @@
-"""What an adoption makes of texts: pure functions, held to examples and to whatever hypothesis thinks of."""
+"""Adoption's edits of texts, as pure functions tested with examples and hypothesis."""
 
 import json
 from collections.abc import Mapping
@@ -62,7 +62,7 @@ OLD = Facts("shop", RULES_058, definitions=DEFINITIONS)
 
 
 def after(facts: Facts = FACTS, files: Mapping[str, str] = FILES) -> dict[str, str]:
-    """The files once they are adopted."""
+    """Return the files after their adoption."""
     before = {**FILES, **files}
     return before | {edit.path: edit.after for edit in edits.draft(before, facts).edits}
 
@@ -71,7 +71,7 @@ def after(facts: Facts = FACTS, files: Mapping[str, str] = FILES) -> dict[str, s
 
 
 @pytest.mark.parametrize("rules", [RULES_011, RULES_058], ids=["0.11", "0.5.8"])
-def test_the_coordinator_is_told_what_every_objective_repeats(rules: AdoptionRules) -> None:
+def test_section_contains_what_every_objective_repeats(rules: AdoptionRules) -> None:
     planning = rules is RULES_058
     said = words.section(rules, tracker=True)
     assert records.SECTION.fullmatch(said)
@@ -85,7 +85,7 @@ def test_the_coordinator_is_told_what_every_objective_repeats(rules: AdoptionRul
 
 @settings(deadline=None)
 @given(st.text(alphabet=st.sampled_from("ab#<!-> \n`'"), max_size=300))
-def test_being_told_twice_is_being_told_once_and_can_be_taken_out(text: str) -> None:
+def test_section_is_added_once_and_can_be_removed(text: str) -> None:
     lines = words.section(RULES_011, tracker=True)
     once = words.with_section(text, lines)
     assert once.count(lines) == 1
@@ -93,7 +93,7 @@ def test_being_told_twice_is_being_told_once_and_can_be_taken_out(text: str) -> 
     assert words.without_section(once).strip() == text.strip()
 
 
-def test_an_older_version_is_replaced_where_it_stands() -> None:
+def test_older_section_is_replaced_in_place() -> None:
     old = "before\n\n<!-- fleet adopt 0: begin. Old. -->\nold words\n<!-- fleet adopt: end -->\n\nafter\n"
     lines = words.section(RULES_011, tracker=True)
     assert words.with_section(old, lines) == f"before\n\n{lines}\n\nafter\n"
@@ -107,13 +107,13 @@ def test_an_older_version_is_replaced_where_it_stands() -> None:
         2 * "<!-- fleet adopt 1: begin. -->\n<!-- fleet adopt: end -->\n",
     ],
 )
-def test_damaged_marks_are_refused_not_guessed(damaged: str) -> None:
+def test_damaged_section_markers_are_refused(damaged: str) -> None:
     with pytest.raises(ChannelError) as caught:
         after(files={records.COORDINATOR: damaged})
     assert (caught.value.code, "damaged" in caught.value.message) == ("config_broken", True)
 
 
-def test_line_ends_of_the_file_are_kept() -> None:
+def test_section_keeps_the_line_endings_of_the_file() -> None:
     text = words.with_section("# One\r\ntwo\r\n", words.section(RULES_011, tracker=True))
     assert "\n" not in text.replace("\r\n", "")
 
@@ -122,7 +122,7 @@ def definition(*sections: tuple[str, int]) -> str:
     return "# Coordinator\n\n" + "".join(f"## {name}\n\n{'it’s long. ' * size}\n\n" for name, size in sections)
 
 
-def test_a_definition_too_long_for_tmux_loses_what_it_can_spare_and_no_more() -> None:
+def test_long_definition_loses_only_removable_sections() -> None:
     text = definition(("Workflow", 300), ("Overlay", 100), ("Cost Awareness", 700), ("Failure Modes", 100))
     told = words.with_section(text, words.section(RULES_058, tracker=True))
     short = words.shortened(told, RULES_058)
@@ -134,7 +134,7 @@ def test_a_definition_too_long_for_tmux_loses_what_it_can_spare_and_no_more() ->
     assert words.shortened(short, RULES_058) == short
 
 
-def test_one_that_cannot_be_shortened_is_refused_with_its_length() -> None:
+def test_definition_that_cannot_be_shortened_is_refused_with_its_length() -> None:
     with pytest.raises(ChannelError, match="Shorten it by hand"):
         after(OLD, {CONFIG: CONFIG_058, records.COORDINATOR: definition(("My own", 2000))})
 
@@ -142,7 +142,7 @@ def test_one_that_cannot_be_shortened_is_refused_with_its_length() -> None:
 # -- config.yaml -------------------------------------------------------------------------------------------------------------
 
 
-def test_models_gates_and_name_are_set_and_the_rest_stays_to_the_letter() -> None:
+def test_config_sets_models_gates_and_name_only() -> None:
     text = after(Facts("my shop!", RULES_011, taken=frozenset({"shop"}), gates=FACTS.gates))[CONFIG]
     found = yaml.safe_load(text)
     assert found["project"]["name"] == "my-shop"
@@ -156,7 +156,7 @@ def test_models_gates_and_name_are_set_and_the_rest_stays_to_the_letter() -> Non
     assert text.startswith("# Overstory configuration\n\nproject:\n")
 
 
-def test_what_somebody_has_chosen_stays() -> None:
+def test_config_keeps_values_chosen_by_people() -> None:
     chosen = CONFIG_011.replace("bun test", "make check").replace("models:\n", "models:\n  lead: opus\n")
     found = yaml.safe_load(after(files={CONFIG: chosen})[CONFIG])
     assert found["project"]["name"] == "shop"
@@ -167,7 +167,7 @@ def test_what_somebody_has_chosen_stays() -> None:
 
 
 @pytest.mark.parametrize("none", ["", "  qualityGates: []\n", "  qualityGates:\n"])
-def test_no_gates_at_all_means_the_engines_own_so_some_are_written(none: str) -> None:
+def test_missing_quality_gates_are_written(none: str) -> None:
     text = f"project:\n  name: shop\n{none}models:\n"
     gates = yaml.safe_load(after(files={CONFIG: text})[CONFIG])["project"]["qualityGates"]
     assert [gate["command"] for gate in gates] == ["make test"]
@@ -180,19 +180,19 @@ def test_no_gates_at_all_means_the_engines_own_so_some_are_written(none: str) ->
         ("project: {name: shop}\nmodels:\n", "`project` is written on one line"),
     ],
 )
-def test_yaml_in_a_form_that_the_engine_does_not_read_either_is_refused(text: str, place: str) -> None:
+def test_yaml_that_the_engine_cannot_read_is_refused(text: str, place: str) -> None:
     with pytest.raises(ChannelError) as caught:
         after(files={CONFIG: text})
     assert caught.value.code == "config_broken"
     assert place in caught.value.message
 
 
-def test_a_project_name_that_is_taken_twice_gets_a_number() -> None:
+def test_taken_project_name_gets_a_number() -> None:
     text = after(Facts("shop", RULES_011, taken=frozenset({"shop", "shop-2"}), gates=FACTS.gates))[CONFIG]
     assert yaml.safe_load(text)["project"]["name"] == "shop-3"
 
 
-def test_without_bd_the_old_engine_must_not_ask_for_tasks() -> None:
+def test_0_5_8_without_bd_disables_the_tracker() -> None:
     found = yaml.safe_load(after(OLD, {CONFIG: CONFIG_058})[CONFIG])
     assert found["beads"] == {"enabled": False}
     assert found["models"] == {"lead": "haiku", "coordinator": "sonnet"}
@@ -213,7 +213,7 @@ TREES = st.dictionaries(
 
 @settings(deadline=None)
 @given(TREES, st.sampled_from(["", "# a comment\n", "\n"]))
-def test_of_any_configuration_nothing_else_is_changed(tree: dict[str, Any], head: str) -> None:
+def test_config_edits_change_nothing_else(tree: dict[str, Any], head: str) -> None:
     text = head + (yaml.safe_dump(tree, default_flow_style=False, sort_keys=False) if tree else "")
     models = {"lead": "opus", "scout": "haiku"}
     told = config.with_models(config.with_value(text, ("project", "name"), "shop"), models)
@@ -227,7 +227,7 @@ def test_of_any_configuration_nothing_else_is_changed(tree: dict[str, Any], head
 
 @settings(deadline=None)
 @given(st.text(max_size=40))
-def test_any_text_survives_as_a_scalar(text: str) -> None:
+def test_scalar_round_trips_any_text(text: str) -> None:
     if text.isprintable():
         assert yaml.safe_load(f"a: {config.scalar(text)}") == {"a": text}
 
@@ -236,7 +236,7 @@ def test_any_text_survives_as_a_scalar(text: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["marketing", "support"])
-def test_a_kind_of_agent_that_the_engine_lacks_is_added_in_the_files_own_style(kind: str) -> None:
+def test_missing_agent_is_added_in_the_style_of_the_manifest(kind: str) -> None:
     found = after(Facts("shop", RULES_011, kind, definitions=DEFINITIONS, gates=FACTS.gates))
     entry = json.loads(found[MANIFEST])
     assert set(entry["agents"][kind]) == {"file", "model", "tools", "capabilities", "canSpawn", "constraints"}
@@ -248,7 +248,7 @@ def test_a_kind_of_agent_that_the_engine_lacks_is_added_in_the_files_own_style(k
     assert without["agents"] == json.loads(MANIFEST_TEXT)["agents"]
 
 
-def test_a_definition_of_the_products_own_is_left_and_ours_of_before_is_renewed() -> None:
+def test_own_definition_is_kept_and_ours_is_renewed() -> None:
     path = "agent-defs/support.md"
     facts = Facts("shop", RULES_011, "support", definitions=DEFINITIONS, gates=FACTS.gates)
     draft = edits.draft({**FILES, path: "# My own\n"}, facts)
@@ -260,12 +260,12 @@ def test_a_definition_of_the_products_own_is_left_and_ours_of_before_is_renewed(
 
 
 @pytest.mark.parametrize(("path", "text"), [(MANIFEST, "{"), (MANIFEST, "[]")])
-def test_what_cannot_be_read_is_refused(path: str, text: str) -> None:
+def test_unreadable_file_is_refused(path: str, text: str) -> None:
     with pytest.raises(ChannelError, match=path):
         after(files={path: text})
 
 
-def test_a_missing_file_is_named() -> None:
+def test_missing_file_is_named() -> None:
     with pytest.raises(ChannelError, match=r"coordinator\.md cannot be changed: it is missing"):
         edits.draft({CONFIG: CONFIG_011, MANIFEST: MANIFEST_TEXT}, FACTS)
 
@@ -276,14 +276,14 @@ def test_a_missing_file_is_named() -> None:
 @pytest.mark.parametrize(
     "facts", [FACTS, OLD, Facts("shop", RULES_011, "marketing", definitions=DEFINITIONS, gates=FACTS.gates)]
 )
-def test_adopting_twice_is_adopting_once(facts: Facts) -> None:
+def test_adoption_is_idempotent(facts: Facts) -> None:
     config_text = CONFIG_058 if facts.rules is RULES_058 else CONFIG_011
     once = after(facts, {CONFIG: config_text})
     assert edits.draft(once, facts).edits == ()
     assert edits.draft(once, facts).digest == edits.draft(once, facts).digest
 
 
-def test_placeholders_are_filled_in_where_the_engine_leaves_them() -> None:
+def test_placeholders_that_the_engine_leaves_are_filled_in() -> None:
     monitor = {"agent-defs/monitor.md": "{{TRACKER_NAME}}"}
     assert "`sd ready`" in after()[records.COORDINATOR]
     assert after(files=monitor)["agent-defs/monitor.md"] == "seeds"
@@ -304,10 +304,10 @@ def test_placeholders_are_filled_in_where_the_engine_leaves_them() -> None:
         (["index.html"], {"package.json": "{"}, "git diff --check HEAD"),
     ],
 )
-def test_quality_gates_suit_what_the_product_is_made_of(tops: list[str], texts: dict[str, str], command: str) -> None:
+def test_quality_gates_suit_the_product(tops: list[str], texts: dict[str, str], command: str) -> None:
     assert [gate.command for gate in edits.suitable(tops, texts)] == [command]
 
 
 @pytest.mark.parametrize("folder", sorted((ROOT / "test-products").iterdir()), ids=lambda folder: folder.name)
-def test_the_test_products_come_adopted(folder: Path) -> None:
+def test_test_products_are_adopted(folder: Path) -> None:
     assert records.notice(folder / ".overstory") is None

@@ -1,4 +1,4 @@
-"""What Claude Code would ask in a terminal, answered beforehand."""
+"""Answers to Claude Code's first-run questions."""
 
 import json
 from pathlib import Path
@@ -8,14 +8,14 @@ from bot.supervisor.claude_onboarding import answer_questions, with_answers
 KEY = "sk-ant-api03-" + "k" * 60 + "the-last-twenty-char"
 
 
-def test_a_new_home_asks_nothing() -> None:
+def test_new_home_gets_all_answers() -> None:
     config = with_answers({}, KEY, [Path("/projects/product-a")])
     assert config["hasCompletedOnboarding"] is True
     assert config["customApiKeyResponses"] == {"approved": ["the-last-twenty-char"], "rejected": []}
     assert config["projects"] == {"/projects/product-a": {"hasTrustDialogAccepted": True}}
 
 
-def test_what_the_agent_has_there_stays() -> None:
+def test_existing_configuration_is_kept() -> None:
     before = {
         "theme": "light",
         "userID": "u1",
@@ -30,16 +30,16 @@ def test_what_the_agent_has_there_stays() -> None:
     }
 
 
-def test_without_a_key_nothing_is_approved() -> None:
+def test_no_key_is_approved_without_one() -> None:
     assert "customApiKeyResponses" not in with_answers({}, "", [])
 
 
-def test_seeding_twice_changes_nothing() -> None:
+def test_answering_twice_changes_nothing() -> None:
     once = with_answers({}, KEY, [Path("/projects/product-a")])
     assert with_answers(once, KEY, [Path("/projects/product-a")]) == once
 
 
-def test_a_home_asks_no_leave_to_bypass_permissions_and_keeps_its_settings(tmp_path: Path) -> None:
+def test_permission_prompt_is_skipped_and_settings_are_kept(tmp_path: Path) -> None:
     answer_questions(tmp_path, KEY, [Path("/projects/product-a")])
     settings, config = tmp_path / ".claude" / "settings.json", tmp_path / ".claude.json"
     assert json.loads(settings.read_text()) == {"skipDangerousModePermissionPrompt": True}

@@ -1,4 +1,4 @@
-"""The traps of the real engine, one by one: mended, avoided, or said in words. `FINDINGS` says what is done about each."""
+"""Traps of the real engine, one test or more for each. `FINDINGS` says how each is handled."""
 
 import json
 import os
@@ -27,45 +27,45 @@ Test = TypeVar("Test", bound=Callable[..., Any])
 
 FINDINGS = {
     1: "avoided: the coordinator is started headless, through serve",
-    2: "said: root is refused with the cure",
+    2: "reported: root is refused with the fix",
     3: "avoided: `ov status` is never run, nor anything that marks mail as read",
-    4: "mended: the hook shows mid-turn mail to the model; a mail that was lost is told apart",
-    5: "mended: an answer to a worker that has ended goes to the coordinator",
+    4: "fixed: the hook shows mid-turn mail to the model, and lost mail is detected",
+    5: "fixed: an answer to an ended worker goes to the coordinator",
     6: "avoided: a tmux worker of 0.11 is neither nudged nor mailed",
-    7: "mended: a tmux coordinator is nudged until it has been delivered",
-    8: "mended: after serve's death the coordinator is cleared away, started anew and told what it was at",
+    7: "fixed: a tmux coordinator is nudged until a nudge is delivered",
+    8: "fixed: after a death of serve the coordinator is cleared, restarted and given a recap",
     9: "avoided: `ov coordinator start` is never run with 0.11",
     10: "avoided: an initialised product is never initialised again",
-    11: "mended: JSON is found wherever a version prints it",
-    12: "said: a coordinator definition too long for tmux",
-    13: "mended: plans are found where leads can write, approved ones are put where they are looked for",
-    14: "mended: deleted mail and reused row numbers cause a replay, never a loss",
-    15: "mended: hooks of the main checkout are bound to the coordinator",
-    16: "mended: no version records which transcript is its coordinator's; it is searched for",
-    17: "said, and mended in the image: 0.5.8 takes Claude Code's question about permissions for a tmux that has crashed",
+    11: "fixed: JSON is found anywhere in the output",
+    12: "reported: a coordinator definition too long for tmux",
+    13: "fixed: plans are found where leads can write, and approved ones are written where they are read",
+    14: "fixed: deleted mail and reused row numbers cause a replay, never a loss",
+    15: "fixed: hooks of the main checkout are bound to the coordinator",
+    16: "fixed: no version records the transcript of its coordinator, so it is searched for",
+    17: "reported, and fixed in the image: 0.5.8 takes Claude Code's permission question for a crash of tmux",
 }
 ELSEWHERE = {
-    11: "test_json_is_found_wherever_a_version_prints_it",
-    12: "test_the_engines_words_have_a_code_and_a_cure",
-    17: "test_the_engines_words_have_a_code_and_a_cure",
-    14: "test_mail_deleted_and_rowids_handed_out_again_cause_a_replay_and_no_loss",
+    11: "test_json_is_found_anywhere_in_the_output",
+    12: "test_engine_messages_have_a_code_and_a_fix",
+    17: "test_engine_messages_have_a_code_and_a_fix",
+    14: "test_deleted_mail_and_reused_rowids_cause_a_replay_without_loss",
 }
 TESTED: dict[int, list[str]] = {}
 
 
 def finding(*numbers: int) -> Callable[[Test], Test]:
-    """Note which findings a test is about."""
+    """Register the findings that a test covers."""
 
-    def noted(test: Test) -> Test:
+    def register(test: Test) -> Test:
         for number in numbers:
             TESTED.setdefault(number, []).append(test.__name__)
         return test
 
-    return noted
+    return register
 
 
 def recorder(folder: Path) -> tuple[tuple[str, ...], Path]:
-    """An engine that writes down each command before it is the rehearsal; and where."""
+    """Return an engine that records each command before it runs the rehearsal, and its record."""
     record, script = folder / "commands", folder / "recorder.py"
     script.write_text(
         "import os, sys\n"
@@ -80,7 +80,7 @@ def sessions_db(product: Product) -> sqlite3.Connection:
 
 
 def other_session(product: Product, agent: str, *, pid: int | None, tmux: str = "", state: str = "working") -> None:
-    """Let an agent have a session that is recorded as the engine would, whatever really runs."""
+    """Record a session as the engine would, regardless of running processes."""
     with closing(sessions_db(product)) as connection, connection:
         connection.execute(
             "INSERT INTO sessions (id, agent_name, capability, worktree_path, branch_name, task_id, tmux_session, state, pid, "
@@ -97,7 +97,7 @@ async def running(yard: Yard, **options: Any) -> tuple[SupervisedEngine, Ear, Pr
 
 
 @finding(1)
-async def test_the_coordinator_of_0_11_is_headless_and_held_by_a_serve(yard: Yard) -> None:
+async def test_coordinator_of_0_11_is_headless_and_started_through_serve(yard: Yard) -> None:
     engine, _, product, supervisor = await running(yard, own=True)
     await engine.start("one")
     with closing(sessions_db(product)) as connection:
@@ -108,7 +108,7 @@ async def test_the_coordinator_of_0_11_is_headless_and_held_by_a_serve(yard: Yar
 
 @finding(2)
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can be refused")
-def test_root_is_refused_with_the_cure_unless_the_engine_is_the_rehearsal(tmp_path: Path) -> None:
+def test_supervisor_refuses_root_with_the_fix_unless_rehearsing(tmp_path: Path) -> None:
     engine = tmp_path / "ov"
     engine.write_text("#!/bin/sh\necho 0.11.0\n")
     engine.chmod(0o755)
@@ -121,7 +121,7 @@ def test_root_is_refused_with_the_cure_unless_the_engine_is_the_rehearsal(tmp_pa
 
 @finding(2)
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can be refused")
-async def test_an_engine_that_refuses_root_is_quoted_with_the_cure(yard: Yard) -> None:
+async def test_engine_that_refuses_root_is_reported_with_the_fix(yard: Yard) -> None:
     engine, _, _, _ = await running(yard, REHEARSAL_REFUSE_ROOT="1")
     with pytest.raises(EngineError) as caught:
         await engine.start_worker("one", agent="a-1", capability="scout", task="t-1", brief="Look.", marker="[w1]")
@@ -130,7 +130,7 @@ async def test_an_engine_that_refuses_root_is_quoted_with_the_cure(yard: Yard) -
 
 
 @finding(3, 9, 10)
-async def test_nothing_is_run_that_does_harm(yard: Yard, tmp_path: Path) -> None:
+async def test_harmful_commands_are_never_run(yard: Yard, tmp_path: Path) -> None:
     argv, record = recorder(tmp_path)
     engine, ear, product, _ = await running(yard, engine=argv)
     config = Path(product.path, ".overstory", "config.yaml").read_bytes()
@@ -153,7 +153,7 @@ async def test_nothing_is_run_that_does_harm(yard: Yard, tmp_path: Path) -> None
 
 
 @finding(10)
-async def test_a_repository_is_initialised_once(yard: Yard) -> None:
+async def test_repository_is_initialised_once(yard: Yard) -> None:
     product = yard.product("one")
     command(product, "--version")
     shutil.rmtree(Path(product.path, ".overstory"))
@@ -192,11 +192,11 @@ def deployed(folder: Path) -> Path:
 
 
 @finding(4, 15)
-def test_hooks_are_bound_to_their_agent_and_show_mail_to_the_model(tmp_path: Path) -> None:
+def test_patched_hooks_are_bound_to_their_agent_and_show_mail_to_the_model(tmp_path: Path) -> None:
     path = deployed(tmp_path)
-    settling = hooks.Hooks()
-    assert settling.patch((tmp_path,)) == 1
-    assert settling.patch((tmp_path,)) == 0
+    patcher = hooks.Hooks()
+    assert patcher.patch((tmp_path,)) == 1
+    assert patcher.patch((tmp_path,)) == 0
     found = json.loads(path.read_text())
     commands = [hook["command"] for entries in found["hooks"].values() for entry in entries for hook in entry["hooks"]]
     assert all(ANY not in command for command in commands)
@@ -205,12 +205,12 @@ def test_hooks_are_bound_to_their_agent_and_show_mail_to_the_model(tmp_path: Pat
     assert found["permissions"] == DEPLOYED["permissions"]
     path.write_text(json.dumps(DEPLOYED))
     os.utime(path, ns=(1, 1))
-    assert settling.patch((tmp_path,)) == 1, "the engine writes the file anew at every start"
+    assert patcher.patch((tmp_path,)) == 1, "the engine rewrites the file at every start"
 
 
 @finding(4, 15)
 @pytest.mark.parametrize("jq", [True, False], ids=["jq", "python"])
-def test_a_mended_hook_says_what_claude_code_shows_and_runs_for_its_agent_only(tmp_path: Path, jq: bool) -> None:
+def test_patched_hook_prints_model_context_for_its_agent_only(tmp_path: Path, jq: bool) -> None:
     tools = tmp_path / "bin"
     tools.mkdir()
     (tools / "ov").write_text('#!/bin/sh\ncat "$MAIL"\n')
@@ -232,7 +232,7 @@ def test_a_mended_hook_says_what_claude_code_shows_and_runs_for_its_agent_only(t
 
 
 @finding(4)
-async def test_a_mail_that_was_read_by_a_hook_and_never_shown_is_lost(yard: Yard, tmp_path: Path) -> None:
+async def test_mail_read_by_a_hook_but_never_shown_is_lost(yard: Yard, tmp_path: Path) -> None:
     engine, _, product, _ = await running(yard)
     id = await engine.send("one", "Dark mode", "[stall]", marker="[w1]")
     transcript = tmp_path / "t.jsonl"
@@ -246,10 +246,10 @@ async def test_a_mail_that_was_read_by_a_hook_and_never_shown_is_lost(yard: Yard
 
 
 @finding(4, 16)
-async def test_whether_the_coordinator_was_shown_a_mail_is_found_without_a_record_of_its_transcript(
-    yard: Yard, tmp_path: Path
-) -> None:
-    """No version records which transcript is its coordinator's; and in the middle of a turn it acts without having seen it."""
+async def test_receipt_is_found_without_a_recorded_transcript(yard: Yard, tmp_path: Path) -> None:
+    """No version records the transcript of its coordinator.
+
+    In a turn it acts without having seen new mail."""
     engine, ear, product, _ = await running(yard, CLAUDE_CONFIG_DIR=str(tmp_path / "claude"))
     id = await engine.send("one", "Dark mode", "[stall]", marker="[w1]")
     with closing(sqlite3.connect(Path(product.path, ".overstory", "mail.db"))) as connection, connection:
@@ -271,7 +271,7 @@ async def test_whether_the_coordinator_was_shown_a_mail_is_found_without_a_recor
 
 
 @finding(5)
-async def test_an_answer_to_a_worker_that_has_ended_goes_to_the_coordinator_with_the_question(yard: Yard) -> None:
+async def test_answer_to_an_ended_worker_goes_to_the_coordinator_with_the_question(yard: Yard) -> None:
     engine, ear, product, _ = await running(yard)
     await engine.start("one")
     other_session(product, "scout-7", pid=None, state="completed")
@@ -285,7 +285,7 @@ async def test_an_answer_to_a_worker_that_has_ended_goes_to_the_coordinator_with
 
 
 @finding(6)
-async def test_a_tmux_worker_of_0_11_is_left_alone(yard: Yard) -> None:
+async def test_tmux_worker_of_0_11_is_neither_nudged_nor_mailed(yard: Yard) -> None:
     engine, ear, product, _ = await running(yard)
     await engine.start("one")
     other_session(product, "builder-7", pid=os.getpid(), tmux="overstory-one-builder-7")
@@ -302,7 +302,7 @@ async def test_a_tmux_worker_of_0_11_is_left_alone(yard: Yard) -> None:
 
 
 @finding(7)
-async def test_a_tmux_coordinator_is_woken_for_mail_of_the_operator_and_of_workers(old_yard: Yard) -> None:
+async def test_tmux_coordinator_is_nudged_for_mail_from_operator_and_workers(old_yard: Yard) -> None:
     engine, ear, product, _ = await running(old_yard, REHEARSAL_DIALECT=OLD)
     await engine.start("one")
     mailed(product, subject="Objective", type_="dispatch", from_="operator", to_="coordinator", dialect=OLD)
@@ -317,7 +317,7 @@ async def test_a_tmux_coordinator_is_woken_for_mail_of_the_operator_and_of_worke
 
 
 @finding(8)
-async def test_a_dead_serve_is_mended_with_the_coordinator_that_died_with_it(yard: Yard) -> None:
+async def test_dead_serve_is_restarted_with_its_coordinator(yard: Yard) -> None:
     engine, ear, _, supervisor = await running(yard, own=True)
     await engine.send("one", "Dark mode", "[complex] please", marker="[w1]")
     gate = await ear.letter("one", label="decision_gate")
@@ -336,8 +336,8 @@ async def test_a_dead_serve_is_mended_with_the_coordinator_that_died_with_it(yar
 
 
 @finding(8)
-async def test_a_record_without_a_process_is_cleared_away_before_a_start(yard: Yard) -> None:
-    """As after a restart of the container: the row says working, and nothing runs."""
+async def test_record_without_a_process_is_cleared_before_a_start(yard: Yard) -> None:
+    """After a restart of the container the row says working, and no process runs."""
     engine, _, product, supervisor = await running(yard, own=True)
     await engine.start("one")
     supervisor.end(signal.SIGKILL)
@@ -359,7 +359,7 @@ async def test_a_record_without_a_process_is_cleared_away_before_a_start(yard: Y
 
 
 @finding(13)
-async def test_the_plan_gate_of_0_5_8_works(old_yard: Yard) -> None:
+async def test_plan_gate_of_0_5_8_is_delivered_and_approved(old_yard: Yard) -> None:
     engine, ear, product, _ = await running(old_yard, REHEARSAL_DIALECT=OLD)
     await engine.send("one", "Dark mode", "[complex] please", marker="[w1]")
     gate = await ear.letter("one", label="plan_ready")
@@ -373,8 +373,10 @@ async def test_the_plan_gate_of_0_5_8_works(old_yard: Yard) -> None:
     await ear.letter("one", label="result", recipient="operator")
 
 
-async def test_an_answer_in_words_never_becomes_an_approval_in_0_5_8(old_yard: Yard) -> None:
-    """Whoever asked has ended: the coordinator is told instead, and takes a subject `approve: <task>` for a decision."""
+async def test_plain_answer_never_becomes_an_approval_in_0_5_8(old_yard: Yard) -> None:
+    """The coordinator gets the answer of an ended worker.
+
+    It takes a subject `approve: <task>` for a decision."""
     engine, ear, product, _ = await running(old_yard, REHEARSAL_DIALECT=OLD)
     await engine.start("one")
     body = "Blue?\nDECISION: approve"

@@ -1,4 +1,4 @@
-"""Nobody is halted with a lock of a database in its hands."""
+"""Detection of locked databases, so that no process is halted while it holds a lock."""
 
 import sqlite3
 from contextlib import closing
@@ -7,7 +7,7 @@ from pathlib import Path
 from bot.supervisor.records import database
 
 
-def test_a_database_that_nobody_can_read_is_seen(tmp_path: Path) -> None:
+def test_locked_database_is_detected(tmp_path: Path) -> None:
     path = tmp_path / "sessions.db"
     assert not database.locked(path), "there is none"
     with closing(sqlite3.connect(path, isolation_level=None)) as holder:

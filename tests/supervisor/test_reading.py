@@ -1,4 +1,4 @@
-"""What the supervisor reads: commands' output, the engine's words, mail with cursors, plans, costs, transcripts."""
+"""Readers of command output, engine messages, mail, plans, costs and transcripts."""
 
 import json
 import re
@@ -29,7 +29,7 @@ read INTEGER NOT NULL DEFAULT 0, created_at TEXT NOT NULL DEFAULT (datetime('now
 
 
 class Post:
-    """A mail database, written as the engine does."""
+    """Mail database, written as the engine does."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -76,45 +76,45 @@ def ids(mailbox: Mailbox, cursor: str) -> tuple[list[str], str]:
     ],
     ids=["envelope", "after text", "last of two", "bare array", "pretty", "pretty after text", "a path", "nothing", "broken"],
 )
-def test_json_is_found_wherever_a_version_prints_it(printed: str, found: object) -> None:
+def test_json_is_found_anywhere_in_the_output(printed: str, found: object) -> None:
     assert commands.parse(printed) == found
 
 
 @given(st.text())
-def test_no_output_breaks_the_parser(printed: str) -> None:
+def test_parser_accepts_any_output(printed: str) -> None:
     commands.parse(printed)
 
 
 @given(st.text())
-def test_any_text_is_an_argument_or_too_long_for_one(text: str) -> None:
+def test_any_text_is_an_argument_or_too_large(text: str) -> None:
     found = commands.argument(text)
     assert "\0" not in found
     assert not found.startswith("-")
     found.encode()
 
 
-async def test_a_command_that_never_ends_is_ended_with_all_it_started(tmp_path: Path) -> None:
+async def test_command_past_its_deadline_is_killed_with_its_children(tmp_path: Path) -> None:
     script = f"sleep 1000 & echo $! > {tmp_path}/pid; sleep 1000"
     with pytest.raises(ChannelError) as caught:
         await commands.run(["sh", "-c", script], tmp_path, deadline=2.0)
     assert caught.value.code == "timed_out"
     pid = int((tmp_path / "pid").read_text())
-    # Whoever inherits a process may take its time to bury it.
+    # The process that inherits a zombie may collect it late.
     await until(lambda: processes.one(pid) is None)
 
 
-async def test_a_command_that_prints_without_end_is_ended(tmp_path: Path) -> None:
+async def test_command_with_endless_output_is_killed(tmp_path: Path) -> None:
     with pytest.raises(ChannelError) as caught:
         await commands.run(["yes"], tmp_path, deadline=20)
     assert caught.value.code == "output_too_large"
 
 
-async def test_what_a_command_leaves_running_does_not_hold_it_up(tmp_path: Path) -> None:
+async def test_processes_left_behind_do_not_delay_the_command(tmp_path: Path) -> None:
     outcome = await commands.run(["sh", "-c", "setsid sleep 3 & echo done"], tmp_path, deadline=2.5)
     assert (outcome.code, outcome.stdout) == (0, "done\n")
 
 
-async def test_a_missing_command_and_a_missing_folder_are_told_apart(tmp_path: Path) -> None:
+async def test_missing_command_and_missing_folder_have_different_errors(tmp_path: Path) -> None:
     for argv, cwd, code in ((["no-such-command"], tmp_path, "engine_missing"), (["true"], tmp_path / "none", "path_missing")):
         with pytest.raises(ChannelError) as caught:
             await commands.run(argv, cwd)
@@ -171,7 +171,7 @@ CATALOGUE = [
 
 
 @pytest.mark.parametrize(("words", "code"), CATALOGUE, ids=[words[:40] for words, _ in CATALOGUE])
-def test_the_engines_words_have_a_code_and_a_cure(words: str, code: str) -> None:
+def test_engine_messages_have_a_code_and_a_fix(words: str, code: str) -> None:
     error = errors.from_engine(words, "product-a")
     assert error.code == code
     assert error.code in ERROR_CODES
@@ -182,7 +182,7 @@ def test_the_engines_words_have_a_code_and_a_cure(words: str, code: str) -> None
 # Mail
 
 
-def test_a_cursor_brings_what_is_new(post: Post) -> None:
+def test_cursor_returns_newer_mail(post: Post) -> None:
     mailbox = Mailbox(post.path)
     assert ids(mailbox, "") == ([], "")
     post.put("m1")
@@ -194,8 +194,8 @@ def test_a_cursor_brings_what_is_new(post: Post) -> None:
     assert ids(mailbox, cursor)[0] == ["m3"]
 
 
-def test_mail_deleted_and_rowids_handed_out_again_cause_a_replay_and_no_loss(post: Post) -> None:
-    """Finding 14: cleaning a worktree deletes its agent's mail."""
+def test_deleted_mail_and_reused_rowids_cause_a_replay_without_loss(post: Post) -> None:
+    """Finding 14, cleaning a worktree deletes its agent's mail."""
     mailbox = Mailbox(post.path)
     for id in ("m1", "m2", "m3"):
         post.put(id)
@@ -210,20 +210,20 @@ def test_mail_deleted_and_rowids_handed_out_again_cause_a_replay_and_no_loss(pos
     assert ids(mailbox, cursor)[0] == ["m5"]
 
 
-def test_a_missing_and_an_empty_database_are_no_mail(tmp_path: Path) -> None:
+def test_missing_or_empty_database_has_no_mail(tmp_path: Path) -> None:
     assert ids(Mailbox(tmp_path / "none.db"), "3:m3") == ([], "")
     (tmp_path / "empty.db").touch()
     assert ids(Mailbox(tmp_path / "empty.db"), "") == ([], "")
 
 
-def test_a_damaged_database_says_so(tmp_path: Path) -> None:
+def test_damaged_database_is_reported(tmp_path: Path) -> None:
     (tmp_path / "mail.db").write_bytes(b"this is no database at all" * 100)
     with pytest.raises(ChannelError) as caught:
         Mailbox(tmp_path / "mail.db").after("")
     assert caught.value.code == "corrupt"
 
 
-def test_reading_changes_nothing(post: Post) -> None:
+def test_reading_does_not_change_the_database(post: Post) -> None:
     post.put("m1")
     before = post.path.read_bytes()
     mailbox = Mailbox(post.path)
@@ -234,12 +234,12 @@ def test_reading_changes_nothing(post: Post) -> None:
 
 
 @pytest.mark.parametrize("payload", ['{"a": "\\ud800"}', '{"a": NaN}', "[1]", "no json", "[" * 50_000, None])
-def test_a_payload_that_nobody_could_store_is_left_out(post: Post, payload: str | None) -> None:
+def test_payload_that_cannot_be_stored_is_left_out(post: Post, payload: str | None) -> None:
     post.put("m1", payload=payload)
     assert Mailbox(post.path).newest(1)[0].payload == {}
 
 
-def test_markers_are_found_at_the_end_of_the_operators_own_mail_only(post: Post) -> None:
+def test_marker_is_found_only_at_the_end_of_operator_mail(post: Post) -> None:
     post.put("m1", subject="Dark mode [w1]", to_agent="coordinator")
     post.put("m2", subject="[w1] quoted", from_agent="operator")
     post.put("m3", subject="Dark mode [w1]", from_agent="operator")
@@ -252,7 +252,7 @@ def test_markers_are_found_at_the_end_of_the_operators_own_mail_only(post: Post)
     assert mailbox.find_marked("subject", "[w2]") is None
 
 
-def test_pages_end_before_a_line_of_the_channel_is_full(post: Post) -> None:
+def test_page_fits_into_one_line_of_the_channel(post: Post) -> None:
     for number in range(30):
         post.put(f"m{number}", body="x" * MAX_TEXT)
     page = Mailbox(post.path).after("")
@@ -272,7 +272,7 @@ def test_pages_end_before_a_line_of_the_channel_is_full(post: Post) -> None:
         (None, None),
     ],
 )
-def test_times_of_either_form_are_utc(text: object, iso: str | None) -> None:
+def test_times_of_both_forms_are_utc(text: object, iso: str | None) -> None:
     assert times.iso(text) == iso
 
 
@@ -301,13 +301,13 @@ def written(root: Path, *names: str) -> None:
         ((".overstory/specs/t-1.md",), ".overstory/specs/t-1.md"),
     ],
 )
-def test_a_plan_is_found_wherever_a_lead_could_write_it(post: Post, tmp_path: Path, files: tuple[str, ...], found: str) -> None:
+def test_plan_is_found_wherever_a_lead_could_write_it(post: Post, tmp_path: Path, files: tuple[str, ...], found: str) -> None:
     written(tmp_path, *files)
     full = plans.with_plan_text(tmp_path, letter(post, from_agent="lead-1", payload='{"beadId": "t-1"}'))
     assert full.body == f"See the plan.\n\nplan of {found}"
 
 
-def test_who_wrote_a_plan_is_no_part_of_it(post: Post, tmp_path: Path) -> None:
+def test_author_line_is_removed_from_a_plan(post: Post, tmp_path: Path) -> None:
     spec = tmp_path / ".overstory" / "specs" / "t-1.md"
     spec.parent.mkdir(parents=True)
     spec.write_text("<!-- written-by: coordinator -->\n# Plan\n\n1. <!-- keep this -->\n")
@@ -317,13 +317,13 @@ def test_who_wrote_a_plan_is_no_part_of_it(post: Post, tmp_path: Path) -> None:
     assert plans.with_plan_text(tmp_path, whole) == whole
 
 
-def test_a_plan_without_a_file_is_its_summary(post: Post, tmp_path: Path) -> None:
+def test_plan_without_a_file_is_its_summary(post: Post, tmp_path: Path) -> None:
     assert (
         plans.with_plan_text(tmp_path, letter(post, body="", payload='{"beadId": "t-1", "summary": "Do it."}')).body == "Do it."
     )
 
 
-def test_a_gate_with_its_plan_in_the_body_is_left_as_it_is_and_so_is_an_answer(post: Post, tmp_path: Path) -> None:
+def test_full_gate_body_and_answers_are_unchanged(post: Post, tmp_path: Path) -> None:
     written(tmp_path, ".overstory/specs/t-1.md")
     gate = letter(post, type="decision_gate", body="x" * 500, payload='{"taskId": "t-1"}')
     assert plans.with_plan_text(tmp_path, gate) == gate
@@ -334,7 +334,7 @@ def test_a_gate_with_its_plan_in_the_body_is_left_as_it_is_and_so_is_an_answer(p
 
 
 @pytest.mark.parametrize("task", ["../../secret", "/etc/passwd", "a/b", "", ".."])
-def test_a_plan_cannot_lead_out_of_the_product(post: Post, tmp_path: Path, task: str) -> None:
+def test_plan_path_cannot_leave_the_product(post: Post, tmp_path: Path, task: str) -> None:
     product = tmp_path / "product"
     written(product, ".overstory/specs/x.md")
     (tmp_path / "secret.md").write_text("secret")
@@ -347,7 +347,7 @@ def test_a_plan_cannot_lead_out_of_the_product(post: Post, tmp_path: Path, task:
         approve(product, task, "text")
 
 
-def test_an_approved_plan_stands_where_execute_mode_looks(tmp_path: Path) -> None:
+def test_approved_plan_is_written_where_execute_mode_reads(tmp_path: Path) -> None:
     (tmp_path / ".overstory").mkdir()
     assert approve(tmp_path, "t-1", "The plan") == tmp_path / ".overstory/plans/t-1.md"
     assert approve(tmp_path, "t-1", "The other").read_text() == "The other\n"
@@ -382,7 +382,7 @@ def row(tmp_path: Path, **fields: Any) -> sessions.Row:
     return replace(plain, **fields)
 
 
-def test_costs_come_from_transcripts_each_answer_once_and_by_day(tmp_path: Path) -> None:
+def test_transcript_costs_count_each_answer_once_by_day(tmp_path: Path) -> None:
     now = datetime.now(UTC)
     path = tmp_path / "session.jsonl"
     path.write_text(answered("a", "claude-sonnet-5", 1000, now - timedelta(days=2)) + answered("b", "claude-sonnet-5", 10, now))
@@ -396,9 +396,7 @@ def test_costs_come_from_transcripts_each_answer_once_and_by_day(tmp_path: Path)
     assert spent.total == pytest.approx(0.036)
 
 
-def test_a_headless_worker_that_the_engine_says_nothing_of_costs_what_its_transcript_says(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_headless_worker_costs_come_from_its_transcript(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLAUDE_CONFIG_DIR", str(tmp_path / "claude"))
     worktree = tmp_path / "product" / ".overstory" / "builder-w1"
     folder = tmp_path / "claude" / "projects" / re.sub("[^A-Za-z0-9]", "-", str(worktree))
@@ -410,7 +408,7 @@ def test_a_headless_worker_that_the_engine_says_nothing_of_costs_what_its_transc
     assert costs.read([]).today == pytest.approx(0.018), "what was spent stays spent when its row is gone"
 
 
-def test_a_coordinator_that_is_started_anew_does_not_make_its_predecessors_cost_vanish(tmp_path: Path) -> None:
+def test_restarted_coordinator_keeps_earlier_costs(tmp_path: Path) -> None:
     now = datetime.now(UTC)
     state = State(tmp_path / "state")
     for number, started in ((1, "2026-11-23T00:00:00+00:00"), (2, "2026-11-23T01:00:00+00:00")):
@@ -422,7 +420,7 @@ def test_a_coordinator_that_is_started_anew_does_not_make_its_predecessors_cost_
 
 
 @pytest.mark.parametrize("column", ["task_id", "bead_id"])
-def test_costs_of_either_schema_are_read_where_there_is_no_transcript(tmp_path: Path, column: str) -> None:
+def test_costs_of_both_schemas_are_read_without_a_transcript(tmp_path: Path, column: str) -> None:
     now = datetime.now(UTC).isoformat()
     with closing(sqlite3.connect(tmp_path / "metrics.db")) as connection, connection:
         connection.execute(f"CREATE TABLE sessions (agent_name, {column}, started_at, completed_at, estimated_cost_usd)")
@@ -433,13 +431,13 @@ def test_costs_of_either_schema_are_read_where_there_is_no_transcript(tmp_path: 
     assert (spent.today, spent.total) == (0.5, 2.5)
 
 
-def test_an_unknown_model_costs_rather_too_much(tmp_path: Path) -> None:
+def test_unknown_model_costs_the_highest_rate(tmp_path: Path) -> None:
     assert transcripts.cost("claude-new", {"output_tokens": 1_000_000}) == 75
     assert transcripts.cost("<synthetic>", {"output_tokens": 1_000_000}) == 0
 
 
-def test_a_mail_that_only_a_hook_swallowed_is_told_from_one_that_was_shown(tmp_path: Path) -> None:
-    """Finding 4: what PostToolUse prints is recorded, and never shown to the model."""
+def test_mail_hidden_by_a_hook_differs_from_shown_mail(tmp_path: Path) -> None:
+    """Finding 4, output of PostToolUse is recorded and never shown to the model."""
     path = tmp_path / "t.jsonl"
     swallowed = {"attachment": {"type": "hook_success", "hookEvent": "PostToolUse", "stdout": "…[g1 r1]"}}
     path.write_text(json.dumps(swallowed) + "\n")
@@ -450,7 +448,7 @@ def test_a_mail_that_only_a_hook_swallowed_is_told_from_one_that_was_shown(tmp_p
     assert transcripts.was_shown(path, "[g1 r1]") is True
 
 
-def test_an_agents_last_words_are_found_headless_and_in_transcripts(tmp_path: Path) -> None:
+def test_last_output_is_found_in_logs_and_transcripts(tmp_path: Path) -> None:
     log = tmp_path / "logs" / "coordinator" / "2026" / "stdout.log"
     log.parent.mkdir(parents=True)
     log.write_text('{"type":"system"}\n{"type":"result","result":"All done."}\n{"type":"system"}\n')

@@ -1,4 +1,4 @@
-"""The supervisor under blows: killed, ended, slow products, damaged files, two of it, stdin in place of the socket."""
+"""The supervisor under kills, slow products, damaged files and several clients."""
 
 import asyncio
 import json
@@ -23,7 +23,7 @@ from tests.yard import REHEARSAL, Supervisor, Yard, command, environment, mailed
 
 
 def pid_of(product: Product) -> int:
-    """The coordinator's process, as the engine recorded it."""
+    """Return the coordinator's process id as the engine recorded it."""
     printed = json.loads(command(product, "coordinator", "status", "--json"))
     return int(printed["pid"])
 
@@ -40,7 +40,7 @@ def lives(pid: int) -> bool:
         return False
 
 
-async def test_sessions_outlive_a_supervisor_that_is_killed_and_the_next_one_adopts_them(yard: Yard) -> None:
+async def test_sessions_outlive_a_killed_supervisor_and_are_adopted(yard: Yard) -> None:
     supervisor, product = yard.supervisor(own=True), yard.product("one")
     engine, ear = await yard.engine(supervisor, product)
     await engine.send("one", "Dark mode", "[complex] please", marker="[w1]")
@@ -58,7 +58,7 @@ async def test_sessions_outlive_a_supervisor_that_is_killed_and_the_next_one_ado
     assert not [mail for mail in await engine.mail("one") if mail.subject.startswith("Carry on")]
 
 
-async def test_an_adopted_serve_that_dies_is_mended_like_ones_own(yard: Yard) -> None:
+async def test_adopted_serve_that_dies_is_restarted(yard: Yard) -> None:
     supervisor, product = yard.supervisor(own=True), yard.product("one")
     engine, ear = await yard.engine(supervisor, product)
     await engine.start("one")
@@ -72,7 +72,7 @@ async def test_an_adopted_serve_that_dies_is_mended_like_ones_own(yard: Yard) ->
     await ear.state("one", lambda s: any(x.agent == "coordinator" and x.alive and x.pid != coordinator for x in s.sessions))
 
 
-async def test_a_coordinator_that_keeps_dying_is_left_dead_and_said_to_be(yard: Yard) -> None:
+async def test_coordinator_that_keeps_dying_stays_dead_and_is_reported(yard: Yard) -> None:
     engine, ear = await yard.engine(yard.supervisor(), product := yard.product("one"))
     await engine.start("one")
     killed: set[int] = set()
@@ -87,7 +87,7 @@ async def test_a_coordinator_that_keeps_dying_is_left_dead_and_said_to_be(yard: 
         return True
 
     async with asyncio.timeout(30):
-        while len(killed) < 4:  # the first one, and three that are started in its place
+        while len(killed) < 4:  # the first one and its three restarts
             await kill_the_next()
             await asyncio.sleep(0.02)
     await ear.state("one", lambda snapshot: not snapshot.coordinator)
@@ -99,7 +99,7 @@ async def test_a_coordinator_that_keeps_dying_is_left_dead_and_said_to_be(yard: 
     assert lives(pid_of(product))
 
 
-async def test_a_coordinator_that_was_stopped_stays_stopped(yard: Yard) -> None:
+async def test_stopped_coordinator_stays_stopped(yard: Yard) -> None:
     engine, ear = await yard.engine(yard.supervisor(), yard.product("one"))
     await engine.start("one")
     await engine.stop("one")
@@ -107,7 +107,7 @@ async def test_a_coordinator_that_was_stopped_stays_stopped(yard: Yard) -> None:
     assert not (await engine.snapshot())[0].coordinator
 
 
-async def test_a_request_that_was_cut_off_can_be_repeated(yard: Yard) -> None:
+async def test_interrupted_request_can_be_repeated(yard: Yard) -> None:
     supervisor, product = yard.supervisor(own=True), yard.product("one")
     engine, ear = await yard.engine(supervisor, product)
     await engine.snapshot()
@@ -123,7 +123,7 @@ async def test_a_request_that_was_cut_off_can_be_repeated(yard: Yard) -> None:
     assert len([mail for mail in await engine.mail("one") if mail.subject == "Dark mode [w1]"]) == 1
 
 
-async def test_a_worker_goes_on_when_its_supervisor_is_killed(yard: Yard) -> None:
+async def test_worker_outlives_a_killed_supervisor(yard: Yard) -> None:
     supervisor, product = yard.supervisor(REHEARSAL_SECONDS="1.5"), yard.product("one")
     engine, ear = await yard.engine(supervisor, product)
     started = await engine.start_worker("one", agent="scout-1", capability="scout", task="w1", brief="Look.", marker="[w1]")
@@ -136,7 +136,7 @@ async def test_a_worker_goes_on_when_its_supervisor_is_killed(yard: Yard) -> Non
     assert len(ear.letters("one", sender="scout-1", label="worker_done")) == 1
 
 
-async def test_a_paused_product_stays_paused_when_the_supervisor_is_killed(yard: Yard) -> None:
+async def test_paused_product_stays_paused_after_a_kill(yard: Yard) -> None:
     supervisor, product = yard.supervisor(own=True), yard.product("one")
     engine, ear = await yard.engine(supervisor, product)
     await engine.send("one", "Dark mode", "[complex] please", marker="[w1]")
@@ -158,7 +158,7 @@ async def test_a_paused_product_stays_paused_when_the_supervisor_is_killed(yard:
     assert (serve_of(supervisor), pid_of(product)) == halted
 
 
-async def test_pausing_halts_workers_and_stopping_a_paused_product_ends_them(yard: Yard) -> None:
+async def test_pause_halts_workers_and_stop_ends_them(yard: Yard) -> None:
     supervisor, product = yard.supervisor(REHEARSAL_SECONDS="60"), yard.product("one")
     engine, ear = await yard.engine(supervisor, product)
     await engine.start("one")
@@ -172,7 +172,7 @@ async def test_pausing_halts_workers_and_stopping_a_paused_product_ends_them(yar
     await ear.state("one", lambda snapshot: not snapshot.active)
 
 
-async def test_one_worker_can_be_stopped(yard: Yard) -> None:
+async def test_single_worker_can_be_stopped(yard: Yard) -> None:
     engine, ear = await yard.engine(yard.supervisor(REHEARSAL_SECONDS="60"), yard.product("one"))
     for name in ("scout-1", "scout-2"):
         await engine.start_worker("one", agent=name, capability="scout", task=f"t-{name}", brief="Look.", marker=f"[{name}]")
@@ -180,7 +180,7 @@ async def test_one_worker_can_be_stopped(yard: Yard) -> None:
     await ear.state("one", lambda snapshot: [session.agent for session in snapshot.active] == ["scout-2"])
 
 
-async def test_a_sling_that_fails_says_why_and_can_be_tried_again(yard: Yard) -> None:
+async def test_failed_worker_start_is_explained_and_can_be_retried(yard: Yard) -> None:
     engine, _ = await yard.engine(yard.supervisor(), yard.product("one"))
     for capability, agent, code in (("wizard", "a-1", "unknown_capability"), ("scout", "../a", "bad_request")):
         with pytest.raises(EngineError) as caught:
@@ -191,12 +191,12 @@ async def test_a_sling_that_fails_says_why_and_can_be_tried_again(yard: Yard) ->
 
 
 def serves(state: Path) -> dict[str, int]:
-    """The pid of each product's `ov serve`, as the supervisor remembers it."""
+    """Return the process id of each product's `ov serve` as the supervisor recorded it."""
     facts = [json.loads(path.read_text()) for path in state.glob("serve-*.json")]
     return {str(fact["product"]): int(fact["pid"]) for fact in facts}
 
 
-async def test_a_serve_ends_with_the_coordinator_it_stopped_and_the_next_one_gets_a_fresh_serve(yard: Yard) -> None:
+async def test_serve_ends_with_its_stopped_coordinator(yard: Yard) -> None:
     supervisor, product = yard.supervisor(own=True), yard.product("one")
     engine, _ = await yard.engine(supervisor, product)
     await engine.start("one")
@@ -207,7 +207,7 @@ async def test_a_serve_ends_with_the_coordinator_it_stopped_and_the_next_one_get
     assert serves(supervisor.state)[product.path] != first
 
 
-async def test_ending_a_supervisor_leaves_sessions(yard: Yard) -> None:
+async def test_sessions_outlive_a_stopped_supervisor(yard: Yard) -> None:
     supervisor, busy = yard.supervisor(own=True), yard.product("busy")
     engine, _ = await yard.engine(supervisor, busy)
     await engine.start("busy")
@@ -217,7 +217,7 @@ async def test_ending_a_supervisor_leaves_sessions(yard: Yard) -> None:
     assert lives(pid)
 
 
-async def test_an_idle_serve_is_ended_and_started_again_when_needed(yard: Yard) -> None:
+async def test_idle_serve_is_stopped_and_restarted_on_demand(yard: Yard) -> None:
     supervisor, product = yard.supervisor(idle=0.0), yard.product("one")
     engine, ear = await yard.engine(supervisor, product)
     await engine.start("one")
@@ -228,7 +228,7 @@ async def test_an_idle_serve_is_ended_and_started_again_when_needed(yard: Yard) 
     await ear.letter("one", label="result")
 
 
-async def test_a_slow_product_holds_up_nobody(yard: Yard, tmp_path: Path) -> None:
+async def test_slow_product_does_not_delay_others(yard: Yard, tmp_path: Path) -> None:
     script = tmp_path / "slow.py"
     script.write_text(
         "import os, sys, time\n"
@@ -248,7 +248,7 @@ async def test_a_slow_product_holds_up_nobody(yard: Yard, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("name", ["mail.db", "sessions.db", "metrics.db"])
-async def test_a_damaged_database_troubles_its_product_alone(yard: Yard, name: str) -> None:
+async def test_damaged_database_affects_only_its_product(yard: Yard, name: str) -> None:
     product, other = yard.product("one"), yard.product("two")
     Path(product.path, ".overstory", name).write_bytes(b"no database" * 100)
     _, ear = await yard.engine(yard.supervisor(), product, other)
@@ -262,7 +262,7 @@ async def test_a_damaged_database_troubles_its_product_alone(yard: Yard, name: s
     await ear.letter("one", subject="well again")
 
 
-async def test_mail_of_an_idle_product_and_of_a_product_whose_databases_are_made_later_arrives(yard: Yard) -> None:
+async def test_mail_arrives_for_idle_and_new_databases(yard: Yard) -> None:
     product = yard.product("one")
     _, ear = await yard.engine(yard.supervisor(), product)
     await ear.state("one", lambda snapshot: snapshot.trouble is None)
@@ -288,7 +288,7 @@ async def test_many_mails_arrive_in_order_and_once(yard: Yard) -> None:
     assert max(len(event.mail) for event in ear.of(MailArrived)) <= 100
 
 
-async def test_two_bots_share_a_supervisor_each_with_its_own_cursor(yard: Yard) -> None:
+async def test_two_clients_have_their_own_cursors(yard: Yard) -> None:
     supervisor, product = yard.supervisor(), yard.product("one")
     mailed(product, subject="first")
     _, one = await yard.engine(supervisor, product)
@@ -300,7 +300,7 @@ async def test_two_bots_share_a_supervisor_each_with_its_own_cursor(yard: Yard) 
     assert not two.letters("other-name", subject="first")
 
 
-async def test_only_one_supervisor_serves_a_socket_and_a_dead_ones_socket_is_replaced(yard: Yard) -> None:
+async def test_socket_has_one_supervisor_and_a_stale_socket_is_replaced(yard: Yard) -> None:
     supervisor = yard.supervisor(own=True)
     argv = [sys.executable, "-m", "bot.supervisor", "--socket", str(supervisor.socket), "--state", str(supervisor.state)]
     argv += [f"--engine={word}" for word in REHEARSAL]
@@ -316,7 +316,7 @@ async def test_only_one_supervisor_serves_a_socket_and_a_dead_ones_socket_is_rep
     assert "0.11.0 (rehearsal)" in supervisor.check().stdout
 
 
-def test_a_folder_shared_by_a_group_gets_a_socket_for_the_group(tmp_path: Path) -> None:
+def test_shared_folder_gets_a_group_socket(tmp_path: Path) -> None:
     folder = tmp_path / "shared"
     folder.mkdir()
     folder.chmod(0o2770)
@@ -328,7 +328,7 @@ def test_a_folder_shared_by_a_group_gets_a_socket_for_the_group(tmp_path: Path) 
         supervisor.end()
 
 
-async def test_without_an_engine_it_runs_and_says_so(yard: Yard, tmp_path: Path) -> None:
+async def test_supervisor_without_an_engine_runs_and_reports_it(yard: Yard, tmp_path: Path) -> None:
     supervisor = Supervisor(tmp_path / "none", engine=("/no/such/engine",))
     argv = [
         sys.executable,
@@ -354,7 +354,7 @@ async def test_without_an_engine_it_runs_and_says_so(yard: Yard, tmp_path: Path)
 
 
 class Attached(Transport):
-    """The way through `--attach`, as docker exec goes."""
+    """Connection through `--attach`, as `docker exec` uses it."""
 
     def __init__(self, supervisor: Supervisor) -> None:
         self.name, self.kind, self._supervisor = "attached", "docker", supervisor
@@ -368,7 +368,7 @@ class Attached(Transport):
         return StreamLine(self.process.stdout, self.process.stdin)
 
 
-async def test_stdin_and_stdout_do_in_place_of_the_socket(yard: Yard) -> None:
+async def test_attach_joins_stdin_and_stdout_to_the_socket(yard: Yard) -> None:
     supervisor, product = yard.supervisor(), yard.product("one")
     way = Attached(supervisor)
     engine, ear = await yard.engine(way, product)
@@ -379,7 +379,7 @@ async def test_stdin_and_stdout_do_in_place_of_the_socket(yard: Yard) -> None:
     assert await asyncio.wait_for(way.process.wait(), 20) == 0
 
 
-def test_attaching_to_nothing_says_so() -> None:
+def test_attach_without_a_supervisor_reports_it() -> None:
     argv = [sys.executable, "-m", "bot.supervisor", "--attach", "/nowhere/s.sock"]
     done = subprocess.run(argv, env=environment(), input=b"x", capture_output=True, check=False, timeout=20)
     assert done.returncode == 1
@@ -390,7 +390,9 @@ HELLO = encode(Request(0, "hello", {"protocol": PROTOCOL, "client": "test"}))
 
 
 async def talk(supervisor: Supervisor, *lines: bytes, answers: int = 0) -> list[Message | ChannelError]:
-    """What the supervisor says to raw lines, until it has given so many answers or hangs up."""
+    """Send raw lines and return the supervisor's messages.
+
+    It returns after this many answers, or when the supervisor closes the connection."""
     reader, writer = await asyncio.open_unix_connection(str(supervisor.socket))
     decoder = Decoder()
     found: list[Message | ChannelError] = []
@@ -404,7 +406,7 @@ async def talk(supervisor: Supervisor, *lines: bytes, answers: int = 0) -> list[
     return found
 
 
-async def test_bad_lines_bad_requests_and_unknown_operations_are_answered_in_words(yard: Yard) -> None:
+async def test_invalid_lines_and_operations_get_an_error(yard: Yard) -> None:
     supervisor = yard.supervisor()
     lines = [
         b"\xff\xfe\n",
@@ -424,7 +426,7 @@ async def test_bad_lines_bad_requests_and_unknown_operations_are_answered_in_wor
     assert [answer.result["engine"] for answer in answers if answer.id in (0, 6)] == ["0.11.0 (rehearsal)"] * 2
 
 
-async def test_another_version_and_a_missing_hello_are_refused(yard: Yard) -> None:
+async def test_other_version_and_missing_hello_are_refused(yard: Yard) -> None:
     supervisor = yard.supervisor()
     for request in (Request(0, "hello", {"protocol": 999}), Request(0, "hello"), Request(1, "ping")):
         (answer,) = [m for m in await talk(supervisor, encode(request), answers=1) if isinstance(m, Response)]
@@ -432,7 +434,7 @@ async def test_another_version_and_a_missing_hello_are_refused(yard: Yard) -> No
         assert answer.error.code == "version"
 
 
-async def test_arguments_of_the_wrong_kind_are_bad_requests(yard: Yard) -> None:
+async def test_arguments_of_the_wrong_type_are_bad_requests(yard: Yard) -> None:
     supervisor, product = yard.supervisor(), yard.product("one")
     watching = encode(Request(1, "watch", {"products": [{"name": "one", "path": product.path, "cursor": ""}]}))
     wrong: list[tuple[str, Mapping[str, Any]]] = [
