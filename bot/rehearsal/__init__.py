@@ -1,5 +1,5 @@
-"""A stand-in for the overstory engine: same commands, files, REST and WebSocket shapes; no model, no tokens, no network.
+"""A stand-in for the overstory engine, without model, tokens or network.
 
-Layers, from the bottom: errors, times, dialects → database and its four stores → project, processes, worktrees, product →
-worker, sling → coordinator → commands and serve → main.
+It has the same commands, files, REST and WebSocket shapes. Layers, from the bottom: errors, times, dialects → database and its
+four stores → project, processes, worktrees, product → worker, sling → coordinator → commands → server → main.
 """

@@ -1,4 +1,4 @@
-"""Run the rehearsal engine as a command: `python -m bot.rehearsal`."""
+"""Command line of the rehearsal engine, `python -m bot.rehearsal`."""
 
 import sys
 

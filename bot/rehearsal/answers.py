@@ -1,4 +1,4 @@
-"""What a command answers, and how each dialect prints it."""
+"""Answers of commands, and their output in each dialect."""
 
 import json
 import sys
@@ -11,21 +11,21 @@ from bot.rehearsal.errors import BadUsage, EngineError
 
 @dataclass(frozen=True)
 class Answer:
-    """One command's answer."""
+    """Answer of one command."""
 
     command: str
     fields: dict[str, Any] = field(default_factory=dict)
     text: str = ""
     bare: str | None = None
-    """In 0.5.8, the field that is printed alone, without an object around it."""
+    """Field that 0.5.8 prints alone, without an object around it."""
     indent: str | int | None = None
-    """In 0.5.8, how the JSON is indented."""
+    """Indentation of the JSON in 0.5.8."""
     plain: bool = False
-    """Printed as text even when JSON was asked for."""
+    """True for an answer that is text even when JSON was requested."""
 
 
 def show(answer: Answer, dialect: Dialect, *, as_json: bool) -> int:
-    """Print an answer; returns the exit code."""
+    """Print an answer and return the exit code."""
     if not as_json or answer.plain:
         print(answer.text)
     elif not dialect.envelope:
@@ -40,12 +40,12 @@ def show(answer: Answer, dialect: Dialect, *, as_json: bool) -> int:
 
 
 def compact(value: object) -> str:
-    """JSON as JavaScript writes it: no spaces."""
+    """Return JSON as JavaScript writes it, without spaces."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def show_refusal(refused: EngineError, dialect: Dialect, *, as_json: bool, apart: bool = False) -> int:
-    """Print a refusal; returns the exit code 1."""
+    """Print a refusal and return the exit code 1."""
     if isinstance(refused, BadUsage) and not apart:
         print(refused.message, file=sys.stderr)
     elif dialect.envelope and as_json:

@@ -1,4 +1,7 @@
-"""Parses a command's arguments as overstory's two parsers do: 0.11.0 refuses what it does not know, 0.5.8 ignores it."""
+"""Parsers of a command's arguments, like overstory's two.
+
+0.11.0 refuses what it does not know, 0.5.8 ignores it.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,19 +13,23 @@ GLOBAL_FLAGS = ("--json", "--quiet", "-q", "--verbose", "--timing")
 
 @dataclass(frozen=True)
 class Grammar:
-    """What a command takes, written as overstory's help writes it: `<id>`, `[message...]`, `--to <agent>`, `--json`."""
+    """Arguments of a command in the notation of overstory's help.
+
+    Examples are `<id>`, `[message...]`, `--to <agent>` and `--json`."""
 
     positionals: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
     required: tuple[str, ...] = ()
-    """Flags that must be given, in the same writing."""
+    """Required flags, in the same notation."""
     apart: bool = False
-    """Commands with a parser of their own: they do not know the global flags, and report misuse as JSON too."""
+    """True for commands with their own parser.
+
+    It lacks the global flags and reports misuse as JSON too."""
     naive: bool = False
-    """In 0.5.8, takes a flag's value for a positional when it comes first (its `sling`)."""
+    """True if 0.5.8 mistakes the value of a leading flag for a positional, as its `sling` does."""
 
     def takes_value(self, name: str) -> bool | None:
-        """Whether a flag takes a value; None when there is no such flag."""
+        """Return True if a flag takes a value, None if there is no such flag."""
         if not self.apart and name in GLOBAL_FLAGS:
             return False
         if not self.apart and name == "--project":
@@ -34,28 +41,28 @@ class Grammar:
 
     @property
     def names(self) -> list[str]:
-        """All its flags."""
+        """Names of all flags."""
         return [written.split()[0] for written in (*self.flags, *self.required)]
 
 
 @dataclass(frozen=True)
 class Arguments:
-    """A command's parsed arguments."""
+    """Parsed arguments of a command."""
 
     positionals: list[str] = field(default_factory=list)
     values: dict[str, str] = field(default_factory=dict)
     flags: frozenset[str] = frozenset()
 
     def get(self, name: str, default: str | None = None) -> str | None:
-        """A flag's value."""
+        """Return a flag's value."""
         return self.values.get(name, default)
 
     def has(self, name: str) -> bool:
-        """Whether a flag was given."""
+        """Return True if a flag was given."""
         return name in self.flags
 
     def number(self, name: str, default: int) -> int:
-        """A flag's value as a whole number that is not negative."""
+        """Return a flag's value as a non-negative integer."""
         text = self.values.get(name)
         if text is None:
             return default
@@ -65,7 +72,7 @@ class Arguments:
 
 
 def parse(grammar: Grammar, arguments: Sequence[str], *, strict: bool) -> Arguments:
-    """Parse what follows a command; raises BadUsage when strict and something does not fit."""
+    """Parse the words after a command. Raises BadUsage if strict and something does not fit."""
     if not strict:
         return _lenient(grammar, arguments)
     positionals: list[str] = []
@@ -83,7 +90,7 @@ def parse(grammar: Grammar, arguments: Sequence[str], *, strict: bool) -> Argume
         name, has_value, value = token.partition("=")
         takes = grammar.takes_value(name)
         if takes is None:
-            import difflib  # only a mistake needs it; starting fast matters
+            import difflib  # loaded late for a fast start, only a mistake needs it
 
             close = difflib.get_close_matches(name, grammar.names, 1)
             hint = f"\n(Did you mean {close[0]}?)" if close else ""
@@ -107,7 +114,9 @@ def parse(grammar: Grammar, arguments: Sequence[str], *, strict: bool) -> Argume
 
 
 def _lenient(grammar: Grammar, arguments: Sequence[str]) -> Arguments:
-    """0.5.8: a flag's value is simply the next token, a positional is any token without a dash; nothing is refused."""
+    """Parse like 0.5.8, which refuses nothing.
+
+    A flag's value is the next token, and a positional is any token without a dash."""
     values = {}
     for name in grammar.names:
         if grammar.takes_value(name) and name in arguments:

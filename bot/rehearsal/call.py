@@ -1,4 +1,4 @@
-"""A command being run."""
+"""Invocation of a command."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from bot.rehearsal.project import Project
 
 @dataclass(frozen=True)
 class Call:
-    """The project it is about, its arguments, and how it was called."""
+    """Command with its project, its arguments and its output mode."""
 
     project: Project
     arguments: Arguments
@@ -17,18 +17,18 @@ class Call:
 
     @property
     def dialect(self) -> Dialect:
-        """The dialect it speaks."""
+        """Dialect of the project."""
         return self.project.dialect
 
     def get(self, name: str, default: str | None = None) -> str | None:
-        """A flag's value."""
+        """Return a flag's value."""
         return self.arguments.get(name, default)
 
     def has(self, name: str) -> bool:
-        """Whether a flag was given."""
+        """Return True if a flag was given."""
         return self.arguments.has(name)
 
     @property
     def first(self) -> str:
-        """The first positional, empty when there is none."""
+        """First positional, empty if there is none."""
         return self.arguments.positionals[0] if self.arguments.positionals else ""

@@ -1,4 +1,4 @@
-"""The processes that the engine starts itself: `rehearsal-coordinator` and `rehearsal-worker`."""
+"""Child processes of the engine, `rehearsal-coordinator` and `rehearsal-worker`."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +8,7 @@ from bot.rehearsal.project import Project
 
 
 def run(words: Sequence[str]) -> int:
-    """A process's whole life: its role, `--project PATH`, and what the role takes."""
+    """Run a child process from its arguments, a role, `--project PATH` and the role's own ones."""
     role, _, path, *rest = words
     project = Project(Path(path), chosen())
     if role == f"{CHILD}coordinator":

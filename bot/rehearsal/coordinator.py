@@ -1,8 +1,8 @@
-"""The coordinator's process: hears of mail, acts out one script per objective, ends with the one that serves it.
+"""Coordinator process, which plays one script per objective.
 
-Served (headless), it hears on stdin, one line per batch of mail that was delivered to it, and ends when stdin does, that is
-when `ov serve` dies in whatever way. Detached (what the real engine does in tmux), it hears nudges on a named pipe and then
-takes its mail itself; it ends with `ov coordinator stop`, or when its session row is gone.
+A served (headless) coordinator reads one line on stdin per batch of delivered mail, and ends when stdin closes, because `ov
+serve` died. A detached one, which runs in tmux in the real engine, reads nudges from a named pipe and fetches its mail itself.
+It ends with `ov coordinator stop`, or when its session row is gone.
 """
 
 import json
@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bot.rehearsal import objective, processes
-from bot.rehearsal.correspondence import ME, OBJECTIVES, Correspondence, about
+from bot.rehearsal.correspondence import COORDINATOR, OBJECTIVES, Correspondence, about
 from bot.rehearsal.errors import NotInitialised
 from bot.rehearsal.mail import Message
 from bot.rehearsal.metrics import Spent
@@ -24,12 +24,12 @@ from bot.rehearsal.script import Script
 from bot.rehearsal.sessions import Session
 
 CHECK_SECONDS = 1.0
-"""How often it looks whether it is still wanted."""
+"""Seconds between two checks that the coordinator is still wanted."""
 ABANDONED = "abandoned.json"
 
 
 class Coordinator:
-    """What all scripts of one coordinator share."""
+    """State that all scripts of one coordinator share."""
 
     def __init__(self, project: Project, session: Session, *, served: bool) -> None:
         self.project = project
@@ -40,13 +40,11 @@ class Coordinator:
         self._spent = 0.0
         self._scripts: dict[str, threading.Thread] = {}
         stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%S")
-        self._stdout = project.state / "logs" / ME / stamp / "stdout.log"
+        self._stdout = project.state / "logs" / COORDINATOR / stamp / "stdout.log"
         self._stdout.parent.mkdir(parents=True, exist_ok=True)
 
-    # what scripts use
-
     def correspondence(self, wanted: objective.Objective) -> Correspondence:
-        """What has been written about an objective."""
+        """Return the mail about an objective."""
         with self.project.mail() as mail, self.project.sessions() as sessions:
             agents = frozenset(session.agent_name for session in sessions.all())
             return about(wanted, mail.find(newest_first=False), agents)
@@ -59,37 +57,37 @@ class Coordinator:
         with self._stdout.open("a", encoding="utf-8") as out:
             out.write(json.dumps(line) + "\n")
         thread = wanted.mail.id
-        return self.project.post(Message("", ME, wanted.mail.from_agent, subject, body, kind, priority, thread, payload))
+        return self.project.post(
+            Message("", COORDINATOR, wanted.mail.from_agent, subject, body, kind, priority, thread, payload)
+        )
 
     def spend(self, dollars: float) -> None:
-        """Pretend to have spent more."""
+        """Add simulated spending."""
         with self.news:
             self._spent += dollars
             with self.project.metrics() as metrics:
                 metrics.record(self.session, Spent(self._spent))
 
     def alive(self) -> None:
-        """Show a sign of life, unless it plays dead."""
+        """Record activity, unless stalled."""
         if not self.stalled:
             with self.project.sessions() as sessions:
-                sessions.touch(ME)
+                sessions.touch(COORDINATOR)
 
     def pause(self, about_what: str) -> None:
-        """Tell watchers that a turn is over."""
-        self.project.record("session_end", ME, session_id=self.session.id, data={"rehearsal": about_what})
-
-    # its life
+        """Record the end of a turn."""
+        self.project.record("session_end", COORDINATOR, session_id=self.session.id, data={"rehearsal": about_what})
 
     def take_mail(self) -> None:
-        """Detached, take its mail itself, as hooks do for a model in tmux; served, its mail is brought."""
+        """Read new mail, unless `ov serve` delivers it."""
         if not self.served and not self.stalled:
             with self.project.mail() as mail:
-                taken = mail.take_unread(ME)
+                taken = mail.take_unread(COORDINATOR)
             if taken:
-                self.look()
+                self.process_mail()
 
-    def look(self) -> None:
-        """Take up what has been delivered: new objectives, questions about its state; wake the scripts that wait."""
+    def process_mail(self) -> None:
+        """Start scripts for new objectives, answer questions and wake waiting scripts."""
         if self.stalled:
             return
         self.alive()
@@ -98,13 +96,13 @@ class Coordinator:
         with self.project.sessions() as sessions:
             agents = frozenset(session.agent_name for session in sessions.all())
         for one in everything:
-            new = one.to_agent == ME and one.read and one.thread_id is None and one.id not in self._scripts
+            new = one.to_agent == COORDINATOR and one.read and one.thread_id is None and one.id not in self._scripts
             if new and one.type in (*OBJECTIVES, "question") and one.from_agent not in agents:
-                self._take_up(one, everything, agents)
+                self._start_script(one, everything, agents)
         with self.news:
             self.news.notify_all()
 
-    def _take_up(self, one: Message, everything: list[Message], agents: frozenset[str]) -> None:
+    def _start_script(self, one: Message, everything: list[Message], agents: frozenset[str]) -> None:
         wanted = objective.read(one)
         known = about(wanted, everything, agents)
         if objective.addressed_task(one) or known.finished or self._abandoned(one, known):
@@ -118,23 +116,23 @@ class Coordinator:
         script.start()
 
     def _abandoned(self, one: Message, known: Correspondence) -> bool:
-        """Whether the objective was given up when this coordinator was stopped, and nobody has written about it since."""
-        path = self.project.state / "agents" / ME / ABANDONED
+        """Return True if a stop abandoned the objective and it got no mail since."""
+        path = self.project.state / "agents" / COORDINATOR / ABANDONED
         given_up = json.loads(path.read_text()) if path.exists() else {}
         since = given_up.get(one.id)
         return since is not None and not any(answer.created_at > since for answer in known.answers_after(one))
 
     def _answer(self, one: Message) -> None:
         running = [name for name, script in self._scripts.items() if script.is_alive()]
-        body = f"Rehearsal coordinator: {len(running)} objectives in hand."
+        body = f"Rehearsal coordinator: {len(running)} objectives in progress."
         with self.project.mail() as mail:
-            mail.reply(one.id, body, ME)
+            mail.reply(one.id, body, COORDINATOR)
 
     def wanted(self) -> bool:
-        """Whether its session row is still its own and not ended."""
+        """Return True if its session row is still its own and not ended."""
         try:
             with self.project.sessions() as sessions:
-                row = sessions.get(ME)
+                row = sessions.get(COORDINATOR)
         except NotInitialised:
             return False
         if row is None or row.id != self.session.id:
@@ -143,7 +141,7 @@ class Coordinator:
 
 
 def run(project: Project, *, served: bool) -> int:
-    """The process's whole life. It ends without tidying, as the real one's does."""
+    """Run the process. It ends without cleaning up, as the real one does."""
     if served:
         processes.die_with_parent()
     session = _own_session(project)
@@ -151,10 +149,10 @@ def run(project: Project, *, served: bool) -> int:
         return 1
     me = Coordinator(project, session, served=served)
     with project.sessions() as sessions:
-        sessions.move(ME, "working")
-    project.record("session_start", ME, session_id=session.id, data={"rehearsal": True})
+        sessions.move(COORDINATOR, "working")
+    project.record("session_start", COORDINATOR, session_id=session.id, data={"rehearsal": True})
     threading.excepthook = _die
-    listen = _hear_stdin if served else _hear_nudges
+    listen = _read_stdin if served else _read_nudges
     threading.Thread(target=listen, args=[me], daemon=True).start()
     while me.wanted():
         time.sleep(CHECK_SECONDS)
@@ -162,7 +160,7 @@ def run(project: Project, *, served: bool) -> int:
 
 
 def _die(broken: threading.ExceptHookArgs) -> None:
-    """A script or ear that breaks ends the process, visibly, instead of leaving a coordinator that only looks alive."""
+    """End the process visibly when a thread fails, so that no dead coordinator looks alive."""
     if broken.exc_value is not None:
         traceback.print_exception(broken.exc_value)
     sys.stderr.flush()
@@ -170,31 +168,31 @@ def _die(broken: threading.ExceptHookArgs) -> None:
 
 
 def _own_session(project: Project) -> Session | None:
-    """The row that whoever started this process writes right after."""
+    """Return the session row that the starter of this process writes right after the start."""
     for _ in range(500):
         with project.sessions() as sessions:
-            row = sessions.get(ME)
+            row = sessions.get(COORDINATOR)
         if row and row.pid == os.getpid():
             return row
         time.sleep(0.01)
     return None
 
 
-def _hear_stdin(me: Coordinator) -> None:
-    me.look()
+def _read_stdin(me: Coordinator) -> None:
+    me.process_mail()
     for _ in sys.stdin:
-        me.look()
+        me.process_mail()
     os._exit(0)
 
 
-def _hear_nudges(me: Coordinator) -> None:
-    pipe: Path = me.project.nudge_pipe(ME)
+def _read_nudges(me: Coordinator) -> None:
+    pipe: Path = me.project.nudge_pipe(COORDINATOR)
     pipe.parent.mkdir(parents=True, exist_ok=True)
     if not pipe.exists():
         os.mkfifo(pipe)
     me.take_mail()
-    me.look()
-    both_ends = os.open(pipe, os.O_RDWR)  # with an end to write held open, reading never meets the end of the pipe
+    me.process_mail()
+    both_ends = os.open(pipe, os.O_RDWR)  # an open writing end keeps readline from reaching the end of the pipe
     with os.fdopen(both_ends, encoding="utf-8") as nudges:
         while nudges.readline():
             me.take_mail()

@@ -1,4 +1,7 @@
-"""What has been written about one objective so far. A coordinator's whole memory: it is read from the mail, never kept."""
+"""Mail about one objective, which is a coordinator's whole memory.
+
+It is read from the mail every time and never stored.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -6,7 +9,7 @@ from dataclasses import dataclass
 from bot.rehearsal.mail import Message
 from bot.rehearsal.objective import Objective, addressed_task, decision
 
-ME = "coordinator"
+COORDINATOR = "coordinator"
 GATES = ("decision_gate", "plan_ready")
 OBJECTIVES = ("dispatch", "assign")
 FINAL = ("result", "error")
@@ -14,52 +17,54 @@ FINAL = ("result", "error")
 
 @dataclass(frozen=True)
 class Correspondence:
-    """The mail of one objective, oldest first; of the mail to the coordinator only what has been delivered to it."""
+    """Mail of one objective, oldest first.
+
+    Mail to the coordinator counts only once it was delivered."""
 
     mail: list[Message]
     agents: frozenset[str]
-    """Everyone who is not a person."""
+    """Names of all agents."""
 
     def said(self, *kinds: str) -> list[Message]:
-        """What the coordinator has sent about it, of these types."""
-        return [one for one in self.mail if one.from_agent == ME and one.type in kinds]
+        """Return the coordinator's mail of these types."""
+        return [one for one in self.mail if one.from_agent == COORDINATOR and one.type in kinds]
 
     @property
     def finished(self) -> bool:
-        """Whether the coordinator has reported its end."""
+        """True if the coordinator reported the end."""
         return bool(self.said(*FINAL))
 
     @property
     def gates(self) -> list[Message]:
-        """The plans that were put up for approval."""
+        """Plans sent for approval."""
         return [one for one in self.mail if one.type in GATES and one.from_agent in self.agents]
 
     def answers_after(self, asked: Message) -> list[Message]:
-        """What people have written since then."""
+        """Return the mail from people since a mail."""
         place = next((index for index, one in enumerate(self.mail) if one.id == asked.id), len(self.mail))
-        return [one for one in self.mail[place + 1 :] if one.to_agent == ME and one.from_agent not in self.agents]
+        return [one for one in self.mail[place + 1 :] if one.to_agent == COORDINATOR and one.from_agent not in self.agents]
 
     @property
     def notes(self) -> list[str]:
-        """The wishes for changes so far, oldest first."""
+        """Requested changes so far, oldest first."""
         if not self.gates:
             return []
         said = [decision(one) for one in self.answers_after(self.gates[0])]
         return [one.note for one in said if one.choice == "revise" and one.note]
 
     def reports(self) -> set[str]:
-        """The workers that have reported."""
-        return {one.from_agent for one in self.mail if one.type in ("worker_done", "result") and one.from_agent != ME}
+        """Names of the workers that reported."""
+        return {one.from_agent for one in self.mail if one.type in ("worker_done", "result") and one.from_agent != COORDINATOR}
 
 
 def about(objective: Objective, everything: Iterable[Message], agents: frozenset[str]) -> Correspondence:
-    """The correspondence of an objective out of all mail, oldest first."""
+    """Return the correspondence of an objective from all mail, oldest first."""
 
     def belongs(one: Message) -> bool:
-        if one.to_agent == ME and not one.read:
+        if one.to_agent == COORDINATOR and not one.read:
             return False
         if one.thread == objective.mail.id:
             return True
-        return one.to_agent == ME and one.thread_id is None and addressed_task(one) == objective.task
+        return one.to_agent == COORDINATOR and one.thread_id is None and addressed_task(one) == objective.task
 
-    return Correspondence([one for one in everything if belongs(one)], agents | {ME})
+    return Correspondence([one for one in everything if belongs(one)], agents | {COORDINATOR})

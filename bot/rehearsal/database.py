@@ -1,15 +1,15 @@
-"""SQLite as the engine uses it: WAL, five seconds of patience, tables made on first use."""
+"""SQLite as the engine uses it, with WAL, a five-second busy timeout and tables created on first use."""
 
 import sqlite3
 import time
 from pathlib import Path
 
 BUSY_MS = 5000
-"""How long a writer waits for another one, in milliseconds (the real engine's figure)."""
+"""Busy timeout in milliseconds, as in the real engine."""
 
 
 def connected(path: Path, schema: str) -> sqlite3.Connection:
-    """A connection in autocommit mode, with the tables of `schema` made when there are none yet."""
+    """Return a connection in autocommit mode, with the tables of `schema` created."""
     connection = sqlite3.connect(path, timeout=BUSY_MS / 1000, isolation_level=None, check_same_thread=False)
     connection.row_factory = sqlite3.Row
     connection.execute("PRAGMA synchronous = NORMAL")
@@ -20,7 +20,9 @@ def connected(path: Path, schema: str) -> sqlite3.Connection:
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:
-    """Switch a new file to WAL; SQLite does not wait for its lock here, so two first users have to take turns by hand."""
+    """Switch a new file to WAL.
+
+    SQLite does not wait for this lock, so two first users take turns by hand."""
     deadline = time.monotonic() + BUSY_MS / 1000
     while connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
         try:
@@ -32,7 +34,7 @@ def _use_wal(connection: sqlite3.Connection) -> None:
 
 
 def rename_column(connection: sqlite3.Connection, table: str, old: str, new: str) -> None:
-    """Rename a column when it still has its old name: what changing the dialect of a product needs."""
+    """Rename a column that still has its old name, which a change of a product's dialect needs."""
     names = {row["name"] for row in connection.execute(f"PRAGMA table_info({table})")}
     if old in names and new not in names:
         connection.execute(f"ALTER TABLE {table} RENAME COLUMN {old} TO {new}")

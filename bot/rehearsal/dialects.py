@@ -1,6 +1,6 @@
-"""The two versions of overstory that the rehearsal speaks.
+"""The two versions of overstory that the rehearsal imitates.
 
-0.5.8 runs its coordinator in tmux. Here `tmuxSession` is only a name and the coordinator a detached background process, which
+0.5.8 runs its coordinator in tmux. Here `tmuxSession` is only a name, and the coordinator is a detached background process that
 listens on a named pipe as the real one listens to its pane.
 """
 
@@ -8,7 +8,9 @@ import os
 from dataclasses import dataclass
 
 CHILD = "rehearsal-"
-"""The first argument of every process that the engine starts itself begins with this: how it knows its own from strangers."""
+"""Prefix of the first argument of every process that the engine starts.
+
+It tells own processes from others."""
 COMMON_TYPES = (
     "status",
     "question",
@@ -27,25 +29,25 @@ COMMON_TYPES = (
 
 @dataclass(frozen=True)
 class Dialect:
-    """One version's way of speaking."""
+    """Behaviour of one version."""
 
     version: str
     program: str
     envelope: bool
-    """JSON answers carry success and command, errors are JSON too."""
+    """True if JSON answers have `success` and `command`, and errors are JSON too."""
     strict_flags: bool
-    """Unknown flags are refused; the old version ignores them."""
+    """True if unknown flags are refused. The old version ignores them."""
     task_key: str
     task_column: str
     mail_types: tuple[str, ...]
     direct_capabilities: tuple[str, ...]
-    """Capabilities that may be slung without a parent."""
+    """Capabilities that may be started without a parent."""
     headless: bool
-    """Workers and the served coordinator have no tmux session; sling waits for the first turn."""
+    """True if workers and the served coordinator have no tmux session and sling waits for the first turn."""
 
     @property
     def label(self) -> str:
-        """The version, saying that this is a rehearsal."""
+        """Version with a note that this is a rehearsal."""
         return f"{self.version} (rehearsal)"
 
 
@@ -75,10 +77,12 @@ DIALECTS = {dialect.version: dialect for dialect in (CURRENT, PLANNING)}
 
 
 def chosen(name: str | None = None) -> Dialect:
-    """The dialect named, else the one of REHEARSAL_DIALECT, else 0.11.0; a prefix such as 0.11 is enough."""
+    """Return the named dialect, else the one of REHEARSAL_DIALECT, else 0.11.0.
+
+    A prefix such as 0.11 is enough."""
     wanted = name or os.environ.get("REHEARSAL_DIALECT") or CURRENT.version
     for version, dialect in DIALECTS.items():
         if version.startswith(wanted):
             return dialect
     known = ", ".join(DIALECTS)
-    raise SystemExit(f"rehearsal: no dialect {wanted!r}. Set REHEARSAL_DIALECT or --dialect to one of: {known}")
+    raise SystemExit(f"rehearsal: unknown dialect {wanted!r}. Set REHEARSAL_DIALECT or --dialect to one of: {known}")

@@ -1,17 +1,17 @@
-"""What the engine can refuse, as overstory names it.
+"""Refusals of the engine, named as in overstory.
 
 EngineError               AGENT_ERROR unless a subclass says otherwise
-├── InvalidRequest        VALIDATION_ERROR   a flag, field or state that makes no sense
-├── MailRefused           MAIL_ERROR         mail that nobody could receive or find
+├── InvalidRequest        VALIDATION_ERROR   invalid flag, field or state
+├── MailRefused           MAIL_ERROR         mail without a possible recipient, or missing mail
 ├── HierarchyViolation    HIERARCHY_VIOLATION a capability that needs a parent
-├── NotInitialised        (no code)          there is no .overstory/ to read
-├── BadUsage              (no code)          what the command line parser refuses; plain text, never JSON
-└── Conflict              CONFLICT           the request does not fit the coordinator's state
+├── NotInitialised        (no code)          no .overstory/ to read
+├── BadUsage              (no code)          refusal by the command line parser, plain text and never JSON
+└── Conflict              CONFLICT           a request that does not fit the coordinator's state
 """
 
 
 class EngineError(Exception):
-    """A refusal with a message for people and overstory's code for it."""
+    """Refusal with a message for people and overstory's code."""
 
     code = "AGENT_ERROR"
 
@@ -21,25 +21,25 @@ class EngineError(Exception):
 
 
 class InvalidRequest(EngineError):
-    """A flag, field or state that makes no sense."""
+    """Invalid flag, field or state."""
 
     code = "VALIDATION_ERROR"
 
 
 class MailRefused(EngineError):
-    """Mail that nobody could receive, or that is not there."""
+    """Mail without a possible recipient, or missing mail."""
 
     code = "MAIL_ERROR"
 
 
 class HierarchyViolation(EngineError):
-    """A capability that may not be spawned without a parent."""
+    """Capability that may not be started without a parent."""
 
     code = "HIERARCHY_VIOLATION"
 
 
 class NotInitialised(EngineError):
-    """There is no .overstory/ to read; the engine's own unfriendly text."""
+    """Missing .overstory/, with the engine's own unhelpful text."""
 
     code = ""
 
@@ -48,12 +48,12 @@ class NotInitialised(EngineError):
 
 
 class BadUsage(EngineError):
-    """What the command line parser refuses: plain text on stderr, never JSON."""
+    """Refusal by the command line parser, as plain text on stderr and never as JSON."""
 
     code = ""
 
 
 class Conflict(EngineError):
-    """The request does not fit the coordinator's state (HTTP 409)."""
+    """Request that does not fit the coordinator's state (HTTP 409)."""
 
     code = "CONFLICT"

@@ -1,4 +1,4 @@
-"""What agents did: `.overstory/events.db`. Times there carry no Z, yet are UTC."""
+"""Agents' activity in `.overstory/events.db`. Its times are UTC without a Z."""
 
 import json
 import sqlite3
@@ -19,7 +19,7 @@ CREATE INDEX IF NOT EXISTS idx_events_run_time ON events(run_id, created_at);
 
 
 def shape(row: sqlite3.Row) -> dict[str, Any]:
-    """A stored event as the engine shows it in JSON."""
+    """Return a stored event as the engine shows it in JSON."""
     return {
         "id": row["id"],
         "runId": row["run_id"],
@@ -57,7 +57,7 @@ class EventStore:
         tool: tuple[str, str, int] | None = None,
         data: dict[str, Any] | None = None,
     ) -> None:
-        """Record an event; `tool` is a tool's name, arguments and milliseconds."""
+        """Record an event. `tool` is a tool's name, arguments and milliseconds."""
         name, arguments, took = tool or (None, None, None)
         self._db.execute(
             "INSERT INTO events (run_id, agent_name, session_id, event_type, tool_name, tool_args, tool_duration_ms,"
@@ -76,5 +76,5 @@ class EventStore:
         return [shape(row) for row in rows]
 
     def last_id(self) -> int:
-        """The id of the newest event, 0 when there is none."""
+        """Return the id of the newest event, 0 if there is none."""
         return int(self._db.execute("SELECT coalesce(max(id), 0) FROM events").fetchone()[0])

@@ -1,4 +1,7 @@
-"""Every command: where it is written and what it takes. `word word` is a command with its subcommand."""
+"""Table of all commands with their functions and arguments.
+
+`word word` is a command with a subcommand.
+"""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -37,12 +40,12 @@ COMMANDS: dict[str, Entry] = {
                 "--skip-onboard",
             )
         ),
-        "make .overstory/ in this repository",
+        "create .overstory/ in this repository",
     ),
     "status": Entry(
         "commands.status:status",
         Grammar(flags=("--agent <name>", "--all", "--watch", "--interval <ms>")),
-        "show agents, worktrees and unread mail; reconciles who lives",
+        "show agents, worktrees and unread mail, and update states",
     ),
     "coordinator start": Entry("commands.coordinator:start", Grammar(flags=START_FLAGS), "start a detached coordinator"),
     "coordinator stop": Entry("commands.coordinator:stop", Grammar(), "stop the coordinator, not its workers"),
@@ -119,7 +122,7 @@ COMMANDS: dict[str, Entry] = {
             ),
             naive=True,
         ),
-        "put an agent to work",
+        "start an agent",
     ),
     "stop": Entry("commands.stop:stop", Grammar(("<agent-name>",), ("--force", "--clean-worktree")), "stop an agent", ONLY_NEW),
     "nudge": Entry(
@@ -149,7 +152,7 @@ COMMANDS: dict[str, Entry] = {
 
 @dataclass(frozen=True)
 class Found:
-    """A command that was recognised, and what follows it."""
+    """Recognised command with the words after it."""
 
     name: str
     entry: Entry
@@ -157,15 +160,14 @@ class Found:
 
 
 def available(dialect: Dialect) -> dict[str, Entry]:
-    """The commands of a dialect."""
+    """Return the commands of a dialect."""
     return {name: entry for name, entry in COMMANDS.items() if dialect.version in entry.dialects}
 
 
 def recognise(words: list[str], dialect: Dialect) -> Found | None:
-    """The command that some words begin with: a subcommand if there is one of that name, else the command alone.
+    """Return the command that the words begin with, None if there is none.
 
-    Flags between a command and its subcommand (`run --json list`) are kept for it.
-    """
+    A subcommand wins over the command alone. Flags between a command and its subcommand are kept for it."""
     known = available(dialect)
     second = next((place for place, word in enumerate(words[1:], 1) if not word.startswith("-")), None)
     if second is not None:

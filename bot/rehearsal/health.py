@@ -1,4 +1,4 @@
-"""Whether agents live: what `status` finds out and, as the real one does, writes down."""
+"""Liveness of agents, which `status` determines and, like the real one, writes down."""
 
 from dataclasses import replace
 
@@ -9,13 +9,13 @@ from bot.rehearsal.times import seconds_since
 
 STALE_SECONDS = 300
 ZOMBIE_SECONDS = 600
-"""The real engine's thresholds of inactivity."""
+"""Inactivity thresholds of the real engine."""
 PERSISTENT = ("coordinator", "orchestrator", "monitor")
-"""Capabilities that may be idle for as long as they like."""
+"""Capabilities that may be idle for any time."""
 
 
 def worker_alive(project: Project, agent: str) -> bool:
-    """Whether a worker's turn has a process."""
+    """Return True if a worker's turn has a process."""
     if project.dialect.headless:
         return processes.alive(project.turn_process(agent))
     with project.sessions() as sessions:
@@ -24,7 +24,7 @@ def worker_alive(project: Project, agent: str) -> bool:
 
 
 def found_state(session: Session) -> str:
-    """The state that a look at process and clock shows."""
+    """Return the state that process and clock imply."""
     idle = seconds_since(session.last_activity)
     per_turn = not session.tmux_session and session.pid is None
     if not per_turn and not processes.alive(session.pid):
@@ -43,7 +43,7 @@ def found_state(session: Session) -> str:
 
 
 def reconcile(project: Project, sessions: list[Session]) -> list[Session]:
-    """Write what was found (finding 3: asking for the status changes it) and return the sessions as they are now."""
+    """Write the determined states and return the sessions (finding 3, `status` changes them)."""
     shown = []
     with project.sessions() as store:
         for session in sessions:

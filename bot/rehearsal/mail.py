@@ -1,4 +1,4 @@
-"""The mail between agents and people: `.overstory/mail.db`."""
+"""Mail between agents and people in `.overstory/mail.db`."""
 
 import os
 import sqlite3
@@ -30,7 +30,9 @@ COLUMNS = "id, from_agent, to_agent, subject, body, type, priority, thread_id, p
 
 @dataclass(frozen=True)
 class Message:
-    """One mail. `payload` is JSON text; `thread_id` is the id of the thread's first mail, None for that first one."""
+    """One mail.
+
+    `payload` is JSON text. `thread_id` is the id of the thread's first mail, None for that one."""
 
     id: str
     from_agent: str
@@ -46,22 +48,22 @@ class Message:
 
     @property
     def thread(self) -> str:
-        """The id of the thread's first mail, which may be this one."""
+        """Id of the thread's first mail, which may be this one."""
         return self.thread_id or self.id
 
     def shape(self) -> dict[str, Any]:
-        """As the engine shows it in JSON."""
+        """Return the mail as the engine shows it in JSON."""
         names = {"from_agent": "from", "to_agent": "to", "thread_id": "threadId", "created_at": "createdAt"}
         return {names.get(key, key): value for key, value in asdict(self).items()}
 
 
 def new_id() -> str:
-    """A fresh mail id: msg- and twelve letters or digits."""
+    """Return a new mail id, `msg-` and twelve letters or digits."""
     return "msg-" + "".join(ALPHABET[byte % len(ALPHABET)] for byte in os.urandom(12))
 
 
 def from_row(row: sqlite3.Row) -> Message:
-    """A row of the table as a Message."""
+    """Return a row of the table as a Message."""
     return Message(**{**{key: row[key] for key in row.keys()}, "read": bool(row["read"])})  # noqa: SIM118
 
 
@@ -81,7 +83,7 @@ class MailStore:
         self._db.close()
 
     def _fit_types(self) -> None:
-        """Rebuild a table of the other dialect; mail of a type that this one lacks becomes `status`, as in the real one."""
+        """Rebuild a table of the other dialect. Unknown types become `status`, as in the real engine."""
         row = self._db.execute("SELECT sql FROM sqlite_master WHERE name = 'messages'").fetchone()
         if row is None:
             self._db.executescript(self._schema)
@@ -95,7 +97,7 @@ class MailStore:
             )
 
     def send(self, message: Message) -> Message:
-        """Store a mail, giving it an id and a time unless it has them."""
+        """Store a mail, with a new id and time unless it has them."""
         stored = Message(
             **{**asdict(message), "id": message.id or new_id(), "created_at": message.created_at or now(), "read": False}
         )
@@ -105,7 +107,7 @@ class MailStore:
         return stored
 
     def reply(self, message_id: str, body: str, sender: str) -> Message:
-        """Answer a mail: to the other side, same thread, type and priority."""
+        """Answer a mail to the other side, with its thread, type and priority."""
         original = self.get(message_id)
         if original is None:
             raise MailRefused(f"Message not found: {message_id}")
@@ -115,12 +117,12 @@ class MailStore:
         return self.send(answer)
 
     def get(self, message_id: str) -> Message | None:
-        """One mail by id."""
+        """Return one mail by id."""
         row = self._db.execute(f"SELECT {COLUMNS} FROM messages WHERE id = ?", [message_id]).fetchone()  # noqa: S608
         return from_row(row) if row else None
 
     def find(self, *, newest_first: bool = True, after: str = "", **equal: object) -> list[Message]:
-        """Mail whose columns equal the given values (None is not asked for), later than `after`."""
+        """Return mail whose columns equal the given values, ignoring None, later than `after`."""
         wanted = {key: value for key, value in equal.items() if value is not None}
         where = " AND ".join(["created_at > ?", *(f"{key} = ?" for key in wanted)])
         order = "created_at DESC, rowid DESC" if newest_first else "created_at, rowid"
@@ -131,11 +133,11 @@ class MailStore:
         return [from_row(row) for row in rows]
 
     def in_thread(self, thread_id: str) -> list[Message]:
-        """The answers in a thread, oldest first, without its first mail (the engine's own quirk)."""
+        """Return the answers in a thread, oldest first, without its first mail (the engine's own quirk)."""
         return self.find(newest_first=False, thread_id=thread_id)
 
     def take_unread(self, agent: str) -> list[Message]:
-        """An inbox's unread mail, oldest first, marked read in the same transaction."""
+        """Return an inbox's unread mail, oldest first, and mark it read in the same transaction."""
         self._db.execute("BEGIN IMMEDIATE")
         try:
             unread = self.find(newest_first=False, to_agent=agent, read=0)
@@ -149,11 +151,11 @@ class MailStore:
         self._db.executemany("UPDATE messages SET read = 1 WHERE id = ?", [[one] for one in ids])
 
     def delete(self, message_id: str) -> bool:
-        """Delete one mail; False when it was not there."""
+        """Delete one mail. Return False if it did not exist."""
         return self._db.execute("DELETE FROM messages WHERE id = ?", [message_id]).rowcount > 0
 
     def purge(self, *, everything: bool = False, before: str | None = None, agent: str | None = None) -> int:
-        """Delete mail: all of it, what is older than a time, what an agent sent or got. Returns how many."""
+        """Delete all mail, mail older than a time, or mail of one agent, and return the number."""
         if everything:
             return self._db.execute("DELETE FROM messages").rowcount
         if before is None and agent is None:
@@ -165,5 +167,5 @@ class MailStore:
         ).rowcount
 
     def last_time(self) -> str:
-        """The time of the newest mail, empty when there is none."""
+        """Return the time of the newest mail, empty if there is none."""
         return str(self._db.execute("SELECT max(created_at) FROM messages").fetchone()[0] or "")

@@ -1,4 +1,4 @@
-"""The command line: finds the dialect, the project and the command, prints its answer."""
+"""Command line, which selects the dialect, the project and the command."""
 
 import importlib
 import sys
@@ -16,7 +16,7 @@ from bot.rehearsal.project import Project, find
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the command; returns the exit code."""
+    """Run the command and return the exit code."""
     words = list(arguments)
     wanted = taken(words, "--dialect")
     dialect = chosen(wanted)
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def taken(words: list[str], flag: str) -> str | None:
-    """Take a flag and its value out of the words before the command."""
+    """Remove a flag and its value from the words before the command and return the value."""
     if words[:1] == [flag] and len(words) > 1:
         value = words[1]
         del words[:2]
@@ -54,12 +54,12 @@ def version(dialect: Dialect, *, as_json: bool) -> int:
 
 
 def usage(dialect: Dialect) -> str:
-    """The help."""
+    """Return the help text."""
     width = max(map(len, grammar.COMMANDS))
-    lines = [f"{dialect.program} {dialect.label}: acts out overstory without a model or tokens.", ""]
+    lines = [f"{dialect.program} {dialect.label}: simulates overstory without a model or tokens.", ""]
     lines += [f"Usage: {dialect.program} <command> [options]", "", "Commands:"]
     lines += [f"  {name:{width}}  {entry.says}" for name, entry in grammar.available(dialect).items()]
-    options = "--json  --project PATH  --version  --help  --dialect 0.11|0.5.8 (first; or REHEARSAL_DIALECT)"
+    options = "--json  --project PATH  --version  --help  --dialect 0.11|0.5.8 (must come first, or set REHEARSAL_DIALECT)"
     return "\n".join([*lines, "", f"Options: {options}"])
 
 
@@ -99,13 +99,13 @@ def run(words: list[str], dialect: Dialect) -> int:
 
 
 def described(syntax: Grammar) -> str:
-    """A command's arguments as its help writes them."""
+    """Return a command's arguments in the notation of its help."""
     flags = [*syntax.required, *[f"[{flag}]" for flag in syntax.flags]]
     return " ".join([*syntax.positionals, *flags])
 
 
 def located(path: str | None, dialect: Dialect) -> Project:
-    """The project of --project, else of the current folder."""
+    """Return the project of --project, else of the current folder."""
     if path is None:
         return find(Path.cwd(), dialect)
     if not (Path(path) / ".overstory" / "config.yaml").exists():
@@ -114,7 +114,7 @@ def located(path: str | None, dialect: Dialect) -> Project:
 
 
 def unknown(words: list[str], dialect: Dialect) -> int:
-    """Say that there is no such command, and which one is near."""
+    """Print that there is no such command, with the nearest one."""
     program, known = dialect.program, grammar.available(dialect)
     families = {name.split()[0] for name in known if " " in name}
     if words and words[0] in families and len(words) > 1:
@@ -128,7 +128,7 @@ def unknown(words: list[str], dialect: Dialect) -> int:
             return 1
         return answers.show_refusal(InvalidRequest(told), dialect, as_json=False)
     print(f"Unknown command: {words[0] if words else ''}", file=sys.stderr)
-    import difflib  # only a mistake needs it; starting fast matters
+    import difflib  # loaded late for a fast start, only a mistake needs it
 
     names = sorted({name.split()[0] for name in known})
     if close := difflib.get_close_matches(words[0] if words else "", names, 1, 0.5):

@@ -1,4 +1,7 @@
-"""What sessions spent: `.overstory/metrics.db`. A rehearsal spends only what `[cost N]` asks it to pretend."""
+"""Spending of sessions in `.overstory/metrics.db`.
+
+A rehearsal spends only what `[cost N]` simulates.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +14,7 @@ from bot.rehearsal.times import now, seconds_since
 
 MODEL = "rehearsal"
 TOKENS_PER_DOLLAR = 200_000
-"""Pretended input tokens per dollar: five dollars a million."""
+"""Simulated input tokens per dollar, five dollars per million."""
 
 COUNTS = """input_tokens INTEGER NOT NULL DEFAULT 0, output_tokens INTEGER NOT NULL DEFAULT 0,
   cache_read_tokens INTEGER NOT NULL DEFAULT 0, cache_creation_tokens INTEGER NOT NULL DEFAULT 0,
@@ -30,13 +33,13 @@ CREATE INDEX IF NOT EXISTS idx_snapshots_agent_time ON token_snapshots(agent_nam
 
 @dataclass(frozen=True)
 class Spent:
-    """Dollars and the tokens they stand for."""
+    """Amount in dollars, with the tokens that it stands for."""
 
     dollars: float
 
     @property
     def columns(self) -> dict[str, object]:
-        """The token and cost columns of both tables."""
+        """Token and cost columns of both tables."""
         tokens = int(self.dollars * TOKENS_PER_DOLLAR)
         return {
             "input_tokens": tokens * 3 // 4,
@@ -49,7 +52,7 @@ class Spent:
 
 
 class MetricsStore:
-    """Costs on disk. Every call is its own transaction."""
+    """Spending on disk. Every call is its own transaction."""
 
     def __init__(self, path: Path, dialect: Dialect) -> None:
         self._task = dialect.task_column
@@ -63,7 +66,7 @@ class MetricsStore:
         self._db.close()
 
     def record(self, session: Session, spent: Spent) -> None:
-        """Write what a session has spent so far: a snapshot, and its row in place of the last one."""
+        """Write a session's spending as a snapshot and as its row, replacing the last one."""
         counts = {**spent.columns, "run_id": session.run_id}
         self._insert("token_snapshots", {"agent_name": session.agent_name, **counts, "created_at": now()})
         self._insert(
@@ -85,5 +88,5 @@ class MetricsStore:
         self._db.execute(f"INSERT OR REPLACE INTO {table} ({','.join(row)}) VALUES ({marks})", list(row.values()))  # noqa: S608
 
     def count(self) -> int:
-        """How many sessions have a row."""
+        """Return the number of sessions with a row."""
         return int(self._db.execute("SELECT count(*) FROM sessions").fetchone()[0])

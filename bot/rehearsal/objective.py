@@ -1,4 +1,4 @@
-"""What an objective asks of the rehearsal, read from its bracket words; and the plan it gets."""
+"""Instructions to the rehearsal in an objective's bracket words, and the plan for it."""
 
 import json
 import re
@@ -17,7 +17,7 @@ EMPTY_SUBJECTS = {"", "objective", "new objective", "dispatch", "task", "work"}
 
 @dataclass(frozen=True)
 class Objective:
-    """One objective: its mail, its task, and what it asks the rehearsal to act out."""
+    """One objective with its mail, its task and its bracket words."""
 
     mail: Message
     task: str
@@ -29,14 +29,14 @@ class Objective:
 
 @dataclass(frozen=True)
 class Decision:
-    """A person's answer to a plan: approve, revise (with a note) or reject."""
+    """Person's answer to a plan, `approve`, `revise` (with a note) or `reject`."""
 
     choice: str
     note: str = ""
 
 
 def read(mail: Message) -> Objective:
-    """An objective from its mail; the task's id comes from the mail's, so that it is the same after a restart."""
+    """Return the objective of a mail. Its task id comes from the mail's id, so it survives a restart."""
     text = f"{mail.subject}\n{mail.body}"
     found = [(word.lower(), amount) for word, amount in WORDS.findall(text)]
     cost = max([float(amount or 1) for word, amount in found if word == "cost"], default=0.0)
@@ -48,7 +48,7 @@ def read(mail: Message) -> Objective:
 
 
 def decision(message: Message) -> Decision:
-    """What an answer to a plan says. Anything that is neither yes nor no is a wish for changes."""
+    """Return the decision in an answer to a plan. Anything but yes or no is a requested change."""
     for text in (message.body, message.subject.removeprefix("Re: ")):
         if found := DECISION.match(text.strip()):
             choice = CHOICES.get(found[1].lower(), "revise")
@@ -58,7 +58,9 @@ def decision(message: Message) -> Decision:
 
 
 def addressed_task(message: Message) -> str | None:
-    """The task that a mail outside any thread decides: `approve: <task>` and its like in the subject or body."""
+    """Return the task that a mail outside any thread decides, if any.
+
+    Such a mail has `approve: <task>` or the like in its subject or body."""
     for text in (message.subject, message.body):
         if (found := DECISION.match(text.strip())) and (task := re.search(r"rehearsal-\w{6}", text)):
             return task[0] if found else None
@@ -66,7 +68,7 @@ def addressed_task(message: Message) -> str | None:
 
 
 def revision_of(gate: Message) -> int:
-    """The revision that a plan's mail carries in its payload, 1 when it carries none."""
+    """Return the revision in the payload of a plan's mail, 1 if there is none."""
     try:
         return int(json.loads(gate.payload or "{}").get("revision", 1))
     except (ValueError, TypeError, AttributeError):
@@ -74,16 +76,16 @@ def revision_of(gate: Message) -> int:
 
 
 def plan(objective: Objective, seen: Survey, revision: int, notes: list[str]) -> str:
-    """A plan in Markdown over files that are really in the product."""
+    """Return a plan in Markdown that names real files of the product."""
     files = seen.sources[:3] or ["README.md"]
     tests = seen.tests[:1] or [f"tests for {files[0]}"]
-    steps = [f"Read `{files[0]}` and write down what it promises today."]
+    steps = [f"Read `{files[0]}` and document its present behaviour."]
     steps += [f"Change `{name}` for: {objective.title}." for name in files]
-    steps += [f"Prove it: `{tests[0]}` covers the new behaviour.", "Merge one branch and report."]
+    steps += [f"Cover the new behaviour in `{tests[0]}`.", "Merge one branch and report."]
     lines = [f"# Plan: {objective.title} (rehearsal, revision {revision})", ""]
     if notes:
-        lines += ["## Changes since the last revision", *[f"- taken up: {note}" for note in notes[-1:]], ""]
-        steps[-1:-1] = [f"As asked: {note}" for note in notes]
+        lines += ["## Changes since the last revision", *[f"- included: {note}" for note in notes[-1:]], ""]
+        steps[-1:-1] = [f"As requested: {note}" for note in notes]
     lines += [
         f"{objective.title}: one builder, one branch, {len(files)} of {len(seen.files)} files.",
         "",
@@ -94,6 +96,6 @@ def plan(objective: Objective, seen: Survey, revision: int, notes: list[str]) ->
         *[f"- `{name}`" for name in files],
         "",
         "## Risk",
-        "None: this is a rehearsal. It only adds one small file under `rehearsal/`.",
+        "None. This is a rehearsal and only adds one small file under `rehearsal/`.",
     ]
     return "\n".join(lines)

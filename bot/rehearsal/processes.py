@@ -1,4 +1,4 @@
-"""Starting, watching and ending the engine's own processes."""
+"""Start, check and end of the engine's own processes."""
 
 import os
 import signal
@@ -13,11 +13,11 @@ from bot.rehearsal.dialects import CHILD
 
 """The program that every child process runs."""
 GRACE_SECONDS = 2.0
-"""How long a process may take to end before it is killed."""
+"""Seconds that a process may take to end before it is killed."""
 
 
 def alive(pid: int | None) -> bool:
-    """Whether a process of ours runs under this id; one that ended and waits to be collected does not count."""
+    """Return True if a process of ours runs under this id. Zombies do not count."""
     if pid is None or pid <= 0:
         return False
     try:
@@ -46,7 +46,9 @@ def spawn(
     stdout: int | IO[bytes] | None = None,
     environment: dict[str, str] | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start a child with a role (coordinator, worker); its stderr, and stdout unless asked for, go to a log."""
+    """Start a child with a role (coordinator, worker).
+
+    Its stderr, and stdout unless requested, go to a log."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as out:
         return subprocess.Popen(
@@ -61,7 +63,9 @@ def spawn(
 
 
 def die_with_parent() -> None:
-    """Be killed when the process that started this one dies, also while stopped (Linux; elsewhere the end of stdin does it)."""
+    """Be killed when the parent of this process dies, even while stopped.
+
+    This needs Linux. Elsewhere the end of stdin does it."""
     if sys.platform == "linux":
         import ctypes
 
@@ -69,7 +73,7 @@ def die_with_parent() -> None:
 
 
 def end(pid: int | None) -> bool:
-    """End a process of ours, hard if it does not listen; True when there was one."""
+    """End a process of ours, by force if necessary. Return True if there was one."""
     if pid is None or not alive(pid):
         return False
     for sign in (signal.SIGTERM, signal.SIGKILL):

@@ -1,4 +1,4 @@
-"""Reads the real files of a product: what a scout reports and what a plan names."""
+"""Survey of a product's real files, for scouts' reports and for plans."""
 
 import re
 from collections import Counter
@@ -37,19 +37,19 @@ SUSPICIOUS = re.compile(
     re.IGNORECASE,
 )
 LARGEST_READ = 200_000
-"""Files above this many bytes are counted, not read."""
+"""Size in bytes above which files are counted, not read."""
 MOST_READ = 400
-"""At most so many files are read."""
+"""Most files to read."""
 OWN_FOLDERS = (".overstory/", ".claude/", ".git", "rehearsal/")
 
 
 @dataclass(frozen=True)
 class Survey:
-    """What the files of a product show."""
+    """Result of a survey."""
 
     files: list[str]
     languages: list[tuple[str, int, int]]
-    """Language, files, lines; most lines first."""
+    """Language, files and lines, with the most lines first."""
     largest: list[tuple[str, int]]
     tests: list[str]
     markers: list[str]
@@ -59,14 +59,14 @@ class Survey:
 
     @property
     def sources(self) -> list[str]:
-        """The files a plan would touch: code first, the largest before the small, then anything else."""
+        """Files that a plan would touch, code first, large files before small ones."""
         names = [name for name, _ in self.largest]
         code = [name for name in names if Path(name).suffix in CODE and name not in self.tests]
         return code + [name for name in names if name not in code]
 
 
 def is_test(name: str) -> bool:
-    """Whether a path looks like a test."""
+    """Return True if a path looks like a test."""
     path = Path(name)
     stem = path.stem.lower()
     in_folder = any(part in {"test", "tests", "spec", "__tests__"} for part in path.parts[:-1])
@@ -74,7 +74,7 @@ def is_test(name: str) -> bool:
 
 
 def text_of(path: Path) -> str | None:
-    """A file's text; None when it is too large, not text or gone."""
+    """Return a file's text, None if it is too large, not text or gone."""
     try:
         if path.stat().st_size > LARGEST_READ or path.is_symlink():
             return None
@@ -85,7 +85,7 @@ def text_of(path: Path) -> str | None:
 
 
 def survey(root: Path) -> Survey:
-    """Read what git tracks in a checkout."""
+    """Survey the files that git tracks in a checkout."""
     tracked = git(root, "ls-files", "-z").stdout.split("\0")
     files = sorted(name for name in tracked if name and not name.startswith(OWN_FOLDERS))
     lines: Counter[str] = Counter()
@@ -122,7 +122,7 @@ def survey(root: Path) -> Survey:
 
 
 def _headline(root: Path, files: list[str]) -> str:
-    """The first words of the README."""
+    """Return the first words of the README."""
     for name in files:
         if name.lower().startswith("readme"):
             text = text_of(root / name) or ""
@@ -132,18 +132,18 @@ def _headline(root: Path, files: list[str]) -> str:
 
 
 def findings(seen: Survey, task: str, asked: str) -> str:
-    """A scout's report in Markdown."""
+    """Return a scout's report in Markdown."""
     parts = [f"# Findings for {task} (rehearsal)", ""]
     if asked:
-        parts += [f"Asked: {asked}", ""]
+        parts += [f"Task: {asked}", ""]
     parts += [f"**{seen.headline or 'No README'}**", "", f"{len(seen.files)} files are tracked."]
     parts += ["", "| language | files | lines |", "| --- | ---: | ---: |"]
     parts += [f"| {name} | {files} | {lines} |" for name, files, lines in seen.languages[:8]]
     parts += ["", "## Largest files", *[f"- `{name}`, {number} lines" for name, number in seen.largest[:5]]]
     tests = ", ".join(f"`{name}`" for name in seen.tests[:6])
     parts += ["", "## Tests", f"- {len(seen.tests)} test files: {tests}" if tests else "- none found"]
-    parts += [f"- looks as if it fails or is left out: `{row}`" for row in seen.suspicious[:5]]
-    parts += ["", "## Left to do in the code", *([f"- `{row}`" for row in seen.markers[:8]] or ["- no TODO or FIXME"])]
+    parts += [f"- may fail or be skipped: `{row}`" for row in seen.suspicious[:5]]
+    parts += ["", "## TODO and FIXME in the code", *([f"- `{row}`" for row in seen.markers[:8]] or ["- none"])]
     parts += ["", "## Last commits", *[f"- {row}" for row in seen.last_commits]]
-    parts += ["", "This is a rehearsal: the files are real, nobody thought about them."]
+    parts += ["", "This is a rehearsal. The files are real, but no model has analyzed them."]
     return "\n".join(parts)

@@ -18,49 +18,49 @@ from bot.rehearsal.sessions import SessionStore
 
 @dataclass(frozen=True)
 class Project:
-    """A product's folder, seen in one dialect."""
+    """Product folder, seen in one dialect."""
 
     root: Path
     dialect: Dialect
 
     @property
     def state(self) -> Path:
-        """Where the engine keeps everything."""
+        """Folder of the engine."""
         return self.root / ".overstory"
 
     @cached_property
     def config(self) -> dict[str, Any]:
-        """The settings, read once."""
+        """Settings, read once."""
         return settings.read(self.state / "config.yaml")
 
     def setting(self, dotted: str, default: Any) -> Any:
-        """One setting by its dotted name."""
+        """Return one setting by its dotted name."""
         return settings.setting(self.config, dotted, default)
 
     @property
     def name(self) -> str:
-        """The project's name."""
+        """Name of the project."""
         return str(self.setting("project.name", self.root.name))
 
     @property
     def branch(self) -> str:
-        """The branch that work is merged into."""
+        """Branch that work is merged into."""
         return str(self.setting("project.canonicalBranch", "main"))
 
     def mail(self) -> MailStore:
-        """The mail, opened."""
+        """Open the mail."""
         return MailStore(self._database("mail.db"), self.dialect)
 
     def sessions(self) -> SessionStore:
-        """The sessions and runs, opened."""
+        """Open the sessions and runs."""
         return SessionStore(self._database("sessions.db"), self.dialect)
 
     def metrics(self) -> MetricsStore:
-        """The costs, opened."""
+        """Open the spending."""
         return MetricsStore(self._database("metrics.db"), self.dialect)
 
     def events(self) -> EventStore:
-        """The events, opened."""
+        """Open the events."""
         return EventStore(self._database("events.db"))
 
     def _database(self, name: str) -> Path:
@@ -69,7 +69,7 @@ class Project:
         return self.state / name
 
     def post(self, message: Message) -> Message:
-        """Send mail and record that it was sent."""
+        """Send mail and record the event."""
         with self.mail() as mail:
             sent = mail.send(message)
         about = {"to": sent.to_agent, "subject": sent.subject, "type": sent.type, "priority": sent.priority}
@@ -82,12 +82,12 @@ class Project:
             events.add(kind, agent, self.current_run(), **more)
 
     def current_run(self) -> str | None:
-        """The id of the run that is on, if one is."""
+        """Return the id of the current run, None if there is none."""
         path = self.state / "current-run.txt"
         return (path.read_text().strip() or None) if path.exists() else None
 
     def set_current_run(self, run_id: str | None) -> None:
-        """Note which run is on."""
+        """Set the current run."""
         path = self.state / "current-run.txt"
         if run_id is None:
             path.unlink(missing_ok=True)
@@ -95,7 +95,9 @@ class Project:
             path.write_text(run_id)
 
     def manifest(self) -> dict[str, Any]:
-        """The agents of agent-manifest.json, by capability; every definition must be there, as in the real one."""
+        """Return the agents of agent-manifest.json by capability.
+
+        Every definition must exist, as in the real engine."""
         path = self.state / "agent-manifest.json"
         if not path.exists():
             raise InvalidRequest(f"Agent manifest not found: {path}")
@@ -110,35 +112,37 @@ class Project:
         return dict(agents)
 
     def tmux_name(self, agent: str) -> str:
-        """The tmux session that the real engine would use."""
+        """Return the name of the tmux session that the real engine would use."""
         return f"overstory-{self.name}-{agent}"
 
     def environment(self) -> dict[str, str]:
-        """What a child process must know."""
+        """Return the environment of a child process."""
         return {"REHEARSAL_DIALECT": self.dialect.version}
 
     def turn_pid(self, agent: str) -> Path:
-        """The file that names a headless worker's process while its turn lasts."""
+        """Return the file with the process id of a headless worker's turn."""
         return self.state / "agents" / agent / "turn.pid"
 
     def turn_process(self, agent: str) -> int | None:
-        """The process of a headless worker's turn; None when no turn is on."""
+        """Return the process id of a headless worker's turn, None outside a turn."""
         try:
             return int(self.turn_pid(agent).read_text())
         except (FileNotFoundError, ValueError):
             return None
 
     def nudge_pipe(self, agent: str) -> Path:
-        """The named pipe on which a detached coordinator hears nudges."""
+        """Return the named pipe on which a detached coordinator reads nudges."""
         return self.state / "agents" / agent / "nudge.fifo"
 
     def log(self, agent: str) -> Path:
-        """Where a process of this agent writes."""
+        """Return the log file of an agent's process."""
         return self.state / "logs" / agent / "rehearsal.log"
 
 
 def find(start: Path, dialect: Dialect) -> Project:
-    """The project of a folder: the main checkout's root when it lies in a worktree, else the nearest `.overstory/`."""
+    """Return the project of a folder.
+
+    In a worktree this is the main checkout's root, else the nearest folder with `.overstory/`."""
     start = start.resolve()
     for folder in (start, *start.parents):
         if folder.name == "worktrees" and folder.parent.name == ".overstory":
@@ -152,7 +156,7 @@ def find(start: Path, dialect: Dialect) -> Project:
 
 
 def refuse_root(dialect: Dialect) -> None:
-    """Refuse to spawn as uid 0, as the real engine does, when REHEARSAL_REFUSE_ROOT=1."""
+    """Refuse to start agents as uid 0, like the real engine, if REHEARSAL_REFUSE_ROOT=1."""
     if os.environ.get("REHEARSAL_REFUSE_ROOT") == "1" and os.getuid() == 0:
         from bot.rehearsal.errors import EngineError
 

@@ -1,6 +1,6 @@
-"""How the coordinator acts out one objective, by its bracket words.
+"""Script that plays one objective by its bracket words.
 
-Every step first looks into the mail whether it was already done, so that a new coordinator goes on where a dead one stopped.
+Every step first checks the mail for its own result, so that a new coordinator continues where a dead one stopped.
 """
 
 import json
@@ -12,7 +12,7 @@ import time
 from typing import Protocol
 
 from bot.rehearsal import health, product, sling, worktrees
-from bot.rehearsal.correspondence import ME, Correspondence
+from bot.rehearsal.correspondence import COORDINATOR, Correspondence
 from bot.rehearsal.errors import EngineError
 from bot.rehearsal.mail import Message
 from bot.rehearsal.objective import Decision, Objective, decision, plan, revision_of
@@ -22,10 +22,10 @@ from bot.rehearsal.times import work_seconds
 from bot.rehearsal.worker import work
 
 MANY = 5
-"""How many workers `[many]` puts to work."""
+"""Number of workers that `[many]` starts."""
 POLL_SECONDS = 0.05
 ASKS = {"question": "question", "escalate": "escalation"}
-"""The bracket words that wait for an answer, and the mail each sends."""
+"""Bracket words that wait for an answer, with the type of mail that each sends."""
 
 
 class Actor(Protocol):
@@ -55,24 +55,24 @@ class Actor(Protocol):
 
 
 class Script:
-    """One objective being acted out."""
+    """Script of one objective."""
 
-    def __init__(self, me: Actor, objective: Objective) -> None:
-        self.me = me
-        self.project = me.project
+    def __init__(self, actor: Actor, objective: Objective) -> None:
+        self.actor = actor
+        self.project = actor.project
         self.objective = objective
 
     def run(self) -> None:
-        """Play it to its end; what the engine refuses ends it with an `error`."""
+        """Play the script to its end. A refusal by the engine ends it with an `error`."""
         try:
             self.play()
         except (EngineError, OSError, sqlite3.Error) as problem:
-            self.say("error", "Failed", f"The rehearsal could not go on: {problem}")
-        if not self.me.stalled:
-            self.me.pause(self.objective.title)
+            self.say("error", "Failed", f"The rehearsal could not continue: {problem}")
+        if not self.actor.stalled:
+            self.actor.pause(self.objective.title)
 
     def play(self) -> None:
-        """The whole script."""
+        """Play all steps."""
         words, begun = self.objective.words, bool(self.written().said("status"))
         if not begun:
             self.say("status", "Started", f"Rehearsal: working on {self.objective.title!r} as {self.objective.task}.")
@@ -80,7 +80,7 @@ class Script:
             self.work(work_seconds() / 2)
             os.kill(os.getpid(), signal.SIGKILL)
         if "stall" in words:
-            self.me.stalled = not begun
+            self.actor.stalled = not begun
             return
         if "fail" in words:
             self.work(work_seconds() / 2)
@@ -95,59 +95,59 @@ class Script:
 
     @property
     def capability(self) -> str:
-        """Who does the work: a builder, in 0.5.8 a lead, since no other may be slung directly there."""
+        """Capability of the worker, a builder, or a lead in 0.5.8, which starts no other directly."""
         return "builder" if self.project.dialect.headless else "lead"
 
     def written(self) -> Correspondence:
-        """What has been written about it."""
-        return self.me.correspondence(self.objective)
+        """Return the mail about the objective."""
+        return self.actor.correspondence(self.objective)
 
     def say(self, kind: str, what: str, body: str, priority: str = "normal", payload: str | None = None) -> Message:
         """Mail the operator."""
         subject = f"{what}: {self.objective.title} (rehearsal)"
-        return self.me.say(self.objective, kind, subject, body, priority=priority, payload=payload)
+        return self.actor.say(self.objective, kind, subject, body, priority=priority, payload=payload)
 
     def work(self, seconds: float) -> None:
         """Let time pass."""
-        work(self.project, ME, seconds)
+        work(self.project, COORDINATOR, seconds)
 
     def wait_for_answer(self, asked: Message) -> Message:
-        """Wait until a person has written something after a mail, and take the first thing."""
-        self.me.pause(f"waits for an answer to {asked.subject}")
-        with self.me.news:
+        """Wait for a person's mail after this one and return the first."""
+        self.actor.pause(f"waiting for an answer to {asked.subject}")
+        with self.actor.news:
             while not (answers := self.written().answers_after(asked)):
-                self.me.news.wait()
-        self.me.alive()
+                self.actor.news.wait()
+        self.actor.alive()
         return answers[0]
 
     def ask(self, kind: str) -> str:
-        """Put a question or an escalation to the operator and wait; returns the answer."""
+        """Send a question or an escalation to the operator, wait and return the answer."""
         asked = self.written().said(kind)
         if not asked:
             task = self.objective.task
             urgent = {"severity": "critical", "taskId": task, "context": f"Rehearsal of an escalation: {task} is blocked."}
-            text = f"Rehearsal: before {self.objective.title} can go on, which way? (a) the careful one, (b) the quick one."
+            text = f"Rehearsal: {self.objective.title} needs a choice. (a) the careful way or (b) the quick way?"
             if kind == "escalation":
-                text = f"{urgent['context']} Somebody has to say how to go on with {self.objective.title}."
+                text = f"{urgent['context']} Say how to continue with {self.objective.title}."
             payload = json.dumps(urgent) if kind == "escalation" else None
             what = "Blocked" if kind == "escalation" else "Question"
             asked = [self.say(kind, what, text, "urgent" if payload else "high", payload)]
         return self.wait_for_answer(asked[-1]).body.strip()
 
     def agree(self) -> Decision:
-        """Put up a plan, rework it as often as asked; returns the approval or the rejection."""
+        """Send a plan, revise it as requested, and return the approval or the rejection."""
         while True:
             gates = self.written().gates
-            gate = gates[-1] if gates else self.put_up_plan(1)
+            gate = gates[-1] if gates else self.send_plan(1)
             if gate is None:
                 raise EngineError("the plan-mode lead ended without a plan")
             said = decision(self.wait_for_answer(gate))
             if said.choice != "revise":
                 return said
-            self.put_up_plan(revision_of(gate) + 1)
+            self.send_plan(revision_of(gate) + 1)
 
-    def put_up_plan(self, revision: int) -> Message | None:
-        """Write the plan and ask for approval: a `decision_gate`, or in 0.5.8 a lead's `plan_ready`."""
+    def send_plan(self, revision: int) -> Message | None:
+        """Write the plan and send it as `decision_gate`, or let a lead send `plan_ready` in 0.5.8."""
         if not self.project.dialect.headless:
             return self.have_lead_plan(revision)
         task = self.objective.task
@@ -161,7 +161,7 @@ class Script:
         return self.say("decision_gate", "Plan ready", text, "high", payload)
 
     def have_lead_plan(self, revision: int) -> Message | None:
-        """Sling a plan-mode lead under a new name; a lead of an earlier revision is completed and hears nothing more."""
+        """Start a plan-mode lead under a new name. A lead of an earlier revision has ended."""
         name = f"lead-{self.objective.mail.id[-6:]}-plan-{revision}"
         planner = self.assignment(name, mode="plan", revision=revision, notes=self.written().notes)
         self.follow([sling.start(self.project, planner)], planner.seconds or 0.0)
@@ -169,17 +169,19 @@ class Script:
         return gates[-1] if gates else None
 
     def written_unread(self) -> Correspondence:
-        """As `written`, with the mail that it takes itself just now: what a coordinator in tmux does after every tool."""
-        self.me.take_mail()
+        """Return the mail about the objective after fetching new mail.
+
+        A coordinator in tmux fetches mail after every tool."""
+        self.actor.take_mail()
         return self.written()
 
     def assignment(self, name: str, **more: object) -> Assignment:
-        """A worker's assignment in this objective."""
+        """Return a worker's assignment in this objective."""
         base = Assignment(
             task=self.objective.task,
             capability=self.capability,
             name=name,
-            parent=ME,
+            parent=COORDINATOR,
             depth=1,
             title=self.objective.title,
             thread=self.objective.mail.id,
@@ -188,8 +190,8 @@ class Script:
         return Assignment(**{**base.__dict__, **more})
 
     def build(self, answers: list[str]) -> None:
-        """Have workers do it, merge what they committed, report."""
-        asked = "\n".join([self.objective.mail.body.strip(), *[f"Answered: {answer}" for answer in answers]])
+        """Start workers, merge their commits and report."""
+        asked = "\n".join([self.objective.mail.body.strip(), *[f"Answer: {answer}" for answer in answers]])
         key = self.objective.mail.id[-6:]
         several = "many" in self.objective.words
         stem = f"{self.capability}-{key}"
@@ -197,18 +199,20 @@ class Script:
         to = self.objective.mail.from_agent if several else None
         crew = [self.assignment(name, asked=asked, hold=several, reports_to=to) for name in names]
         reported = self.written().reports()
-        started = [self.put_to_work(one) for one in crew if one.name not in reported]
+        started = [self.start_worker(one) for one in crew if one.name not in reported]
         self.follow([one for one in started if one], work_seconds())
         lines = [self.bring_in(one) for one in crew]
-        lines += [f"- your answer was taken up: {answer}" for answer in answers]
+        lines += [f"- used your answer: {answer}" for answer in answers]
         if self.objective.cost:
-            lines.append(f"- pretended to spend ${self.objective.cost:.2f}")
+            lines.append(f"- simulated spending of ${self.objective.cost:.2f}")
         self.written_unread()
-        body = f"**{self.objective.title}**: the rehearsal is done.\n\n" + "\n".join(lines)
+        body = f"**{self.objective.title}**: the rehearsal is complete.\n\n" + "\n".join(lines)
         self.say("result", "Done", body)
 
-    def put_to_work(self, assignment: Assignment) -> sling.Started | None:
-        """Start a worker; one of a dead coordinator that still works is waited for, one that died is replaced."""
+    def start_worker(self, assignment: Assignment) -> sling.Started | None:
+        """Start a worker.
+
+        A worker of a dead coordinator that still works is kept, one that died is replaced."""
         with self.project.sessions() as sessions:
             row = sessions.get(assignment.name)
         while row and row.active and health.worker_alive(self.project, row.agent_name):
@@ -222,7 +226,7 @@ class Script:
         return sling.start(self.project, assignment)
 
     def follow(self, started: list[sling.Started], seconds: float) -> None:
-        """Wait for workers, showing life and spending; those that were told to hold are let go together."""
+        """Wait for workers, recording activity and spending. Workers on hold are released together."""
         begun, spent = time.monotonic(), 0.0
         holding = [one.process for one in started if one.process.stdout and one.process.stdin]
         for process in holding:
@@ -236,11 +240,11 @@ class Script:
             part = min(1.0, (time.monotonic() - begun) / seconds) if running and seconds else 1.0
             due = self.objective.cost * part - spent
             if due > 0 and (not running or due >= self.objective.cost / 20):
-                self.me.spend(due)
+                self.actor.spend(due)
                 spent += due
             if not running:
                 break
-            self.me.alive()
+            self.actor.alive()
             time.sleep(min(1.0, max(POLL_SECONDS, seconds / 20)))
         for one in started:
             sling.final_state(self.project, one)
@@ -249,13 +253,15 @@ class Script:
                     stream.close()
 
     def bring_in(self, assignment: Assignment) -> str:
-        """Merge a worker's branch; one line for the report."""
+        """Merge a worker's branch and return one line for the report."""
         branch = f"overstory/{assignment.name}/{assignment.task}"
         files = worktrees.changed_files(self.project.root, "HEAD", branch)
         if not files:
-            return f"- `{assignment.name}` left nothing to merge on `{branch}`"
-        refused = worktrees.merge(self.project, branch, ME)
+            return f"- `{assignment.name}` has nothing to merge on `{branch}`"
+        refused = worktrees.merge(self.project, branch, COORDINATOR)
         named = ", ".join(f"`{file}`" for file in files)
         if refused:
-            return f"- `{assignment.name}` committed {named}; **not merged**: {refused}. The branch `{branch}` keeps it."
+            return (
+                f"- `{assignment.name}` committed {named}; **not merged**: {refused}. The commit is on the branch `{branch}`."
+            )
         return f"- `{assignment.name}` committed {named}; merged `{branch}` into {self.project.branch}"

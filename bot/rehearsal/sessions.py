@@ -1,4 +1,4 @@
-"""Agents and runs: `.overstory/sessions.db`."""
+"""Agents and runs in `.overstory/sessions.db`."""
 
 import sqlite3
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ PREDECESSORS = {
     "completed": ("booting", "working", "in_turn", "between_turns", "stalled", "zombie", "completed"),
     "zombie": ("booting", "working", "in_turn", "between_turns", "stalled", "zombie"),
 }
-"""From which states each state may be reached, as in the real engine."""
+"""States from which each state may be reached, as in the real engine."""
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS sessions (
@@ -39,7 +39,7 @@ LATE_COLUMNS = ("transcript_path", "prompt_version", "claude_session_id")
 
 @dataclass(frozen=True)
 class Session:
-    """One agent, by name; a later session of the same name takes its place."""
+    """One agent by name. A later session of the same name replaces it."""
 
     id: str
     agent_name: str
@@ -62,11 +62,11 @@ class Session:
 
     @property
     def active(self) -> bool:
-        """Whether it has not ended."""
+        """True if it has not ended."""
         return self.state not in TERMINAL
 
     def shape(self, dialect: Dialect) -> dict[str, Any]:
-        """As the engine shows it in JSON."""
+        """Return the session as the engine shows it in JSON."""
         shown: dict[str, Any] = {
             "id": self.id,
             "agentName": self.agent_name,
@@ -94,7 +94,7 @@ class Session:
 
 @dataclass(frozen=True)
 class Run:
-    """The sessions under one coordinator's life."""
+    """Sessions of one coordinator's life."""
 
     id: str
     started_at: str
@@ -105,7 +105,7 @@ class Run:
     status: str
 
     def shape(self) -> dict[str, Any]:
-        """As the engine shows it in JSON."""
+        """Return the run as the engine shows it in JSON."""
         return {
             "id": self.id,
             "startedAt": self.started_at,
@@ -139,7 +139,7 @@ class SessionStore:
         self._db.close()
 
     def put(self, session: Session) -> None:
-        """Insert a session, in the place of an earlier one of the same agent."""
+        """Insert a session, replacing an earlier one of the same agent."""
         row = {**session.__dict__, self._task: session.task_id}
         if self._task != "task_id":
             del row["task_id"]
@@ -158,28 +158,28 @@ class SessionStore:
         return Session(**{**fields, "task_id": row[self._task]})
 
     def get(self, agent: str) -> Session | None:
-        """A session by agent name."""
+        """Return a session by agent name."""
         row = self._db.execute("SELECT * FROM sessions WHERE agent_name = ?", [agent]).fetchone()
         return self._from_row(row) if row else None
 
     def all(self, run_id: str | None = None) -> list[Session]:
-        """All sessions, or those of a run, oldest first."""
+        """Return all sessions, or those of a run, oldest first."""
         rows = self._db.execute(
             "SELECT * FROM sessions WHERE ? IS NULL OR run_id = ? ORDER BY started_at, id", [run_id, run_id]
         )
         return [self._from_row(row) for row in rows]
 
     def active(self) -> list[Session]:
-        """Sessions that have not ended."""
+        """Return the sessions that have not ended."""
         return [session for session in self.all() if session.active]
 
     def set_state(self, agent: str, state: str) -> None:
-        """Write a state whatever it was before; an ended session loses its tmux name."""
+        """Set a state regardless of the present one. An ended session loses its tmux name."""
         tmux = ", tmux_session = ''" if state in TERMINAL else ""
         self._db.execute(f"UPDATE sessions SET state = ?{tmux} WHERE agent_name = ?", [state, agent])  # noqa: S608
 
     def move(self, agent: str, state: str) -> bool:
-        """Write a state if the engine allows it from the present one; False when it does not."""
+        """Set a state if the engine allows it from the present one. Return False if not."""
         before = PREDECESSORS[state]
         marks = ",".join("?" * len(before))
         tmux = ", tmux_session = ''" if state in TERMINAL else ""
@@ -190,7 +190,7 @@ class SessionStore:
         return changed.rowcount > 0
 
     def touch(self, agent: str) -> None:
-        """Note that an agent did something just now."""
+        """Record activity of an agent."""
         self._db.execute("UPDATE sessions SET last_activity = ? WHERE agent_name = ?", [now(), agent])
 
     def set_pid(self, agent: str, pid: int) -> None:
@@ -198,11 +198,11 @@ class SessionStore:
         self._db.execute("UPDATE sessions SET pid = ? WHERE agent_name = ?", [pid, agent])
 
     def remove(self, agent: str) -> None:
-        """Forget an agent."""
+        """Remove an agent."""
         self._db.execute("DELETE FROM sessions WHERE agent_name = ?", [agent])
 
     def start_run(self, run_id: str, session_id: str | None, coordinator: str | None) -> None:
-        """Begin a run."""
+        """Start a run."""
         self._db.execute(
             "INSERT INTO runs (id, started_at, coordinator_session_id, coordinator_name) VALUES (?, ?, ?, ?)",
             [run_id, now(), session_id, coordinator],
@@ -213,9 +213,9 @@ class SessionStore:
         self._db.execute("UPDATE runs SET completed_at = ?, status = 'completed' WHERE id = ?", [now(), run_id])
 
     def runs(self) -> list[Run]:
-        """All runs, newest first."""
+        """Return all runs, newest first."""
         return [Run(**dict(row)) for row in self._db.execute("SELECT * FROM runs ORDER BY started_at DESC, id DESC")]
 
     def run(self, run_id: str) -> Run | None:
-        """A run by id."""
+        """Return a run by id."""
         return next((run for run in self.runs() if run.id == run_id), None)

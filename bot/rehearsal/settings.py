@@ -1,6 +1,7 @@
-"""Reads `.overstory/config.yaml`: nested mappings, scalars, and lists, which is all that overstory writes there.
+"""Reader of `.overstory/config.yaml`.
 
-The command line must start fast on the standard library alone, so there is no YAML package here.
+It reads the nested mappings, scalars and lists that overstory writes. There is no YAML package here, because the command line
+must start fast on the standard library alone.
 """
 
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 
 
 def scalar(text: str) -> Any:
-    """A YAML scalar as a Python value; quotes and trailing comments are taken off."""
+    """Return a YAML scalar as a Python value, without quotes and trailing comments."""
     text = text.strip()
     if text[:1] in "\"'" and len(text) > 1 and text[0] in text[1:]:
         return text[1 : text.index(text[0], 1)]
@@ -28,7 +29,7 @@ def scalar(text: str) -> Any:
 
 
 def parsed(text: str) -> dict[str, Any]:
-    """The mappings of a config file; list items and what else it cannot read are left out."""
+    """Return the mappings of a config file, without list items and other content that it cannot read."""
     root: dict[str, Any] = {}
     stack: list[tuple[int, dict[str, Any]]] = [(-1, root)]
     for line in text.splitlines():
@@ -51,7 +52,7 @@ def parsed(text: str) -> dict[str, Any]:
 
 
 def setting(config: dict[str, Any], dotted: str, default: Any) -> Any:
-    """One setting by its dotted name, or the default when it is missing or of another kind."""
+    """Return a setting by its dotted name, or the default if it is missing or of another type."""
     value: Any = config
     for part in dotted.split("."):
         value = value.get(part) if isinstance(value, dict) else None
@@ -59,5 +60,5 @@ def setting(config: dict[str, Any], dotted: str, default: Any) -> Any:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """A config file; empty when there is none."""
+    """Return a config file's settings, empty if there is none."""
     return parsed(path.read_text(encoding="utf-8")) if path.exists() else {}

@@ -1,4 +1,4 @@
-"""Putting an agent to work: its worktree, branch, session row and process."""
+"""Start of an agent, with its worktree, branch, session row and process."""
 
 import json
 import subprocess
@@ -16,7 +16,7 @@ from bot.rehearsal.times import now, work_seconds
 
 @dataclass(frozen=True)
 class Assignment:
-    """What one worker is to do."""
+    """Assignment of one worker."""
 
     task: str
     capability: str
@@ -26,40 +26,40 @@ class Assignment:
     title: str = ""
     asked: str = ""
     thread: str | None = None
-    """The thread in which its mail goes; None starts a thread of its own."""
+    """Thread of its mail. None starts a new thread."""
     mode: str | None = None
-    """`plan` writes a plan and mails `plan_ready` instead of doing the work (0.5.8)."""
+    """Mode `plan` writes a plan and mails `plan_ready` instead of doing the work (0.5.8)."""
     revision: int = 1
     notes: list[str] = field(default_factory=list)
     seconds: float | None = None
-    """How long it works; None means REHEARSAL_SECONDS."""
+    """Duration of the work. None means REHEARSAL_SECONDS."""
     hold: bool = False
-    """Finish only when told to on stdin, so that several can finish at once."""
+    """True to finish only when told to on stdin, so that several can finish at once."""
     reports_to: str | None = None
-    """Someone who gets a `result` beside the parent's mail."""
+    """Agent that gets a `result` beside the parent's mail."""
     base: str | None = None
 
 
 @dataclass(frozen=True)
 class Started:
-    """A worker that runs."""
+    """Running worker."""
 
     session: Session
     process: subprocess.Popen[bytes]
 
 
 def brief_path(project: Project, agent: str) -> Path:
-    """The file in which a worker finds its assignment."""
+    """Return the file with a worker's assignment."""
     return project.state / "agents" / agent / "brief.json"
 
 
 def brief_of(project: Project, agent: str) -> Assignment:
-    """The assignment of a worker."""
+    """Return the assignment of a worker."""
     return Assignment(**json.loads(brief_path(project, agent).read_text(encoding="utf-8")))
 
 
 def run_for(project: Project, parent: str | None) -> str:
-    """The run a new worker belongs to: its parent's, else the current one, else a new one."""
+    """Return the run of a new worker, which is its parent's, else the current one, else a new one."""
     with project.sessions() as sessions:
         above = sessions.get(parent) if parent else None
         run_id = (above.run_id if above else None) or project.current_run()
@@ -71,7 +71,7 @@ def run_for(project: Project, parent: str | None) -> str:
 
 
 def start(project: Project, assignment: Assignment) -> Started:
-    """Make the worktree, record the session, start the process."""
+    """Create the worktree, record the session and start the process."""
     tree, branch = worktrees.add(project, assignment.name, assignment.task, assignment.base)
     with project.mail() as mail:
         waiting = mail.take_unread(assignment.name)
@@ -118,7 +118,7 @@ def start(project: Project, assignment: Assignment) -> Started:
 
 
 def _announce(project: Project, assignment: Assignment) -> None:
-    """The dispatch mail that every new agent gets; it is already read when the agent starts."""
+    """Send the dispatch mail that every new agent gets. It is already read when the agent starts."""
     text = f"You have been assigned task {assignment.task} as a {assignment.capability} agent (rehearsal)."
     sender = assignment.parent or "orchestrator"
     sent = project.post(Message("", sender, assignment.name, f"Dispatch: {assignment.task}", text, "dispatch"))
@@ -127,7 +127,7 @@ def _announce(project: Project, assignment: Assignment) -> None:
 
 
 def final_state(project: Project, started: Started) -> str:
-    """Wait for a worker's turn to end; its state then. One that died before its end is a zombie."""
+    """Wait for the end of a worker's turn and return its state. A worker that died early is a zombie."""
     started.process.wait()
     agent = started.session.agent_name
     project.turn_pid(agent).unlink(missing_ok=True)

@@ -6,22 +6,22 @@ from datetime import UTC, datetime
 
 
 def now() -> str:
-    """The present as ISO text with milliseconds and Z, as in mail and sessions."""
+    """Return the current time as ISO text with milliseconds and Z, as in mail and sessions."""
     return iso(time.time())
 
 
 def iso(seconds: float) -> str:
-    """Unix seconds as ISO text with milliseconds and Z."""
+    """Return Unix seconds as ISO text with milliseconds and Z."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def seconds_since(moment: str) -> float:
-    """Seconds from an ISO time (UTC, with or without Z) to now."""
+    """Return the seconds from an ISO time (UTC, with or without Z) to now."""
     return time.time() - datetime.fromisoformat(moment.removesuffix("Z")).replace(tzinfo=UTC).timestamp()
 
 
 def duration(seconds: float) -> str:
-    """A length of time as the engine prints it: 8s, 2m 40s, 1h 5m."""
+    """Return a duration as the engine prints it, such as 8s, 2m 40s or 1h 5m."""
     whole = int(max(0.0, seconds))
     if whole < 60:
         return f"{whole}s"
@@ -31,7 +31,7 @@ def duration(seconds: float) -> str:
 
 
 def work_seconds() -> float:
-    """How long a piece of work lasts: REHEARSAL_SECONDS, default 3."""
+    """Return the duration of work in seconds, from REHEARSAL_SECONDS, default 3."""
     try:
         return max(0.0, float(os.environ.get("REHEARSAL_SECONDS", "3")))
     except ValueError:

@@ -1,4 +1,7 @@
-"""What a worker does in its one turn: a scout reads, the others commit one small file; then it reports and is completed."""
+"""Worker process with a single turn.
+
+A scout reads, the others commit one small file. Then the worker reports and is completed.
+"""
 
 import json
 import sys
@@ -14,15 +17,15 @@ from bot.rehearsal.sessions import Session
 from bot.rehearsal.sling import Assignment
 
 FOLDERS = {"marketing": "content", "support": "replies"}
-"""Where the file goes, by capability; the others write under `rehearsal/`."""
+"""Folder of the committed file, by capability. The others write under `rehearsal/`."""
 READERS = ("scout", "reviewer")
 """Capabilities that only read."""
 BEAT_SECONDS = 1.0
-"""A working agent shows a sign of life this often."""
+"""Seconds between two records of activity."""
 
 
 def run(project: Project, agent: str) -> int:
-    """One worker's whole life."""
+    """Run a worker."""
     with project.sessions() as sessions:
         session = sessions.get(agent)
         if session is None:
@@ -46,7 +49,7 @@ def run(project: Project, agent: str) -> int:
 
 
 def work(project: Project, agent: str, seconds: float, beat: Callable[[float], None] | None = None) -> None:
-    """Let time pass with signs of life; `beat` gets the part of the time that is over, from 0 to 1."""
+    """Let time pass while recording activity. `beat` gets the elapsed part, from 0 to 1."""
     begun = time.monotonic()
     while (left := begun + seconds - time.monotonic()) > 0:
         time.sleep(min(BEAT_SECONDS, max(seconds / 10, 0.01), left))
@@ -57,7 +60,7 @@ def work(project: Project, agent: str, seconds: float, beat: Callable[[float], N
 
 
 def act(project: Project, session: Session, assignment: Assignment) -> tuple[str, list[str]]:
-    """Do the work; the report in Markdown and the files that changed."""
+    """Do the work and return the report in Markdown with the changed files."""
     seen = product.survey(project.root)
     if assignment.mode == "plan":
         return write_plan(project, session, assignment, seen), []
@@ -67,7 +70,7 @@ def act(project: Project, session: Session, assignment: Assignment) -> tuple[str
     stem = session.agent_name if key in session.agent_name else f"{assignment.task}-{session.agent_name}"
     file = f"{FOLDERS.get(session.capability, 'rehearsal')}/{stem}.md"
     title = assignment.title or first_line(assignment.asked) or assignment.task
-    text = f"# {title} (rehearsal)\n\n{session.capability} {session.agent_name} acted out task {assignment.task}.\n"
+    text = f"# {title} (rehearsal)\n\n{session.capability} {session.agent_name} simulated task {assignment.task}.\n"
     if assignment.asked:
         quoted = "\n".join(f"> {line}".rstrip() for line in assignment.asked.splitlines())
         text += f"\nIt was asked:\n\n{quoted}\n"
@@ -80,7 +83,7 @@ def act(project: Project, session: Session, assignment: Assignment) -> tuple[str
 
 
 def write_plan(project: Project, session: Session, assignment: Assignment, seen: product.Survey) -> str:
-    """Write the plan where a plan-mode lead of 0.5.8 can: inside its worktree."""
+    """Write the plan into the worktree, where a plan-mode lead of 0.5.8 can."""
     stand_in = Message("", "operator", "coordinator", assignment.title, "")
     objective = Objective(stand_in, assignment.task, assignment.title, frozenset(), 0.0)
     text = plan(objective, seen, assignment.revision, assignment.notes)
@@ -91,7 +94,7 @@ def write_plan(project: Project, session: Session, assignment: Assignment, seen:
 
 
 def mail_report(project: Project, session: Session, assignment: Assignment, report: str, files: list[str]) -> None:
-    """Mail what came of it to the parent, else the coordinator, else, when that one has ended, the operator."""
+    """Mail the result to the parent, else the coordinator, or the operator if that one has ended."""
     me, task = session.agent_name, assignment.task
     to = assignment.parent or "coordinator"
     with project.sessions() as sessions:
@@ -115,5 +118,5 @@ def mail_report(project: Project, session: Session, assignment: Assignment, repo
 
 
 def first_line(text: str) -> str:
-    """The first line that says something."""
+    """Return the first line that is not empty."""
     return next((line.strip("# ").strip()[:80] for line in text.splitlines() if line.strip("# ").strip()), "")

@@ -1,4 +1,4 @@
-"""Git, as agents use it: worktrees, branches, small commits, merges into the product's branch."""
+"""Git as agents use it, with worktrees, branches, small commits and merges into the product's branch."""
 
 import fcntl
 import os
@@ -12,12 +12,12 @@ from bot.rehearsal.errors import EngineError
 from bot.rehearsal.project import Project
 
 OPTIONS = ("-c", "core.hooksPath=/dev/null", "-c", "commit.gpgsign=false", "-c", "gc.auto=0", "-c", "maintenance.auto=false")
-"""A rehearsal runs nobody's hooks, signs nothing, and leaves no housekeeping running behind it."""
+"""Options that disable hooks, signing and background housekeeping."""
 
 
 @dataclass(frozen=True)
 class Worktree:
-    """A checkout, as `git worktree list` shows it."""
+    """Checkout, as `git worktree list` shows it."""
 
     path: str
     head: str
@@ -25,7 +25,7 @@ class Worktree:
 
 
 def git(root: Path, *arguments: str, author: str | None = None) -> subprocess.CompletedProcess[str]:
-    """Run git in a folder; the caller looks at the exit code."""
+    """Run git in a folder. The caller checks the exit code."""
     who = {}
     if author:
         email = f"{author}@rehearsal.invalid"
@@ -48,12 +48,12 @@ def git(root: Path, *arguments: str, author: str | None = None) -> subprocess.Co
 
 
 def complaint(ran: subprocess.CompletedProcess[str]) -> str:
-    """What git said, in one line."""
+    """Return git's error message in one line."""
     return " ".join((ran.stderr or ran.stdout).split())[:300]
 
 
 def listed(root: Path) -> list[Worktree]:
-    """All checkouts of a repository, the main one first."""
+    """Return all checkouts of a repository, the main one first."""
     ran = git(root, "worktree", "list", "--porcelain")
     if ran.returncode:
         raise EngineError(f"git worktree list --porcelain failed (exit {ran.returncode}): {complaint(ran)}")
@@ -67,19 +67,19 @@ def listed(root: Path) -> list[Worktree]:
 
 @contextmanager
 def locked(project: Project) -> Iterator[None]:
-    """Only one process at a time changes the repository's worktrees and main branch."""
+    """Hold the lock for changes of the repository's worktrees and main branch."""
     with (project.state / "rehearsal.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
 def current_branch(root: Path) -> str | None:
-    """The branch that is checked out; None when HEAD is detached."""
+    """Return the current branch, None if HEAD is detached."""
     return git(root, "symbolic-ref", "--quiet", "--short", "HEAD").stdout.strip() or None
 
 
 def add(project: Project, agent: str, task: str, base: str | None = None) -> tuple[Path, str]:
-    """A worktree and a new branch `overstory/<agent>/<task>` for an agent."""
+    """Create a worktree and a new branch `overstory/<agent>/<task>` for an agent."""
     path = project.state / "worktrees" / agent
     branch = f"overstory/{agent}/{task}"
     with locked(project):
@@ -94,7 +94,9 @@ def add(project: Project, agent: str, task: str, base: str | None = None) -> tup
 
 
 def remove(project: Project, path: str, branch: str, *, force: bool) -> tuple[bool, bool]:
-    """Remove a worktree and then its branch: whether each is gone. Changes that are not committed stop it without force."""
+    """Remove a worktree and its branch and return a pair of success flags.
+
+    Uncommitted changes prevent it without force."""
     with locked(project):
         removed = git(project.root, "worktree", "remove", *(["--force"] if force else []), path).returncode == 0
         deleted = removed and git(project.root, "branch", "-D", branch).returncode == 0
@@ -102,7 +104,7 @@ def remove(project: Project, path: str, branch: str, *, force: bool) -> tuple[bo
 
 
 def commit(tree: Path, file: str, content: str, message: str, author: str) -> str:
-    """Write and commit one file in a worktree; returns the commit's short id."""
+    """Write and commit one file in a worktree and return the commit's short id."""
     path = tree / file
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(content, encoding="utf-8")
@@ -114,20 +116,19 @@ def commit(tree: Path, file: str, content: str, message: str, author: str) -> st
 
 
 def changed_files(root: Path, base: str, branch: str) -> list[str]:
-    """The files that a branch changes against the commit where it left the base."""
+    """Return the files that a branch changes since it left the base."""
     return git(root, "diff", "--name-only", f"{base}...{branch}").stdout.split("\n")[:-1]
 
 
 def is_merged(root: Path, branch: str, base: str) -> bool:
-    """Whether all of a branch is in the base."""
+    """Return True if the base contains the whole branch."""
     return git(root, "merge-base", "--is-ancestor", branch, base).returncode == 0
 
 
 def merge(project: Project, branch: str, author: str, into: str | None = None) -> str | None:
-    """Merge a branch into the product's branch; None when it worked, else why not. Never touches uncommitted work.
+    """Merge a branch into the product's branch. Return None, or the reason for a failure.
 
-    Git itself refuses a merge that would overwrite changes which are not committed; a conflict is taken back.
-    """
+    Uncommitted work is never touched. Git refuses a merge that would overwrite it, and a conflict is aborted."""
     base = into or project.branch
     with locked(project):
         on = current_branch(project.root)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
+from bot.supervisor.protocol import PROTOCOL
 from tests.e2e.bed import BOT, ROOT, RUNTIME, Compose, inside, inspect, run, until
 
 PRODUCTS = ["product-a", "product-b", "product-c", "product-d"]
@@ -24,6 +25,8 @@ SPEAK = """
 import json, socket
 with socket.socket(socket.AF_UNIX) as stream:
     stream.connect("/run/fleet/supervisor.sock")
+    hello = {"jsonrpc": "2.0", "id": 0, "method": "hello", "params": {"protocol": PROTOCOL, "client": "test"}}
+    stream.sendall(json.dumps(hello).encode() + b"\n")
     print(stream.makefile().readline())
 """
 
@@ -116,7 +119,7 @@ def test_bot_reads_projects_and_runtime_writes_them(containers: Compose) -> None
 
 def test_supervisor_answers_the_bot_through_the_socket(containers: Compose) -> None:
     inside(RUNTIME, "python3", "-P", "-m", "bot.supervisor", "--check", "/run/fleet/supervisor.sock")
-    hello = json.loads(inside(BOT, "python3", "-c", SPEAK))["hello"]
+    hello = json.loads(inside(BOT, "python3", "-c", f"PROTOCOL = {PROTOCOL}\n{SPEAK}"))["result"]
     assert hello["rehearsal"] is True
 
 

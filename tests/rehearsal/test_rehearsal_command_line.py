@@ -17,7 +17,7 @@ def test_version_selects_the_dialect(tmp_path: Path) -> None:
     assert product.ov("--version", **OLD).out == "overstory v0.5.8 (rehearsal)\n"
     assert product.ov("--dialect", "0.5.8", "--version").out == "overstory v0.5.8 (rehearsal)\n"
     assert "rehearsal" in product.ov("--help").out and "serve" not in product.ov("--help", **OLD).out
-    assert "no dialect '9'" in product.ov("status", REHEARSAL_DIALECT="9").err
+    assert "unknown dialect '9'" in product.ov("status", REHEARSAL_DIALECT="9").err
     product.program = "overstory"
     assert product.ov("--version").out == "0.11.0 (rehearsal)\n"
 

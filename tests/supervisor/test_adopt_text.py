@@ -176,8 +176,8 @@ def test_missing_quality_gates_are_written(none: str) -> None:
 @pytest.mark.parametrize(
     ("text", "place"),
     [
-        (CONFIG_011.replace("models:\n", "models: {lead: opus}\n"), "`models` is written on one line"),
-        ("project: {name: shop}\nmodels:\n", "`project` is written on one line"),
+        (CONFIG_011.replace("models:\n", "models: {lead: opus}\n"), "`models` is on one line"),
+        ("project: {name: shop}\nmodels:\n", "`project` is on one line"),
     ],
 )
 def test_yaml_that_the_engine_cannot_read_is_refused(text: str, place: str) -> None:

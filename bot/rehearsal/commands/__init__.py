@@ -1,1 +1,1 @@
-"""The commands, a module per subject. Each function takes a Call and returns an Answer."""
+"""Commands, one module per subject. Each function takes a Call and returns an Answer."""

@@ -1,4 +1,4 @@
-"""`coordinator …`: start, stop, status, send, ask, output, check-complete."""
+"""Commands `coordinator start`, `stop`, `status`, `send`, `ask`, `output` and `check-complete`."""
 
 import json
 import time
@@ -8,7 +8,7 @@ from typing import Any
 from bot.rehearsal import lifecycle, processes
 from bot.rehearsal.answers import Answer
 from bot.rehearsal.call import Call
-from bot.rehearsal.correspondence import ME
+from bot.rehearsal.correspondence import COORDINATOR
 from bot.rehearsal.errors import EngineError
 from bot.rehearsal.mail import Message
 from bot.rehearsal.sessions import Session
@@ -19,19 +19,19 @@ READY_SECONDS = 10.0
 
 
 def start(call: Call) -> Answer:
-    """Start a detached coordinator, which is woken by nudges as the real one in tmux."""
+    """Start a detached coordinator, which nudges wake like the real one in tmux."""
     project = call.project
     row = lifecycle.active(project)
     if row and processes.alive(row.pid):
         since = f"(tmux: {row.tmux_session}, since: {row.started_at})"
         raise EngineError(f"Coordinator is already running {since}")
     session, _ = lifecycle.start(project, served=False)
-    pipe, deadline = project.nudge_pipe(ME), time.monotonic() + READY_SECONDS
+    pipe, deadline = project.nudge_pipe(COORDINATOR), time.monotonic() + READY_SECONDS
     while not _listening(pipe) and time.monotonic() < deadline:
         time.sleep(0.01)
     fields = {
-        "agentName": ME,
-        "capability": ME,
+        "agentName": COORDINATOR,
+        "capability": COORDINATOR,
         "tmuxSession": session.tmux_session,
         "projectRoot": str(project.root),
         "pid": session.pid,
@@ -63,7 +63,7 @@ def stop(call: Call) -> Answer:
 
 
 def status(call: Call) -> Answer:
-    """Whether it runs; a row without a process becomes a zombie."""
+    """Show the coordinator's state. A row without a process becomes a zombie."""
     row = lifecycle.active(call.project)
     idle = {"running": False, "watchdogRunning": False, "monitorRunning": False}
     if row is None:
@@ -71,8 +71,8 @@ def status(call: Call) -> Answer:
     running = processes.alive(row.pid)
     if not running:
         with call.project.sessions() as sessions:
-            sessions.set_state(ME, "zombie")
-            sessions.touch(ME)
+            sessions.set_state(COORDINATOR, "zombie")
+            sessions.touch(COORDINATOR)
     fields = {
         "running": running,
         "sessionId": row.id,
@@ -95,13 +95,13 @@ def _active(call: Call) -> Session:
 
 
 def send(call: Call) -> Answer:
-    """Mail an objective; a detached coordinator is nudged too."""
+    """Mail an objective, and nudge a detached coordinator."""
     from bot.rehearsal.commands.nudge import deliver
 
     row = _active(call)
     sender, subject = call.get("--from") or "operator", call.get("--subject") or "Objective"
-    sent = call.project.post(Message("", sender, ME, subject, call.get("--body") or "", "dispatch"))
-    nudged = bool(row.tmux_session) and deliver(call.project, ME, subject) is None
+    sent = call.project.post(Message("", sender, COORDINATOR, subject, call.get("--body") or "", "dispatch"))
+    nudged = bool(row.tmux_session) and deliver(call.project, COORDINATOR, subject) is None
     return Answer("coordinator send", {"id": sent.id, "nudged": nudged}, f"Sent {sent.id} (rehearsal)")
 
 
@@ -114,13 +114,13 @@ def ask(call: Call) -> Answer:
     sender = call.get("--from") or "operator"
     payload = json.dumps({"correlationId": correlation}, separators=(",", ":"))
     subject, body = call.get("--subject") or "Ask", call.get("--body") or ""
-    sent = call.project.post(Message("", sender, ME, subject, body, "dispatch", payload=payload))
+    sent = call.project.post(Message("", sender, COORDINATOR, subject, body, "dispatch", payload=payload))
     if row.tmux_session:
-        deliver(call.project, ME, subject)
+        deliver(call.project, COORDINATOR, subject)
     deadline = time.monotonic() + wait
     while time.monotonic() < deadline:
         with call.project.mail() as mail:
-            replies = [one for one in mail.in_thread(sent.id) if one.from_agent == ME]
+            replies = [one for one in mail.in_thread(sent.id) if one.from_agent == COORDINATOR]
         if replies:
             reply = replies[0]
             fields = {"correlationId": correlation, "sentId": sent.id, "replyId": reply.id, "subject": reply.subject}
@@ -130,21 +130,21 @@ def ask(call: Call) -> Answer:
 
 
 def output(call: Call) -> Answer:
-    """What a pane would show; a served coordinator has none."""
+    """Show the output of the pane. A served coordinator has none."""
     row = _active(call)
     if not row.tmux_session:
         raise EngineError(
             "Coordinator is running headless — no tmux pane to capture. Use 'ov logs --agent coordinator' instead."
         )
     lines = call.arguments.number("--lines", 50)
-    logs = sorted((call.project.state / "logs" / ME).glob("*/stdout.log"))
+    logs = sorted((call.project.state / "logs" / COORDINATOR).glob("*/stdout.log"))
     shown = [json.loads(line)["result"] for line in logs[-1].read_text().splitlines()] if logs else []
     content = "\n".join(["coordinator (rehearsal), no real pane", *"\n".join(shown).splitlines()][-lines:])
     return Answer("coordinator output", {"content": content, "lines": lines}, content)
 
 
 def check_complete(call: Call) -> Answer:
-    """The exit triggers; a rehearsal's coordinator never ends by one."""
+    """Show the exit triggers. A rehearsal's coordinator never ends by one."""
     enabled = {name: bool(call.project.setting(f"coordinator.exitTriggers.{name}", False)) for name in TRIGGERS}
     triggers = {name: {"enabled": on, "met": False, "detail": ""} for name, on in enabled.items()}
     lines = [f"  {name}: {'enabled' if on else 'disabled'} — " for name, on in enabled.items()]

@@ -1,4 +1,7 @@
-"""`init`: makes `.overstory/` and commits it. With --yes it makes it anew over whatever was there (finding 10)."""
+"""Command `init`, which creates and commits `.overstory/`.
+
+With --yes it overwrites everything (finding 10).
+"""
 
 import json
 from pathlib import Path
@@ -68,7 +71,7 @@ INJECT = f"{GUARD} ov mail check --inject --agent {{{{AGENT_NAME}}}}"
 
 
 def init(call: Call) -> Answer:
-    """Make `.overstory/`."""
+    """Create `.overstory/`."""
     root = call.project.root
     top = worktrees.git(root, "rev-parse", "--show-toplevel").stdout.strip()
     if not top:
@@ -103,12 +106,12 @@ def init(call: Call) -> Answer:
             "gitattributes": False,
             "scaffoldCommitted": committed,
         },
-        text="Rehearsal: nothing here asks a model.",
+        text="This rehearsal uses no model.",
     )
 
 
 def _write(call: Call, root: Path, name: str) -> list[str]:
-    """Write all files; their names."""
+    """Write all files and return their names."""
     state = root / ".overstory"
     folders = FOLDERS if call.dialect.headless else (*FOLDERS, "plans")
     for folder in folders:
@@ -122,7 +125,7 @@ def _write(call: Call, root: Path, name: str) -> list[str]:
         "agent-manifest.json": json.dumps(manifest(), indent="\t") + "\n",
         "hooks.json": json.dumps(hooks(), indent="\t") + "\n",
         ".gitignore": IGNORED + ("" if call.dialect.headless else "!plans/\n!plans/.gitkeep\n"),
-        "README.md": "# .overstory (rehearsal)\n\nMade by the rehearsal engine, which acts out overstory without tokens.\n",
+        "README.md": "# .overstory (rehearsal)\n\nCreated by the rehearsal engine, which simulates overstory without tokens.\n",
     }
     if not call.dialect.headless:
         files["plans/.gitkeep"] = ""
@@ -132,12 +135,12 @@ def _write(call: Call, root: Path, name: str) -> list[str]:
 
 
 def definition(agent: str) -> str:
-    """An agent's definition: in a rehearsal nobody reads it, but it can be edited and restored."""
-    return f"## role\n\nThe {agent} of a rehearsal. Its actions are scripted; see the README of the rehearsal engine.\n"
+    """Return an agent's definition, which a rehearsal never reads but people can edit and restore."""
+    return f"## role\n\nThe {agent} of a rehearsal. Its actions are scripted. See the README of the rehearsal engine.\n"
 
 
 def manifest() -> dict[str, Any]:
-    """The agents that can be slung."""
+    """Return the manifest of the agents that can be started."""
     agents: dict[str, dict[str, Any]] = {}
     index: dict[str, list[str]] = {}
     for name, (model, tools, capabilities, spawns) in AGENTS.items():
@@ -155,7 +158,7 @@ def manifest() -> dict[str, Any]:
 
 
 def hooks() -> dict[str, Any]:
-    """Hooks of the real one's form; no model runs, so nobody calls them."""
+    """Return hooks in the real engine's form. No model runs, so nothing calls them."""
 
     def entry(*commands: str) -> list[dict[str, Any]]:
         return [{"matcher": "", "hooks": [{"type": "command", "command": one} for one in commands]}]
@@ -171,7 +174,7 @@ def hooks() -> dict[str, Any]:
 
 
 def _commit(root: Path) -> bool:
-    """Commit what was made, and only that; whether there was anything."""
+    """Commit only the created files. Return True if there were any."""
     worktrees.git(root, "add", "--", ".overstory")
     message = "chore: initialize overstory (rehearsal)"
     return worktrees.git(root, "commit", "--quiet", "-m", message, "--", ".overstory", author="overstory").returncode == 0

@@ -1,4 +1,4 @@
-"""`mail …`: send, check, list, read, reply, purge."""
+"""Commands `mail send`, `check`, `list`, `read`, `reply` and `purge`."""
 
 import json
 import time
@@ -14,7 +14,7 @@ GROUPS = ("builder", "scout", "reviewer", "lead", "merger", "supervisor", "coord
 
 
 def group(address: str, active: list[Session], sender: str) -> list[str]:
-    """The agents behind a group address such as @all or @builders."""
+    """Return the agents behind a group address such as @all or @builders."""
     wanted = address.lower().removeprefix("@")
     others = [one for one in active if one.agent_name != sender]
     if wanted == "all":
@@ -31,7 +31,7 @@ def group(address: str, active: list[Session], sender: str) -> list[str]:
 
 
 def refuse_terminal(sessions: SessionStore, recipient: str) -> None:
-    """Refuse mail to an agent that has ended; names without a session are let through."""
+    """Refuse mail to an agent that has ended. Names without a session pass."""
     row = sessions.get(recipient)
     if row and not row.active:
         raise MailRefused(
@@ -71,14 +71,14 @@ def send(call: Call) -> Answer:
 
 
 def written(messages: list[Message]) -> str:
-    """Mail as text."""
+    """Return mail as text."""
     return "\n\n".join(
         f"{one.created_at} {one.id} {one.type} {one.from_agent} → {one.to_agent}: {one.subject}\n{one.body}" for one in messages
     )
 
 
 def injected(messages: list[Message], program: str) -> str:
-    """Mail as a hook shows it to a model."""
+    """Return mail as a hook shows it to a model."""
     if not messages:
         return ""
     lines = [f"You have {len(messages)} new message{'' if len(messages) == 1 else 's'}:", ""]
@@ -92,7 +92,7 @@ def injected(messages: list[Message], program: str) -> str:
 
 
 def check(call: Call) -> Answer:
-    """An inbox, oldest first, marked read."""
+    """Show an inbox, oldest first, and mark it read."""
     with call.project.mail() as mail:
         unread = mail.take_unread(call.get("--agent") or "orchestrator")
     if call.has("--inject"):
@@ -102,7 +102,7 @@ def check(call: Call) -> Answer:
 
 
 def list_mail(call: Call) -> Answer:
-    """Mail, newest first, not marked."""
+    """List mail, newest first, without marking it."""
     kind = call.get("--type") if call.dialect.headless else None
     if kind and kind not in call.dialect.mail_types:
         raise InvalidRequest(f'Invalid --type "{kind}". Must be one of: {", ".join(call.dialect.mail_types)}')
@@ -118,7 +118,7 @@ def list_mail(call: Call) -> Answer:
 
 
 def read(call: Call) -> Answer:
-    """Mark a mail read; answers with text only."""
+    """Mark a mail as read. Answers with text only."""
     with call.project.mail() as mail:
         message = mail.get(call.first)
         if message is None:
@@ -129,7 +129,7 @@ def read(call: Call) -> Answer:
 
 
 def reply(call: Call) -> Answer:
-    """Answer a mail; also one of an agent that has ended."""
+    """Answer a mail, also one of an agent that has ended."""
     sender = call.get("--agent") or call.get("--from") or "orchestrator"
     with call.project.mail() as mail:
         sent = mail.reply(call.first, call.get("--body") or "", sender)

@@ -1,4 +1,4 @@
-"""`merge`: brings an agent's branch into the product's branch."""
+"""Command `merge`."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from bot.rehearsal.times import now
 
 
 def merge(call: Call) -> Answer:
-    """Merge one branch, or, with --all, what is queued: a rehearsal queues nothing."""
+    """Merge one branch, or with --all the merge queue, which is always empty in a rehearsal."""
     branch, into = call.get("--branch"), call.get("--into") or call.project.branch
     if call.has("--all"):
         return Answer("merge", {"results": [], "count": 0}, "No pending branches to merge (rehearsal)")

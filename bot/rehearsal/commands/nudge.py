@@ -1,4 +1,4 @@
-"""`nudge`: wakes an agent. Exit code 0 also when nobody was woken; `delivered` tells."""
+"""Command `nudge`. The exit code is 0 even without delivery, only `delivered` tells."""
 
 import os
 import stat
@@ -12,7 +12,7 @@ from bot.rehearsal.project import Project
 
 
 def nudge(call: Call) -> Answer:
-    """Wake an agent; the exit code says nothing about whether it worked."""
+    """Wake an agent. The exit code does not show the result."""
     agent, words = call.first, " ".join(call.arguments.positionals[1:])
     text = f"[NUDGE from {call.get('--from') or 'orchestrator'}] {words or 'Check your mail inbox for new messages.'}"
     refused = deliver(call.project, agent, text)
@@ -26,7 +26,7 @@ def nudge(call: Call) -> Answer:
 
 
 def deliver(project: Project, agent: str, text: str) -> str | None:
-    """Wake a detached coordinator; None when it heard, else why not."""
+    """Wake a detached coordinator. Return None, or the reason for a failure."""
     with project.sessions() as sessions:
         row = sessions.get(agent)
     if row is None or (not row.active and not project.dialect.headless) or (row.agent_name == "coordinator" and not row.active):
@@ -36,7 +36,7 @@ def deliver(project: Project, agent: str, text: str) -> str | None:
         state = f"(state: {row.state})"
         return f'No active session for agent "{agent}" {state}. The agent has exited; re-dispatch with {again}.'
     if not row.tmux_session and row.pid is None:
-        return f"Agent {agent} is mid-turn; a rehearsal's worker has one turn only"
+        return f"Agent {agent} is mid-turn, and a rehearsal's worker has only one turn"
     if not row.tmux_session or not processes.alive(row.pid):
         return f'Tmux session "{row.tmux_session}" is not alive'
     if row.capability != "coordinator" or not write(project.nudge_pipe(agent), text):
@@ -45,7 +45,7 @@ def deliver(project: Project, agent: str, text: str) -> str | None:
 
 
 def write(pipe: Path, text: str) -> bool:
-    """Write a line into a named pipe that somebody reads; False when nobody does."""
+    """Write a line into a named pipe. Return False if no process reads it."""
     try:
         handle = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
     except OSError:

@@ -1,4 +1,7 @@
-"""`sling`: puts an agent to work. In 0.11.0 it waits for the whole first turn, in 0.5.8 it leaves the agent in "tmux"."""
+"""Command `sling`, which starts an agent.
+
+In 0.11.0 it waits for the whole first turn, in 0.5.8 it leaves the agent in "tmux".
+"""
 
 import json
 from pathlib import Path
@@ -41,7 +44,7 @@ def sling(call: Call) -> Answer:
 
 
 def _assignment(call: Call) -> Assignment:
-    """What was asked for, checked for itself."""
+    """Return the requested assignment after checking its own fields."""
     task = call.first
     if not task:
         raise InvalidRequest(f"Task ID is required: {call.dialect.program} sling <task-id>")
@@ -70,7 +73,7 @@ def _assignment(call: Call) -> Assignment:
 
 
 def _free_name(stem: str, taken: set[str]) -> str:
-    """The first name of `stem`, `stem-2`, … that nobody has."""
+    """Return the first unused name of `stem`, `stem-2`, …."""
     name, number = stem, 2
     while name in taken:
         name, number = f"{stem}-{number}", number + 1
@@ -112,7 +115,9 @@ def _check_limits(call: Call, wanted: Assignment, active: list[Session]) -> None
 
 
 def _check_task(call: Call, task: str) -> None:
-    """The task must be in the tracker, unless that is off or not to be asked. 0.5.8's tracker is never installed here."""
+    """Check that the task is in the tracker, unless that is off or skipped.
+
+    0.5.8's tracker is never installed here."""
     section = "taskTracker" if call.dialect.headless else "beads"
     if not call.project.setting(f"{section}.enabled", True) or (call.dialect.headless and call.has("--skip-task-check")):
         return

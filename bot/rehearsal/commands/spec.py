@@ -1,4 +1,4 @@
-"""`spec write`: a task's specification, `.overstory/specs/<task>.md`."""
+"""Command `spec write`, which writes `.overstory/specs/<task>.md`."""
 
 import sys
 
@@ -8,7 +8,7 @@ from bot.rehearsal.errors import InvalidRequest, NotInitialised
 
 
 def write(call: Call) -> Answer:
-    """Write it from --body, else from stdin."""
+    """Write a task's specification from --body, else from stdin."""
     if not call.project.state.is_dir():
         raise NotInitialised
     body = call.get("--body") or ("" if sys.stdin.isatty() else sys.stdin.read())

@@ -12,7 +12,7 @@ RULE = "─" * 70
 
 
 def status(call: Call) -> Answer:
-    """Everything at a glance. Looking changes it: an agent without a process becomes a zombie."""
+    """Show an overview. As a side effect an agent without a process becomes a zombie."""
     project, scope = call.project, call.get("--agent") or "orchestrator"
     run_id = None if call.has("--all") else project.current_run()
     with project.sessions() as store:

@@ -1,4 +1,4 @@
-"""`stop`: ends one agent, on wish with its worktree and branch."""
+"""Command `stop`, which ends one agent and optionally removes its worktree and branch."""
 
 from bot.rehearsal import lifecycle, processes
 from bot.rehearsal.answers import Answer
@@ -19,7 +19,7 @@ def stop(call: Call) -> Answer:
     killed = False
     if not completed:
         turn = project.turn_process(name)
-        with project.sessions() as sessions:  # before its process ends, or a waiting `sling` takes it for a zombie
+        with project.sessions() as sessions:  # before the process ends, or a waiting `sling` takes it for a zombie
             sessions.move(name, "completed")
             sessions.touch(name)
         killed = processes.end(turn or row.pid)

@@ -14,7 +14,7 @@ def _agents(call: Call) -> list[tuple[worktrees.Worktree, Session | None]]:
 
 
 def clean(call: Call) -> Answer:
-    """Remove worktrees and branches of ended agents that are merged, and the mail of these agents."""
+    """Remove merged worktrees and branches of ended agents, and the mail of these agents."""
     cleaned: list[str] = []
     failed: list[str] = []
     skipped: list[str] = []

@@ -1,1 +1,1 @@
-"""`serve`: REST, WebSocket, and the coordinator that lives and dies with it."""
+"""The server of `ov serve`, with REST, WebSocket and the coordinator that lives and dies with it."""

@@ -1,4 +1,4 @@
-"""Puts the server together and runs it until a signal."""
+"""Assembly of the server."""
 
 import asyncio
 import signal
@@ -13,7 +13,7 @@ from bot.rehearsal.server.routes import Routes, envelope
 
 
 def run(project: Project, host: str, port: int, *, as_json: bool) -> int:
-    """Serve; returns the exit code."""
+    """Serve and return the exit code."""
     try:
         return asyncio.run(serve(project, host, port, as_json=as_json))
     except OSError as problem:
@@ -23,7 +23,7 @@ def run(project: Project, host: str, port: int, *, as_json: bool) -> int:
 
 
 async def serve(project: Project, host: str, port: int, *, as_json: bool) -> int:
-    """Listen, deliver, push; end at SIGINT or SIGTERM without tidying the coordinator's row, as the real one does."""
+    """Serve until SIGINT or SIGTERM. The coordinator's row is not cleaned up, as in the real engine."""
     attendant, push = Attendant(project), Push(project)
     app = web.Application(middlewares=[envelope], client_max_size=4 * 1024**2)
     app.add_routes([*Routes(project, attendant).table(), web.get("/ws", push.connect)])
@@ -36,7 +36,7 @@ async def serve(project: Project, host: str, port: int, *, as_json: bool) -> int
     ended = asyncio.Event()
     for sign in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(sign, ended.set)
-    loops = [asyncio.create_task(one) for one in (attendant.deliver_for_ever(), push.watch_for_ever(), ended.wait())]
+    loops = [asyncio.create_task(one) for one in (attendant.deliver_continuously(), push.watch_continuously(), ended.wait())]
     done, pending = await asyncio.wait(loops, return_when=asyncio.FIRST_COMPLETED)
     for task in pending:
         task.cancel()
@@ -45,5 +45,5 @@ async def serve(project: Project, host: str, port: int, *, as_json: bool) -> int
     attendant.close()
     await runner.cleanup()
     for task in done:
-        task.result()  # a loop ends only by an error, which ends the server
+        task.result()  # a loop only ends with an error, which ends the server
     return 0

@@ -1,7 +1,7 @@
-"""Keeps the served coordinator: starts it, hands it its mail, stops it.
+"""Owner of the served coordinator, which starts it, delivers its mail and stops it.
 
-That it is ours is known in memory only. After this process has died, a new one finds a row that says working, has no
-connection to it, and takes its word (finding 8).
+Ownership exists only in memory. After this process has died, a new one finds a row that says working, has no connection to it,
+and believes the row (finding 8).
 """
 
 import asyncio
@@ -9,18 +9,18 @@ import sqlite3
 import subprocess
 
 from bot.rehearsal import lifecycle, processes
-from bot.rehearsal.correspondence import ME
+from bot.rehearsal.correspondence import COORDINATOR
 from bot.rehearsal.errors import Conflict, EngineError
 from bot.rehearsal.mail import Message
 from bot.rehearsal.project import Project
 from bot.rehearsal.sessions import Session
 
 DELIVER_SECONDS = 0.1
-"""How often mail is handed over; the real one takes up to two seconds."""
+"""Seconds between two deliveries. The real engine takes up to two."""
 
 
 class Attendant:
-    """The connection to a coordinator that this process started."""
+    """Connection to a coordinator that this process started."""
 
     def __init__(self, project: Project) -> None:
         self.project = project
@@ -29,11 +29,11 @@ class Attendant:
 
     @property
     def connected(self) -> bool:
-        """Whether it was started here. As in the real one it stays so when the coordinator dies by itself."""
+        """True if this process started it. As in the real engine this remains when the coordinator dies."""
         return self._process is not None
 
     def start(self) -> dict[str, object]:
-        """Start it unless a row says that one runs; its unread mail is in its first prompt."""
+        """Start the coordinator unless a row says that one runs. Its first prompt has its unread mail."""
         row = lifecycle.active(self.project)
         if row:
             return {"started": False, "alreadyRunning": True, "pid": row.pid, "runId": row.run_id}
@@ -43,7 +43,7 @@ class Attendant:
         return {"started": True, "alreadyRunning": False, "pid": row.pid, "runId": row.run_id}
 
     def stop(self) -> bool:
-        """Stop whatever coordinator the row names; False when none is on."""
+        """Stop the coordinator of the row. Return False if there is none."""
         if lifecycle.active(self.project) is None:
             return False
         try:
@@ -55,7 +55,7 @@ class Attendant:
         return True
 
     def close(self) -> None:
-        """Close the mail. The coordinator is left to die of its own."""
+        """Close the mail. The coordinator ends by itself."""
         self._mail.__exit__()
 
     def _forget(self) -> None:
@@ -67,7 +67,7 @@ class Attendant:
             self._process = None
 
     def addressable(self) -> Session:
-        """The coordinator's row; refuses when none is on or it is one that hears nudges only."""
+        """Return the coordinator's row. Refuses if none runs or it reads only nudges."""
         row = lifecycle.active(self.project)
         if row is None:
             raise Conflict("Coordinator is not running")
@@ -76,25 +76,25 @@ class Attendant:
         return row
 
     def send(self, sender: str, subject: str, body: str, payload: str | None = None) -> Message:
-        """Mail the coordinator; delivery is the loop's business."""
+        """Mail the coordinator. The delivery loop hands it over."""
         self.addressable()
-        return self.project.post(Message("", sender, ME, subject, body, "dispatch", payload=payload))
+        return self.project.post(Message("", sender, COORDINATOR, subject, body, "dispatch", payload=payload))
 
-    async def deliver_for_ever(self) -> None:
-        """Hand over new mail as it comes. Mail for a coordinator that is not connected, or has died, stays unread."""
+    async def deliver_continuously(self) -> None:
+        """Deliver new mail until cancelled. Mail for a disconnected or dead coordinator stays unread."""
         while True:
             await asyncio.sleep(DELIVER_SECONDS)
             if self._process is not None and self._process.poll() is None:
                 try:
                     self.deliver(self._process)
                 except sqlite3.OperationalError:
-                    continue  # another process holds the database; the mail is still unread on the next look
+                    continue  # another process holds the database, and the mail stays unread until the next attempt
 
     def deliver(self, process: subprocess.Popen[bytes]) -> None:
-        """Mark unread mail read and tell the coordinator that it has some."""
-        if not self._mail.find(to_agent=ME, read=0):
+        """Mark unread mail as read and notify the coordinator."""
+        if not self._mail.find(to_agent=COORDINATOR, read=0):
             return
-        unread = self._mail.take_unread(ME)
+        unread = self._mail.take_unread(COORDINATOR)
         if not unread or process.stdin is None:
             return
         try:

@@ -1,4 +1,4 @@
-"""Pages of a list: `limit` from 1 to 500, and an opaque `cursor`."""
+"""Pages of a list, with `limit` from 1 to 500 and an opaque `cursor`."""
 
 import base64
 import json
@@ -11,7 +11,7 @@ DEFAULT_LIMIT, LARGEST_LIMIT = 100, 500
 
 
 def limit_of(query: Any) -> int:
-    """The page size asked for."""
+    """Return the requested page size."""
     text = query.get("limit", str(DEFAULT_LIMIT))
     if not text.isdigit() or not 1 <= int(text) <= LARGEST_LIMIT:
         raise InvalidRequest(f"limit must be an integer between 1 and {LARGEST_LIMIT}")
@@ -19,7 +19,7 @@ def limit_of(query: Any) -> int:
 
 
 def cursor_of(query: Any) -> tuple[str, str] | None:
-    """The time and id after which the page begins."""
+    """Return the time and id after which the page begins."""
     text = query.get("cursor")
     if text is None:
         return None
@@ -33,7 +33,7 @@ def cursor_of(query: Any) -> tuple[str, str] | None:
 def page(
     items: list[dict[str, Any]], query: Any, time_key: str, *, newest_first: bool = False, number_ids: bool = False
 ) -> tuple[list[dict[str, Any]], str | None]:
-    """One page of items and the cursor of the next, None when there is none."""
+    """Return one page of items and the cursor of the next, None if there is none."""
 
     def place(item: dict[str, Any]) -> tuple[Any, Any]:
         return (item["id"],) * 2 if number_ids else (item[time_key], item["id"])

@@ -1,4 +1,4 @@
-"""The WebSocket: new mail and events, looked for every 250 ms, sent to the rooms they belong to."""
+"""The WebSocket, which pushes new mail and events to rooms and polls them every 250 ms."""
 
 import asyncio
 import json
@@ -11,11 +11,11 @@ from bot.rehearsal.project import Project
 from bot.rehearsal.times import now
 
 POLL_SECONDS = 0.25
-"""The real engine's interval."""
+"""Interval of the real engine."""
 
 
 def room_of(query: Any) -> str | None:
-    """The room that a query asks for; None when it asks for none."""
+    """Return the room that a query requests, None if it requests none."""
     if query.get("mail") == "true":
         return "mail"
     for kind in ("run", "agent"):
@@ -25,7 +25,7 @@ def room_of(query: Any) -> str | None:
 
 
 class Push:
-    """All open sockets, by room."""
+    """Open sockets by room."""
 
     def __init__(self, project: Project) -> None:
         self._rooms: dict[str, set[web.WebSocketResponse]] = {}
@@ -35,7 +35,7 @@ class Push:
         self._last_event = self._events.last_id()
 
     async def connect(self, request: web.Request) -> web.StreamResponse:
-        """One socket's life; what it says is not listened to."""
+        """Serve one socket. Its messages are ignored."""
         room = room_of(request.query)
         if room is None:
             error = {"success": False, "command": "serve", "error": "WebSocket upgrade failed: missing query parameters"}
@@ -51,19 +51,21 @@ class Push:
             self._rooms[room].discard(socket)
         return socket
 
-    async def watch_for_ever(self) -> None:
-        """Look for what is new and send it."""
+    async def watch_continuously(self) -> None:
+        """Push new rows until cancelled."""
         while True:
             await asyncio.sleep(POLL_SECONDS)
             try:
                 frames = [*self._new_mail(), *self._new_events()]
             except sqlite3.OperationalError:
-                continue  # another process holds the database; the rows are found on the next look
+                continue  # another process holds the database, and the next attempt finds the rows
             for room, frame in frames:
                 await self._send(room, frame)
 
     def _new_mail(self) -> list[tuple[str, dict[str, Any]]]:
-        """By time, as the real one: of two mails in one millisecond, one that comes after a look is never seen."""
+        """Return frames of new mail by time.
+
+        As in the real engine, a second mail of the same millisecond can be missed."""
         frames = []
         for message in self._mail.find(newest_first=False, after=self._last_mail):
             self._last_mail = max(self._last_mail, message.created_at)
@@ -76,7 +78,7 @@ class Push:
         return [f"agent:{message.to_agent}", f"agent:{message.from_agent}", "mail"]
 
     def _new_events(self) -> list[tuple[str, dict[str, Any]]]:
-        """Events one by one; pieces of text are sent together."""
+        """Return frames of new events. Pieces of text are sent together."""
         frames = []
         batches: dict[str, list[dict[str, Any]]] = {}
         for event in self._events.find(after_id=self._last_event):
@@ -112,7 +114,7 @@ class Push:
 
 
 def is_text(event: dict[str, Any]) -> bool:
-    """Whether an event is a piece of an agent's text."""
+    """Return True if an event is a piece of an agent's text."""
     if event["eventType"] == "text":
         return True
     data = json.loads(event["data"]) if event["data"] else None

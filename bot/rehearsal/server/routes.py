@@ -1,4 +1,4 @@
-"""The REST routes, with the real engine's envelope, statuses and texts."""
+"""REST routes with the real engine's envelope, statuses and texts."""
 
 import asyncio
 import json
@@ -15,7 +15,7 @@ from bot.rehearsal.arguments import Arguments
 from bot.rehearsal.call import Call
 from bot.rehearsal.commands import coordinator as coordinator_commands
 from bot.rehearsal.commands.mail import group
-from bot.rehearsal.correspondence import ME
+from bot.rehearsal.correspondence import COORDINATOR
 from bot.rehearsal.errors import Conflict, EngineError, InvalidRequest
 from bot.rehearsal.mail import PRIORITIES, Message
 from bot.rehearsal.project import Project
@@ -27,19 +27,19 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def good(data: object, next_cursor: str | None = None) -> web.Response:
-    """An answer in the envelope."""
+    """Return an answer in the envelope."""
     more = {"nextCursor": next_cursor} if next_cursor else {}
     return web.json_response({"success": True, "command": "serve", "data": data, **more})
 
 
 def bad(status: int, error: str) -> web.Response:
-    """A refusal in the envelope."""
+    """Return a refusal in the envelope."""
     return web.json_response({"success": False, "command": "serve", "error": error}, status=status)
 
 
 @web.middleware
 async def envelope(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Refusals and missing routes in the envelope."""
+    """Put refusals and missing routes into the envelope."""
     try:
         return await handler(request)
     except Conflict as refused:
@@ -55,7 +55,7 @@ async def envelope(request: web.Request, handler: Handler) -> web.StreamResponse
 
 
 async def body_of(request: web.Request) -> dict[str, Any]:
-    """The request's JSON object."""
+    """Return the request's JSON object."""
     try:
         found = json.loads(await request.read())
     except ValueError as problem:
@@ -66,7 +66,7 @@ async def body_of(request: web.Request) -> dict[str, Any]:
 
 
 def needed(body: dict[str, Any], name: str) -> str:
-    """A text field that must be there."""
+    """Return a required text field."""
     value = body.get(name)
     if not isinstance(value, str) or not value:
         raise InvalidRequest(f"Missing or empty field: {name}")
@@ -74,7 +74,7 @@ def needed(body: dict[str, Any], name: str) -> str:
 
 
 def optional(body: dict[str, Any], name: str, default: str) -> str:
-    """A text field that may be left out."""
+    """Return an optional text field."""
     value = body.get(name)
     if value in (None, ""):
         return default
@@ -84,7 +84,7 @@ def optional(body: dict[str, Any], name: str, default: str) -> str:
 
 
 class Routes:
-    """The handlers, by subject: runs and agents, events, mail, coordinator."""
+    """Handlers of runs and agents, events, mail, and the coordinator."""
 
     def __init__(self, project: Project, attendant: Attendant) -> None:
         self.project = project
@@ -92,7 +92,7 @@ class Routes:
         self.begun = time.monotonic()
 
     def table(self) -> list[web.RouteDef]:
-        """All routes."""
+        """Return all routes."""
         return [
             web.get("/", self.page),
             web.get("/healthz", self.healthz),
@@ -116,22 +116,22 @@ class Routes:
         ]
 
     async def page(self, _: web.Request) -> web.Response:
-        """The real engine's page, which is not built."""
+        """Refuse the real engine's page, which is not built."""
         return bad(503, "UI not built — run the UI build first")
 
     async def healthz(self, _: web.Request) -> web.Response:
-        """That it is up, and that it is a rehearsal."""
+        """Report that the server is up and is a rehearsal."""
         uptime = int((time.monotonic() - self.begun) * 1000)
         return good({"status": "ok", "uptimeMs": uptime, "version": self.project.dialect.label})
 
     async def runs(self, request: web.Request) -> web.Response:
-        """Runs, newest first."""
+        """List runs, newest first."""
         with self.project.sessions() as sessions:
             found = [run.shape() for run in sessions.runs()]
         return good(*page(found, request.query, "startedAt", newest_first=True))
 
     async def run(self, request: web.Request) -> web.Response:
-        """A run with its agents."""
+        """Show a run with its agents."""
         run_id = request.match_info["id"]
         with self.project.sessions() as sessions:
             run, agents = sessions.run(run_id), sessions.all(run_id)
@@ -140,20 +140,20 @@ class Routes:
         return good({**run.shape(), "agents": [agent.shape(self.project.dialect) for agent in agents]})
 
     async def agents(self, request: web.Request) -> web.Response:
-        """Agents, oldest first, as they are recorded: nobody looks whether they live."""
+        """List agents as recorded, oldest first, without checking them."""
         with self.project.sessions() as sessions:
             found = [agent.shape(self.project.dialect) for agent in sessions.all(request.query.get("run"))]
         return good(*page(found, request.query, "startedAt"))
 
     async def agent(self, request: web.Request) -> web.Response:
-        """One agent."""
+        """Show one agent."""
         name = request.match_info["name"]
         with self.project.sessions() as sessions:
             row = sessions.get(name)
         return good(row.shape(self.project.dialect)) if row else bad(404, f"Agent not found: {name}")
 
     async def events(self, request: web.Request) -> web.Response:
-        """Events, oldest first."""
+        """List events, oldest first."""
         since = request.query.get("since", "")
         if since:
             try:
@@ -166,7 +166,7 @@ class Routes:
         return good(*page(found, request.query, "createdAt", number_ids=True))
 
     async def mail(self, request: web.Request) -> web.Response:
-        """Mail, newest first."""
+        """List mail, newest first."""
         query = request.query
         unread = {"true": 0, None: None}.get(query.get("unread"))
         with self.project.mail() as mail:
@@ -174,7 +174,7 @@ class Routes:
         return good(*page([one.shape() for one in found], query, "createdAt", newest_first=True))
 
     async def send_mail(self, request: web.Request) -> web.Response:
-        """Send mail to an agent that has a session, whatever its state, or to a group."""
+        """Send mail to an agent with a session in any state, or to a group."""
         body = await body_of(request)
         to, subject, text = needed(body, "to"), needed(body, "subject"), needed(body, "body")
         sender, kind = optional(body, "from", "operator"), optional(body, "type", "status")
@@ -197,7 +197,7 @@ class Routes:
         return good({"messageIds": ids} if to.startswith("@") else {"messageId": ids[0]})
 
     async def message(self, request: web.Request) -> web.Response:
-        """One mail and its thread; of a thread's first mail only itself (the real engine's quirk)."""
+        """Show one mail and its thread, but only the mail itself if it is the first (the real engine's quirk)."""
         with self.project.mail() as mail:
             one = mail.get(request.match_info["id"])
             thread = mail.in_thread(one.thread_id) if one and one.thread_id else [one]
@@ -213,7 +213,7 @@ class Routes:
         return good({"id": one, "deleted": True}) if gone else bad(404, f"Message not found: {one}")
 
     async def read_mail(self, request: web.Request) -> web.Response:
-        """Mark one mail read."""
+        """Mark one mail as read."""
         one = request.match_info["id"]
         with self.project.mail() as mail:
             if mail.get(one) is None:
@@ -222,7 +222,7 @@ class Routes:
         return good({"id": one, "read": True})
 
     async def reply_mail(self, request: web.Request) -> web.Response:
-        """A person's answer."""
+        """Answer a mail as a person."""
         one = request.match_info["id"]
         with self.project.mail() as mail:
             if mail.get(one) is None:
@@ -232,12 +232,12 @@ class Routes:
         return good({"messageId": sent.id})
 
     async def state(self, _: web.Request) -> web.Response:
-        """The coordinator as its row says, true or not (finding 8)."""
+        """Show the coordinator's state as recorded, true or not (finding 8)."""
         row = lifecycle.active(self.project)
         return good(
             {
                 "running": row is not None,
-                "agentName": ME,
+                "agentName": COORDINATOR,
                 "pid": row.pid if row else None,
                 "tmuxSession": (row.tmux_session or None) if row else None,
                 "runId": row.run_id if row else None,
@@ -248,24 +248,24 @@ class Routes:
         )
 
     async def start(self, _: web.Request) -> web.Response:
-        """Start it."""
+        """Start the coordinator."""
         try:
             return good(self.attendant.start())
         except EngineError as refused:
             return bad(500, refused.message)
 
     async def stop(self, _: web.Request) -> web.Response:
-        """Stop it."""
+        """Stop the coordinator."""
         return good({"stopped": await asyncio.to_thread(self.attendant.stop)})
 
     async def send(self, request: web.Request) -> web.Response:
-        """Mail it an objective."""
+        """Mail the coordinator an objective."""
         body = await body_of(request)
         subject, text = needed_loosely(body, "subject"), needed_loosely(body, "body")
         return good({"messageId": self.attendant.send(optional(body, "from", "operator"), subject, text).id})
 
     async def ask(self, request: web.Request) -> web.Response:
-        """Mail it and wait for the answer."""
+        """Mail the coordinator and wait for the answer."""
         body = await body_of(request)
         subject, text, sender = (
             needed_loosely(body, "subject"),
@@ -281,17 +281,19 @@ class Routes:
         while reply is None and time.monotonic() < deadline:
             await asyncio.sleep(ASK_SECONDS)
             with self.project.mail() as mail:
-                reply = next((one for one in mail.in_thread(sent.id) if one.from_agent == ME and one.to_agent == sender), None)
+                reply = next(
+                    (one for one in mail.in_thread(sent.id) if one.from_agent == COORDINATOR and one.to_agent == sender), None
+                )
         found = {"id": reply.id, "body": reply.body, "subject": reply.subject} if reply else None
         return good({"messageId": sent.id, "reply": found, "timedOut": reply is None})
 
     async def check_complete(self, _: web.Request) -> web.Response:
-        """Its exit triggers."""
+        """Show the coordinator's exit triggers."""
         return good(coordinator_commands.check_complete(Call(self.project, Arguments(), True)).fields)
 
 
 def needed_loosely(body: dict[str, Any], name: str) -> str:
-    """A text field that must be there, refused in the words of the coordinator's routes."""
+    """Return a required text field, refused with the message of the coordinator's routes."""
     value = body.get(name)
     if not isinstance(value, str) or not value:
         raise InvalidRequest(f"Missing or invalid '{name}' (string)")
