@@ -21,7 +21,6 @@ NEVER = {
     r"\bby the clock\b": "scheduled, recurring",
     r"\bunder way without a place\b": "waiting for a decision (no slot used)",
     r"\bruns?, runs? on\b|\bruns? on(?=[.,;:]|$)": "keeps going",
-    r"\b(is|are|was|were|be|being) told\b": "is notified",
     r"\b(ask(s|ed|ing)?|giv(es?|en|ing)) (for )?leave\b": "ask for approval",
     r"\b(?<!there )is no (moment|name|cron|number|time of day|channel)\b": "is not a valid …",
     r"\bIt goes:": "Usage:",
@@ -29,7 +28,8 @@ NEVER = {
 }
 """Expressions that are always wrong, with their replacements. A case where one is right is worded otherwise."""
 LOOK_AT = {
-    r"\bcoordinators?\b": "only overstory's agent of a product; the program is the fleet",
+    r"\b(is|are|was|were|be|being) told\b": "is notified",
+    r"(?<!meta-)\bcoordinators?\b": "only overstory's agent of a product; the program is the fleet",
     r"\bplaces?\b": "slot, in the queue's sense",
     r"\broom\b": "capacity",
     r"\b(go|goes|going|went|gone) on\b": "resume, continue",
