@@ -26,7 +26,7 @@ import json, socket
 with socket.socket(socket.AF_UNIX) as stream:
     stream.connect("/run/fleet/supervisor.sock")
     hello = {"jsonrpc": "2.0", "id": 0, "method": "hello", "params": {"protocol": PROTOCOL, "client": "test"}}
-    stream.sendall(json.dumps(hello).encode() + b"\n")
+    stream.sendall(json.dumps(hello).encode() + b"\\n")
     print(stream.makefile().readline())
 """
 
