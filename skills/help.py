@@ -73,7 +73,7 @@ def _json(skill: Skill) -> dict[str, Any]:
         "model": skill.model,
         "examples": [f"/fleet {example}" for example in skill.examples],
         "arguments": [
-            {"name": field.name, "place": field.place, "required": field.required, "description": field.description}
+            {"name": field.name, "place": field.kind, "required": field.required, "description": field.description}
             for field in fields(skill)
         ],
     }

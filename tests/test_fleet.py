@@ -210,7 +210,7 @@ async def test_a_coordinator_that_dies_is_noticed_started_again_and_given_up_in_
         assert "begun before" in bed.engine.calls_of("send")[-1].args["body"]
     await dies(bed)
     assert bed.work("w1").state is WorkState.FAILED
-    post = bed.expect("w1", "gone", "started 3 times", kind="report")
+    post = bed.expect("w1", "ended without a result", "started 3 times", kind="report")
     assert post.suggestions[0].command == "/fleet spawn product-a fix the failing test"
 
 

@@ -56,7 +56,7 @@ def _ranked(text: str, skills: Sequence[Skill]) -> list[Skill]:
 
 
 def _takes_words(skill: Skill) -> bool:
-    return any(field.place == "rest" and field.required for field in fields(skill))
+    return any(field.kind == "rest" and field.required for field in fields(skill))
 
 
 def _score(skill: Skill, words: Sequence[str]) -> int:
@@ -91,7 +91,7 @@ def _command(skill: Skill, text: str, skills: Sequence[Skill], products: Collect
         if field.required and not value:
             return ""
         if value:
-            parts.append(f"--{field.name} {value}" if field.place == "option" else value)
+            parts.append(f"--{field.name} {value}" if field.kind == "option" else value)
     command = " ".join(parts)
     try:
         parse(f"/fleet {command}", skills, products=products)
@@ -112,7 +112,7 @@ def _value(field: Field, skill: Skill, named: Sequence[str], rest: str, kind: st
     if field.key in {"gate", "work"}:
         number = re.search(rf"\b{field.key[0]}\d+\b", rest)
         return number[0] if number else ""
-    return _words(skill, rest, kind) or TASKS.get(kind, "") if field.place == "rest" and field.required else ""
+    return _words(skill, rest, kind) or TASKS.get(kind, "") if field.kind == "rest" and field.required else ""
 
 
 def _words(skill: Skill, rest: str, kind: str) -> str:

@@ -1,4 +1,4 @@
-"""A skill's arguments as people type them: their places, the usage line, and the check with its words."""
+"""A skill's arguments as people type them, the usage line, and validation with readable errors."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ KINDS = {
     "string_type": "text",
     "list_type": "a list",
 }
-"""What pydantic's error types ask for, in words."""
+"""Expected values in words, by pydantic's error type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,49 +31,49 @@ class Field:
     """One argument as people type it."""
 
     name: str
-    """As typed: `max-steps`."""
+    """Name as typed, such as `max-steps`."""
     key: str
-    """As declared: `max_steps`."""
-    place: str
-    """`one` word, the `rest` of the words, or `option`."""
+    """Name as declared, such as `max_steps`."""
+    kind: str
+    """Kind: `one` word, the `rest` of the words, or `option`."""
     required: bool
     many: bool
-    """Whether it takes several words, each for itself."""
+    """True if it takes several words, each as one value."""
     flag: bool
     choices: tuple[str, ...]
     value: str
-    """What stands for its value in a usage line."""
+    """Placeholder for its value in a usage line."""
     description: str
     known: tuple[str, ...] = ()
-    """Values that a sentence may name, of those that the argument takes."""
+    """Values that a plain sentence may name, of those that the argument takes."""
 
     @property
     def shown(self) -> str:
-        """As help and errors write it: `<product>`, `--limit NUMBER`."""
-        if self.place == "option":
+        """Text in help and errors, such as `<product>` or `--limit NUMBER`."""
+        if self.kind == "option":
             return f"--{self.name}" if self.flag else f"--{self.name} {self.value}"
-        word = f"{self.name}…" if self.place == "rest" else self.name
+        word = f"{self.name}…" if self.kind == "rest" else self.name
         return f"<{word}>" if self.required else f"[{word}]"
 
 
 def fields(skill: Skill) -> tuple[Field, ...]:
-    """The skill's arguments in the order in which they were declared."""
+    """Return the skill's arguments in the order of their declaration."""
     return _fields(skill.args)
 
 
 def usage(skill: Skill, prefix: str = "/fleet ") -> str:
-    """How to type it: `/fleet spawn <product> <objective…> [--capability NAME]`."""
-    shown = (f"[{field.shown}]" if field.place == "option" else field.shown for field in fields(skill))
+    """Return the usage line, such as `/fleet spawn <product> <objective…> [--capability NAME]`."""
+    shown = (f"[{field.shown}]" if field.kind == "option" else field.shown for field in fields(skill))
     return " ".join([f"{prefix}{skill.name}", *shown])
 
 
 def arguments(skill: Skill, values: Mapping[str, Any]) -> SkillArgs:
-    """Arguments checked, wherever they come from. Raises UsageError that says what is wrong with each."""
+    """Validate arguments, wherever they come from. Raises UsageError with every problem."""
     try:
         return skill.args.model_validate(dict(values))
     except ValidationError as error:
         said = [_said(skill, each["loc"], each["type"], each["msg"], each.get("input")) for each in error.errors()]
-        raise UsageError(" ".join(dict.fromkeys(said)), f"It goes: `{usage(skill)}`") from error
+        raise UsageError(" ".join(dict.fromkeys(said)), f"Usage: `{usage(skill)}`") from error
 
 
 def _said(skill: Skill, where: tuple[int | str, ...], kind: str, message: str, given: Any) -> str:
@@ -84,7 +84,7 @@ def _said(skill: Skill, where: tuple[int | str, ...], kind: str, message: str, g
         return f"`{skill.name}` has no argument “{key[:60]}”." if kind == "extra_forbidden" else f"{message}."
     if kind == "missing" or (kind == "string_too_short" and not str(given).strip()):
         return f"`{skill.name}` needs `{field.shown}`: {field.description[:1].lower()}{field.description[1:]}"
-    shown = f"`--{field.name}`" if field.place == "option" else f"`{field.name}`"
+    shown = f"`--{field.name}`" if field.kind == "option" else f"`{field.name}`"
     takes = f"one of {', '.join(field.choices)}" if field.choices else KINDS.get(kind)
     if takes is not None:
         return f"{shown} takes {takes}, not “{str(given)[:60]}”."
@@ -107,7 +107,7 @@ def _field(key: str, info: FieldInfo) -> Field:
     return Field(
         name=key.replace("_", "-"),
         key=key,
-        place=str(extra.get("words", "option")),
+        kind=str(extra.get("words", "option")),
         required=info.is_required(),
         many=any(get_origin(kind) in {list, tuple} for kind in kinds),
         flag=info.annotation is bool,

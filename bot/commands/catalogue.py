@@ -1,5 +1,7 @@
-"""Finds the skills, and makes of each its Claude tool. Its words are read by `bot.commands.grammar`, checked
-by `bot.commands.arguments`."""
+"""Finds the skills and builds their Claude tools.
+
+`bot.commands.grammar` reads a skill's words, and `bot.commands.arguments` validates them.
+"""
 
 import importlib
 import importlib.util
@@ -28,23 +30,25 @@ __all__ = [
 ]
 
 OURS = frozenset({"title", "words", "value", "known"})
-"""Keys of a field's schema that mean something only here, or nothing."""
+"""Keys of a field's schema that mean nothing to the model."""
 
 
 def load(package: str = "skills") -> tuple[Skill, ...]:
-    """Every skill of the package, by name. Raises FleetError for a module without one, and for two of one name."""
+    """Load every skill of the package, sorted by name.
+
+    Raises FleetError for a module without exactly one skill, and for two skills of one name."""
     found: dict[str, Skill] = {}
     folder = importlib.import_module(package)
     for name in sorted(module.name for module in pkgutil.iter_modules(folder.__path__)):
         skill = _declared(package, name)
         if skill.name in found:
-            raise FleetError(f"Two skills are called {skill.name}; one is in {package}/{name}.py.", "Rename one of them.")
+            raise FleetError(f"Two skills are named {skill.name}; one is in {package}/{name}.py.", "Rename one of them.")
         found[skill.name] = skill
     return tuple(found[name] for name in sorted(found))
 
 
 def one(name: str, package: str = "skills") -> Skill | None:
-    """The skill of this name without loading the others, for a command that has to start at once; None if there is none."""
+    """Load the skill of this name without the others, so that a command starts at once. None if there is none."""
     module = name.lower().replace("-", "_")
     if not module.isidentifier() or importlib.util.find_spec(f"{package}.{module}") is None:
         return None
@@ -52,7 +56,7 @@ def one(name: str, package: str = "skills") -> Skill | None:
 
 
 def irreversible(command: str) -> bool:
-    """Return True if the effect of a `/fleet …` command cannot be undone, so that its button asks for confirmation."""
+    """Return True if a `/fleet …` command cannot be undone, so that its button asks for confirmation."""
     words = command.removeprefix("/fleet ").split(maxsplit=1)
     skill = one(words[0]) if words else None
     return skill is not None and skill.irreversible
@@ -69,12 +73,12 @@ def _declared(package: str, name: str) -> Skill:
 
 
 def tool(skill: Skill) -> dict[str, Any]:
-    """The skill as the Messages API wants it. Names no product, so that the prompt's cache holds."""
+    """Return the skill as a tool of the Messages API. It names no product, so that the prompt cache stays valid."""
     return {"name": skill.tool, "description": skill.description, "input_schema": input_schema(skill)}
 
 
 def input_schema(skill: Skill) -> dict[str, Any]:
-    """JSON Schema of the arguments, without what only costs tokens."""
+    """Return the JSON Schema of the arguments, without keys that only cost tokens."""
     schema: dict[str, Any] = {"properties": {}, **_compact(skill.args.model_json_schema())}
     return {key: schema[key] for key in ("type", "properties", "required", "additionalProperties", "$defs") if key in schema}
 

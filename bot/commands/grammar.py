@@ -1,10 +1,12 @@
-"""What a line asks for. The same words in Slack, Discord, the browser and the terminal::
+"""The grammar of commands, the same in Slack, Discord, the browser and the terminal.
+
+The form is::
 
     /fleet <skill> [words] [--option value | --option=value | --flag] [-- words that begin with dashes]
 
-`/fleet x`, `!x` and `fleet x` are the same; so are dashes and underscores, capitals, curly quotes, and the long dash that
-phones make of two. Quotes hold words together only where they stand round a word; elsewhere they are letters, so that
-“what's up” is two words. A field that takes the rest takes it as it was typed, line breaks included.
+`/fleet x`, `!x` and `fleet x` are the same. So are dashes and underscores, upper and lower case, straight and curly quotes, and
+two dashes and the long dash that phones make of them. Quotes group words only around a whole word. Elsewhere they are
+letters, so that “what's up” is two words. A field that takes the rest takes it as typed, including line breaks.
 """
 
 import difflib
@@ -24,13 +26,15 @@ OPTION = re.compile(r"(--|—|–)([A-Za-z][\w-]*)(?:(=)|$)")
 
 
 def named(name: str, skills: Sequence[Skill]) -> Skill | None:
-    """The skill of this name; dashes, underscores and capitals do not matter."""
+    """Return the skill of this name, ignoring case and the difference between dashes and underscores."""
     name = name.lower().replace("_", "-")
     return next((skill for skill in skills if skill.name == name), None)
 
 
 def is_command(text: str, skills: Sequence[Skill]) -> bool:
-    """Whether a message is meant as a command: `/fleet …` and `!word` always, `fleet …` when a skill's name follows."""
+    """Return True for a message that is a command.
+
+    `/fleet …` and `!word` always are, and `fleet …` when a skill's name follows."""
     found = PREFIX.match(text)
     if found is None:
         return False
@@ -41,7 +45,9 @@ def is_command(text: str, skills: Sequence[Skill]) -> bool:
 
 
 def suggestions(text: str) -> tuple[Suggestion, ...]:
-    """The commands that a text names whole (in backticks), as buttons. None decides a gate: that takes its card, or words."""
+    """Return the complete commands in backticks of a text, as buttons.
+
+    None of them decides a gate, which needs its card or typed words."""
     commands = dict.fromkeys(re.findall(r"`/fleet (?!approve-plan )([^`<>\[\]…]+)`", text))
     return tuple(Suggestion(command[:1].upper() + command[1:40], f"/fleet {command}") for command in commands)
 
@@ -49,10 +55,10 @@ def suggestions(text: str) -> tuple[Suggestion, ...]:
 def parse(
     line: str | Sequence[str], skills: Sequence[Skill], *, product: str | None = None, products: Collection[str] = ()
 ) -> tuple[Skill, dict[str, Any]]:
-    """The skill that a line (or a command line's words) asks for, and its arguments as JSON values.
+    """Return the skill that a line (or the words of a shell command) names, and its arguments as JSON values.
 
-    `product` is used where the skill wants one and the words begin with none of `products`. Raises UsageError, with the
-    nearest command that would work where one is near."""
+    `product` is the default where the skill needs one and the words begin with none of `products`. Raises UsageError, which
+    suggests a similar command where there is one."""
     text, words = _read(line)
     words = words or [Word("help", 0, 0)]
     skill = named(words[0].text, skills)
@@ -61,7 +67,7 @@ def parse(
     given = _options(skill, text, words[1:])
     if given is None:
         return _help(skill, skills)
-    values = {**given.values, **_places(skill, text, given.words, product, products)}
+    values = {**given.values, **_positional(skill, text, given.words, product, products)}
     return skill, arguments(skill, values).model_dump(mode="json", exclude_unset=True)
 
 
@@ -70,7 +76,7 @@ def parse(
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word of a line: as meant, and where it stands. `quoted` words are never options."""
+    """A word of a line and its position. `quoted` words are never options."""
 
     text: str
     start: int
@@ -92,7 +98,7 @@ def _read(line: str | Sequence[str]) -> tuple[str, list[Word]]:
 
 
 def _split(line: str, at: int) -> list[Word]:
-    """Words, quoted ones as one. A quote that nothing closes is a letter."""
+    """Split a line into words, quoted ones as one. A quote without its closing quote is a letter."""
     words: list[Word] = []
     while found := re.compile(r"\S+").search(line, at):
         start, at = found.span()
@@ -107,7 +113,7 @@ def _split(line: str, at: int) -> list[Word]:
 
 
 def _quoted(line: str, start: int) -> int | None:
-    """Where the quotes that begin at `start` end; None if none do, or a letter follows them."""
+    """Return the end of the quotes that begin at `start`; None without a closing quote before a space."""
     closing = QUOTES.get(line[start : start + 1])
     end = line.find(closing, start + 1) if closing else -1
     while closing and end != -1 and line[end + 1 : end + 2].strip():
@@ -120,15 +126,15 @@ def _quoted(line: str, start: int) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """The options' values, and the other words; None where an option stood."""
+    """Values of the options, and the other words, with None in place of each option."""
 
     values: dict[str, Any]
     words: list[Word | None]
 
 
 def _options(skill: Skill, text: str, words: list[Word]) -> Given | None:
-    """Options and words told apart; None when help is asked for."""
-    known = {field.name: field for field in fields(skill) if field.place == "option"}
+    """Separate options from words. None when help is requested."""
+    known = {field.name: field for field in fields(skill) if field.kind == "option"}
     given = Given({}, [])
     at = 0
     while at < len(words):
@@ -154,19 +160,19 @@ def _options(skill: Skill, text: str, words: list[Word]) -> Given | None:
         elif at < len(words) and (words[at].quoted or not OPTION.match(words[at].text)):
             given.values[field.key], at = words[at].text, at + 1
         else:
-            raise UsageError(f"`--{name}` needs a value.", f"It goes: `{usage(skill)}`")
+            raise UsageError(f"`--{name}` needs a value.", f"Usage: `{usage(skill)}`")
     return given
 
 
-# -- places ----------------------------------------------------------------------------------------------------------------
+# -- positional arguments --------------------------------------------------------------------------------------------------
 
 
-def _places(
+def _positional(
     skill: Skill, text: str, plain: list[Word | None], product: str | None, products: Collection[str]
 ) -> dict[str, Any]:
-    """The positional fields' values."""
+    """Return the values of the positional fields."""
     values: dict[str, Any] = {}
-    wanted = [field for field in fields(skill) if field.place != "option"]
+    wanted = [field for field in fields(skill) if field.kind != "option"]
     for field in wanted:
         left = [word for word in plain if word is not None]
         name, taken = _registered(left, products) if field.name == "product" else ("", 0)
@@ -174,18 +180,20 @@ def _places(
             values[field.key] = product
         elif left and field.many:
             values[field.key], plain = _names(left, products), []
-        elif left and field.place == "rest":
+        elif left and field.kind == "rest":
             values[field.key], plain = _as_typed(text, plain), []
         elif left:
             values[field.key] = name or left[0].text
             plain = plain[plain.index(left[max(taken, 1) - 1]) + 1 :]
     if left := [word for word in plain if word is not None]:
-        raise UsageError(f"“{left[0].text[:60]}” is one word too many for `{skill.name}`.", f"It goes: `{usage(skill)}`")
+        raise UsageError(f"“{left[0].text[:60]}” is one word too many for `{skill.name}`.", f"Usage: `{usage(skill)}`")
     return values
 
 
 def _registered(left: Sequence[Word], products: Collection[str]) -> tuple[str, int]:
-    """The product that the words begin with, as the registry writes it, and how many words it took: “Product A” takes two."""
+    """Return the product that the words begin with, as written in the registry, and the number of words it took.
+
+    “Product A” takes two."""
     names = {_spoken(name): name for name in products}
     for taken in (3, 2, 1):
         said = _spoken("-".join(word.text for word in left[:taken]).rstrip(","))
@@ -204,7 +212,7 @@ def _names(left: Sequence[Word], products: Collection[str]) -> list[str]:
 
 
 def _none_meant(left: Sequence[Word], wanted: Sequence[Field], products: Collection[str]) -> bool:
-    """Whether the words begin with no product, not even one misspelt."""
+    """Return True if the words begin with no product, not even a misspelled one."""
     if not left or not products:
         return len(left) < sum(field.required for field in wanted)
     return not difflib.get_close_matches(_spoken(left[0].text), map(_spoken, products), n=1, cutoff=0.86)
@@ -215,7 +223,7 @@ def _spoken(name: str) -> str:
 
 
 def _as_typed(text: str, plain: Sequence[Word | None]) -> str:
-    """The words as they were typed, without the options among them; quotes round the whole of it fall away."""
+    """Return the words as typed, without options and without quotes around the whole text."""
     left = [word for word in plain if word is not None]
     if len(left) == 1:
         return left[0].text
@@ -230,13 +238,13 @@ def _as_typed(text: str, plain: Sequence[Word | None]) -> str:
     return " ".join(runs)
 
 
-# -- saying what is wrong --------------------------------------------------------------------------------------------------
+# -- errors ----------------------------------------------------------------------------------------------------------------
 
 
 def _help(skill: Skill, skills: Sequence[Skill]) -> tuple[Skill, dict[str, Any]]:
     helping = named("help", skills)
     if helping is None:
-        raise UsageError(f"{skill.name}: {skill.summary}", f"It goes: `{usage(skill)}`")
+        raise UsageError(f"{skill.name}: {skill.summary}", f"Usage: `{usage(skill)}`")
     return helping, {"command": skill.name}
 
 
@@ -245,7 +253,7 @@ def _unknown(word: Word, text: str, skills: Sequence[Skill]) -> UsageError:
     meant = [skill.name for skill in skills if name in skill.synonyms]
     near = meant or difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     near = near or [each for each in names if len(name) > 1 and each.startswith(name)][:1]
-    hint = f"Did you mean `{_whole(near[0], text[word.end :])}`?" if near else "Say `/fleet help` for all of them."
+    hint = f"Did you mean `{_whole(near[0], text[word.end :])}`?" if near else "`/fleet help` lists all commands."
     return UsageError(f"There is no command “{word.text[:60]}”.", hint)
 
 
@@ -253,7 +261,7 @@ def _no_option(skill: Skill, text: str, word: Word, words: Sequence[Word], known
     found = OPTION.match(word.text)
     name = found.group(2) if found else word.text
     near = difflib.get_close_matches(name.lower().replace("_", "-"), known, n=1, cutoff=0.6)
-    hint = f"It goes: `{usage(skill)}`"
+    hint = f"Usage: `{usage(skill)}`"
     if near:
         rest = text[words[0].start : word.start] + word.text.replace(name, near[0], 1) + text[word.end :]
         hint = f"Did you mean `{_whole(skill.name, rest)}`?"
@@ -261,6 +269,6 @@ def _no_option(skill: Skill, text: str, word: Word, words: Sequence[Word], known
 
 
 def _whole(name: str, rest: str) -> str:
-    """A command in full, where it stays short enough to read; without its words otherwise."""
+    """Return a command in full if it is short enough to read, else without its words."""
     whole = " ".join([f"/fleet {name}", *rest.replace("`", "'").split()])
     return whole if len(whole) <= 120 else f"/fleet {name}"

@@ -1,16 +1,17 @@
-"""What a skill module imports, and all of it: `SkillArgs`, `option`, `words`, `skill`, `SkillContext`, `SkillResult`.
+"""The one import of a skill module.
 
-A skill is one module in `skills/` with a docstring, an `Args` and one async function::
+It gives `SkillArgs`, `option`, `words`, `skill`, `SkillContext` and `SkillResult`. A skill is one module in `skills/` with a
+docstring, an `Args` and one async function::
 
     class Args(SkillArgs):
-        product: str | None = Field(None, description="Name of a product; all of them when left out.")
+        product: str | None = Field(None, description="Name of a product; by default all of them.")
 
-    @skill(reads=True, role=Role.VIEWER, summary="What every product is doing.", examples=["status", "status product-a"])
+    @skill(reads=True, role=Role.VIEWER, summary="Show what every product is doing.", examples=["status", "status product-a"])
     async def status(args: Args, context: SkillContext) -> SkillResult: ...
 
 From that one declaration come the Claude tool, the `/fleet` words and the command line: fields declared with `words()`
 are positional, in order, and one declared with `words(rest=True)` takes all remaining words; every other field is
-`--its-name value` (a flag where it is a bool). Arguments are validated by pydantic wherever they come from.
+`--its-name value` (a flag where it is a bool). Pydantic validates arguments wherever they come from.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -28,24 +29,24 @@ __all__ = ["Role", "Skill", "SkillArgs", "SkillContext", "SkillResult", "Table",
 
 
 class SkillArgs(BaseModel):
-    """Base of every skill's `Args`: unknown fields are an error."""
+    """Base of every skill's `Args`. Unknown fields are an error."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
 
 def words(default: Any = ..., *, description: str, rest: bool = False, **limits: Any) -> Any:
-    """A positional argument: the next word, or with `rest` all the words that are left."""
+    """Declare a positional argument, which takes the next word, or with `rest` all remaining words."""
     return Field(default, description=description, json_schema_extra={"words": "rest" if rest else "one"}, **limits)
 
 
 def option(default: Any = ..., *, description: str, **limits: Any) -> Any:
-    """A `--name value` argument (a flag, where it is a bool)."""
+    """Declare a `--name value` argument, or a flag where it is a bool."""
     return Field(default, description=description, **limits)
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows for a terminal: column titles, and cells as text."""
+    """Rows for a terminal, with column titles and cells as text."""
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -53,7 +54,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class SkillResult:
-    """What a skill answers: Markdown for people, `data` (JSON values) for `--json` and for the model."""
+    """The result of a skill, with Markdown for people and `data` (JSON values) for `--json` and the model."""
 
     text: str
     data: Any = None
@@ -64,51 +65,53 @@ class SkillResult:
 
 @dataclass(frozen=True, slots=True)
 class SkillContext:
-    """Handed to a skill: who asks, where, and the fleet. Never stored, never shared between turns."""
+    """The caller, the conversation and the fleet, as passed to a skill.
+
+    It is never stored, and never shared between turns."""
 
     fleet: "Fleet"
     person: Person
     conversation: str
     request: str
-    """Unique to this call and the same when it is repeated after a crash: what makes starting work idempotent."""
+    """Id of this call, the same when it is repeated after a crash, which makes starting work idempotent."""
     product: str | None = None
-    """The product whose channel this was said in, used where none is named."""
+    """Product of the channel where this was said, used when none is named."""
     by_model: bool = False
-    """Whether the model chose to call it, on the person's behalf."""
+    """True if the model made the call, on the person's behalf."""
     approved: bool = False
-    """Whether a person has said yes to exactly this, at a gate."""
+    """True if a person approved exactly this call at a gate."""
     skills: Sequence["Skill"] = ()
     """All skills, for `help`."""
     progress: Callable[[str], None] = field(default=lambda text: None)
-    """Says what is being done, in a few words; shown while it runs."""
+    """Callback that shows a few words of progress while the skill runs."""
 
 
 Run = Callable[[Any, SkillContext], Awaitable[SkillResult]]
 Consent = Callable[[Any, SkillContext], str]
-"""What a call would do, in Markdown, if it takes a person's yes when the model makes it; nothing if it takes none."""
+"""Callback that describes a call made by the model in Markdown, if a person has to approve it, else returns nothing."""
 ArgsT = TypeVar("ArgsT", bound=SkillArgs)
 
 
 @dataclass(frozen=True, slots=True)
 class Skill:
-    """One thing the coordinator can do."""
+    """One thing the fleet can do."""
 
     name: str
-    """As people type it: `approve-plan`."""
+    """Name as people type it, such as `approve-plan`."""
     summary: str
     description: str
-    """The module's docstring: what it does, when to use it."""
+    """The module's docstring, which tells the model when to use the skill."""
     args: type[SkillArgs]
     run: Run
     role: Role
     reads: bool
-    """Whether it only reads, so that several may run at once and a viewer may ask for it."""
+    """True if it changes nothing, so that several may run at once."""
     model: bool
-    """Whether the model is offered it."""
+    """True if the model may call it."""
     examples: tuple[str, ...] = ()
     consent: Consent | None = None
     synonyms: frozenset[str] = frozenset()
-    """Names that people type for it who know other tools."""
+    """Names from other tools that people type for it."""
     hints: frozenset[str] = frozenset()
     """Words that make a sentence likely to mean it, though nobody types them as a command."""
     irreversible: bool = False
@@ -116,7 +119,7 @@ class Skill:
 
     @property
     def tool(self) -> str:
-        """Its name as a Claude tool: `approve_plan`."""
+        """Name as a Claude tool, such as `approve_plan`."""
         return self.name.replace("-", "_")
 
 
@@ -132,7 +135,9 @@ def skill(
     hints: str = "",
     irreversible: bool = False,
 ) -> Callable[[Callable[[ArgsT, SkillContext], Awaitable[SkillResult]]], Skill]:
-    """Make the decorated async function the module's skill, named after the function."""
+    """Make the decorated async function the module's skill, named after the function.
+
+    `synonyms` and `hints` are words separated by spaces."""
 
     def declare(run: Callable[[ArgsT, SkillContext], Awaitable[SkillResult]]) -> Skill:
         import inspect

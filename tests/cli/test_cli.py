@@ -68,7 +68,7 @@ def alone(*words: str, cwd: Path, env: dict[str, str] | None = None) -> Done:
 # -- without any fleet
 
 
-def test_alone_it_lists_every_command_on_a_line(tmp_path: Path) -> None:
+def test_overview_lists_every_command_on_a_line(tmp_path: Path) -> None:
     done = alone(cwd=tmp_path)
     assert done.returncode == 0
     assert done.stdout == fleet("--help", cwd=tmp_path).stdout
@@ -91,12 +91,12 @@ def test_help_of_a_skill_needs_no_fleet(tmp_path: Path) -> None:
     [
         (["statsu"], "There is no command “statsu”.\nDid you mean fleet status?\n"),
         (["gates", "--al"], "gates has no option --al.\nDid you mean fleet gates --all?"),
-        (["pause"], "pause needs <product>: name of the product.\nIt goes: fleet pause <product> [--park] [--focus NAME]\n"),
+        (["pause"], "pause needs <product>: name of the product.\nUsage: fleet pause <product> [--park] [--focus NAME]\n"),
         (["doctor", "--bogus"], "unrecognized arguments: --bogus"),
         (["ask"], 'fleet ask PRODUCT "WORDS"'),
     ],
 )
-def test_wrong_words_are_answered_with_right_ones(words: list[str], said: str, tmp_path: Path) -> None:
+def test_usage_error_suggests_a_correction(words: list[str], said: str, tmp_path: Path) -> None:
     done = fleet(*words, cwd=tmp_path)
     assert done.returncode == 2
     assert said in done.stderr
@@ -112,7 +112,7 @@ def test_wrong_words_are_answered_with_right_ones(words: list[str], said: str, t
         ({"products.yaml": "products: []\n", ".fleet": "a file"}, {}, ".fleet"),
     ],
 )
-def test_what_cannot_start_says_why_without_a_traceback(
+def test_failed_start_gives_the_reason_without_a_traceback(
     files: dict[str, str], env: dict[str, str], said: str, tmp_path: Path
 ) -> None:
     for name, text in files.items():
@@ -141,7 +141,7 @@ def as_json(running: Process, *words: str) -> Any:
     return json.loads(ask(running, *words, "--json").stdout)
 
 
-def test_up_reports_what_is_on_and_where_the_page_is(running: Process) -> None:
+def test_start_up_report_lists_parts_and_page_address(running: Process) -> None:
     report = running.until(lambda: running.log.read_text() if "\nready in " in running.log.read_text() else "", "it is ready")
     assert report.startswith("meta-coordinator 0.1.0\n  products   4 from ")
     assert "  engine     0.11.0 (rehearsal) (FLEET_ENGINE=rehearsal)\n" in report
@@ -149,13 +149,13 @@ def test_up_reports_what_is_on_and_where_the_page_is(running: Process) -> None:
     assert report.count("?token=") == 1
 
 
-def test_only_one_coordinator_for_a_state_folder(running: Process) -> None:
+def test_second_fleet_on_a_state_folder_is_refused(running: Process) -> None:
     done = ask(running, "up")
     assert (done.returncode, done.stdout) == (2, "")
     assert "Another fleet is already running on" in done.stderr
 
 
-def test_status_as_text_table_and_json(running: Process) -> None:
+def test_status_is_printed_as_text_table_and_json(running: Process) -> None:
     done = ask(running, "status")
     assert done.returncode == 0
     assert done.stdout.startswith("Fleet: 4 idle")
@@ -167,7 +167,7 @@ def test_status_as_text_table_and_json(running: Process) -> None:
     assert set(found["capacity"]) == {"sessions", "cpu_percent", "memory_gb", "cost_usd_today"}
 
 
-def test_errors_as_json_and_as_text(running: Process) -> None:
+def test_errors_are_printed_as_json_and_as_text(running: Process) -> None:
     done = ask(running, "gates", "g99", "--json")
     assert done.returncode == 1
     assert json.loads(done.stdout)["error"]["code"] == "not_found"
@@ -179,7 +179,7 @@ def test_errors_as_json_and_as_text(running: Process) -> None:
     assert json.loads(done.stdout)["error"]["code"] == "usage"
 
 
-def test_work_from_the_terminal_to_its_end(running: Process) -> None:
+def test_work_runs_from_the_terminal_to_its_end(running: Process) -> None:
     found = as_json(running, "spawn", "product-a", "[complex] mend what's broken")
     id = found["work"]["id"]
     assert found["work"]["objective"] == "[complex] mend what's broken"
@@ -195,7 +195,7 @@ def test_work_from_the_terminal_to_its_end(running: Process) -> None:
     assert "result" in ask(running, "mail", "product-a").stdout
 
 
-def test_stop_needs_a_yes(running: Process) -> None:
+def test_stop_needs_confirmation(running: Process) -> None:
     as_json(running, "spawn", "product-d", "[stall] wait for ever")
     running.until(lambda: as_json(running, "inspect", "product-d")["sessions"], "it runs")
     done = ask(running, "stop", "product-d")
@@ -204,7 +204,7 @@ def test_stop_needs_a_yes(running: Process) -> None:
     assert ask(running, "stop", "product-d", "--yes").returncode == 0
 
 
-def test_a_product_is_asked_and_answers(running: Process) -> None:
+def test_ask_with_a_product_returns_its_answer(running: Process) -> None:
     done = ask(running, "ask", "Product-C", "how are you?")
     assert done.returncode == 0
     assert "product-c answers:\n\n> Rehearsal coordinator" in done.stdout
@@ -213,14 +213,14 @@ def test_a_product_is_asked_and_answers(running: Process) -> None:
     assert "ask needs <question…>" in done.stderr
 
 
-def test_plain_words_without_a_key_get_the_nearest_command(running: Process) -> None:
+def test_plain_language_without_a_key_suggests_a_command(running: Process) -> None:
     done = ask(running, "ask", "-", stdin="what is the status?\n")
     assert done.returncode == 0
     assert "fleet status" in done.stdout
     assert as_json(running, "ask", "what is the status?")["replies"][0]["suggestions"][0]["command"] == "/fleet status"
 
 
-def test_a_command_that_only_asks_imports_nothing_heavy(running: Process) -> None:
+def test_skill_of_a_running_fleet_imports_nothing_heavy(running: Process) -> None:
     code = (
         "import sys; from bot.cli.main import main; main(['status', '--json']);"
         "print([n for n in ('aiohttp', 'anthropic', 'rich', 'docker', 'yaml', 'markdown_it', 'asyncio') if n in sys.modules])"
@@ -236,7 +236,7 @@ def test_a_command_that_only_asks_imports_nothing_heavy(running: Process) -> Non
     assert done.stdout.splitlines()[-1] == "[]", done.stdout[-300:] + done.stderr[-300:]
 
 
-def test_on_a_screen_there_is_colour_and_none_with_no_color(running: Process) -> None:
+def test_terminal_output_is_coloured_unless_no_color_is_set(running: Process) -> None:
     def shown(**more: str) -> str:
         ours, theirs = pty.openpty()
         env = {**running.environment, "TERM": "xterm", **more}
@@ -261,7 +261,7 @@ def test_on_a_screen_there_is_colour_and_none_with_no_color(running: Process) ->
     assert "\x1b" not in shown(NO_COLOR="1")
 
 
-def test_without_a_coordinator_a_command_runs_here_and_now(tmp_path: Path) -> None:
+def test_skill_without_a_running_fleet_runs_in_the_command(tmp_path: Path) -> None:
     with Process(tmp_path) as process:
         env = process.environment
         assert alone("status", cwd=tmp_path, env=env).stdout.startswith("Fleet: 4 idle")
@@ -278,7 +278,7 @@ def test_without_a_coordinator_a_command_runs_here_and_now(tmp_path: Path) -> No
         assert not (process.state / "bot.json").exists()
 
 
-def test_a_coordinator_that_hangs_is_said(running: Process, tmp_path: Path) -> None:
+def test_unresponsive_fleet_is_reported(running: Process, tmp_path: Path) -> None:
     state = tmp_path / "state"
     state.mkdir()
     (state / "bot.json").write_text(json.dumps({"pid": os.getpid(), "url": "http://127.0.0.1:9", "token": "x"}))
@@ -317,7 +317,7 @@ class Desk(WebBed):
         return await asyncio.create_subprocess_exec(*FLEET, *words, cwd=self.folder, env=BARE, stdout=pipe, stderr=pipe)
 
 
-async def test_an_answer_streams_and_what_runs_is_said_aside(desk: Desk) -> None:
+async def test_answer_streams_and_running_skills_go_to_standard_error(desk: Desk) -> None:
     desk.replies.replies = [call("status"), say("All **three** are idle.")]
     process = await desk.begin("ask", "how", "are", "they?")
     out, err = await asyncio.wait_for(process.communicate(), PATIENCE)
@@ -342,7 +342,7 @@ async def test_ctrl_c_stops_the_turn(desk: Desk) -> None:
     assert desk.router.running() == {}
 
 
-async def test_an_error_of_the_model_is_said(desk: Desk) -> None:
+async def test_model_error_is_printed(desk: Desk) -> None:
     desk.replies.replies = [say("", status=401, error="invalid x-api-key")]
     process = await desk.begin("ask", "hello")
     out, _ = await asyncio.wait_for(process.communicate(), PATIENCE)
@@ -350,7 +350,7 @@ async def test_an_error_of_the_model_is_said(desk: Desk) -> None:
     assert process.returncode == 1
 
 
-async def test_a_skill_of_a_running_coordinator_is_run_by_it(desk: Desk) -> None:
+async def test_running_fleet_runs_the_skill(desk: Desk) -> None:
     process = await desk.begin("spawn", "product-a", "fix it")
     out, err = await asyncio.wait_for(process.communicate(), PATIENCE)
     assert out.decode().startswith("w1 for product-a: objective “fix it”. It starts now."), err
@@ -361,7 +361,7 @@ async def test_a_skill_of_a_running_coordinator_is_run_by_it(desk: Desk) -> None
 # -- fleet init
 
 
-def test_init_enters_the_repositories_that_are_there_and_touches_nothing(tmp_path: Path) -> None:
+def test_init_adds_existing_repositories_and_changes_no_file(tmp_path: Path) -> None:
     for name in ("shop", "My Site!"):
         (tmp_path / "work" / name / ".git").mkdir(parents=True)
     (tmp_path / "work" / "notes").mkdir()
@@ -380,7 +380,7 @@ def test_init_enters_the_repositories_that_are_there_and_touches_nothing(tmp_pat
     assert env.read_text() == "FLEET_WEB_PORT=1234\n"
 
 
-def test_init_in_an_empty_folder_can_be_started_at_once(tmp_path: Path) -> None:
+def test_fleet_starts_after_init_in_an_empty_folder(tmp_path: Path) -> None:
     assert fleet("init", cwd=tmp_path).stdout.endswith("next     fleet up\n")
     assert registry.load(tmp_path / "products.yaml").products == ()
     done = alone("products", cwd=tmp_path, env={"FLEET_ENGINE": "rehearsal"})
@@ -389,14 +389,14 @@ def test_init_in_an_empty_folder_can_be_started_at_once(tmp_path: Path) -> None:
     assert "No products yet" in done.stdout
 
 
-def test_the_demo_begins_with_four_products(tmp_path: Path) -> None:
+def test_init_demo_adds_four_products(tmp_path: Path) -> None:
     found = json.loads(fleet("init", "--demo", "--json", cwd=tmp_path).stdout)
     assert found["written"] == [".env"]
     (line,) = [line for line in (tmp_path / ".env").read_text().splitlines() if line.startswith("FLEET_PRODUCTS=")]
     assert len(registry.load(tmp_path / line.partition("=")[2], check_paths=True).products) == 4
 
 
-def test_the_programs_own_registry_is_never_worked_in(tmp_path: Path) -> None:
+def test_bundled_registry_is_copied_before_use(tmp_path: Path) -> None:
     from bot import demo
     from bot.demo import registry_of
 
@@ -407,14 +407,14 @@ def test_the_programs_own_registry_is_never_worked_in(tmp_path: Path) -> None:
     assert registry_of(tmp_path / "products.yaml", state, given=True) == tmp_path / "products.yaml"
 
 
-def test_the_template_is_a_registry() -> None:
+def test_template_is_a_valid_registry() -> None:
     assert registry.parse(registry_text(()), Path("products.yaml")).products == ()
 
 
 # -- the console
 
 
-def test_markdown_made_plain() -> None:
+def test_plain_removes_markdown_marks() -> None:
     text = "**product-a** is `idle`.\n\n```diff\n-a **b**\n+`c`\n```\n> quoted"
     assert plain(text) == "product-a is idle.\n\n-a **b**\n+`c`\n> quoted"
     assert (
@@ -423,14 +423,14 @@ def test_markdown_made_plain() -> None:
     )
 
 
-def test_a_table_stands_in_place_of_the_list_and_warnings_stay() -> None:
+def test_table_replaces_the_list_and_warnings_stay() -> None:
     table = {"columns": ["name", "empty", "note"], "rows": [["a", "", "x\ny"], ["bbb", "", "**z**"]]}
     shown = Screen().result({"text": "Head\n\n- a\n- b\n- ⚠ beware", "table": table})
     assert shown == "Head\n\nNAME  NOTE\na     x y\nbbb   z\n\n- ⚠ beware"
     assert Screen().result({"text": "Nothing.", "table": {"columns": ["a"], "rows": []}}) == "Nothing."
 
 
-def test_colour_is_for_screens_that_want_it() -> None:
+def test_colour_depends_on_the_terminal() -> None:
     assert screen(terminal=True, environ={"TERM": "xterm"}).colour
     assert not screen(terminal=False, environ={}).colour
     assert not screen(terminal=True, environ={"NO_COLOR": "1"}).colour
@@ -441,7 +441,7 @@ def test_colour_is_for_screens_that_want_it() -> None:
     assert "[red]x[/red]" in text, "what agents write is no markup"
 
 
-def test_the_invite_link_is_printed_with_its_reasons(capsys: pytest.CaptureFixture[str]) -> None:
+def test_discord_invite_prints_the_link_and_its_reasons(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["discord-invite", "42"]) == 0
     said = capsys.readouterr().out
     assert "client_id=42" in said and "pin_messages" in said and "message_content" in said

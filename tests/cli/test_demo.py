@@ -36,7 +36,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return demo.prepare(tmp_path_factory.mktemp("state") / "deep" / "state").parent / "test-products"
 
 
-def test_the_registry_of_the_demo_loads_with_its_products(fleet: Path) -> None:
+def test_demo_registry_loads_with_its_products(fleet: Path) -> None:
     registry = load(fleet.parent / "products.yaml", check_paths=True)
     assert list(registry.names) == NAMES
     assert [product.path for product in registry.products] == [str(fleet / name) for name in NAMES]
@@ -49,7 +49,7 @@ def test_the_registry_of_the_demo_loads_with_its_products(fleet: Path) -> None:
     assert (registry.scheduling.max_concurrent_sessions, registry.scheduling.max_memory_gb) == (2, 12)
 
 
-def test_what_the_registry_shows_in_comments_is_right_as_it_stands(fleet: Path, tmp_path: Path) -> None:
+def test_commented_registry_examples_are_valid(fleet: Path, tmp_path: Path) -> None:
     lines = (fleet.parent / "products.yaml").read_text("utf-8").splitlines()
     start = next(number for number, line in enumerate(lines) if line.startswith("# People who may use"))
     sections = [line.removeprefix("# ") for line in lines[start:] if line.startswith(("#   ", "# ")) and is_example(line)]
@@ -64,7 +64,7 @@ def test_what_the_registry_shows_in_comments_is_right_as_it_stands(fleet: Path, 
     assert registry.quiet_hours is not None
 
 
-def test_a_state_folder_that_is_made_for_it_is_the_owners_alone(fleet: Path) -> None:
+def test_created_state_folder_is_private(fleet: Path) -> None:
     assert fleet.parent.parent.stat().st_mode & 0o777 == 0o700
 
 
@@ -76,7 +76,7 @@ def is_example(line: str) -> bool:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_each_product_is_a_clean_repository_with_one_commit_on_main(fleet: Path, name: str) -> None:
+def test_each_product_is_a_clean_repository_with_one_commit(fleet: Path, name: str) -> None:
     product = fleet / name
     assert git(product, "rev-list", "--count", "HEAD") == "1"
     assert git(product, "branch", "--show-current") == "main"
@@ -86,7 +86,7 @@ def test_each_product_is_a_clean_repository_with_one_commit_on_main(fleet: Path,
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_each_product_is_initialised_for_the_engine(fleet: Path, name: str) -> None:
+def test_each_product_is_initialized_for_the_engine(fleet: Path, name: str) -> None:
     engine = fleet / name / ".overstory"
     config = yaml.safe_load((engine / "config.yaml").read_text("utf-8"))
     manifest = json.loads((engine / "agent-manifest.json").read_text("utf-8"))
@@ -103,7 +103,7 @@ def test_each_product_is_initialised_for_the_engine(fleet: Path, name: str) -> N
         assert (engine / folder).is_dir()
 
 
-def test_marketing_and_support_have_workers_of_their_own(fleet: Path) -> None:
+def test_marketing_and_support_have_their_own_workers(fleet: Path) -> None:
     def capabilities(name: str) -> set[str]:
         return set(json.loads((fleet / name / ".overstory/agent-manifest.json").read_text("utf-8"))["agents"])
 
@@ -111,7 +111,7 @@ def test_marketing_and_support_have_workers_of_their_own(fleet: Path) -> None:
     assert "support" in capabilities("product-d")
 
 
-def test_what_the_engine_writes_stays_out_of_git(fleet: Path, tmp_path: Path) -> None:
+def test_engine_files_stay_out_of_git(fleet: Path, tmp_path: Path) -> None:
     product = shutil.copytree(fleet / "product-a", tmp_path / "product-a")
     for made in (
         "mail.db",
@@ -133,7 +133,7 @@ def test_what_the_engine_writes_stays_out_of_git(fleet: Path, tmp_path: Path) ->
 TESTS = (sys.executable, "-m", "unittest", "discover", "-s", "tests", "-t", ".")
 
 
-def test_product_a_works_but_for_one_failing_test(fleet: Path) -> None:
+def test_product_a_has_one_failing_test(fleet: Path) -> None:
     done = run(fleet / "product-a", *TESTS)
     assert done.returncode == 1
     assert "FAILED (failures=1)" in done.stderr
@@ -141,14 +141,14 @@ def test_product_a_works_but_for_one_failing_test(fleet: Path) -> None:
     assert run(fleet / "product-a", sys.executable, "-m", "hours", "examples/march.txt").stdout.endswith("total     13:55\n")
 
 
-def test_product_b_works(fleet: Path) -> None:
+def test_product_b_passes_its_tests(fleet: Path) -> None:
     assert run(fleet / "product-b", *TESTS).stderr.endswith("OK\n")
     assert (
         "total                    83.90" in run(fleet / "product-b", sys.executable, "-m", "quotes", "orders/1001.json").stdout
     )
 
 
-def test_product_c_keeps_to_its_style_guide_and_sees_what_does_not(fleet: Path, tmp_path: Path) -> None:
+def test_product_c_checks_its_style_guide(fleet: Path, tmp_path: Path) -> None:
     product = shutil.copytree(fleet / "product-c", tmp_path / "product-c")
     assert run(product, sys.executable, "scripts/check-copy").stdout == "7 texts, no problems\n"
     mail = product / "content/email/spring.md"
@@ -166,7 +166,7 @@ def test_product_c_keeps_to_its_style_guide_and_sees_what_does_not(fleet: Path, 
     ]
 
 
-def test_product_d_has_an_inbox_and_a_gate_for_what_is_answered(fleet: Path, tmp_path: Path) -> None:
+def test_product_d_has_an_inbox_and_checks_its_answers(fleet: Path, tmp_path: Path) -> None:
     product = shutil.copytree(fleet / "product-d", tmp_path / "product-d")
     check = (sys.executable, "scripts/check-replies")
     assert run(product, *check).stdout == "11 requests: 2 sorted, 1 answered; no problems\n"
@@ -189,7 +189,7 @@ def test_product_d_has_an_inbox_and_a_gate_for_what_is_answered(fleet: Path, tmp
 # -- how it is prepared --------------------------------------------------------------------------------------------------
 
 
-def test_a_copy_that_is_there_is_never_touched(tmp_path: Path) -> None:
+def test_existing_copy_is_not_changed(tmp_path: Path) -> None:
     registry = demo.prepare(tmp_path)
     registry.write_text("products: []\n")
     shutil.rmtree(registry.parent / "test-products" / "product-b")
@@ -198,7 +198,7 @@ def test_a_copy_that_is_there_is_never_touched(tmp_path: Path) -> None:
     assert not (registry.parent / "test-products" / "product-b").exists()
 
 
-def test_a_copy_that_was_interrupted_is_begun_anew(tmp_path: Path) -> None:
+def test_interrupted_copy_is_started_again(tmp_path: Path) -> None:
     half = tmp_path / "demo.building" / "test-products" / "product-a"
     half.mkdir(parents=True)
     (half / "half.txt").write_text("")
@@ -208,14 +208,14 @@ def test_a_copy_that_was_interrupted_is_begun_anew(tmp_path: Path) -> None:
     assert not (tmp_path / "demo.building").exists()
 
 
-def test_two_at_once_prepare_it_once(tmp_path: Path) -> None:
+def test_concurrent_calls_prepare_one_copy(tmp_path: Path) -> None:
     with ThreadPoolExecutor(4) as pool:
         registries = list(pool.map(demo.prepare, [tmp_path] * 4))
     assert set(registries) == {tmp_path / "demo" / "products.yaml"}
     assert git(tmp_path / "demo" / "test-products" / "product-a", "rev-list", "--count", "HEAD") == "1"
 
 
-def test_nobodys_git_configuration_or_variables_reach_into_it(tmp_path: Path) -> None:
+def test_user_git_configuration_does_not_affect_the_demo(tmp_path: Path) -> None:
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / ".gitconfig").write_text(
         "[commit]\n\tgpgsign = true\n[core]\n\thooksPath = /nowhere\n[user]\n\tname = Ana\n"
@@ -243,7 +243,7 @@ def test_nobodys_git_configuration_or_variables_reach_into_it(tmp_path: Path) ->
     assert not (tmp_path / "other").exists()
 
 
-def test_a_state_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+def test_unwritable_state_folder_is_reported(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("a file")
     with pytest.raises(FleetError, match=r"cannot be copied to .*Set FLEET_STATE to a writable folder"):
         demo.prepare(tmp_path / "state")

@@ -33,7 +33,7 @@ def refused(line: str, *, product: str | None = None) -> str:
 # -- finding
 
 
-def test_the_skills_of_the_core_are_there() -> None:
+def test_catalogue_has_every_skill() -> None:
     looking, acting = {"status", "products", "gates", "inspect", "help", "mail"}, {"spawn", "ask", "nudge", "approve-plan"}
     assert looking | acting | {"pause", "resume", "stop"} <= NAMES
     assert [skill.name for skill in SKILLS] == sorted(NAMES)
@@ -55,7 +55,7 @@ async def {name}(args: Args, context: SkillContext) -> SkillResult: return Skill
 """
 
 
-def test_two_skills_of_one_name_are_an_error_and_so_is_a_module_without_one(tmp_path: Path) -> None:
+def test_duplicate_names_and_missing_skills_are_errors(tmp_path: Path) -> None:
     sys.path.insert(0, str(tmp_path))
     try:
         assert [skill.name for skill in load(package(tmp_path, "fine_skills", one=SKILL.format(name="one")))] == ["one"]
@@ -72,7 +72,7 @@ def test_two_skills_of_one_name_are_an_error_and_so_is_a_module_without_one(tmp_
 
 
 @pytest.mark.parametrize("skill", SKILLS, ids=lambda skill: skill.name)
-def test_every_skill_is_whole(skill: object) -> None:
+def test_every_skill_is_completely_declared(skill: object) -> None:
     found = next(each for each in SKILLS if each is skill)
     assert len(found.description.split()) > 8, "its docstring tells the model when to use it"
     assert found.summary.endswith(".")
@@ -94,7 +94,7 @@ def test_every_skill_is_whole(skill: object) -> None:
         arguments(found, values)
 
 
-def test_a_tool_names_no_product_and_is_the_same_every_time() -> None:
+def test_tool_is_stable_and_names_no_product() -> None:
     described = json.dumps([tool(skill) for skill in SKILLS])
     assert described == json.dumps([tool(skill) for skill in load()])
     schema = tool(next(skill for skill in SKILLS if skill.name == "spawn"))["input_schema"]
@@ -102,7 +102,7 @@ def test_a_tool_names_no_product_and_is_the_same_every_time() -> None:
     assert schema["properties"]["product"] == {"description": "Name of the product.", "type": "string"}
 
 
-def test_a_field_called_title_stays_in_the_schema(tmp_path: Path) -> None:
+def test_field_named_title_stays_in_the_schema(tmp_path: Path) -> None:
     sys.path.insert(0, str(tmp_path))
     try:
         text = SKILL.format(name="one").replace("pass", "title: str | None = None")
@@ -116,7 +116,7 @@ def test_a_field_called_title_stays_in_the_schema(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("prefix", ["/fleet ", "!", "! ", "fleet ", "Fleet ", "  /FLEET\n", ""])
-def test_every_prefix_means_the_same(prefix: str) -> None:
+def test_prefixes_are_equivalent(prefix: str) -> None:
     assert meant(f"{prefix}status product-a") == ("status", {"products": ["product-a"]})
 
 
@@ -155,7 +155,7 @@ def test_every_prefix_means_the_same(prefix: str) -> None:
         ("spawn --help", ("help", {"command": "spawn"})),
     ],
 )
-def test_what_a_line_means(line: str, expected: tuple[str, dict[str, object]]) -> None:
+def test_line_is_parsed_into_skill_and_arguments(line: str, expected: tuple[str, dict[str, object]]) -> None:
     assert meant(f"/fleet {line}") == expected
 
 
@@ -171,11 +171,11 @@ def test_what_a_line_means(line: str, expected: tuple[str, dict[str, object]]) -
         ("status", {}),
     ],
 )
-def test_in_a_products_channel_its_name_may_be_left_out(line: str, expected: dict[str, object]) -> None:
+def test_product_defaults_to_that_of_the_channel(line: str, expected: dict[str, object]) -> None:
     assert meant(f"/fleet {line}", product="product-b")[1] == expected
 
 
-def test_a_command_line_is_words_already() -> None:
+def test_shell_words_are_not_split_again() -> None:
     argv = ["spawn", "product-a", "fix", "what's broken", "--capability=scout"]
     assert parse(argv, SKILLS, products=PRODUCTS)[1] == {
         "product": "product-a",
@@ -193,8 +193,8 @@ def test_a_command_line_is_words_already() -> None:
         ("statsu product-a", "Did you mean `/fleet status product-a`?"),
         ("approve g7", "Did you mean `/fleet approve-plan g7`?"),
         ("reject g7 too risky", "Did you mean `/fleet approve-plan g7"),
-        ("qwertz", "There is no command “qwertz”. Say `/fleet help` for all of them."),
-        ("pause", "`pause` needs `<product>`: name of the product. It goes: `/fleet pause <product> [--park] [--focus NAME]`"),
+        ("qwertz", "There is no command “qwertz”. `/fleet help` lists all commands."),
+        ("pause", "`pause` needs `<product>`: name of the product. Usage: `/fleet pause <product> [--park] [--focus NAME]`"),
         ("spawn product-a", "`spawn` needs `<objective…>`"),
         ('spawn product-a ""', "`spawn` needs `<objective…>`"),
         ("mail product-a --limit many", "`--limit` takes a whole number, not “many”."),
@@ -209,11 +209,11 @@ def test_a_command_line_is_words_already() -> None:
         ("pause product-a --park=perhaps", "`--park` takes yes or no, not “perhaps”."),
     ],
 )
-def test_what_is_wrong_is_said_with_what_would_be_right(line: str, said: str) -> None:
+def test_parse_error_suggests_a_correction(line: str, said: str) -> None:
     assert said in refused(f"/fleet {line}")
 
 
-def test_commands_are_told_from_talk() -> None:
+def test_commands_are_distinguished_from_messages() -> None:
     assert is_command("/fleet anything", SKILLS)
     assert is_command("!status", SKILLS)
     assert is_command("fleet status", SKILLS)
@@ -224,7 +224,7 @@ def test_commands_are_told_from_talk() -> None:
     assert not is_command("/fleeting", SKILLS)
 
 
-def test_commands_named_whole_become_buttons() -> None:
+def test_complete_commands_become_buttons() -> None:
     text = "Say `/fleet status` or `/fleet spawn <product>`; not `ls`, not `/fleet approve-plan g7`. Or `/fleet gates g7`."
     assert [each.command for each in suggestions(text)] == ["/fleet status", "/fleet gates g7"]
 
@@ -240,7 +240,7 @@ anything = st.text() | st.lists(
 
 @given(anything, st.sampled_from([None, "product-a"]), st.booleans())
 @example("/fleet spawn product-a `--x`", None, True)
-def test_any_text_parses_or_is_refused_in_words(text: str, product: str | None, known: bool) -> None:
+def test_any_text_parses_or_raises_a_usage_error(text: str, product: str | None, known: bool) -> None:
     try:
         skill, values = parse(text, SKILLS, product=product, products=PRODUCTS if known else ())
     except UsageError as refusal:
@@ -252,7 +252,7 @@ def test_any_text_parses_or_is_refused_in_words(text: str, product: str | None, 
 
 
 @given(st.lists(anything, max_size=6))
-def test_any_command_line_parses_or_is_refused(argv: list[str]) -> None:
+def test_any_shell_words_parse_or_raise_a_usage_error(argv: list[str]) -> None:
     try:
         parse(argv, SKILLS, products=PRODUCTS)
     except UsageError as refusal:
@@ -265,6 +265,6 @@ plain_words = st.text(st.characters(exclude_categories=["Z", "C"]), min_size=1).
 
 
 @given(st.lists(plain_words, min_size=1), st.sampled_from([" ", "\n", "  "]))
-def test_an_objective_arrives_as_it_was_typed(typed: list[str], joint: str) -> None:
+def test_objective_is_passed_as_typed(typed: list[str], joint: str) -> None:
     objective = joint.join(typed)
     assert meant(f"/fleet spawn product-a {objective}")[1]["objective"] == objective

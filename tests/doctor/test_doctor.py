@@ -47,7 +47,7 @@ def of(found: Findings, name: str, status: str = "fail") -> Check:
     return check
 
 
-async def test_a_fleet_in_order_is_fine_and_nothing_is_made_by_looking(folder: Path) -> None:
+async def test_healthy_fleet_passes_and_checks_create_nothing(folder: Path) -> None:
     found = await examine(folder)
     assert [check for check in found.checks if check.status != "ok"] == []
     assert (found.exit_code, found.summary) == (0, "No problems found.")
@@ -60,7 +60,7 @@ async def test_a_fleet_in_order_is_fine_and_nothing_is_made_by_looking(folder: P
     assert not (folder / ".fleet").exists()
 
 
-async def test_bad_yaml_is_named_with_every_place(folder: Path) -> None:
+async def test_registry_errors_are_listed_with_their_lines(folder: Path) -> None:
     (folder / "products.yaml").write_text("products:\n  - {name: a, paht: x}\n  - {name: a, path: y}\n")
     found = await examine(folder)
     check = of(found, "registry")
@@ -76,7 +76,7 @@ async def test_bad_yaml_is_named_with_every_place(folder: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # docker-py forgets a socket that fails
-async def test_no_docker(folder: Path) -> None:
+async def test_unreachable_docker_is_reported(folder: Path) -> None:
     found = await examine(folder, FLEET_ENGINE="docker", DOCKER_HOST=f"unix://{folder}/docker.sock")
     check = of(found, "runtime")
     assert "Docker does not answer" in check.message
@@ -107,21 +107,21 @@ async def docker(folder: Path, container: dict[str, Any] | None) -> AsyncIterato
         await runner.cleanup()
 
 
-async def test_the_container_is_missing(folder: Path) -> None:
+async def test_missing_container_is_reported(folder: Path) -> None:
     async with docker(folder, None) as host:
         check = of(await examine(folder, FLEET_ENGINE="docker", DOCKER_HOST=host), "runtime")
     assert "There is no container overstory-runtime" in check.message
     assert check.fix == "Run `docker compose up -d`."
 
 
-async def test_the_container_has_stopped(folder: Path) -> None:
+async def test_stopped_container_is_reported(folder: Path) -> None:
     async with docker(folder, {"Running": False, "Status": "exited", "ExitCode": 137}) as host:
         check = of(await examine(folder, FLEET_ENGINE="docker", DOCKER_HOST=host), "runtime")
     assert "is not running (exited, exit code 137)" in check.message
     assert check.fix == "Run `docker start overstory-runtime`."
 
 
-async def test_bad_tokens(folder: Path) -> None:
+async def test_invalid_variables_are_reported(folder: Path) -> None:
     found = await examine(folder, FLEET_WEB_TOKEN="two words", FLEET_WEB_PRT="1", FLEET_STATE=str(folder / "elsewhere"))
     check = of(found, "settings")
     assert "FLEET_WEB_TOKEN: invalid value" in check.message
@@ -157,7 +157,7 @@ async def messages_api(status: int) -> AsyncIterator[tuple[str, list[str]]]:
         await runner.cleanup()
 
 
-async def test_a_key_that_the_server_rejects(folder: Path) -> None:
+async def test_rejected_claude_key_is_reported(folder: Path) -> None:
     async with messages_api(401) as (url, keys):
         check = of(await examine(folder, online=True, ANTHROPIC_API_KEY=KEY, ANTHROPIC_BASE_URL=url), "claude")
         assert f"{url} rejects ANTHROPIC_API_KEY (401)." in check.message
@@ -182,7 +182,7 @@ async def test_a_key_that_the_server_rejects(folder: Path) -> None:
         ("link", "is not writable"),
     ],
 )
-async def test_a_store_that_cannot_be_written_root_or_not(state: str, said: str, folder: Path) -> None:
+async def test_unwritable_state_folder_is_reported(state: str, said: str, folder: Path) -> None:
     (folder / "a-file").write_text("")
     (folder / "link").symlink_to("/proc/self")
     found = await examine(folder, FLEET_STATE=state)
@@ -192,7 +192,7 @@ async def test_a_store_that_cannot_be_written_root_or_not(state: str, said: str,
     assert found.exit_code == 2
 
 
-async def test_a_store_that_is_damaged_newer_or_a_folder(folder: Path) -> None:
+async def test_damaged_or_newer_store_is_reported(folder: Path) -> None:
     state = folder / ".fleet"
     state.mkdir(mode=0o700)
     Store(state / "fleet.db").close()
@@ -219,7 +219,7 @@ def listening() -> Iterator[int]:
         yield somebody.getsockname()[1]
 
 
-async def test_a_journal_that_was_changed_and_places_that_are_dead_are_found(folder: Path) -> None:
+async def test_changed_journal_and_unreachable_conversations_are_reported(folder: Path) -> None:
     store = Store(folder / ".fleet" / "fleet.db")
     store.audit.add("skill", at=datetime.now(UTC), person="ana", product=None, subject="w1", detail={})
     store.unreachable.add("slack:#a", "The channel is archived.")
@@ -233,7 +233,7 @@ async def test_a_journal_that_was_changed_and_places_that_are_dead_are_found(fol
     assert "changed at row 1" in of(found, "audit").message
 
 
-async def test_a_port_that_is_taken_and_by_whom(folder: Path) -> None:
+async def test_port_in_use_is_reported_with_its_process(folder: Path) -> None:
     with listening() as port:
         check = of(await examine(folder, FLEET_WEB_PORT=str(port)), "ports")
     assert f"Port {port} of the page on 127.0.0.1 is in use by" in check.message
@@ -241,7 +241,7 @@ async def test_a_port_that_is_taken_and_by_whom(folder: Path) -> None:
     assert "FLEET_WEB_PORT" in check.fix
 
 
-async def test_a_product_that_was_never_adopted_or_was_overwritten_is_worth_a_look(folder: Path) -> None:
+async def test_unadopted_or_overwritten_product_is_a_warning(folder: Path) -> None:
     overstory = folder / "product-a" / ".overstory"
     (overstory / "agent-defs").mkdir()
     (overstory / "agent-defs" / "coordinator.md").write_text("# Coordinator\n")
@@ -263,7 +263,7 @@ async def test_a_product_that_was_never_adopted_or_was_overwritten_is_worth_a_lo
         (".", "does not exist", "`path`"),
     ],
 )
-async def test_a_product_that_is_not_ready(breakage: str, said: str, cure: str, folder: Path) -> None:
+async def test_incomplete_product_is_reported(breakage: str, said: str, cure: str, folder: Path) -> None:
     (folder / "product-a" / breakage).rename(folder / "gone")
     found = await examine(folder)
     check = of(found, "product")
@@ -272,12 +272,12 @@ async def test_a_product_that_is_not_ready(breakage: str, said: str, cure: str, 
     assert found.exit_code == 1
 
 
-async def test_a_product_whose_configuration_cannot_be_read(folder: Path) -> None:
+async def test_unreadable_product_configuration_is_reported(folder: Path) -> None:
     (folder / "product-a" / ".overstory" / "config.yaml").write_text("project: {name: [\n")
     assert "config.yaml:2:1 cannot be read" in of(await examine(folder), "product").message
 
 
-async def test_what_a_coordinator_left_behind_is_mended_on_request(folder: Path) -> None:
+async def test_fix_removes_leftovers_of_a_fleet(folder: Path) -> None:
     state = folder / ".fleet"
     (state / "runtime").mkdir(parents=True)
     state.chmod(0o755)
@@ -301,13 +301,13 @@ async def test_what_a_coordinator_left_behind_is_mended_on_request(folder: Path)
     assert (await examine(folder, fix=True)).fixed == (), "nothing is mended twice"
 
 
-async def test_fix_makes_the_state_folder(folder: Path) -> None:
+async def test_fix_creates_the_state_folder(folder: Path) -> None:
     found = await examine(folder, fix=True)
     assert found.fixed == (f"created {folder / '.fleet'}",)
     assert (folder / ".fleet").stat().st_mode & 0o777 == 0o700
 
 
-async def test_whatever_breaks_the_rest_is_looked_at(folder: Path) -> None:
+async def test_broken_check_does_not_stop_the_others(folder: Path) -> None:
     (folder / ".env").mkdir()
     (folder / "products.yaml").unlink()
     (folder / "products.yaml").mkdir()
@@ -321,7 +321,7 @@ async def test_whatever_breaks_the_rest_is_looked_at(folder: Path) -> None:
     assert "✖ settings" in Screen().findings(found)
 
 
-def test_exit_codes_follow_the_worst() -> None:
+def test_exit_code_follows_the_worst_check() -> None:
     fine, warned = Check("a", "ok", "x"), Check("b", "warn", "x", "y")
     failed, fatal = Check("c", "fail", "x", "y"), Check("d", "fail", "x", "y", fatal=True)
     for checks, code, words in (

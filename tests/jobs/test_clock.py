@@ -11,7 +11,7 @@ from bot.work.status import status
 from tests.bed import Bed
 
 
-async def test_changes_of_the_registry_are_taken_up_or_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_changed_registry_is_loaded_or_its_errors_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, logger="bot")
     heard: list[Change] = []
     async with Bed(tmp_path) as bed:

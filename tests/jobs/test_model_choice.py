@@ -55,7 +55,7 @@ def choose(*order: str, why: str = "it unblocks the others") -> Any:
     return call("choose", order=list(order), why=why)
 
 
-async def test_the_agent_chooses_where_there_is_a_choice_and_its_reason_is_kept(tmp_path: Path) -> None:
+async def test_model_choice_and_its_reason_are_stored(tmp_path: Path) -> None:
     async with Chooser(tmp_path, choose("w4", "w2", "w3")) as chooser:
         await chooser.line_up()
         assert chooser.running() == ["w4"]
@@ -74,7 +74,7 @@ async def test_the_agent_chooses_where_there_is_a_choice_and_its_reason_is_kept(
         assert len(chooser.model.requests) == 1
 
 
-async def test_a_new_contender_is_a_new_choice(tmp_path: Path) -> None:
+async def test_new_contender_needs_a_new_choice(tmp_path: Path) -> None:
     async with Chooser(tmp_path, choose("w4", "w2", "w3"), choose("w5", "w2", "w3")) as chooser:
         await chooser.line_up()
         await chooser.bed.say("/fleet spawn product-c a late one")
@@ -87,14 +87,14 @@ async def test_a_new_contender_is_a_new_choice(tmp_path: Path) -> None:
     [fail(529, "overloaded_error"), say("I would rather not."), choose("w99"), choose()],
     ids=["overloaded", "no call", "unknown id", "empty"],
 )
-async def test_without_a_sensible_answer_the_weights_decide_and_that_is_kept(tmp_path: Path, reply: Any) -> None:
+async def test_weights_decide_without_a_valid_answer(tmp_path: Path, reply: Any) -> None:
     async with Chooser(tmp_path, reply) as chooser:
         await chooser.line_up()
         assert chooser.running() == ["w2"]
         assert "the weights decided" in chooser.bed.store.admissions.of("w2")[0].chosen
 
 
-async def test_a_choice_changes_no_limit(tmp_path: Path) -> None:
+async def test_choice_changes_no_limit(tmp_path: Path) -> None:
     async with Chooser(tmp_path, choose("w4", "w3", "w2")) as chooser:
         await chooser.bed.say("/fleet pause product-c")
         await chooser.line_up()
@@ -102,7 +102,7 @@ async def test_a_choice_changes_no_limit(tmp_path: Path) -> None:
         assert chooser.bed.work("w4").reason == "product-c is paused"
 
 
-async def test_tokens_of_the_day_are_counted_and_have_an_end(tmp_path: Path) -> None:
+async def test_daily_tokens_are_limited(tmp_path: Path) -> None:
     registry = REGISTRY.replace("strategy: reasoned", "strategy: reasoned, reasoned_tokens_per_day: 120")
     async with Chooser(tmp_path, choose("w4", "w2", "w3"), registry=registry) as chooser:
         await chooser.line_up()
@@ -119,7 +119,7 @@ async def test_tokens_of_the_day_are_counted_and_have_an_end(tmp_path: Path) -> 
         assert chooser.running() == ["w5"]
 
 
-async def test_by_weights_nobody_is_asked(tmp_path: Path) -> None:
+async def test_weighted_strategy_never_calls_the_model(tmp_path: Path) -> None:
     def never(request: ModelRequest) -> Any:
         raise AssertionError("asked")
 
@@ -130,7 +130,7 @@ async def test_by_weights_nobody_is_asked(tmp_path: Path) -> None:
         assert bed.work("w1").state is WorkState.RUNNING
 
 
-async def test_killed_while_it_is_asked_it_asks_anew_and_starts_once(tmp_path: Path) -> None:
+async def test_choice_interrupted_by_a_crash_starts_work_once(tmp_path: Path) -> None:
     import asyncio
 
     hold = asyncio.Event()

@@ -51,7 +51,7 @@ def texts(posts: list[Post]) -> list[str]:
     return [post.text for post in posts]
 
 
-async def test_a_card_is_shown_anew_when_its_gate_is_decided_elsewhere(bed: SlackBed) -> None:
+async def test_card_is_updated_when_its_gate_is_decided_elsewhere(bed: SlackBed) -> None:
     bed.plan()
     await bed.settled()
     (card,) = bed.slack.messages.values()
@@ -62,7 +62,7 @@ async def test_a_card_is_shown_anew_when_its_gate_is_decided_elsewhere(bed: Slac
     assert bed.store.outbox.stale("slack") == []
 
 
-async def test_a_card_is_left_alone_by_what_nobody_sees_on_it(bed: SlackBed) -> None:
+async def test_card_is_not_updated_for_invisible_changes(bed: SlackBed) -> None:
     bed.engine.next_receipt = Receipt.WAITING
     bed.plan()
     await bed.settled()
@@ -75,7 +75,7 @@ async def test_a_card_is_left_alone_by_what_nobody_sees_on_it(bed: SlackBed) -> 
     assert edits <= 2
 
 
-async def test_a_card_that_could_not_be_shown_anew_is_shown_anew_after_a_crash(bed: SlackBed) -> None:
+async def test_failed_card_update_is_repeated_after_a_crash(bed: SlackBed) -> None:
     bed.plan()
     await bed.settled()
     bed.slack.fail(DeliveryError("busy", code="limited", retry_after=60.0), times=50)
@@ -87,7 +87,7 @@ async def test_a_card_that_could_not_be_shown_anew_is_shown_anew_after_a_crash(b
     assert next(iter(bed.slack.messages.values())).edits >= 1
 
 
-async def test_an_attempt_whose_answer_was_lost_is_looked_for_and_not_repeated(bed: SlackBed) -> None:
+async def test_attempt_with_lost_answer_is_not_repeated(bed: SlackBed) -> None:
     bed.slack.lose_answer()
     bed.plan()
     await bed.settled()
@@ -97,7 +97,7 @@ async def test_an_attempt_whose_answer_was_lost_is_looked_for_and_not_repeated(b
     assert bed.store.outbox.counts() == {"delivered": 1}
 
 
-async def test_a_card_that_was_found_again_is_shown_anew_if_its_gate_was_decided_meanwhile(bed: SlackBed) -> None:
+async def test_recovered_card_shows_a_decision_made_meanwhile(bed: SlackBed) -> None:
     bed.slack.lose_answer()
     bed.plan()
     await bed.settled()
@@ -108,7 +108,7 @@ async def test_a_card_that_was_found_again_is_shown_anew_if_its_gate_was_decided
     assert bed.store.outbox.stale("slack") == []
 
 
-async def test_a_form_that_is_refused_is_sent_as_plain_text(bed: SlackBed, caplog: pytest.LogCaptureFixture) -> None:
+async def test_rejected_form_is_sent_as_plain_text(bed: SlackBed, caplog: pytest.LogCaptureFixture) -> None:
     bed.slack.fail(DeliveryError("invalid_blocks: too long", code="malformed"))
     bed.plan()
     await bed.settled()
@@ -117,7 +117,7 @@ async def test_a_form_that_is_refused_is_sent_as_plain_text(bed: SlackBed, caplo
     assert "invalid_blocks" in caplog.text
 
 
-async def test_a_refusal_for_good_is_told_in_the_page(bed: SlackBed) -> None:
+async def test_permanent_rejection_is_reported_on_the_page(bed: SlackBed) -> None:
     bed.slack.fail(DeliveryError("not_allowed_by_policy.", "Ask an admin of the workspace."))
     bed.plan()
     await bed.settled()
@@ -126,7 +126,7 @@ async def test_a_refusal_for_good_is_told_in_the_page(bed: SlackBed) -> None:
     assert said.conversation == BOARD
 
 
-async def test_too_much_at_once_waits_as_long_as_the_platform_asks_and_keeps_the_order(bed: SlackBed) -> None:
+async def test_rate_limited_posts_wait_and_stay_in_order(bed: SlackBed) -> None:
     bed.slack.fail(DeliveryError("ratelimited", code="limited", retry_after=30.0))
     bed.fleet.say("slack:#a", "first", key="1")
     bed.fleet.say("slack:#a", "second", key="2")
@@ -140,7 +140,7 @@ async def test_too_much_at_once_waits_as_long_as_the_platform_asks_and_keeps_the
     assert texts(bed.slack.shown_in("slack:#a")) == ["first", "second"]
 
 
-async def test_a_dead_place_is_told_once_and_what_belongs_there_goes_to_the_page(bed: SlackBed) -> None:
+async def test_unreachable_conversation_is_reported_once_and_moved_to_the_page(bed: SlackBed) -> None:
     bed.slack.fail(DeliveryError("The channel is archived.", code="gone"))
     bed.plan()
     await bed.settled()
@@ -155,7 +155,7 @@ async def test_a_dead_place_is_told_once_and_what_belongs_there_goes_to_the_page
     assert len(bed.slack.shown_in("slack:#a")) == 1
 
 
-async def test_nothing_is_sent_while_the_platform_is_down_and_nothing_is_lost(bed: SlackBed) -> None:
+async def test_posts_wait_while_the_platform_is_down(bed: SlackBed) -> None:
     bed.slack.down = "the socket is cut"
     bed.plan()
     await bed.settled()
@@ -166,7 +166,7 @@ async def test_nothing_is_sent_while_the_platform_is_down_and_nothing_is_lost(be
     assert len(bed.slack.messages) == 1
 
 
-async def test_a_platform_that_does_not_take_a_post_for_a_day_is_told_of(bed: SlackBed) -> None:
+async def test_post_rejected_for_a_day_is_given_up_and_reported(bed: SlackBed) -> None:
     bed.slack.fail(DeliveryError("It failed.", retry_after=1.0), times=500)
     bed.plan()
     for _ in range(26):
@@ -175,7 +175,7 @@ async def test_a_platform_that_does_not_take_a_post_for_a_day_is_told_of(bed: Sl
     bed.expect("couldn't post a message", "slack:#a")
 
 
-async def test_five_agents_that_finish_are_one_message(bed: SlackBed) -> None:
+async def test_reports_of_five_agents_become_one_message(bed: SlackBed) -> None:
     for number in range(5):
         bed.engine.push_mail("product-a", sender=f"builder-{number}", kind=MailKind.WORKER_FINISHED, body=f"part {number} done")
         bed.clock.forward(seconds=0.5)
@@ -186,14 +186,14 @@ async def test_five_agents_that_finish_are_one_message(bed: SlackBed) -> None:
     assert [f"part {number} done" in post.text for number in range(5)] == [True] * 5
 
 
-async def test_a_report_goes_out_before_what_is_said_after_it(bed: SlackBed) -> None:
+async def test_report_is_sent_before_later_posts(bed: SlackBed) -> None:
     bed.engine.push_mail("product-a", sender="builder-1", kind=MailKind.WORKER_FINISHED, body="part 1 done")
     bed.plan()
     await bed.settled()
     assert [post.kind for post in bed.slack.shown_in("slack:#a")] == ["report", "gate"]
 
 
-async def test_a_thread_hears_of_it_in_place_of_its_channel(bed: SlackBed) -> None:
+async def test_thread_receives_posts_instead_of_its_channel(bed: SlackBed) -> None:
     assert bed.fleet.targets("product-a", "slack:#a:171.1") == ("slack:#a:171.1",)
     assert bed.fleet.targets("product-a", "slack:#b:171.1") == ("slack:#b:171.1", "slack:#a")
     assert bed.fleet.targets("product-a", "web:main") == ("web:main", "slack:#a")

@@ -52,7 +52,7 @@ def states(bed: Bed) -> dict[str, str]:
     return {work.id: work.state.value for work in reversed(bed.store.work.newest())}
 
 
-async def test_a_third_start_waits_says_why_and_starts_by_itself_when_a_place_comes_free(bed: Bed) -> None:
+async def test_third_start_waits_for_a_free_slot(bed: Bed) -> None:
     for product in ("product-b", "product-c", "product-a"):
         await spawn(bed, product)
     assert states(bed) == {"w1": "running", "w2": "running", "w3": "queued"}
@@ -64,7 +64,7 @@ async def test_a_third_start_waits_says_why_and_starts_by_itself_when_a_place_co
     assert told[0].numbers["sessions"] == [2, 2]
 
 
-async def test_work_that_waits_for_a_person_gives_its_place_away_and_needs_one_to_go_on(bed: Bed) -> None:
+async def test_waiting_work_releases_its_slot_and_needs_one_to_resume(bed: Bed) -> None:
     await spawn(bed, "product-a")
     await spawn(bed, "product-b")
     await spawn(bed, "product-c")
@@ -81,7 +81,7 @@ async def test_work_that_waits_for_a_person_gives_its_place_away_and_needs_one_t
     assert [each.verdict for each in bed.store.admissions.of("w1")] == ["resume", "wait", "start"]
 
 
-async def test_a_registry_may_let_waiting_work_keep_its_place(tmp_path: Path) -> None:
+async def test_waiting_work_keeps_its_slot_if_configured(tmp_path: Path) -> None:
     async with Bed(tmp_path, REGISTRY.replace("retries: 0", "waiting_keeps_slot: true")) as bed:
         for product in ("product-a", "product-b", "product-c"):
             await spawn(bed, product)
@@ -92,7 +92,7 @@ async def test_a_registry_may_let_waiting_work_keep_its_place(tmp_path: Path) ->
         assert states(bed)["w1"] == "running"
 
 
-async def test_a_decision_that_the_engine_will_not_take_leaves_the_work_waiting(bed: Bed) -> None:
+async def test_undeliverable_decision_leaves_the_work_waiting(bed: Bed) -> None:
     await spawn(bed, "product-a")
     await plan(bed, "w1")
     bed.engine.fail("reply", EngineError("The mailbox is gone.", code="corrupt"))
@@ -102,7 +102,7 @@ async def test_a_decision_that_the_engine_will_not_take_leaves_the_work_waiting(
     assert "did not arrive" in bed.work("w1").reason
 
 
-async def test_an_answer_for_a_coordinator_that_ended_waits_for_a_place_to_start_one(bed: Bed) -> None:
+async def test_answer_for_an_ended_coordinator_waits_for_a_slot(bed: Bed) -> None:
     bed.engine.push_mail("product-d", kind=MailKind.QUESTION, subject="Which?", body="Which one?")
     await bed.settled()
     await spawn(bed, "product-a")
@@ -114,7 +114,7 @@ async def test_an_answer_for_a_coordinator_that_ended_waits_for_a_place_to_start
     assert len(bed.engine.calls_of("reply", "product-d")) == 1
 
 
-async def test_a_paused_product_gives_its_place_away_and_goes_on_when_there_is_one_again(bed: Bed) -> None:
+async def test_paused_product_releases_its_slot_and_resumes_when_one_is_free(bed: Bed) -> None:
     await spawn(bed, "product-a")
     await spawn(bed, "product-b")
     await spawn(bed, "product-c")
@@ -135,7 +135,7 @@ async def test_a_paused_product_gives_its_place_away_and_goes_on_when_there_is_o
     assert "sessions in use 2 of 2" in post.text
 
 
-async def test_what_stands_still_keeps_its_memory_and_nothing_waits_for_that_to_become_free(bed: Bed) -> None:
+async def test_paused_work_keeps_its_memory(bed: Bed) -> None:
     await spawn(bed, "product-a")
     await spawn(bed, "product-b")
     bed.engine.set_snapshot("product-a", memory_mib=1024.0)
@@ -147,7 +147,7 @@ async def test_what_stands_still_keeps_its_memory_and_nothing_waits_for_that_to_
     assert (capacity(bed.fleet).memory_gb, capacity(bed.fleet).standing_gb) == (4.0, 4.0)
 
 
-async def test_what_waits_to_be_resumed_is_resumed_once_also_after_a_crash(bed: Bed) -> None:
+async def test_pending_resume_happens_once_across_a_crash(bed: Bed) -> None:
     for product in ("product-a", "product-b", "product-c"):
         await spawn(bed, product)
     await bed.say("/fleet pause product-b")
@@ -160,7 +160,7 @@ async def test_what_waits_to_be_resumed_is_resumed_once_also_after_a_crash(bed: 
     assert len([post for post in bed.posts("report") if "product-b** resumed" in post.text]) == 1
 
 
-async def test_pause_one_and_focus_on_another_is_undone_by_resume(bed: Bed) -> None:
+async def test_resume_undoes_pause_with_focus(bed: Bed) -> None:
     await spawn(bed, "product-a")
     await spawn(bed, "product-b")
     await spawn(bed, "product-c")
@@ -176,7 +176,7 @@ async def test_pause_one_and_focus_on_another_is_undone_by_resume(bed: Bed) -> N
     assert bed.fleet.product("product-d").priority == "low", "the file stays as it is"
 
 
-async def test_what_depends_on_other_work_waits_for_it(bed: Bed) -> None:
+async def test_dependent_work_waits_for_its_dependency(bed: Bed) -> None:
     await spawn(bed, "product-a")
     await spawn(bed, "product-b", options="--after w1")
     assert bed.work("w2").reason == "waits for w1, which is running"
@@ -189,7 +189,7 @@ async def test_what_depends_on_other_work_waits_for_it(bed: Bed) -> None:
     assert states(bed)["w3"] == "running"
 
 
-async def test_after_failures_in_a_row_a_product_is_left_alone_and_then_tried_with_one(bed: Bed) -> None:
+async def test_product_cools_down_after_failures_and_then_gets_one_trial(bed: Bed) -> None:
     for _ in range(3):
         await spawn(bed, "product-b")
         await ends(bed, bed.store.work.newest()[0].id, MailKind.FAILED)
@@ -206,7 +206,7 @@ async def test_after_failures_in_a_row_a_product_is_left_alone_and_then_tried_wi
     assert states(bed)["w5"] == "running"
 
 
-async def test_a_person_may_have_a_product_that_failed_tried_at_once(bed: Bed) -> None:
+async def test_resume_ends_the_cooling_of_a_failed_product(bed: Bed) -> None:
     for _ in range(3):
         await spawn(bed, "product-b")
         await ends(bed, bed.store.work.newest()[0].id, MailKind.FAILED)
@@ -215,7 +215,7 @@ async def test_a_person_may_have_a_product_that_failed_tried_at_once(bed: Bed) -
     assert states(bed)["w4"] == "running"
 
 
-async def test_expected_memory_is_learned_from_the_last_runs(bed: Bed) -> None:
+async def test_expected_memory_is_learned_from_recent_runs(bed: Bed) -> None:
     for mib, total in ((300, 3.0), (700, 5.0), (500, 6.0)):
         await spawn(bed, "product-b")
         bed.engine.set_snapshot("product-b", memory_mib=float(mib), cost_usd_total=total)
@@ -227,7 +227,7 @@ async def test_expected_memory_is_learned_from_the_last_runs(bed: Bed) -> None:
     assert known.usd == 2.0, "the median of 3, 2 and 1"
 
 
-async def test_a_start_that_fails_again_and_again_is_told(bed: Bed) -> None:
+async def test_repeatedly_failing_start_is_reported_once(bed: Bed) -> None:
     bed.engine.fail("send", EngineError("The database is locked.", code="locked"), times=50)
     await spawn(bed, "product-b")
     for _ in range(500):
@@ -240,7 +240,7 @@ async def test_a_start_that_fails_again_and_again_is_told(bed: Bed) -> None:
     assert len([each for each in bed.posts("error") if "could not be started yet" in each.text]) == 1
 
 
-async def test_stalled_work_is_told_once_with_what_can_be_done(bed: Bed) -> None:
+async def test_stalled_work_is_reported_once_with_actions(bed: Bed) -> None:
     await spawn(bed, "product-b")
     session = bed.coordinator("product-b")
     bed.engine.set_sessions("product-b", replace(session, last_activity=bed.clock()))
@@ -258,7 +258,7 @@ async def test_stalled_work_is_told_once_with_what_can_be_done(bed: Bed) -> None
     assert bed.work("w1").state is WorkState.RUNNING
 
 
-async def test_a_product_in_trouble_keeps_only_its_own_work_back(bed: Bed) -> None:
+async def test_product_in_trouble_holds_only_its_own_work(bed: Bed) -> None:
     bed.engine.set_trouble("product-a", Trouble("path_missing", "Its folder is gone."))
     await spawn(bed, "product-a")
     await spawn(bed, "product-d")

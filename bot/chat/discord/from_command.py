@@ -30,9 +30,9 @@ def line(data: Mapping[str, Any], skills: Sequence[Skill]) -> str:
         value = given.get(field.name)
         if value is None or (value is False and field.flag):
             continue
-        if field.place == "rest":
+        if field.kind == "rest":
             rest = str(value).strip()
-        elif field.place == "one":
+        elif field.kind == "one":
             words.insert(_places(words), _word(str(value)))
         else:
             words.append(f"--{field.name}" if field.flag else f"--{field.name}={_word(str(value))}")
