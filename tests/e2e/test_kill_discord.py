@@ -52,7 +52,7 @@ class Town:
 
     async def plan(self) -> Message:
         """Request work that returns a plan, and return its card."""
-        self.ana.mention(self.channel, "!spawn product-a [complex] mend the failing test")
+        self.ana.mention(self.channel, "!spawn product-a [complex] fix the failing test")
         return await self.discord.until(lambda: self.card(), "a plan waits")
 
     def card(self, *words: str) -> Message | None:
@@ -158,7 +158,7 @@ def _waiting(town: Town) -> int:
 
 def _let_pass(town: Town) -> None:
     """Make the absence long enough to be noticed, by the fleet's own clock and its record of when it listened."""
-    noted = datetime.fromisoformat(_value(town, "SELECT value FROM notes WHERE name = 'discord:seen'").split()[1])
+    noted = datetime.fromisoformat(_value(town, "SELECT at FROM chat_positions WHERE platform = 'discord'"))
     time.sleep(max(0.0, (noted + NEGLIGIBLE - datetime.now(UTC)).total_seconds() + 0.1))
 
 

@@ -53,7 +53,7 @@ class Town:
     async def calm(self) -> None:
         """Send another message and wait for its answer, so that everything before it has been handled."""
         await self.ana.says("#product-a", "!help pause")
-        await self.until(lambda: self.shown("Holds a product"), "another answer")
+        await self.until(lambda: self.shown("Pause a product"), "another answer")
 
 
 @pytest.fixture
@@ -131,7 +131,7 @@ async def test_killed_between_posting_and_recording_it(town: Town) -> None:
 
 async def test_killed_between_a_click_and_updating_the_card(town: Town) -> None:
     await town.start()
-    await (await town.says("<@fleet> spawn product-a [complex] mend the failing test"))
+    await (await town.says("<@fleet> spawn product-a [complex] fix the failing test"))
     card: Json = await town.until(
         lambda: next(iter(x for x in town.shown("Needs ana") if "Approve" in labels(x)), None), "the card"
     )

@@ -62,22 +62,12 @@ def _links(waiting: Sequence[Gate], links: Mapping[str, str]) -> "ui.ActionRow[d
 
 def _summary(status: FleetStatus) -> str:
     states = [each.state for each in status.products]
-    said = [f"{states.count(state)} {words}" for state, words in _WORDS if state in states]
+    said = [f"{states.count(state)} {SAID.get(state, state)}" for state in MARKS if state in states]
     used = status.capacity
     parts = [f"CPU {used.cpu_percent:.0f} %", f"memory {used.memory_gb:.1f} of {used.max_memory_gb:g} GB"]
     budget = f" of {money(used.budget_usd)}" if used.budget_usd is not None else ""
     parts.append(f"{money(used.spent_usd)}{budget} today")
     return f"**Fleet:** {' · '.join(said) or 'no products'}\n-# {' · '.join(parts)}"
-
-
-_WORDS = (
-    ("trouble", "in trouble"),
-    ("waiting", "waits for you"),
-    ("working", "working"),
-    ("queued", "queued"),
-    ("paused", "paused"),
-    ("idle", "idle"),
-)
 
 
 def _rest(others: Sequence[ProductStatus]) -> list[str]:

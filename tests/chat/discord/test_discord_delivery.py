@@ -108,7 +108,7 @@ async def test_lost_channel_is_reported_once_and_recovers(bed: DiscordBed) -> No
     place = f"discord:{bed.channel.id}"
     bed.world.deny(bed.channel, "view_channel")
     bed.fleet.say(place, "first", key="1")
-    await bed.discord.until(lambda: bed.store.unreachable.has(place), "it is told")
+    await bed.discord.until(lambda: bed.store.unreachable.has(place), "the board reports it")
     bed.expect("can say nothing", "don't have access")
     bed.world.deny(bed.channel)
     await bed.settled_on_discord()
@@ -119,7 +119,7 @@ async def test_lost_channel_is_reported_once_and_recovers(bed: DiscordBed) -> No
 async def test_posts_of_deleted_channel_are_shown_on_page(bed: DiscordBed) -> None:
     bed.world.delete_channel(bed.channel.id)
     bed.plan()
-    await bed.discord.until(lambda: bed.store.unreachable.has(f"discord:{bed.channel.id}"), "it is told")
+    await bed.discord.until(lambda: bed.store.unreachable.has(f"discord:{bed.channel.id}"), "the board reports it")
     bed.expect("can say nothing", "does not exist")
     bed.plan(revision=2)
     await bed.settled()
@@ -129,14 +129,14 @@ async def test_posts_of_deleted_channel_are_shown_on_page(bed: DiscordBed) -> No
 async def test_closed_direct_messages_are_marked_unreachable(bed: DiscordBed) -> None:
     bed.world.closed.add(bed.ana.id)
     bed.fleet.say(f"discord:@{bed.ana.id}", "a plan waits", key="1")
-    await bed.discord.until(lambda: bed.store.unreachable.has(f"discord:@{bed.ana.id}"), "it is told")
+    await bed.discord.until(lambda: bed.store.unreachable.has(f"discord:@{bed.ana.id}"), "the board reports it")
     bed.expect("accepts no direct messages")
 
 
 async def test_stranger_with_closed_direct_messages_keeps_channel_reachable(bed: DiscordBed) -> None:
     bed.world.closed.add(bed.eve.id)
     bed.eve.mention(bed.channel, "!status")
-    await bed.discord.until(lambda: bed.store.outbox.counts().get("failed"), "it could not be told")
+    await bed.discord.until(lambda: bed.store.outbox.counts().get("failed"), "the private answer fails")
     assert bed.store.unreachable.all() == {}
 
 
@@ -156,7 +156,7 @@ async def test_locked_thread_is_marked_unreachable(bed: DiscordBed) -> None:
     state.archived = state.locked = True
     place = f"discord:{bed.channel.id}:{thread.id}"
     bed.fleet.say(place, "news", key="1")
-    await bed.discord.until(lambda: bed.store.unreachable.has(place), "it is told")
+    await bed.discord.until(lambda: bed.store.unreachable.has(place), "the board reports it")
 
 
 async def test_archived_thread_is_reopened(bed: DiscordBed) -> None:

@@ -59,72 +59,20 @@ ANSWER = """Two things wait for you: the plan of **product-b** (revision 2, abou
 - product-b is ready to go once you approve
 - product-c waits for a session"""
 NAMES = {"U01ANA": "Ana", "U02BEN": "Ben"}
+Pictures = dict[str, tuple[str, str]]
+"""Title bars and contents by name."""
 WIDTHS = {"": 760, "-phone": 390}
 
 
-async def morning(folder: Path) -> dict[str, tuple[str, str]]:
+async def morning(folder: Path) -> Pictures:
     """Return the pictures by name, each with its title bar and content."""
     model = ScriptedModel([say(ANSWER)])
     async with SlackBed(folder, REGISTRY, model=lambda: model) as bed:
-        bed.clock.forward(hours=2)
-        await bed.ana.commands("#product-b", "spawn product-b rewrite the parser of quotes")
-        await bed.answer("#product-b", "w1")
-        await bed.slack.until(lambda: bed.work("w1").mail, "its mail")
-        thread = bed.work("w1").mail
-        bed.coordinator("product-b")
-        bed.engine.set_snapshot("product-b", cost_usd_today=0.62, cpu_percent=38.0, memory_mib=2110.0)
-        bed.engine.push_mail("product-b", kind=MailKind.PLAN, subject="Plan: rewrite the parser", body=FIRST, thread=thread,
-                             task="t-1", revision=1)  # fmt: skip
-        first = await bed.card("#product-b", "Needs")
-        await bed.ben.presses("Request changes", "#product-b", first)
-        changes = await bed.ben.form()
-        await bed.ben.submits(changes, {"What should change?": "No new dependency; use a table instead of a ladder."})
-        await bed.slack.until(lambda: not labels(first), "the outcome")
-        bed.clock.forward(minutes=6)
-        bed.engine.push_mail("product-b", kind=MailKind.PLAN, subject="Plan: rewrite the parser", body=SECOND, thread=thread,
-                             task="t-1", revision=2)  # fmt: skip
-        second = await bed.card("#product-b", "revision 2")
-        await bed.answer("#product-b", "```diff")
-        found = {"slack-card": ("#product-b", _thread(bed.b, second))}
-        note = await bed.answer("@fleet", "revision 2", who=bed.ben)
-        found["slack-note"] = ("fleet <small>direct message</small>", message(note, NAMES))
-        bed.engine.push_mail(
-            "product-a", kind=MailKind.QUESTION, subject="Which currency do invoices use?", body="EUR or USD? Both occur."
-        )
-        await bed.card("#product-a", "Which currency")
-        bed.engine.push_mail("product-a", kind=MailKind.PLAN, subject="Plan: the importer", body=LONG,
-                             task="t-2")  # fmt: skip
-        long = await bed.card("#product-a", "the importer")
-        await bed.slack.until(lambda: any("files" in each for each in bed.a.thread(long["ts"])), "the file")
-        found["slack-long"] = ("#product-a", _thread(bed.a, long))
-        bed.engine.set_sessions("product-a", Session("coordinator", "coordinator", "working", started_at=bed.clock()),
-                                Session("builder-1", "builder", "working", started_at=bed.clock()))  # fmt: skip
-        bed.engine.set_snapshot("product-a", cost_usd_today=1.4, cpu_percent=74.0, memory_mib=3480.0)
-        await bed.answer("@fleet", "the importer", who=bed.ana)
-        ask = await bed.ana.says("@fleet", "what waits for me?")
-        await bed.answer("@fleet", "Two things wait")
-        found["slack-answer"] = ("fleet <small>direct message</small>", _since(bed.slack.world.im("U01ANA"), ask))
-        for text in (
-            "spawn product-c a newsletter for spring",
-            "spawn product-d sort last week's requests",
-            "spawn product-e a page for the price list",
-            "status",
-        ):
-            bed.clock.forward(minutes=4)
-            ts = await bed.ana.says("#lobby", f"<@fleet> {text}")
-            await bed.answer("#lobby", thread=ts)
-        found["slack-status"] = ("#lobby <small>thread</small>", _since(bed.lobby, ts))
-        bed.clock.forward(minutes=12)
-        await bed.ana.opens_home()
-        await bed.slack.until(lambda: "Needs your decision" in str(bed.slack.world.homes.get("U01ANA")), "the Home")
-        found["slack-home"] = ("fleet <small>Home · Messages · About</small>", home(bed.slack.world.homes["U01ANA"]))
-        await bed.ben.presses("Approve", "#product-b", second)
-        await bed.slack.until(lambda: not labels(second), "the outcome")
-        mine = await bed.whispered(bed.ben, "Approved by Ben")
-        found["slack-outcome"] = (
-            "#product-b",
-            _thread(bed.b, first)[:0] + message(first, NAMES) + message(second, NAMES) + message(mine, NAMES),
-        )
+        found: Pictures = {}
+        first, second, changes = await _revised_plan(bed, found)
+        await _long_plan_and_answer(bed, found)
+        await _status(bed, found)
+        await _home_and_outcome(bed, found, first, second)
         found["slack-form"] = ("", form(changes))
         await bed.ana.shortcuts(
             "make_task", "#product-b", await bed.ben.says("#product-b", "The quote of order 1042 rounds cents wrong")
@@ -132,6 +80,79 @@ async def morning(folder: Path) -> dict[str, tuple[str, str]]:
         found["slack-task"] = ("", form(await bed.ana.form()))
         assert not bed.slack.refused, bed.slack.refused
     return found
+
+
+async def _revised_plan(bed: SlackBed, found: Pictures) -> tuple[Json, Json, Json]:
+    """Return a plan's card, its second revision, and the form that requested changes."""
+    bed.clock.forward(hours=2)
+    await bed.ana.commands("#product-b", "spawn product-b rewrite the parser of quotes")
+    await bed.answer("#product-b", "w1")
+    await bed.slack.until(lambda: bed.work("w1").mail, "its mail")
+    thread = bed.work("w1").mail
+    bed.coordinator("product-b")
+    bed.engine.set_snapshot("product-b", cost_usd_today=0.62, cpu_percent=38.0, memory_mib=2110.0)
+    bed.engine.push_mail("product-b", kind=MailKind.PLAN, subject="Plan: rewrite the parser", body=FIRST, thread=thread,
+                         task="t-1", revision=1)  # fmt: skip
+    first = await bed.card("#product-b", "Needs")
+    await bed.ben.presses("Request changes", "#product-b", first)
+    changes = await bed.ben.form()
+    await bed.ben.submits(changes, {"What should change?": "No new dependency; use a table instead of a ladder."})
+    await bed.slack.until(lambda: not labels(first), "the outcome")
+    bed.clock.forward(minutes=6)
+    bed.engine.push_mail("product-b", kind=MailKind.PLAN, subject="Plan: rewrite the parser", body=SECOND, thread=thread,
+                         task="t-1", revision=2)  # fmt: skip
+    second = await bed.card("#product-b", "revision 2")
+    await bed.answer("#product-b", "```diff")
+    found["slack-card"] = ("#product-b", _thread(bed.b, second))
+    note = await bed.answer("@fleet", "revision 2", who=bed.ben)
+    found["slack-note"] = ("fleet <small>direct message</small>", message(note, NAMES))
+    return first, second, changes
+
+
+async def _long_plan_and_answer(bed: SlackBed, found: Pictures) -> None:
+    bed.engine.push_mail(
+        "product-a", kind=MailKind.QUESTION, subject="Which currency do invoices use?", body="EUR or USD? Both occur."
+    )
+    await bed.card("#product-a", "Which currency")
+    bed.engine.push_mail("product-a", kind=MailKind.PLAN, subject="Plan: the importer", body=LONG,
+                         task="t-2")  # fmt: skip
+    long = await bed.card("#product-a", "the importer")
+    await bed.slack.until(lambda: any("files" in each for each in bed.a.thread(long["ts"])), "the file")
+    found["slack-long"] = ("#product-a", _thread(bed.a, long))
+    bed.engine.set_sessions("product-a", Session("coordinator", "coordinator", "working", started_at=bed.clock()),
+                            Session("builder-1", "builder", "working", started_at=bed.clock()))  # fmt: skip
+    bed.engine.set_snapshot("product-a", cost_usd_today=1.4, cpu_percent=74.0, memory_mib=3480.0)
+    await bed.answer("@fleet", "the importer", who=bed.ana)
+    ask = await bed.ana.says("@fleet", "what waits for me?")
+    await bed.answer("@fleet", "Two things wait")
+    found["slack-answer"] = ("fleet <small>direct message</small>", _since(bed.slack.world.im("U01ANA"), ask))
+
+
+async def _status(bed: SlackBed, found: Pictures) -> None:
+    for text in (
+        "spawn product-c a newsletter for spring",
+        "spawn product-d sort last week's requests",
+        "spawn product-e a page for the price list",
+        "status",
+    ):
+        bed.clock.forward(minutes=4)
+        ts = await bed.ana.says("#lobby", f"<@fleet> {text}")
+        await bed.answer("#lobby", thread=ts)
+    found["slack-status"] = ("#lobby <small>thread</small>", _since(bed.lobby, ts))
+
+
+async def _home_and_outcome(bed: SlackBed, found: Pictures, first: Json, second: Json) -> None:
+    bed.clock.forward(minutes=12)
+    await bed.ana.opens_home()
+    await bed.slack.until(lambda: "Needs your decision" in str(bed.slack.world.homes.get("U01ANA")), "the Home")
+    found["slack-home"] = ("fleet <small>Home · Messages · About</small>", home(bed.slack.world.homes["U01ANA"]))
+    await bed.ben.presses("Approve", "#product-b", second)
+    await bed.slack.until(lambda: not labels(second), "the outcome")
+    mine = await bed.whispered(bed.ben, "Approved by Ben")
+    found["slack-outcome"] = (
+        "#product-b",
+        _thread(bed.b, first)[:0] + message(first, NAMES) + message(second, NAMES) + message(mine, NAMES),
+    )
 
 
 def _thread(channel: Channel, root: Json) -> str:

@@ -44,7 +44,7 @@ async def test_home_lists_queue_with_reasons_and_command_buttons(bed: SlackBed) 
     await bed.slack.until(lambda: "product-a is paused" in home(bed, bed.ana), "the queue")
     await bed.ana.presses_at_home("Resume")
     await bed.answer("@fleet", "product-a")
-    await bed.slack.until(lambda: not paused(bed.fleet, "product-a"), "the product goes on")
+    await bed.slack.until(lambda: not paused(bed.fleet, "product-a"), "the product resumes")
 
 
 async def test_home_of_stranger_shows_id_for_admin(bed: SlackBed) -> None:
