@@ -1,4 +1,4 @@
-"""The composition root: builds the fleet from its parts.
+"""The composition root, which builds the fleet from its parts.
 
 `open_core` is the fleet with its engine, for a command that does one thing. `run` adds the chat platforms and stays up.
 """
@@ -62,11 +62,13 @@ class Core:
 
     @property
     def model(self) -> str | None:
-        """Name of the agent's model; None without a key."""
+        """Name of the agent's model, or None without a key."""
         return self.router.turns.model.name if self.router.turns else None
 
     def platforms(self) -> dict[str, Part]:
-        """Return the state of each chat platform: connected, off, or down with the reason."""
+        """Return the state of each chat platform.
+
+        It is connected, off, or down with the reason."""
         states = {}
         for platform in PLATFORMS:
             chat = self.jobs.chats.get(platform.name)
@@ -109,7 +111,9 @@ async def open_core(settings: Settings, live: Callable[[str, Live], None] = lamb
 
 @asynccontextmanager
 async def open_fleet(settings: Settings, live: Callable[[str, Live], None] = lambda *_: None) -> AsyncIterator[Core]:
-    """Open the fleet for one command: wait for the engine first, and run what the command made due before closing."""
+    """Open the fleet for one command, and run what the command made due before closing.
+
+    The engine is waited for first."""
     async with open_core(settings, live) as core:
         await _contact(core)
         yield core
@@ -145,7 +149,9 @@ async def run(settings: Settings, report: Callable[[Report], None]) -> None:
 
 @asynccontextmanager
 async def _serving(core: Core, surfaces: list[Chat]) -> AsyncIterator[tuple[WebChat, list[asyncio.Task[None]]]]:
-    """Run the page, the chat platforms, the jobs and the clock. Yield the page, and the tasks that connect the platforms.
+    """Run the page, the chat platforms, the jobs and the clock.
+
+    Yield the page, and the tasks that connect the platforms.
 
     `surfaces` receives every chat that hears live events."""
     settings = core.settings
@@ -173,7 +179,9 @@ async def _serving(core: Core, surfaces: list[Chat]) -> AsyncIterator[tuple[WebC
 
 
 def web_token(settings: Settings) -> str:
-    """Return the page's token: as set, or created once and stored in the state folder, readable by its owner only."""
+    """Return the page's token, as set or else created once and stored in the state folder.
+
+    Only its owner can read that file."""
     if settings.web_token is not None:
         return settings.web_token.get_secret_value()
     path = settings.state / "web-token"

@@ -1,4 +1,4 @@
-"""The demo fleet: the four test products, copied into the state folder and made git repositories there."""
+"""The demo fleet, which is a copy of the four test products as git repositories in the state folder."""
 
 import fcntl
 import os
@@ -13,7 +13,7 @@ from bot.domain.errors import FleetError
 
 _IGNORED = shutil.ignore_patterns("__pycache__", "*.pyc", ".git", "*.db", "*.db-*", "worktrees", "logs", ".DS_Store")
 _ENGINE_FOLDERS = ("agents", "worktrees", "specs", "logs")
-"""Folders that `ov init` creates and `ov doctor` expects, but git does not store because they are empty."""
+"""Folders that `ov init` creates and `ov doctor` expects, which git does not store because they are empty."""
 _AUTHOR = (("user.name", "Fleet demo"), ("user.email", "demo@fleet.invalid"))
 _ENVIRONMENT = {
     "PATH": os.defpath,
@@ -27,7 +27,9 @@ _ENVIRONMENT = {
 
 
 def bundled() -> Path:
-    """Return the `products.yaml` that came with the program, beside its `test-products/`. Raises `FleetError`."""
+    """Return the `products.yaml` that came with the program, beside its `test-products/`.
+
+    Raises FleetError."""
     package = Path(bot.__file__).resolve().parent
     for folder in (package / "share", package.parent):
         if (folder / "products.yaml").is_file() and (folder / "test-products").is_dir():
@@ -53,7 +55,7 @@ def prepare(state: Path) -> Path:
 
 
 def registry_of(products: Path, state: Path, *, given: bool) -> Path:
-    """Return the registry to use: the path that was `given` or is in this folder, else the demo's copy.
+    """Return the registry to use, which is the given or local one, else the demo's copy.
 
     Agents never work in the folder of the program itself, so the registry that came with it is copied."""
     try:

@@ -1,4 +1,4 @@
-"""The log: lines for people or JSON for machines, on standard error, without secrets."""
+"""The log on standard error, as text or JSON and without secrets."""
 
 import json
 import logging
@@ -37,7 +37,9 @@ class _Json(logging.Formatter):
 
 
 def configure(level: str, shape: str, redact: Callable[[str], str]) -> None:
-    """Send the log to standard error from now on: `shape` is text or json, every line goes through `redact`."""
+    """Send the log to standard error, with every line passed through `redact`.
+
+    `shape` is text or json."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Json(redact) if shape == "json" else _Text(redact))
     root = logging.getLogger()

@@ -20,7 +20,7 @@ from bot.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """One chat platform: how it is configured, connected and checked."""
+    """One chat platform, with its settings, adapter, checks and set-up command."""
 
     name: str
     token: str

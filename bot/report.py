@@ -1,4 +1,4 @@
-"""The state of the fleet's parts: for the start-up report of `fleet up`, and for `/readyz`."""
+"""The state of the fleet's parts, for the start-up report and for `/readyz`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from bot.text.wording import count
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One part in the start-up report: its name, whether it is on, and details or the reason why not."""
+    """One part in the start-up report, with details or the reason why it is off."""
 
     name: str
     on: bool
@@ -19,7 +19,9 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The start-up report: the parts, the page's address with its token, and the start-up time in seconds."""
+    """The start-up report.
+
+    `url` is the page's address with its token, `seconds` the start-up time."""
 
     version: str
     lines: tuple[Line, ...]
@@ -28,7 +30,9 @@ class Report:
 
 
 def readiness(fleet: Fleet, model: str | None, platforms: Mapping[str, Part]) -> dict[str, Part]:
-    """Return the state of each part; `model` is the name of the agent's model, if there is one."""
+    """Return the state of each part.
+
+    `model` is the name of the agent's model, if there is one."""
     problems, runtimes, down = fleet.registry_problems, fleet.engine.runtimes(), fleet.down
     reached = ", ".join(f"{each.name}: {each.engine or 'no engine'}" for each in runtimes)
     unreached = "; ".join(f"{name}: {reason}" for name, (reason, _) in down.items())
@@ -44,7 +48,9 @@ def readiness(fleet: Fleet, model: str | None, platforms: Mapping[str, Part]) ->
 
 
 def lines(fleet: Fleet, model: str | None, platforms: Mapping[str, Part], *, chosen: str) -> tuple[Line, ...]:
-    """Return the lines of the start-up report; `chosen` says why this engine is used."""
+    """Return the lines of the start-up report.
+
+    `chosen` says why this engine is used."""
     registry, runtimes = fleet.registry, fleet.engine.runtimes()
     engine = ", ".join(each.engine or "no engine found" for each in runtimes) or "not connected yet"
     return (

@@ -1,4 +1,4 @@
-"""The running fleet of a state folder: one process holds its lock, announces itself in `bot.json`, and answers commands.
+"""The running fleet of a state folder, with its lock, its announcement in `bot.json`, and its client.
 
 Nothing heavy is imported here, so that a command which only asks the running fleet starts at once.
 """
@@ -32,7 +32,9 @@ class RunningFleet:
     token: str
 
     def skill(self, name: str, arguments: dict[str, Any], *, conversation: str = CONVERSATION) -> dict[str, Any]:
-        """Run a skill and return `{"text", "data", "table", …}`. Raises FleetError with the fleet's own message."""
+        """Run a skill and return `{"text", "data", "table", …}`.
+
+        Raises FleetError with the fleet's own message."""
         return self._ask("POST", f"/api/skills/{quote(name)}?conversation={quote(conversation)}", arguments)
 
     def products(self) -> tuple[str, ...]:
@@ -65,7 +67,9 @@ class RunningFleet:
 
 
 def find(state: Path) -> RunningFleet | None:
-    """Find the fleet that runs on a state folder; None if none does. Raises FleetError if one does not answer."""
+    """Find the fleet that runs on a state folder.
+
+    None if none does. Raises FleetError if one does not answer."""
     running = _read_announcement(state)
     if running is None:
         if _locked(state):

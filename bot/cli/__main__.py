@@ -1,4 +1,4 @@
-"""Run the `fleet` command: `python -m bot.cli`."""
+"""Entry point of `python -m bot.cli`."""
 
 import sys
 

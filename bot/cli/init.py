@@ -1,4 +1,4 @@
-"""`fleet init`: creates a commented products.yaml and .env, and leaves existing files alone."""
+"""The command `fleet init`, which creates a commented products.yaml and .env and keeps existing files."""
 
 import json
 import os
@@ -30,7 +30,7 @@ MOST = 30
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """The result of `fleet init`: files written, existing files, products added, and the next command."""
+    """The result of `fleet init`."""
 
     written: tuple[Path, ...]
     existing: tuple[Path, ...]
@@ -39,7 +39,7 @@ class Created:
 
 
 def begin(folder: Path, *, with_demo: bool = False) -> Created:
-    """Write products.yaml and .env into a folder, or with the demo a .env that points to the test products.
+    """Write products.yaml and .env into a folder, or for the demo a .env that points to the test products.
 
     Raises FleetError when the folder cannot be written."""
     try:
@@ -68,7 +68,7 @@ def repositories(folder: Path) -> tuple[Path, ...]:
 
 
 def registry_text(found: tuple[Path, ...]) -> str:
-    """Return a products.yaml with these products, and with every other section as a comment that explains it."""
+    """Return a products.yaml with these products, and with every other section as a comment."""
     rest = demo.bundled().read_text("utf-8").partition("\nscheduling:")
     products = "products:\n" + "\n".join(_entry(path) for path in found) if found else EXAMPLE
     return f"{HEAD}{products}{rest[1]}{rest[2]}"

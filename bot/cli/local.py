@@ -1,4 +1,4 @@
-"""The terminal's access to a fleet: running a skill in this process, and a streamed conversation with the agent."""
+"""The terminal's access to a fleet, with skills run in this process and streamed conversations."""
 
 import asyncio
 import getpass
@@ -22,7 +22,9 @@ Write = Callable[[str], None]
 
 
 async def run_skill(settings: Settings, name: str, arguments: dict[str, Any], *, progress: Write) -> dict[str, Any]:
-    """Run a skill on a fleet opened for it, and return `{"text", "data", "table"}`. Started sessions keep going."""
+    """Run a skill on a fleet opened for it, and return `{"text", "data", "table"}`.
+
+    Started sessions keep going."""
     from bot.app import open_fleet
 
     async with open_fleet(settings) as core:
@@ -167,6 +169,6 @@ def _on_interrupt(stop: Callable[[], object]) -> Iterator[None]:
 
 
 def _person(registry: Any) -> Person:
-    """Return the local user: matched by OS user name, else the owner of the web token."""
+    """Return the local user, matched by OS user name, else the owner of the web token."""
     found: Person | None = registry.person("terminal", getpass.getuser()) or registry.person("web", "token")
     return found or OWNER

@@ -1,4 +1,4 @@
-"""The command line: `fleet up`, `fleet ask`, `fleet doctor`, `fleet init`, and every skill. The only module that prints.
+"""The command line of `fleet up`, `ask`, `doctor`, `init` and every skill, and the only module that prints.
 
 A skill is run by the fleet that is running on this machine, or in this process if none is. Exit codes: 0 success, 1 the skill
 refused or problems were found, 2 the command could not run, 130 interrupted. Heavy modules are imported where they are needed,

@@ -1,4 +1,7 @@
-"""Text for a terminal: Markdown and tables, in colour on a screen and plain when piped. Nothing is printed here."""
+"""Markdown and tables for a terminal, in colour on a screen and plain when piped.
+
+Nothing is printed here.
+"""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -16,7 +19,7 @@ GAP = "  "
 
 @dataclass(frozen=True, slots=True)
 class Screen:
-    """Properties of the output: colour, and width in columns."""
+    """Colour and width in columns of the output."""
 
     colour: bool = False
     width: int = 100
@@ -89,7 +92,7 @@ class Screen:
         return "\n".join(lines)
 
     def findings(self, found: "Findings") -> str:
-        """Render the findings of `fleet doctor`: a line for each check, with the fix below a warning or failure."""
+        """Render the findings of `fleet doctor`, each warning or failure with its fix."""
         marks = {"ok": ("✔", "32"), "warn": ("!", "33"), "fail": ("✖", "31")}
         lines = []
         for each in found.checks:
@@ -134,7 +137,7 @@ def screen(*, terminal: bool, environ: Mapping[str, str]) -> Screen:
 
 
 def spoken(text: str) -> str:
-    """Write commands as they are typed in a shell: `fleet status` for `/fleet status`."""
+    """Write commands as they are typed in a shell, such as `fleet status` for `/fleet status`."""
     return re.sub(r"(?<![\w/])/fleet(?=[ `])", "fleet", text)
 
 
@@ -143,7 +146,9 @@ def _off(words: str) -> str:
 
 
 def plain(text: str) -> str:
-    """Remove Markdown's marks of emphasis and inline code. Code blocks and everything else stay as they are."""
+    """Remove Markdown's marks of emphasis and inline code.
+
+    Code blocks and everything else stay as they are."""
     lines, inside = [], ""
     for line in text.split("\n"):
         fence = re.match(r"\s*(`{3,}|~{3,})", line)

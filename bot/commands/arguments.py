@@ -35,7 +35,7 @@ class Field:
     key: str
     """Name as declared, such as `max_steps`."""
     kind: str
-    """Kind: `one` word, the `rest` of the words, or `option`."""
+    """Kind of argument, which is `one` word, the `rest` of the words, or `option`."""
     required: bool
     many: bool
     """True if it takes several words, each as one value."""

@@ -48,7 +48,9 @@ def load(package: str = "skills") -> tuple[Skill, ...]:
 
 
 def one(name: str, package: str = "skills") -> Skill | None:
-    """Load the skill of this name without the others, so that a command starts at once. None if there is none."""
+    """Load the skill of this name without the others, so that a command starts at once.
+
+    None if there is none."""
     module = name.lower().replace("-", "_")
     if not module.isidentifier() or importlib.util.find_spec(f"{package}.{module}") is None:
         return None
@@ -73,7 +75,9 @@ def _declared(package: str, name: str) -> Skill:
 
 
 def tool(skill: Skill) -> dict[str, Any]:
-    """Return the skill as a tool of the Messages API. It names no product, so that the prompt cache stays valid."""
+    """Return the skill as a tool of the Messages API.
+
+    It names no product, so that the prompt cache stays valid."""
     return {"name": skill.tool, "description": skill.description, "input_schema": input_schema(skill)}
 
 

@@ -55,7 +55,7 @@ def suggestions(text: str) -> tuple[Suggestion, ...]:
 def parse(
     line: str | Sequence[str], skills: Sequence[Skill], *, product: str | None = None, products: Collection[str] = ()
 ) -> tuple[Skill, dict[str, Any]]:
-    """Return the skill that a line (or the words of a shell command) names, and its arguments as JSON values.
+    """Return the skill that a line or shell command names, and its arguments as JSON values.
 
     `product` is the default where the skill needs one and the words begin with none of `products`. Raises UsageError, which
     suggests a similar command where there is one."""
@@ -113,7 +113,7 @@ def _split(line: str, at: int) -> list[Word]:
 
 
 def _quoted(line: str, start: int) -> int | None:
-    """Return the end of the quotes that begin at `start`; None without a closing quote before a space."""
+    """Return the end of the quotes that begin at `start`, or None without a closing quote before a space."""
     closing = QUOTES.get(line[start : start + 1])
     end = line.find(closing, start + 1) if closing else -1
     while closing and end != -1 and line[end + 1 : end + 2].strip():
@@ -191,7 +191,7 @@ def _positional(
 
 
 def _registered(left: Sequence[Word], products: Collection[str]) -> tuple[str, int]:
-    """Return the product that the words begin with, as written in the registry, and the number of words it took.
+    """Return the product that the words begin with, as in the registry, and the number of words it took.
 
     “Product A” takes two."""
     names = {_spoken(name): name for name in products}

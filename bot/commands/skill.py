@@ -88,7 +88,7 @@ class SkillContext:
 
 Run = Callable[[Any, SkillContext], Awaitable[SkillResult]]
 Consent = Callable[[Any, SkillContext], str]
-"""Callback that describes a call made by the model in Markdown, if a person has to approve it, else returns nothing."""
+"""Callback that describes a call of the model for approval in Markdown, or returns nothing if it needs none."""
 ArgsT = TypeVar("ArgsT", bound=SkillArgs)
 
 

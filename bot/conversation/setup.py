@@ -10,7 +10,7 @@ from bot.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """The result of a command: text for people, `data` for `--json`."""
+    """The result of a command, with text for people and `data` for `--json`."""
 
     text: str
     data: Any
@@ -20,7 +20,7 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class SetupCommand:
-    """One command: `fleet NAME …`."""
+    """A command that is typed as `fleet NAME …`."""
 
     name: str
     summary: str

@@ -1,4 +1,4 @@
-"""`fleet doctor`: checks everything the fleet needs, and says how to fix what is wrong.
+"""The checks of `fleet doctor`, each with a fix for what is wrong.
 
 Whatever is broken, the remaining checks run: a check that fails itself is reported like any other problem. Exit code 0 means
 fine, 1 that there are problems, 2 that the fleet cannot start before they are fixed.
@@ -30,7 +30,9 @@ class Findings:
 
     @property
     def exit_code(self) -> int:
-        """Exit code: 0 fine, 1 problems, 2 the fleet cannot start."""
+        """Exit code.
+
+        0 is fine, 1 means problems, 2 means that the fleet cannot start."""
         failed = [check for check in self.checks if check.status == "fail"]
         return 2 if any(check.fatal for check in failed) else 1 if failed else 0
 
@@ -138,7 +140,7 @@ def _guarded(name: str, check: Callable[[], list[T]]) -> "list[T | Check]":
 
 
 def _with(found: list[Check], name: str, check: Callable[[], tuple[T, list[Check]]]) -> T | None:
-    """Add a check's results to the others and return the value it hands on; None if it broke."""
+    """Add a check's results to the others and return the value it hands on, or None if it broke."""
     try:
         value, findings = check()
     except Exception as error:  # noqa: BLE001  as above

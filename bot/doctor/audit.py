@@ -10,7 +10,9 @@ from bot.store.migrations import MIGRATIONS, NewerStore, applied
 
 
 def check(folder: Path) -> list[Check]:
-    """Check that the journal is intact and that every conversation can be reached, in a store of this version."""
+    """Check that the journal is intact and that every conversation can be reached.
+
+    A store of another version is skipped."""
     path = folder / "fleet.db"
     if not path.exists():
         return []

@@ -23,7 +23,7 @@ def check(settings: Settings, *, online: bool) -> list[Check]:
 
 
 def _ask(base: str, key: str) -> Check:
-    """Call the Messages API; without a key only to see that it answers."""
+    """Call the Messages API, without a key only to see that it answers."""
     body = json.dumps({"model": "claude-haiku-5-5", "messages": [{"role": "user", "content": "hi"}]}).encode()
     headers = {"x-api-key": key, "anthropic-version": "2023-06-01", "content-type": "application/json"}
     request = urllib.request.Request(f"{base}/v1/messages/count_tokens", body, headers)  # noqa: S310  settings allow http(s)

@@ -1,4 +1,4 @@
-"""Check of the engine: which one would be used and why, each runtime, and each product in it.
+"""Check of the engine, of each runtime, and of each product.
 
 Nothing is started for a check: a supervisor on this machine that is not running yet is not a problem.
 """

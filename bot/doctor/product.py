@@ -1,4 +1,4 @@
-"""Check of one product: its folder, its git repository, and the engine's files in it."""
+"""Check of a product's folder, its git repository, and the engine's files in it."""
 
 from pathlib import Path
 from typing import Any

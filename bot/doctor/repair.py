@@ -1,4 +1,4 @@
-"""Repairs of `fleet doctor --fix`: only what is safe to change without asking."""
+"""Repairs of `fleet doctor --fix` that are safe to make without asking."""
 
 import os
 import socket

@@ -1,4 +1,4 @@
-"""Check of one runtime: its supervisor, its engine, and the products in it."""
+"""Check of a runtime's supervisor, its engine, and the products in it."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""Check of the settings: the environment and `.env`."""
+"""Check of the environment variables and `.env`."""
 
 from collections.abc import Mapping
 from dataclasses import replace

@@ -45,7 +45,7 @@ def check(folder: Path) -> list[Check]:
 
 
 def private_files(folder: Path) -> list[Path]:
-    """Return the existing paths that only their owner may read: the state folder, and the files with the token."""
+    """Return the state folder and its token files, as far as they exist, which only their owner may read."""
     files = [folder / name for name in ("web-token", "bot.json")]
     return [path for path in (folder, *files) if path.exists()]
 
@@ -59,7 +59,7 @@ def _nearest(folder: Path) -> Path:
 
 
 def _unwritable(folder: Path) -> str:
-    """Return the reason why nothing can be written into a folder; empty if it is writable."""
+    """Return the reason why nothing can be written into a folder, or nothing if it is writable."""
     try:
         with tempfile.NamedTemporaryFile(dir=folder, prefix=".doctor-"):
             return ""

@@ -1,4 +1,7 @@
-"""Which job runs by time. APScheduler keeps the clock in memory only: due times are persisted in the store and read again."""
+"""The clock of jobs that run by time.
+
+APScheduler keeps it in memory only. Due times are persisted in the store and read again.
+"""
 
 import logging
 

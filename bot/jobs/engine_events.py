@@ -1,4 +1,7 @@
-"""What the engine reports: mail, snapshots, and runtimes that come and go. Everything is persisted before `hear` returns."""
+"""Events of the engine, which are mail, snapshots, and runtimes that come and go.
+
+Each is persisted before `hear` returns.
+"""
 
 import logging
 
@@ -25,7 +28,9 @@ class EngineEvents:
         self._fleet, self._loop = fleet, loop
         self._lost = LostSessions(fleet)
         self._behind: set[str] = set()
-        """Products with mail that could not be ingested. Their later mail is ignored until it is all sent again."""
+        """Products with mail that could not be ingested.
+
+        Their later mail is ignored until it is all sent again."""
 
     def hear(self, event: EngineEvent) -> None:
         """Persist an event, or ask for it again when that fails."""
@@ -76,7 +81,7 @@ class EngineEvents:
                 self._runtime_up(runtime, info, restarted=restarted)
 
     def _take_mail(self, event: MailArrived) -> None:
-        """Ingest mail together, or one by one when that fails, so that a single broken mail cannot block the others."""
+        """Ingest mail together, or one by one when that fails, so that one broken mail cannot block the others."""
         try:
             ingest.take(self._fleet, event)
         except StoreError:

@@ -33,7 +33,7 @@ class Job(Generic[Item]):
     run: Callable[[Item], Coroutine[Any, Any, bool | None]]
     """The work on one item. It returns True to be run again after a pause."""
     key: Callable[[Item], str] = str
-    """Text that identifies an item; no two tasks of a job with the same key run at once."""
+    """Text that identifies an item, so that a job never runs two tasks for the same one."""
     lane: str = EVERYTHING
     """Part of the table that this job's end makes due again."""
     failing: Callable[[Item, int], None] | None = None
@@ -106,7 +106,7 @@ class Loop:
             self.step()
 
     def step(self, lane: str = EVERYTHING) -> None:
-        """Run one pass: start whatever is due and not running yet."""
+        """Run one pass, which starts whatever is due and not running yet."""
         for job in self.table:
             if lane in {EVERYTHING, job.lane}:
                 self._ask(job)

@@ -1,4 +1,4 @@
-"""Detects work whose session has ended without a report, from the engine's snapshots, then retries or fails it.
+"""Detects work whose session has ended without a report, then retries or fails it.
 
 A snapshot may predate a start that it does not show yet, and its clock is another machine's. So ages are measured on our own
 clock, and a session counts as lost when the snapshot before showed it, or when two snapshots miss it.
@@ -13,7 +13,7 @@ from bot.work import retry
 from bot.work.queue import requeue
 
 GRACE = timedelta(seconds=10)
-"""Time for which a session may be missing, because a start and its mail take a while to become visible."""
+"""Time for which a session may be missing, because a start and its mail take a while to be visible."""
 
 
 class LostSessions:
@@ -25,7 +25,9 @@ class LostSessions:
         """Time at which each session was first missing, by product and the work's tag."""
 
     def check(self, before: Snapshot | None, snapshot: Snapshot) -> None:
-        """Give up a product's work whose session is lost; `before` is the previous snapshot."""
+        """Give up a product's work whose session is lost.
+
+        `before` is the previous snapshot."""
         fleet = self._fleet
         if snapshot.trouble or snapshot.paused or fleet.store.product_states.pause(snapshot.product) is not None:
             self._missed.pop(snapshot.product, None)
@@ -60,12 +62,14 @@ def _lost(work: Work, snapshot: Snapshot, gates: list[Gate]) -> str:
 
 
 def _waits(gate: Gate) -> bool:
-    """Return True while an answer is awaited, on its way, or to be sent again by a person because nobody read it."""
+    """Return True while an answer is awaited, on its way, or unread and to be sent again by a person."""
     return gate.state is GateState.OPEN or (gate.state is GateState.DECIDED and (not gate.reason or gate.reply is not None))
 
 
 def _give_up(fleet: Fleet, work: Work, why: str) -> None:
-    """Retry the work where that is safe and retries are left. Otherwise fail it and offer a person to start it again."""
+    """Retry the work where that is safe and retries are left.
+
+    Otherwise fail it and offer a person to start it again."""
     most = fleet.registry.scheduling.retries
     with fleet.transaction():
         withdraw(fleet, work.product, why, work=work.id)

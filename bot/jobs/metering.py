@@ -1,4 +1,4 @@
-"""Meters running work from its product's snapshots: its share of the cost, and its peak memory.
+"""Meters the cost and peak memory of running work from its product's snapshots.
 
 A snapshot's figures cover all sessions of the product, so work that runs at the same time gets equal shares.
 """
@@ -13,7 +13,9 @@ NOTICEABLE = 1.05
 
 
 def record(fleet: Fleet, snapshot: Snapshot, before: Snapshot | None) -> None:
-    """Store a product's cost and memory from a snapshot; `before` is the snapshot that preceded it."""
+    """Store a product's cost and memory from a snapshot.
+
+    `before` is the previous snapshot."""
     if snapshot.trouble is not None:
         return
     if before is None or (before.cost_usd_today, before.at.date()) != (snapshot.cost_usd_today, snapshot.at.date()):
@@ -36,7 +38,7 @@ def _save(fleet: Fleet, work: Work, cost: float, peak: float) -> None:
 
 
 def _cost_since_last(fleet: Fleet, snapshot: Snapshot) -> float:
-    """Return the product's cost since it was last metered, which may have been by an earlier run of the fleet."""
+    """Return the product's cost since it was last metered, perhaps by an earlier run of the fleet."""
     states, total = fleet.store.product_states, snapshot.cost_usd_total or snapshot.cost_usd_today
     last = states.metered_usd(snapshot.product)
     if last == total:

@@ -1,4 +1,4 @@
-"""The model's choice among work that admission allows (`strategy: reasoned`), asked only where there is a choice.
+"""The model's choice among admissible work, for the strategy `reasoned`.
 
 The model puts the contenders into an order and gives a reason, which is stored. Admission still checks every limit, so a
 choice changes only the order. The weights decide, and that is stored too, when no answer comes in time, the day's tokens are
@@ -21,7 +21,7 @@ from bot.work import capacity, estimates
 from bot.work.admission import Admission
 
 MOST = 12
-"""Contenders shown to the model: the first in the queue by weight."""
+"""Number of contenders shown to the model, the first in the queue by weight."""
 PATIENCE = 45.0
 """Seconds after which the weights decide instead."""
 ANSWER_TOKENS = 3000
@@ -68,7 +68,7 @@ class ModelChoice:
         self._wanted: tuple[Admission, ...] = ()
 
     def consider(self, made: Sequence[Admission]) -> Order | None:
-        """Return the order chosen for these admissions; None if none is chosen yet or there is no choice.
+        """Return the order chosen for these admissions, or None if none is chosen yet or there is no choice.
 
         If `wanted` is true afterwards, work that could start has to wait for `ask`."""
         contenders = [each for each in made if each.start or each.code == "sessions"][:MOST]
@@ -151,7 +151,7 @@ class ModelChoice:
     # -- what it costs -------------------------------------------------------------------------------------------------
 
     def _spent(self) -> str | None:
-        """Return why the model cannot be asked; None if it can."""
+        """Return the reason why the model cannot be asked, or None if it can."""
         fleet, most = self._fleet, self._fleet.registry.scheduling.reasoned_tokens_per_day
         if fleet.store.fleet_state.choice_tokens(fleet.today().date()) >= most:
             return "the weights decided: today's tokens for choosing are used up"

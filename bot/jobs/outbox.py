@@ -1,4 +1,4 @@
-"""Sends posts from the outbox to a chat platform: each once, in order, and again when a gate on it has changed."""
+"""Sends each post of the outbox to a chat platform once, and updates it when a gate changes."""
 
 import logging
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Assigns slots: to queued work, and to waiting work whose decision has been made.
+"""Assigns slots to queued work, and to waiting work whose decision has been made.
 
 Every ruling and its reason are stored before anything is started. Calls are safe to repeat.
 """
@@ -19,11 +19,13 @@ BY_WEIGHTS = "by priority, age and weight"
 RESUMES = "resumed after the decision"
 CHOOSING = "the agent is choosing what starts next"
 SHOWN = 20
-"""Positions at the head of the queue whose every new reason is stored. Further back, only a reason of another kind is."""
+"""Positions at the head of the queue whose every new reason is stored.
+
+Further back, only a reason of another kind is."""
 
 
 class Scheduler:
-    """Assigns slots by weight, or by the model's choice where there is a `choice` and the strategy is `reasoned`."""
+    """Scheduler by weight, or by the model's choice if the strategy is `reasoned`."""
 
     def __init__(self, fleet: Fleet, choice: "ModelChoice | None" = None) -> None:
         self._fleet = fleet
@@ -96,7 +98,9 @@ class Scheduler:
         return [gate for gate in gates if gate in found or gate.work in resumed]
 
     def _needs_slot(self, gate: Gate) -> Work | None:
-        """Return the work that an answer resumes, or a stand-in for a coordinator without any; None if no slot is needed."""
+        """Return the work that an answer resumes, or a stand-in for a coordinator without any.
+
+        None if no slot is needed."""
         fleet = self._fleet
         if (
             gate.action is not None
@@ -131,5 +135,5 @@ class Scheduler:
 
 
 def _kind(reason: str) -> str:
-    """Return what reasons of one kind have in common: the text without its figures."""
+    """Return the text of a reason without its figures, which reasons of one kind have in common."""
     return "".join(sign for sign in reason if not sign.isdigit())

@@ -1,4 +1,7 @@
-"""Notifies people, once, of running work that shows no activity. It keeps its slot, because its sessions keep their memory."""
+"""Notifies people, once, of running work that shows no activity.
+
+It keeps its slot, because its sessions keep their memory.
+"""
 
 from datetime import datetime, timedelta
 
@@ -21,12 +24,14 @@ def check(fleet: Fleet) -> None:
 
 
 def _of(work: Work, snapshot: Snapshot) -> list[Session]:
-    """Return the sessions that do this work: its own agent's, or all of the product where its coordinator has the work."""
+    """Return the sessions that do this work.
+
+    They are its own agent's, or all of the product where its coordinator has the work."""
     return [each for each in snapshot.active if work.capability is None or each.agent == work.agent]
 
 
 def _quiet(work: Work, snapshot: Snapshot, now: datetime) -> timedelta | None:
-    """Return the time without activity; None where the engine does not say when an agent was last active."""
+    """Return the time without activity, or None where the engine does not report any."""
     seen = [each.last_activity for each in _of(work, snapshot) if each.last_activity]
     if not seen:
         return timedelta() if _said_by_engine(work, snapshot) else None

@@ -1,4 +1,4 @@
-"""The jobs of a fleet, in order: engine events are ingested, admitted work starts, decisions are delivered, posts are sent.
+"""The table of a fleet's jobs, in the order in which each pass asks them.
 
 What is due is read from the store on every pass. `bot.jobs.clock` wakes the loop by time, for what no event brings.
 """
@@ -77,11 +77,15 @@ class Jobs:
     # -- what others call --------------------------------------------------------------------------------------------
 
     def hear(self, event: EngineEvent) -> None:
-        """Persist an event of the engine; see `EngineEvents.hear`."""
+        """Persist an event of the engine.
+
+        See `EngineEvents.hear`."""
         self.events.hear(event)
 
     async def watch(self) -> None:
-        """Have the engine watch the registry's products; see `EngineEvents.watch`."""
+        """Have the engine watch the registry's products.
+
+        See `EngineEvents.watch`."""
         await self.events.watch()
 
     def wake(self) -> None:
@@ -97,7 +101,7 @@ class Jobs:
         await self.loop.settled()
 
     async def tick(self) -> None:
-        """Fetch fresh snapshots, send reminders, and ask for a pass: the net under what an event did not bring."""
+        """Fetch fresh snapshots and send reminders, in case an event was missed."""
         try:
             for snapshot in await self.fleet.engine.snapshot():
                 self.hear(SnapshotChanged(snapshot))
@@ -125,7 +129,7 @@ class Jobs:
     # -- what is due -------------------------------------------------------------------------------------------------
 
     def _reachable(self, product: str) -> bool:
-        """Return True if the engine can be asked about a product: it is in the registry, and a runtime answers."""
+        """Return True if a product is in the registry and a runtime answers, so that the engine can be asked."""
         known = self.fleet.products.get(product)
         return known is not None and known.overstory and bool(self.fleet.engine.runtimes())
 

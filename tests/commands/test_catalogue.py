@@ -60,7 +60,7 @@ def test_duplicate_names_and_missing_skills_are_errors(tmp_path: Path) -> None:
     try:
         assert [skill.name for skill in load(package(tmp_path, "fine_skills", one=SKILL.format(name="one")))] == ["one"]
         twice = package(tmp_path, "twice_skills", one=SKILL.format(name="one"), two=SKILL.format(name="one"))
-        with pytest.raises(FleetError, match="Two skills are called one"):
+        with pytest.raises(FleetError, match="Two skills are named one"):
             load(twice)
         with pytest.raises(FleetError, match=r"empty_skills/one.py declares 0 skills"):
             load(package(tmp_path, "empty_skills", one="x = 1"))

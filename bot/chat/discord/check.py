@@ -1,4 +1,4 @@
-"""Checks of `fleet doctor` for Discord: the token, the intents, the permissions in each channel, and the commands."""
+"""Checks of `fleet doctor` for Discord, which cover the token, intents, permissions and commands."""
 
 import asyncio
 
@@ -20,7 +20,7 @@ PATIENCE = 15.0
 
 
 async def check(settings: Settings, registry: Registry | None) -> list[Check]:
-    """Run every check; return only the login's failure where that fails."""
+    """Run every check, or return only the failure of the login."""
     assert settings.discord_token is not None  # noqa: S101  checked only where it is set
     point_at(settings.discord_api_url, settings.discord_gateway_url)
     client = discord.Client(intents=discord.Intents(guilds=True))

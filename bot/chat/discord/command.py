@@ -1,4 +1,4 @@
-"""`fleet discord-invite`: prints the link that adds the bot to a server, and the reason for each permission."""
+"""The command `fleet discord-invite`, which prints the link that adds the bot to a server."""
 
 from argparse import ArgumentParser, Namespace
 

@@ -1,4 +1,4 @@
-"""Checks of `fleet doctor` for Slack: tokens, scopes, Socket Mode, and channels that the bot was not invited to."""
+"""Checks of `fleet doctor` for Slack, which cover tokens, scopes, Socket Mode and channels."""
 
 from bot.chat.slack.api import Api
 from bot.chat.slack.manifest import SCOPES

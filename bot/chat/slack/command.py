@@ -1,4 +1,4 @@
-"""`fleet slack-manifest`: prints the manifest from which Slack creates the app."""
+"""The command `fleet slack-manifest`, which prints the manifest for creating the Slack app."""
 
 import json
 from argparse import ArgumentParser, Namespace
