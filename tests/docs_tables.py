@@ -47,6 +47,7 @@ SECTIONS: dict[str, type[Section]] = {
     "schedules": schema.Schedule,
     "digest": schema.Digest,
     "quiet_hours": schema.QuietHours,
+    "retention": schema.RetentionSection,
     "audit": schema.AuditSection,
     "agent": schema.AgentLimits,
 }
@@ -55,6 +56,7 @@ SECTIONS: dict[str, type[Section]] = {
 KINDS: tuple[tuple[Any, str], ...] = (
     (values.Name, "a name"),
     (values.Text, "text"),
+    (values.Days, "a whole number, from 1 to 36500"),
     (values.Minutes, "minutes, `2h` or `1d`"),
     (values.Dollars, "US dollars"),
     (values.Zone, "a time zone"),

@@ -46,7 +46,7 @@ class _StoredTranscript(Transcript):
     async def append(self, message: Message, taken: Sequence[str] = ()) -> None:
         inbound = self._running.inbound
         with self._fleet.transaction():
-            self._fleet.store.transcript.append(inbound.conversation, inbound.event, message)
+            self._fleet.store.transcript.append(inbound.conversation, inbound.event, message, self._fleet.now())
             for event in taken:
                 self._fleet.store.inbound.handled(event, answered_by=inbound.event)
         self._running.taken.update(taken)

@@ -16,8 +16,8 @@ log = logging.getLogger(__name__)
 
 TICK = 15.0
 """Seconds between two fetches of fresh snapshots, which back up the engine's pushed events."""
-PRUNE = 6
-"""Hours between two removals of old rows of the audit journal."""
+RETENTION = 1
+"""Hours between two removals of old history."""
 REGISTRY = 1.0
 """Seconds between two checks of the registry file (one `stat` each)."""
 SCHEDULES = 1.0
@@ -45,6 +45,6 @@ def make(jobs: Jobs, registry: RegistryFile) -> AsyncIOScheduler:
 
     clock.add_job(check_schedules, "interval", seconds=SCHEDULES, id="schedules")
     clock.add_job(jobs.tick, "interval", seconds=TICK, id="tick")
-    clock.add_job(jobs.prune, "interval", hours=PRUNE, id="prune")
+    clock.add_job(jobs.remove_old, "interval", hours=RETENTION, id="retention")
     clock.add_job(check_registry, "interval", seconds=REGISTRY, id="registry")
     return clock

@@ -5,7 +5,6 @@ What is due is read from the store on every pass. `bot.jobs.clock` wakes the loo
 
 import logging
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
 
 from bot.conversation.platform import Chat
 from bot.domain import Gate, GateState, Work, WorkState
@@ -13,7 +12,7 @@ from bot.domain.errors import DeliveryError, EngineError
 from bot.engine.base import EngineEvent, SnapshotChanged
 from bot.fleet import Change, Fleet
 from bot.gates import reminders
-from bot.jobs import dispatch, outbox, stalls
+from bot.jobs import dispatch, outbox, retention, stalls
 from bot.jobs.engine_events import CATCH_UP, EngineEvents
 from bot.jobs.loop import Job, Loop, Step, Table
 from bot.jobs.model_choice import ModelChoice
@@ -112,13 +111,9 @@ class Jobs:
         schedules.mend(self.fleet)
         self.wake()
 
-    async def prune(self) -> None:
-        """Remove rows of the audit journal that are older than `audit.keep_days`, a day's worth at a time."""
-        fleet = self.fleet
-        kept = timedelta(days=fleet.registry.audit.keep_days)
-        with fleet.transaction():
-            if rows := fleet.store.audit.prune(fleet.now() - kept):
-                fleet.record("audit", "fleet", None, "journal", {"taken out": rows, "kept days": kept.days})
+    async def remove_old(self) -> None:
+        """Remove history that the registry's `retention` no longer keeps; see `bot.jobs.retention`."""
+        await retention.remove_old(self.fleet)
 
     def _notice(self, change: Change) -> None:
         if change.kind in {"post", "chat"}:

@@ -16,12 +16,12 @@ from bot.registry.checks import check, check_paths
 from bot.registry.schema import (
     PRIORITIES,
     AgentLimits,
-    AuditSection,
     Digest,
     ProductSection,
     QuietHours,
     RegistrySection,
     ResourceBudget,
+    RetentionSection,
     Runtime,
     Schedule,
     Scheduling,
@@ -66,7 +66,7 @@ class Registry:
     schedules: tuple[Schedule, ...] = ()
     digest: Digest | None = None
     quiet_hours: QuietHours | None = None
-    audit: AuditSection = field(default_factory=AuditSection)
+    retention: RetentionSection = field(default_factory=RetentionSection)
     agent: AgentLimits = field(default_factory=AgentLimits)
     by_name: Mapping[str, Product] = field(init=False, repr=False, compare=False)
     """Products by name, in the same order."""
@@ -154,9 +154,16 @@ def parse(text: str, path: Path, *, check_paths: bool = False, now: datetime | N
         schedules=file.schedules,
         digest=file.digest,
         quiet_hours=file.quiet_hours,
-        audit=file.audit,
+        retention=_retention(file),
         agent=file.agent,
     )
+
+
+def _retention(file: RegistrySection) -> RetentionSection:
+    """Return the retention with the former key of the audit journal applied."""
+    if file.audit is None or "audit" in file.retention.model_fields_set:
+        return file.retention
+    return file.retention.model_copy(update={"audit": file.audit.keep_days})
 
 
 def _text(path: Path) -> str:

@@ -16,7 +16,7 @@ from pydantic import AfterValidator, Field
 
 from bot.domain import Approvals, Budget, Person, Role
 from bot.domain import recurrence as crons
-from bot.registry.values import Channel, Clock, Dollars, Minutes, Name, Text, Zone
+from bot.registry.values import Channel, Clock, Days, Dollars, Minutes, Name, Text, Zone
 from bot.registry.yamlmodel import Section
 
 PRIORITIES = ("critical", "high", "medium", "low")
@@ -279,12 +279,27 @@ class QuietHours(Section):
         return self.start <= now < self.end if self.start < self.end else now >= self.start or now < self.end
 
 
-class AuditSection(Section):
-    """Audit journal of events and the people who caused them."""
+class RetentionSection(Section):
+    """Days after which history is deleted. Open items, what they refer to, and decisions stay."""
 
-    keep_days: int = Field(
-        default=365, ge=1, le=36500, description="Days to keep entries. The rest of the journal still verifies."
-    )
+    conversations: Days = Field(default=365, description="Days to keep posts, handled events and unused conversations.")
+    transcripts: Days = Field(default=90, description="Days to keep the agent's transcripts of conversations.")
+    work: Days = Field(default=730, description="Days to keep work that ended, and gates that ended without a decision.")
+    mail: Days = Field(default=365, description="Days to keep the engine's mail.")
+    admissions: Days = Field(default=90, description="Days to keep the scheduler's reasons for starting or not starting work.")
+    spending: Days = Field(default=730, description="Days to keep costs per day and the records of the agent's turns.")
+    outbox: Days = Field(default=90, description="Days to keep the records of deliveries to chats.")
+    audit: Days = Field(default=365, description="Days to keep the audit journal. The rest of it still verifies.")
+
+    def days(self) -> dict[str, int]:
+        """Return the days of every kind."""
+        return {kind: getattr(self, kind) for kind in type(self).model_fields if kind != "at"}
+
+
+class AuditSection(Section):
+    """Former place of `retention.audit`."""
+
+    keep_days: Days = Field(default=365, description="Former name of `retention.audit`, which takes precedence.")
 
 
 class AgentLimits(Section):
@@ -312,7 +327,10 @@ class RegistrySection(Section):
     schedules: tuple[Schedule, ...] = Field(default=(), description="Recurring work.")
     digest: Digest | None = Field(default=None, description="Daily report of changes across all products. Default: none.")
     quiet_hours: QuietHours | None = Field(default=None, description="Hours without reminders.")
-    audit: AuditSection = Field(default_factory=AuditSection, description="Retention of the audit journal.")
+    retention: RetentionSection = Field(
+        default_factory=RetentionSection, description="Days after which history is deleted, by kind."
+    )
+    audit: AuditSection | None = Field(default=None, description="Former place of `retention.audit`.")
     agent: AgentLimits = Field(default_factory=AgentLimits, description="Model and limits of the Claude agent.")
 
 

@@ -2,14 +2,13 @@
 
 import json
 import sqlite3
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from bot.store.database import Database, dump, number, to_text
-
-KEPT_DAYS = 90
-"""How long decisions are kept."""
+from bot.store.sweep import by_index
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +55,10 @@ class Admissions:
         query = "SELECT * FROM admissions WHERE at >= ? AND verdict != 'wait' ORDER BY n DESC LIMIT ?"
         return [_to_ruling(row) for row in self._db.rows(query, to_text(at), limit)]
 
-    def forget_before(self, at: datetime) -> None:
-        """Drop what is older."""
-        self._db.run("DELETE FROM admissions WHERE at < ?", to_text(at))
+    def remove_before(self, before: datetime) -> Iterator[int]:
+        """Remove rulings older than that. See `sweep`."""
+        old = "SELECT n FROM admissions WHERE at < ? ORDER BY at LIMIT ?"
+        return by_index(self._db, f"DELETE FROM admissions WHERE n IN ({old})", to_text(before))  # noqa: S608
 
 
 def _to_ruling(row: sqlite3.Row) -> Ruling:

@@ -6,6 +6,7 @@ Somebody who may write the whole file can still write all of it anew; against th
 
 import json
 import sqlite3
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -13,6 +14,7 @@ from typing import Any
 
 from bot.store.audit_marks import GENESIS, AuditMarkTable, Mark
 from bot.store.database import Database, dump, to_text
+from bot.store.sweep import by_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,14 +102,16 @@ class Audit:
         """The number of the first row that does not follow from the one before it; None when all do."""
         return self.verify().broken
 
-    def prune(self, before: datetime) -> int:
-        """Take out rows older than that, remembering where the rest begins; how many. What is left still verifies."""
-        with self._db.transaction():
-            last = self._db.row("SELECT n, hash FROM audit WHERE at < ? ORDER BY n DESC LIMIT 1", to_text(before))
-            if last is None:
-                return 0
-            self._marks.set("base", Mark(last["n"], last["hash"]))
-            return self._db.run("DELETE FROM audit WHERE n <= ?", last["n"]).rowcount
+    def remove_before(self, before: datetime) -> Iterator[int]:
+        """Remove rows older than that, and remember where the rest begins, so that it still verifies. See `sweep`."""
+        return by_number(self._db, "audit", "n", "at", before, self._remove)
+
+    def _remove(self, numbers: Sequence[int]) -> int:
+        last = self._db.row("SELECT n, hash FROM audit WHERE n = ?", numbers[-1])
+        if last is None:
+            return 0
+        self._marks.set("base", Mark(last["n"], last["hash"]))
+        return self._db.run("DELETE FROM audit WHERE n <= ?", last["n"]).rowcount
 
 
 def _wrong(row: sqlite3.Row, number: int, previous: str) -> str:

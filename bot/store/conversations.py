@@ -1,9 +1,11 @@
 """Table `conversations`: where people and the fleet have talked, with a title and the time of the newest post."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
 from bot.store.database import Database, to_text
+from bot.store.sweep import by_index
 
 LONGEST_TITLE = 80
 """Characters of a conversation's first line that become its title."""
@@ -32,3 +34,11 @@ class ConversationTable:
             limit,
         )
         return [dict(row) for row in rows]
+
+    def remove_before(self, before: datetime) -> Iterator[int]:
+        """Remove conversations without posts that nobody used since then. See `sweep`."""
+        old = (
+            "SELECT id FROM conversations WHERE updated_at < ?"
+            " AND NOT EXISTS (SELECT 1 FROM posts WHERE conversation = conversations.id) ORDER BY updated_at LIMIT ?"
+        )
+        return by_index(self._db, f"DELETE FROM conversations WHERE id IN ({old})", to_text(before))  # noqa: S608

@@ -3,13 +3,14 @@
 import json
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from bot.domain import Action, Decision, Gate, GateKind, GateState, Role, to_person
 from bot.store.database import Database, dump, number, to_text, to_time
+from bot.store.sweep import UNFINISHED, by_number, marks
 
 COLUMNS = (
     "n, product, kind, title, body, state, created_at, updated_at, revision, options, thread, mail, sender, task,"
@@ -119,6 +120,22 @@ class Gates:
         for each in self._db.rows(f"SELECT * FROM decisions WHERE gate IN ({chosen}) ORDER BY n", *values):  # noqa: S608
             given[each["gate"]] += (each,)
         return [_to_gate(row, given.get(row[0], ()), self._db.origin) for row in rows]
+
+    def remove_before(self, before: datetime) -> Iterator[int]:
+        """Remove gates that ended before then without a decision, unless an unfinished one is their revision. See `sweep`."""
+        return by_number(self._db, "gates", "n", "created_at", before, partial(self._remove, to_text(before)))
+
+    def _remove(self, before: str | None, numbers: Sequence[int]) -> int:
+        rows = self._db.rows(
+            f"SELECT n FROM gates WHERE n IN ({marks(numbers)}) AND state NOT IN {UNFINISHED} AND updated_at < ?"  # noqa: S608
+            f" AND 'g' || n NOT IN (SELECT previous FROM gates WHERE state IN {UNFINISHED} AND previous IS NOT NULL)"
+            " AND NOT EXISTS (SELECT 1 FROM decisions WHERE gate = gates.n)",
+            *(*numbers, before),
+        )
+        old = [row["n"] for row in rows]
+        self._db.run(f"DELETE FROM shown WHERE gate IN ({marks(old)})", *(f"g{n}" for n in old))  # noqa: S608
+        self._db.run(f"DELETE FROM gates WHERE n IN ({marks(old)})", *old)  # noqa: S608
+        return len(old)
 
 
 @lru_cache(maxsize=1024)

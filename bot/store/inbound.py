@@ -2,11 +2,13 @@
 
 import json
 import sqlite3
+from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime
 
 from bot.domain import Inbound, Press, to_person
 from bot.store.database import Database, dump, to_text
+from bot.store.sweep import by_index
 
 
 class InboundTable:
@@ -63,6 +65,11 @@ class InboundTable:
     def done(self, event: str) -> bool:
         """Whether an event is done with, or was never received."""
         return not self._db.value("SELECT 1 FROM inbound WHERE event = ? AND state != 'done'", event)
+
+    def remove_before(self, before: datetime) -> Iterator[int]:
+        """Remove events older than that which were handled. See `sweep`."""
+        old = "SELECT event FROM inbound WHERE at < ? AND state = 'done' ORDER BY at LIMIT ?"
+        return by_index(self._db, f"DELETE FROM inbound WHERE event IN ({old})", to_text(before))  # noqa: S608
 
 
 def _to_inbound(row: sqlite3.Row) -> Inbound:

@@ -2,10 +2,12 @@
 
 import json
 import sqlite3
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from bot.domain import Author, Mail, MailKind
 from bot.store.database import Database, dump, to_text
+from bot.store.sweep import UNFINISHED, by_number, marks
 
 
 class MailTable:
@@ -60,6 +62,23 @@ class MailTable:
         """Return the id of the one of our newest 200 mails in the product's mailbox that has this marker, or None."""
         newest = "SELECT id, body FROM mail WHERE product = ? AND author = 'operator' ORDER BY n DESC LIMIT 200"
         return next((row["id"] for row in self._db.rows(newest, product) if row["body"].endswith(marker)), None)
+
+    def remove_before(self, before: datetime) -> Iterator[int]:
+        """Remove mail older than that with its threads, except what open work or unfinished gates refer to. See `sweep`."""
+        return by_number(self._db, "mail", "n", "created_at", before, self._remove)
+
+    def _remove(self, numbers: Sequence[int]) -> int:
+        rows = self._db.rows(
+            f"SELECT n, product, id FROM mail WHERE n IN ({marks(numbers)}) AND NOT EXISTS"  # noqa: S608
+            f" (SELECT 1 FROM gates WHERE gates.product = mail.product AND gates.mail = mail.id AND state IN {UNFINISHED})"
+            " AND NOT EXISTS (SELECT 1 FROM work WHERE work.product = mail.product AND work.mail = mail.id"
+            " AND ended_at IS NULL)",
+            *numbers,
+        )
+        for row in rows:
+            self._db.run("DELETE FROM threads WHERE product = ? AND mail = ?", row["product"], row["id"])
+            self._db.run("DELETE FROM mail WHERE n = ?", row["n"])
+        return len(rows)
 
 
 def _to_mail(row: sqlite3.Row) -> Mail:

@@ -8,10 +8,12 @@ A process that dies, or an answer that is lost, leaves a row in `attempting`: wh
 """
 
 import sqlite3
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from bot.store.database import Database, to_text
+from bot.store.sweep import SHOWS_UNFINISHED, by_number, marks
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +163,17 @@ class Outbox:
     def counts(self) -> dict[str, int]:
         """How many rows are in each state."""
         return {row["state"]: row["rows"] for row in self._db.rows("SELECT state, count(*) AS rows FROM outbox GROUP BY state")}
+
+    def remove_before(self, before: datetime) -> Iterator[int]:
+        """Remove deliveries that ended before then, except those of posts that show unfinished gates. See `sweep`."""
+        return by_number(self._db, "outbox", "n", "updated_at", before, self._remove)
+
+    def _remove(self, numbers: Sequence[int]) -> int:
+        return self._db.run(
+            f"DELETE FROM outbox WHERE n IN ({marks(numbers)}) AND state IN ('delivered', 'failed') AND stale = 0"  # noqa: S608
+            f" AND post NOT IN ({SHOWS_UNFINISHED})",
+            *numbers,
+        ).rowcount
 
 
 def _to_outgoing(row: sqlite3.Row) -> Outgoing:

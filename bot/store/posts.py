@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from bot.domain import Card, Post, Suggestion
 from bot.store.conversations import ConversationTable
 from bot.store.database import Database, dump, to_text
+from bot.store.sweep import SHOWS_UNFINISHED, by_number, marks
 
 
 class PostTable:
@@ -83,6 +84,22 @@ class PostTable:
             "SELECT * FROM posts WHERE kind = 'gate' AND id IN (SELECT post FROM shown WHERE gate = ?) ORDER BY id", gate
         )
         return [_to_post(row) for row in rows]
+
+    def remove_before(self, before: datetime) -> Iterator[int]:
+        """Remove posts older than that, except those that show unfinished gates or are on their way to a chat. See `sweep`."""
+        return by_number(self._db, "posts", "id", "at", before, self._remove)
+
+    def _remove(self, numbers: Sequence[int]) -> int:
+        rows = self._db.rows(
+            f"SELECT id FROM posts WHERE id IN ({marks(numbers)})"  # noqa: S608
+            f" AND id NOT IN ({SHOWS_UNFINISHED}) AND NOT EXISTS"
+            " (SELECT 1 FROM outbox WHERE post = posts.id AND (state IN ('pending', 'attempting') OR stale > 0))",
+            *numbers,
+        )
+        old = [row["id"] for row in rows]
+        for table, column in (("outbox", "post"), ("shown", "post"), ("posts", "id")):
+            self._db.run(f"DELETE FROM {table} WHERE {column} IN ({marks(old)})", *old)  # noqa: S608
+        return len(old)
 
 
 def _to_post(row: sqlite3.Row) -> Post:

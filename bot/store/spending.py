@@ -1,9 +1,11 @@
 """What each product has cost on each day (UTC), in US dollars: what the engine last said, kept so that a budget holds also in
 the moment after a start, before any product has been heard of."""
 
-from datetime import date
+from collections.abc import Iterator
+from datetime import date, datetime
 
 from bot.store.database import Database
+from bot.store.sweep import by_index
 
 
 class SpendingTable:
@@ -32,3 +34,8 @@ class SpendingTable:
         for row in self._db.rows("SELECT * FROM spending WHERE day >= ? ORDER BY day", day.isoformat()):
             found.setdefault(date.fromisoformat(row["day"]), {})[row["product"]] = row["usd"]
         return found
+
+    def remove_before(self, before: datetime) -> Iterator[int]:
+        """Remove the costs of days before then. See `sweep`."""
+        old = "SELECT day, product FROM spending WHERE day < ? ORDER BY day, product LIMIT ?"
+        return by_index(self._db, f"DELETE FROM spending WHERE (day, product) IN ({old})", before.date().isoformat())  # noqa: S608

@@ -1,10 +1,12 @@
 """Table `turns`: the tokens, cost, latency and tools of the agent's turns."""
 
 import json
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
 from bot.store.database import Database, dump, to_text
+from bot.store.sweep import by_index
 
 
 class TurnTable:
@@ -27,3 +29,8 @@ class TurnTable:
     def spent_since(self, since: datetime) -> float:
         """US dollars that the agent's own turns cost since then."""
         return float(self._db.value("SELECT coalesce(sum(cost_usd), 0) FROM turns WHERE ended_at >= ?", to_text(since)))
+
+    def remove_before(self, before: datetime) -> Iterator[int]:
+        """Remove the records of turns that ended before then. See `sweep`."""
+        old = "SELECT id FROM turns WHERE ended_at < ? ORDER BY ended_at LIMIT ?"
+        return by_index(self._db, f"DELETE FROM turns WHERE id IN ({old})", to_text(before))  # noqa: S608

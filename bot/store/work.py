@@ -2,13 +2,15 @@
 
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from operator import itemgetter
 
 from bot.domain import Work, WorkState
 from bot.store.database import Database, dump, number, to_text, to_time
+from bot.store.sweep import UNFINISHED, by_number, marks
 
 OPEN = tuple(state.value for state in WorkState if state.open)
 UNDER_WAY = (WorkState.STARTING, WorkState.RUNNING, WorkState.WAITING)
@@ -169,6 +171,24 @@ class WorkTable:
 
     def _to_work(self, row: sqlite3.Row) -> Work:
         return _to_work(row, self._db.origin)
+
+    def remove_before(self, before: datetime) -> Iterator[int]:
+        """Remove work that ended before then, unless an unfinished gate or open work refers to it. See `sweep`."""
+        return by_number(self._db, "work", "n", "created_at", before, partial(self._remove, to_text(before)))
+
+    def _remove(self, before: str | None, numbers: Sequence[int]) -> int:
+        needed = {id for work in self.open() for id in work.depends_on}
+        rows = self._db.rows(
+            f"SELECT n FROM work WHERE n IN ({marks(numbers)}) AND ended_at < ?"  # noqa: S608
+            f" AND NOT EXISTS (SELECT 1 FROM gates WHERE gates.work = 'w' || work.n AND state IN {UNFINISHED})",
+            *(*numbers, before),
+        )
+        old = [row["n"] for row in rows if f"w{row['n']}" not in needed]
+        self._db.run(f"DELETE FROM admissions WHERE work IN ({marks(old)})", *old)  # noqa: S608
+        for table in ("raised_limits", "budget_warnings"):
+            self._db.run(f"DELETE FROM {table} WHERE scope IN ({marks(old)})", *(f"w{n}" for n in old))  # noqa: S608
+        self._db.run(f"DELETE FROM work WHERE n IN ({marks(old)})", *old)  # noqa: S608
+        return len(old)
 
 
 def _values(work: Work) -> dict[str, str | int | float | None]:

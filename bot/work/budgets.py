@@ -8,13 +8,11 @@ what something has cost, so what is spent beyond it is what the running sessions
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from bot.domain import Action, Gate, GateState, Person, Role, WorkState
 from bot.domain.errors import EngineError
 from bot.gates import actions, lifecycle
-from bot.store.admissions import KEPT_DAYS
 from bot.text.wording import listed, money
 from bot.work import capacity
 from bot.work.pause import let_go_on, pause
@@ -211,7 +209,6 @@ def new_day(fleet: "Fleet") -> None:
             fleet.record("budget", "fleet", name, name, {"a new day": today})
             _answered(fleet, name, "a new day has begun, with a budget of its own")
         _answered(fleet, capacity.WHOLE, "a new day has begun, with a budget of its own")
-        fleet.store.admissions.forget_before(fleet.now() - timedelta(days=KEPT_DAYS))
         fleet.store.raised_limits.forget_before(fleet.today().date())
         fleet.store.fleet_state.begin_budget_day(fleet.today().date())
 

@@ -129,6 +129,27 @@ def test_problem_of_a_renamed_key_has_its_position() -> None:
     ]
 
 
+def test_retention_has_days_for_every_kind() -> None:
+    days = read(with_product("retention: {mail: 30, audit: 400}")).retention.days()
+    assert days == {
+        "conversations": 365, "transcripts": 90, "work": 730, "mail": 30, "admissions": 90, "spending": 730, "outbox": 90,
+        "audit": 400,
+    }  # fmt: skip
+
+
+def test_retention_of_the_journal_loads_under_its_former_key() -> None:
+    assert read(with_product("audit: {keep_days: 30}")).retention.audit == 30
+    assert read(with_product("audit: {keep_days: 30}\nretention: {mail: 20}")).retention.audit == 30
+    assert read(with_product("audit: {keep_days: 30}\nretention: {audit: 40}")).retention.audit == 40
+
+
+def test_problems_of_retention_have_their_positions() -> None:
+    found = problems(with_product("retention:\n  mail: 0\n  transcript: 5\naudit: {keep_days: soon}"))
+    assert [problem.partition(" ")[0] for problem in found] == ["3:9:", "4:3:", "5:20:"]
+    assert "retention.mail" in found[0]
+    assert "transcripts" in found[1]
+
+
 def test_person_is_found_by_platform_id() -> None:
     registry = read(
         with_product("""

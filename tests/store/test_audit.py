@@ -43,7 +43,7 @@ def journal(store: Store, rows: list[Any], pruned: int = 0) -> list[int]:
         for day, (person, product, subject, more) in enumerate(rows):
             at, detail = NOW + timedelta(days=day), {"more": person} if more else {}
             store.audit.add("event", at=at, person=person, product=product, subject=subject, detail=detail)
-        store.audit.prune(NOW + timedelta(days=pruned))
+        sum(store.audit.remove_before(NOW + timedelta(days=pruned)))
     assert store.audit.verify().broken is None
     return [row["n"] for row in store.audit.newest(100)][::-1]
 

@@ -208,8 +208,8 @@ def test_an_end_that_was_cut_off_the_journal_shows(store: Store, cut: str) -> No
 def test_a_beginning_that_was_cut_off_the_journal_shows_and_one_that_was_due_does_not(store: Store) -> None:
     for number in range(5):
         store.audit.add("skill", at=NOW + timedelta(days=number), person="ana", product=None, subject=str(number), detail={})
-    assert store.audit.prune(NOW + timedelta(days=2)) == 2
-    assert store.audit.prune(NOW + timedelta(days=2)) == 0
+    assert sum(store.audit.remove_before(NOW + timedelta(days=2))) == 2
+    assert sum(store.audit.remove_before(NOW + timedelta(days=2))) == 0
     assert store.audit.verify().broken is None
     store.database.run("DELETE FROM audit WHERE n = 3")
     assert store.audit.verify().broken == 3
