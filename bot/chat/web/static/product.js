@@ -106,10 +106,12 @@ function timeline(product) {
   return h("ol", { class: "timeline", "data-testid": "timeline" }, product.work.map((work) =>
     h("li", {},
       h("p", { class: "work-title" }, mark(work.state), h("b", {}, work.objective), h("span", { class: "id" }, work.id)),
-      work.ended_at ? null : h("p", { class: "quiet" }, `${label(work.state)}${work.reason ? `: ${work.reason}` : ""}`),
+      work.ended_at ? null : h("p", { class: "quiet" }, progress(work)),
       h("ol", { class: "steps" }, steps(work, product).map(([what, at, more]) => h("li", {}, age(at), h("span", {}, what), more ? h("span", { class: "quiet" }, ` ${more}`) : null))),
       work.html ? h("div", { class: "prose result", html: work.html }) : null)));
 }
+
+const progress = ({ state, reason }) => [label(state), state === "waiting" ? reason.replace(/^waits for /, "") : reason].filter(Boolean).join(" · ");
 
 /** List the steps of work, each with its label, its time and a detail. */
 function steps(work, product) {
