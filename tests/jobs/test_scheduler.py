@@ -122,7 +122,7 @@ async def test_paused_product_releases_its_slot_and_resumes_when_one_is_free(bed
     assert states(bed) == {"w1": "running", "w2": "running", "w3": "running"}
     assert capacity(bed.fleet).running == 2
     (post,) = await bed.say("/fleet resume product-b", event="again")
-    assert "goes on by itself as soon as there is room: waits for a session (2 of 2 in use)" in post.text
+    assert "resumes as soon as there is capacity: waits for a session (2 of 2 in use)" in post.text
     assert not bed.engine.calls_of("resume")
     await spawn(bed, "product-d")
     await ends(bed, "w1")
