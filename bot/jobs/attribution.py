@@ -1,5 +1,8 @@
-"""Which work a mail is about. Agents write what they like into subjects and bodies, so a mail is tied to work by its sender
-where we started it, by the thread of what we sent, by our mark, and only last by there being no other work it can mean."""
+"""Attribution of mail to work.
+
+Agents write freely, so the evidence is, in this order: a sender that the fleet started for the work, the thread of mail that
+the fleet sent, a marker of the fleet, and finally that no other work is possible.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,49 +14,48 @@ from bot.jobs.classify import Mark
 from bot.store import Store
 from bot.store.work import UNDER_WAY
 
-AFTERTHOUGHT = timedelta(minutes=10)
-"""After an objective's end its coordinator may still write about it, with no mark ("run complete"): so long nothing without a
-mark is taken for news of another one."""
+GRACE = timedelta(minutes=10)
+"""Time after an objective's end in which mail without a marker is attributed to no other work, because the lead agent may still
+write about the old one ("run complete")."""
 
 
 @dataclass(frozen=True, slots=True)
-class About:
-    """What a mail is about."""
+class Attribution:
+    """Work that a mail belongs to."""
 
     work: Work | None = None
-    by_our_agent: bool = False
-    """Its sender was started for this work, and for nothing else."""
+    own_agent: bool = False
+    """True if its sender was started for this work alone."""
     current: bool = True
-    """It belongs to the attempt that is under way, not to one that is over."""
-    answers_us: bool = False
-    """It is a word about something that a person said, and asks nothing, whatever its type is."""
+    """False if it belongs to an earlier attempt."""
+    comments: bool = False
+    """True if it comments on something that a person wrote and asks nothing, whatever its kind."""
 
 
-def about(store: Store, mail: Mail, now: datetime) -> About:
-    """What a mail is about; of another product's work it never is."""
+def attribute(store: Store, mail: Mail, now: datetime) -> Attribution:
+    """Return the work of its own product that a mail belongs to."""
     root = store.mail.get(mail.product, mail.thread) if mail.thread else None
     gate = store.gates.of_mail(mail.product, mail.thread) if mail.thread else None
     mark = None
-    if (work := store.work.by_agent(mail.product, mail.sender)) is not None:
-        ours = True
-    else:
-        ours = False
+    own = store.work.by_agent(mail.product, mail.sender)
+    work = own
+    if work is None:
         work, mark = _work(store, mail, root, gate, now)
-    return About(
+    return Attribution(
         work,
-        by_our_agent=ours,
+        own_agent=own is not None,
         current=work is None or (work.state is not WorkState.QUEUED and (mark is None or mark.attempt == work.attempt)),
-        answers_us=lifecycle.only_replies(mail, gate) if gate else _answers_question(mail, root),
+        comments=lifecycle.only_replies(mail, gate) if gate else _answers_question(mail, root),
     )
 
 
 def _answers_question(mail: Mail, root: Mail | None) -> bool:
-    """Whether it replies to a question that a person asked."""
+    """Return True for a reply to a question that a person asked."""
     return root is not None and root.ours and root.kind is mail.kind is MailKind.QUESTION
 
 
 def _work(store: Store, mail: Mail, root: Mail | None, gate: Gate | None, now: datetime) -> tuple[Work | None, Mark | None]:
-    """By the thread, then by the mark in the mail, then by there being no other; and the mark that told."""
+    """Return the work by thread, marker or exclusion, and the marker if that decided."""
     if mail.thread and (work := store.work.by_mail(mail.product, mail.thread)) is not None:
         return work, None
     if gate is not None and gate.work:
@@ -72,9 +74,9 @@ def _marked(store: Store, product: str, mark: Mark) -> Work | None:
 
 
 def _only_one(store: Store, product: str, now: datetime) -> Work | None:
-    """The one objective that its coordinator has, if it was handed over and none has ended just now."""
-    having = [work for work in store.work.open(product, states=UNDER_WAY) if work.capability is None]
-    if len(having) != 1 or not store.mail.sent_with(product, having[0].marker):
+    """Return the only objective of the lead agent, if it was sent and no other has just ended."""
+    objectives = [work for work in store.work.open(product, states=UNDER_WAY) if work.capability is None]
+    if len(objectives) != 1 or not store.mail.sent_with(product, objectives[0].marker):
         return None
-    ended = [work for work in store.work.ended_since(product, now - AFTERTHOUGHT) if work.capability is None]
-    return None if ended else having[0]
+    ended = [work for work in store.work.ended_since(product, now - GRACE) if work.capability is None]
+    return None if ended else objectives[0]

@@ -1,8 +1,4 @@
-"""Use of a mail: a gate, a report, news of work, or nothing. Pure.
-
-Agents write freely, so a mail is tied to work by what we put there ourselves: its thread, a marker (`[w12.k3f9]`) in its
-subject, or the agent that was started for the work.
-"""
+"""Classification of mail as a gate, a report, news of work, or nothing. Pure."""
 
 import re
 from dataclasses import dataclass
@@ -11,54 +7,56 @@ from enum import StrEnum
 from bot.domain import Author, GateKind, Mail, MailKind
 
 MARKER = re.compile(r"\[(w\d{1,12})\.([a-z0-9]{1,12})(?:\.(\d{1,4}))?\]")
+"""Marker of work, such as `[w12.k3f9]`, or `[w12.k3f9.2]` from the second attempt on."""
 GATES = {
     MailKind.PLAN: GateKind.PLAN,
     MailKind.DECISION: GateKind.DECISION,
     MailKind.QUESTION: GateKind.QUESTION,
     MailKind.ESCALATION: GateKind.ESCALATION,
 }
-"""Kinds of mail that ask people, and the gates they raise."""
+"""Gates raised by the kinds of mail that ask people."""
 ENDINGS = {MailKind.FINISHED: True, MailKind.WORKER_FINISHED: True, MailKind.FAILED: False, MailKind.DIED: False}
 """Kinds of mail that may end work, with True for success."""
 
 
 class Use(StrEnum):
-    """What the fleet does with a mail."""
+    """Use of a mail by the fleet."""
 
     GATE = "gate"
     REPORT = "report"
     PROGRESS = "progress"
-    """Mail between agents: stored, not posted."""
+    """Mail between agents, which is stored and not posted."""
     OURS = "ours"
-    """Mail in the operator's name: stored, not posted."""
+    """Mail in the operator's name, which is stored and not posted."""
 
 
 @dataclass(frozen=True, slots=True)
-class Sorted:
-    """The use of a mail. `ends` is True or False when it may end its work (well or badly)."""
+class Classified:
+    """Use of one mail."""
 
     use: Use
     gate: GateKind | None = None
-    ends: bool | None = None
+    succeeded: bool | None = None
+    """Outcome of the work that the mail may end, None if it ends none."""
 
 
-def sort(mail: Mail, *, from_our_agent: bool = False) -> Sorted:
-    """Return the use of a mail. `from_our_agent`: its sender was started by us for one piece of work."""
+def classify(mail: Mail, *, own_agent: bool = False) -> Classified:
+    """Return the use of a mail. An own agent was started by the fleet for one piece of work."""
     if mail.ours:
-        return Sorted(Use.OURS)
+        return Classified(Use.OURS)
     if kind := GATES.get(mail.kind):
-        return Sorted(Use.GATE, gate=kind)
-    if mail.kind in ENDINGS and (mail.to_people or from_our_agent):
-        own = from_our_agent or mail.author in {Author.LEAD, Author.UNSIGNED}
-        # A worker's end is not the end of the objective that the lead agent gave it a part of.
-        ends = own and (mail.kind is not MailKind.WORKER_FINISHED or from_our_agent)
-        return Sorted(Use.REPORT, ends=ENDINGS[mail.kind] if ends else None)
-    return Sorted(Use.REPORT if mail.to_people else Use.PROGRESS)
+        return Classified(Use.GATE, gate=kind)
+    if mail.kind in ENDINGS and (mail.to_people or own_agent):
+        own = own_agent or mail.author in {Author.LEAD, Author.UNSIGNED}
+        # A worker of the lead agent did only a part of the objective.
+        ends = own and (mail.kind is not MailKind.WORKER_FINISHED or own_agent)
+        return Classified(Use.REPORT, succeeded=ENDINGS[mail.kind] if ends else None)
+    return Classified(Use.REPORT if mail.to_people else Use.PROGRESS)
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """The work that a mail names: its id, its store's origin, and the attempt."""
+    """Id, store origin and attempt of the work that a mail names."""
 
     work: str
     origin: str

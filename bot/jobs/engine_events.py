@@ -89,7 +89,7 @@ class EngineEvents:
         except Exception:
             if len(event.mail) == 1:
                 log.exception("Mail %s of %s cannot be ingested and is skipped.", event.mail[0].id, event.product)
-                ingest.leave_out(self._fleet, event.mail[0])
+                ingest.skip(self._fleet, event.mail[0])
                 return
             for mail in event.mail:
                 self._take_mail(MailArrived(event.product, (mail,)))

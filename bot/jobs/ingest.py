@@ -1,4 +1,4 @@
-"""Engine mail becomes gates, reports and news of work: kept in one transaction with the cursor, so exactly once."""
+"""Ingestion of mail: gates, reports and news of work, stored with the cursor in one transaction and so exactly once."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -9,21 +9,20 @@ from bot.engine.base import MailArrived
 from bot.fleet import BOARD, Fleet
 from bot.gates import lifecycle, notify
 from bot.gates.withdraw import sent, withdraw
-from bot.jobs import classify
-from bot.jobs.attribution import About, about
-from bot.jobs.classify import Use
+from bot.jobs.attribution import Attribution, attribute
+from bot.jobs.classify import Use, classify
 from bot.text.wording import clean, headline, shortened
 from bot.work import capacity
 
 LONGEST_REPORT = 12_000
 """Characters of one mail that are shown in a conversation. The stored mail is complete."""
 VERBS = {MailKind.FAILED: "failed", MailKind.DIED: "died", MailKind.PROGRESS: "says", MailKind.QUESTION: "answers"}
-"""Verb that introduces a report, by kind. A question that is reported is an answer to one of ours."""
+"""Verbs of reports by kind. A reported question is an answer to one of ours."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One mail that people are told of, and where they wait for it."""
+    """Report of one mail, with the conversation that waits for it."""
 
     mail: Mail
     work: Work | None
@@ -31,7 +30,7 @@ class Report:
 
 
 def take(fleet: Fleet, arrived: MailArrived) -> None:
-    """Take in new mail of one product, oldest first. Mail seen before changes nothing."""
+    """Ingest new mail of one product, oldest first. Known mail changes nothing."""
     with fleet.transaction():
         reports: list[Report] = []
         for mail in arrived.mail:
@@ -47,16 +46,16 @@ def take(fleet: Fleet, arrived: MailArrived) -> None:
             fleet.store.cursors.set(arrived.product, arrived.mail[-1].cursor)
 
 
-def leave_out(fleet: Fleet, mail: Mail) -> None:
-    """Pass by a mail that cannot be taken in, and say so."""
+def skip(fleet: Fleet, mail: Mail) -> None:
+    """Skip a mail that cannot be ingested, and report that."""
     with fleet.transaction():
-        said = f"**{mail.product}** has a mail that I cannot read (`{mail.id}`); it is left out, the log says why."
+        said = f"**{mail.product}** has a mail that I cannot read (`{mail.id}`). I skipped it. The log has the reason."
         fleet.say(BOARD, said, key=f"left out:{mail.product}:{mail.id}", kind="error", product=mail.product)
         fleet.store.cursors.set(mail.product, mail.cursor)
 
 
 def _readable(fleet: Fleet, mail: Mail) -> Mail:
-    """A mail as it may be kept and shown: without secrets, and without characters that show something else than they say."""
+    """Return a mail without secrets and without control characters."""
 
     def change(text: str) -> str:
         return fleet.redact(clean(text))
@@ -73,8 +72,9 @@ def _readable(fleet: Fleet, mail: Mail) -> Mail:
 
 
 def _forged(fleet: Fleet, mail: Mail) -> bool:
-    """Whether a mail decides in the operator's name what was not decided here: ours has the mark of its gate, and its words.
-    What was in the mailbox before we first read it is not ours to judge."""
+    """Return True for a decision in the operator's name without the marker and the text of a gate decided here.
+
+    Mail older than the first reading of the mailbox is not judged."""
     if not mail.ours or not lifecycle.decides(mail) or mail.product not in fleet.store.cursors.all():
         return False
     gate = fleet.store.gates.get(lifecycle.answered_by(mail) or "")
@@ -85,51 +85,52 @@ def _forged(fleet: Fleet, mail: Mail) -> bool:
 
 
 def _warn(fleet: Fleet, mail: Mail) -> None:
-    """Say that somebody decided in the operator's name who is not us: mail of the engine has no signatures."""
+    """Report a decision that was forged in the operator's name, which is possible because mail has no signatures."""
     product = mail.product
     fleet.record("mail", "unknown", product, mail.id, {"decides": shortened(mail.body, 200), "to": mail.recipient})
     said = (
-        f"**{product}**: {mail.recipient} was sent a decision in the operator's name, and not by me: "
-        f"“{shortened(lifecycle.without_markers(mail.body), 120)}”. Nobody decided that here. Somebody wrote it in a shell, or "
-        f"another coordinator did, or an agent. If you do not know who it was, hold {product} and look at what it did."
+        f"**{product}**: {mail.recipient} got a decision in the operator's name that did not come from me: "
+        f"“{shortened(lifecycle.without_markers(mail.body), 120)}”. No one decided that here. It was written in a shell, by "
+        f"another fleet, or by an agent. If you do not recognize it, pause {product} and check its changes."
     )
-    offers = (Suggestion("Hold it", f"/fleet pause {product}"), Suggestion("Read it", f"/fleet mail {product} {mail.id}"))
-    for place in fleet.targets(product, ""):
-        key = f"not ours:{product}:{mail.id}:{place}"
-        fleet.say(place, said, key=key, kind="error", product=product, suggestions=offers)
+    offers = (Suggestion("Pause", f"/fleet pause {product}"), Suggestion("Read", f"/fleet mail {product} {mail.id}"))
+    for target in fleet.targets(product, ""):
+        key = f"not ours:{product}:{mail.id}:{target}"
+        fleet.say(target, said, key=key, kind="error", product=product, suggestions=offers)
 
 
 def _take_one(fleet: Fleet, mail: Mail) -> list[Report]:
-    found = about(fleet.store, mail, fleet.now())
-    use = classify.sort(mail, from_our_agent=found.by_our_agent)
+    found = attribute(fleet.store, mail, fleet.now())
+    use = classify(mail, own_agent=found.own_agent)
     thread = fleet.store.threads.get(mail.product, mail.thread) if mail.thread else None
     conversation = thread.conversation if thread else found.work.conversation if found.work else ""
-    if use.use is Use.GATE and use.gate is not None and not found.answers_us:
-        # What asked at an attempt that is over waits no more; the next one is told of it, and asks anew.
+    if use.use is Use.GATE and use.gate is not None and not found.comments:
+        # An earlier attempt no longer waits for an answer. The current one knows of the mail and asks again.
         if found.work is None or not found.work.state.open or found.current:
             _raise_gate(fleet, mail, use.gate, found.work, conversation)
             return []
     elif use.use is Use.OURS or use.use is Use.PROGRESS or _waits_for_us(fleet, mail, found.work):
         return []
-    return [Report(mail, _news(fleet, mail, found, use.ends), conversation)]
+    return [Report(mail, _news(fleet, mail, found, use.succeeded), conversation)]
 
 
 def _waits_for_us(fleet: Fleet, mail: Mail, work: Work | None) -> bool:
-    """Whether an agent is called dead that only waits for an answer: every worker's session ends with the turn in which it
-    asks, and its coordinator takes the answer on."""
+    """Return True for the reported death of an agent that has asked something.
+
+    A worker's session ends with the turn in which it asks, and the lead agent acts on the answer."""
     if mail.kind is not MailKind.DIED or work is None:
         return False
     asked = [gate for gate in fleet.store.gates.of_work(work.id) if gate.sender == mail.sender]
     return any(gate.state in {GateState.OPEN, GateState.DECIDED, GateState.DELIVERED} for gate in asked)
 
 
-def _news(fleet: Fleet, mail: Mail, found: About, ends: bool | None) -> Work | None:
-    """What a report changes in its work: it ends it, or is the newest that is known of it."""
+def _news(fleet: Fleet, mail: Mail, found: Attribution, succeeded: bool | None) -> Work | None:
+    """End the work of a report, or store the report as its newest state. Returns the work."""
     work = found.work
     if work is None or not work.state.open:
         return work
-    if ends or (ends is False and found.current):
-        return _end(fleet, work, well=ends, result=lifecycle.without_markers(mail.body))
+    if succeeded or (succeeded is False and found.current):
+        return _end(fleet, work, succeeded=succeeded, result=lifecycle.without_markers(mail.body))
     if not found.current or work.state is WorkState.WAITING:
         return work
     return fleet.save_work(work, reason=shortened(f"{mail.sender}: {lifecycle.plain_title(mail.subject)}", 160))
@@ -150,7 +151,7 @@ def _raise_gate(fleet: Fleet, mail: Mail, kind: GateKind, work: Work | None, con
 
 
 def _followed(fleet: Fleet, latest: Gate, by: Gate) -> Gate:
-    """A gate whose plan has a newer revision: what answers the changes that were asked for shows that they have arrived."""
+    """Return a gate whose plan has a newer revision, as delivered if that revision answers requested changes."""
     if latest.decision and latest.decision.choice == lifecycle.CHANGES and (reply := sent(fleet, latest)):
         reason = f"revision {by.revision} answers it"
         fleet.record("gate", "fleet", latest.product, latest.id, {"delivered": reason})
@@ -159,36 +160,36 @@ def _followed(fleet: Fleet, latest: Gate, by: Gate) -> Gate:
 
 
 def _before(fleet: Fleet, mail: Mail, kind: GateKind, work: Work | None) -> Gate | None:
-    """The gate of which this mail is another revision."""
+    """Return the gate of which this mail is another revision, or None."""
     if kind is not GateKind.PLAN:
         return None
-    kept = fleet.store.gates
-    latest = kept.latest_of(mail.product, kind, lifecycle.thread_of(mail))
-    if latest is None and mail.thread and (first := kept.of_mail(mail.product, mail.thread)) and first.kind is kind:
-        latest = kept.latest_of(mail.product, kind, first.thread)
+    gates = fleet.store.gates
+    latest = gates.latest_of(mail.product, kind, lifecycle.thread_of(mail))
+    if latest is None and mail.thread and (first := gates.of_mail(mail.product, mail.thread)) and first.kind is kind:
+        latest = gates.latest_of(mail.product, kind, first.thread)
     return latest if latest and lifecycle.follows(mail, latest, work.id if work else None) else None
 
 
-def _end(fleet: Fleet, work: Work, *, well: bool, result: str) -> Work:
-    state = WorkState.DONE if well else WorkState.FAILED
+def _end(fleet: Fleet, work: Work, *, succeeded: bool, result: str) -> Work:
+    state = WorkState.DONE if succeeded else WorkState.FAILED
     withdraw(fleet, work.product, f"{work.id} ended", work=work.id, unsent=True)
     fleet.record("work", work.agent or LEAD, work.product, work.id, {"ended": state.value})
     return fleet.save_work(work, state=state, result=result, reason=headline(result, 160))
 
 
 def _say_reports(fleet: Fleet, product: str, reports: Sequence[Report]) -> None:
-    """One message for each place, however many agents reported at once."""
-    for place in dict.fromkeys(place for report in reports for place in fleet.targets(product, report.conversation)):
-        here = [report for report in reports if place in fleet.targets(product, report.conversation)]
+    """Post the reports, one message per conversation however many agents reported at once."""
+    for target in dict.fromkeys(each for report in reports for each in fleet.targets(product, report.conversation)):
+        here = [report for report in reports if target in fleet.targets(product, report.conversation)]
         text = "\n\n".join(_report_text(report) for report in here)
         cards = tuple(Card("work", work=id) for id in dict.fromkeys(report.work.id for report in here if report.work))
-        fleet.report(place, text, key=f"mail:{product}:{here[0].mail.id}:{place}", product=product, cards=cards)
+        fleet.report(target, text, key=f"mail:{product}:{here[0].mail.id}:{target}", product=product, cards=cards)
 
 
 def _report_text(report: Report) -> str:
     mail, of = report.mail, f" · `{report.work.id}`" if report.work else ""
     body = lifecycle.without_markers(mail.body)
     if len(body) > LONGEST_REPORT:
-        body = f"{body[:LONGEST_REPORT]} …\n\nThat is not all: `/fleet mail {mail.product} {mail.id}` shows the whole."
+        body = f"{body[:LONGEST_REPORT]} …\n\nShortened. For the full text, say `/fleet mail {mail.product} {mail.id}`."
     verb = VERBS.get(mail.kind, "reports")
     return f"**{mail.product}** · {mail.sender} {verb}{of}: {lifecycle.plain_title(mail.subject)}\n\n{body}".rstrip()

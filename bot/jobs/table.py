@@ -12,7 +12,7 @@ from bot.domain.errors import DeliveryError, EngineError
 from bot.engine.base import EngineEvent, SnapshotChanged
 from bot.fleet import Change, Fleet
 from bot.gates import reminders
-from bot.jobs import dispatch, outbox, retention, stalls
+from bot.jobs import deliver, dispatch, outbox, retention, stalls
 from bot.jobs.engine_events import CATCH_UP, EngineEvents
 from bot.jobs.loop import Job, Loop, Step, Table
 from bot.jobs.model_choice import ModelChoice
@@ -40,7 +40,7 @@ class Jobs:
         self,
         fleet: Fleet,
         chats: Mapping[str, Chat] | None = None,
-        act: dispatch.Act | None = None,
+        act: deliver.Act | None = None,
         retries: Backoff = RETRIES,
     ) -> None:
         self.fleet = fleet
@@ -159,7 +159,7 @@ class Jobs:
         return self.scheduler.admit_decisions([each for each in decided if each.action or self._reachable(each.product)])
 
     async def _deliver(self, gate: Gate) -> bool:
-        return await dispatch.deliver(self.fleet, gate.id, self.act)
+        return await deliver.deliver(self.fleet, gate.id, self.act)
 
     def _to_start(self) -> list[Work]:
         braked = brake.on(self.fleet)
@@ -173,7 +173,7 @@ class Jobs:
 
     def _not_started(self, work: Work, failures: int) -> None:
         if failures == MANY:
-            dispatch.still_not_started(self.fleet, work)
+            dispatch.report_delay(self.fleet, work)
 
     # -- the outbox --------------------------------------------------------------------------------------------------
 

@@ -77,7 +77,7 @@ async def test_a_no_does_nothing_and_is_said(tmp_path: Path) -> None:
         await run(bed, "stop product-a", by_model=True)
         await bed.say("/fleet approve-plan g1 reject it is nearly done")
         assert bed.work("w1").state is WorkState.RUNNING
-        assert bed.expect("not done", "ana said no: it is nearly done")
+        assert bed.expect("was not run", "ana rejected it: it is nearly done")
 
 
 async def test_asking_again_after_a_crash_is_the_same_gate(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from bot.fleet import Fleet
 from bot.gates import reminders
 from bot.gates.decide import decide, deliver_again
 from bot.gates.withdraw import withdraw
-from bot.jobs import dispatch, ingest
+from bot.jobs import deliver, ingest
 from bot.registry import RegistryFile
 from bot.store import Store
 from tests.bed import Clock
@@ -153,7 +153,7 @@ class GateLife(RuleBasedStateMachine):
         if lost:
             self.engine.lose_answer("reply")
         try:
-            self.run(dispatch.deliver(self.fleet, card.gate))
+            self.run(deliver.deliver(self.fleet, card.gate))
         except FleetError:
             assert lost
         self.engine._failures.clear()

@@ -67,7 +67,7 @@ async def test_a_decision_in_the_operators_name_that_nobody_made_here_is_told(be
     bed.engine.push_mail("product-a", sender="operator", recipient="coordinator", subject=subject, body=forged)
     await bed.settled()
     (told,) = bed.posts("error")
-    assert "was sent a decision in the operator's name, and not by me" in told.text
+    assert "got a decision in the operator's name that did not come from me" in told.text
     assert told.suggestions[0].command == "/fleet pause product-a"
     assert [row["person"] for row in bed.store.audit.newest(50) if row["kind"] == "mail" and row["person"] == "unknown"]
 
@@ -117,8 +117,8 @@ async def test_an_answer_that_is_swallowed_again_and_again_is_told_of_without_a_
     await bed.say("/fleet approve-plan g1")
     await bed.settled()
     assert len(answers(bed)) == 3
-    assert "was never shown it" in bed.fleet.gate("g1").reason
-    said = bed.expect("was never shown it", ".claude/settings.local.json", kind="error")
+    assert "but never shown it" in bed.fleet.gate("g1").reason
+    said = bed.expect("but never shown it", ".claude/settings.local.json", kind="error")
     assert [each.command for each in said.suggestions] == ["/fleet approve-plan g1 --again"]
 
 

@@ -99,7 +99,7 @@ async def test_undeliverable_decision_leaves_the_work_waiting(bed: Bed) -> None:
     decide(bed.fleet, "g1", "approve", bed.person)
     await bed.settled()
     assert bed.work("w1").state is WorkState.WAITING
-    assert "did not arrive" in bed.work("w1").reason
+    assert "was not delivered" in bed.work("w1").reason
 
 
 async def test_answer_for_an_ended_coordinator_waits_for_a_slot(bed: Bed) -> None:
@@ -233,11 +233,11 @@ async def test_repeatedly_failing_start_is_reported_once(bed: Bed) -> None:
     for _ in range(500):
         await asyncio.sleep(0.01)
         bed.jobs.loop.retry_now()
-        if any("could not be started yet" in post.text for post in bed.heard):
+        if any("could not start yet" in post.text for post in bed.heard):
             break
-    post = bed.expect("could not be started yet", "The database is locked.")
+    post = bed.expect("could not start yet", "The database is locked.")
     assert post.suggestions[0].command == "/fleet stop product-b"
-    assert len([each for each in bed.posts("error") if "could not be started yet" in each.text]) == 1
+    assert len([each for each in bed.posts("error") if "could not start yet" in each.text]) == 1
 
 
 async def test_stalled_work_is_reported_once_with_actions(bed: Bed) -> None:

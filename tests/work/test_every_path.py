@@ -212,10 +212,10 @@ def test_the_engine_is_asked_to_start_something_in_these_places_only() -> None:
         if isinstance(call.func.value, ast.Attribute | ast.Name) and ast.unparse(call.func.value).endswith("engine")
     }
     assert found == {
-        ("bot.jobs.dispatch._hand_over", "send"),
-        ("bot.jobs.dispatch._hand_over", "start_worker"),
-        ("bot.jobs.dispatch._send", "reply"),
-        ("bot.jobs.dispatch._see_to_it", "nudge"),
+        ("bot.jobs.dispatch._start", "send"),
+        ("bot.jobs.dispatch._start", "start_worker"),
+        ("bot.jobs.deliver._send", "reply"),
+        ("bot.jobs.deliver._check_receipt", "nudge"),
         ("bot.work.pause.go_on", "resume"),
         ("skills.ask.ask", "send"),
         ("skills.mail._send", "send"),

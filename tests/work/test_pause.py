@@ -296,7 +296,7 @@ async def test_a_decision_that_cannot_arrive_offers_what_a_person_asked_for_not_
     bed.engine.fail("reply", EngineError("There is no such mail.", code="not_found"))
     decide(bed.fleet, "g1", "approve", bed.person)
     await bed.settled()
-    post = bed.expect("did not take the decision", kind="error")
+    post = bed.expect("did not get the decision", kind="error")
     assert [each.command for each in post.suggestions] == ["/fleet spawn product-a -- --strict mode has to work"]
     await bed.say(post.suggestions[0].command)
     assert bed.work("w2").objective == "--strict mode has to work"
