@@ -1,4 +1,4 @@
-"""The command line as people and scripts use it: real processes, a coordinator that runs or none, pipes and screens."""
+"""The command line as people and scripts use it, with and without a running fleet, in pipes and terminals."""
 
 import asyncio
 import io
@@ -74,7 +74,7 @@ def test_overview_lists_every_command_on_a_line(tmp_path: Path) -> None:
     assert done.stdout == fleet("--help", cwd=tmp_path).stdout
     for line in ("fleet up ", "fleet doctor ", "fleet status ", "fleet approve-plan "):
         assert f"  {line}" in done.stdout
-    assert list(tmp_path.iterdir()) == [], "asking for help makes nothing"
+    assert list(tmp_path.iterdir()) == [], "help creates no file"
     assert fleet("--version", cwd=tmp_path).stdout.startswith("meta-coordinator 0.")
 
 
@@ -123,7 +123,7 @@ def test_failed_start_gives_the_reason_without_a_traceback(
     assert "Traceback" not in done.stderr
 
 
-# -- with a coordinator that runs
+# -- with a running fleet
 
 
 @pytest.fixture(scope="module")
@@ -196,7 +196,7 @@ def test_work_runs_from_the_terminal_to_its_end(running: Process) -> None:
 
 
 def test_stop_needs_confirmation(running: Process) -> None:
-    as_json(running, "spawn", "product-d", "[stall] wait for ever")
+    as_json(running, "spawn", "product-d", "[stall] wait")
     running.until(lambda: as_json(running, "inspect", "product-d")["sessions"], "it runs")
     done = ask(running, "stop", "product-d")
     assert done.returncode == 1
@@ -270,7 +270,7 @@ def test_skill_without_a_running_fleet_runs_in_the_command(tmp_path: Path) -> No
         seen = json.loads(alone("inspect", "product-a", "--json", cwd=tmp_path, env=env).stdout)
         assert seen["sessions"][0]["capability"] == "scout", "it was started before the command ended"
         process.start()
-        process.until(lambda: process.work()[0]["state"] == "done", "a coordinator that starts later hears of its end")
+        process.until(lambda: process.work()[0]["state"] == "done", "a fleet that starts later learns of its end")
         assert process.process is not None
         process.process.send_signal(signal.SIGTERM)
         assert process.process.wait(PATIENCE) == 0
@@ -297,7 +297,7 @@ async def desk(tmp_path: Path) -> AsyncIterator["Desk"]:
 
 
 class Desk(WebBed):
-    """A coordinator with a scripted model, which commands in its folder find."""
+    """A fleet with a scripted model, which commands in its folder find."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, model=self.scripted)

@@ -1,4 +1,4 @@
-"""The demo fleet: four real products, copied, committed, and never touched again."""
+"""The demo fleet of four products, copied and committed once."""
 
 import json
 import os

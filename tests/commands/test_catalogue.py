@@ -1,4 +1,4 @@
-"""Finding skills, their tools, and the words people type."""
+"""The catalogue of skills, their tools, and the grammar of commands."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""What `fleet doctor` finds on broken machines, each with its cure; and what it mends."""
+"""Findings of `fleet doctor` on broken machines, each with its fix, and what `--fix` repairs."""
 
 import gc
 import json
@@ -27,7 +27,7 @@ KEY = "sk-ant-api03-abcdefghijklmnop"
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A fleet that is in order: one product, initialised."""
+    """A healthy fleet with one initialized product."""
     (tmp_path / "products.yaml").write_text(PRODUCTS)
     (tmp_path / "product-a" / ".git").mkdir(parents=True)
     (tmp_path / "product-a" / ".overstory").mkdir()
@@ -41,9 +41,9 @@ async def examine(folder: Path, *, fix: bool = False, online: bool = False, **en
 
 
 def of(found: Findings, name: str, status: str = "fail") -> Check:
-    """The one finding of a name that is not right."""
+    """Return the one check of a name with this status."""
     (check,) = [check for check in found.checks if check.name == name and check.status == status]
-    assert check.fix, "every fault has its cure"
+    assert check.fix, "every problem has its fix"
     return check
 
 
@@ -81,7 +81,7 @@ async def test_unreachable_docker_is_reported(folder: Path) -> None:
     check = of(found, "runtime")
     assert "Docker does not answer" in check.message
     assert "Start Docker" in check.fix
-    assert found.exit_code == 1, "the coordinator itself can start"
+    assert found.exit_code == 1, "the fleet itself can start"
     gc.collect()
 
 
@@ -126,7 +126,7 @@ async def test_invalid_variables_are_reported(folder: Path) -> None:
     check = of(found, "settings")
     assert "FLEET_WEB_TOKEN: invalid value" in check.message
     assert found.exit_code == 2
-    assert any("elsewhere" in each.message for each in found.checks), "the other variables are heeded"
+    assert any("elsewhere" in each.message for each in found.checks), "the other variables are used"
     assert "easy to guess" in of(await examine(folder, FLEET_WEB_TOKEN="secret"), "token", "warn").message
     assert "Did you mean FLEET_WEB_PORT?" in of(await examine(folder, FLEET_WEB_PRT="1"), "settings", "warn").message
     check = of(await examine(folder, ANTHROPIC_API_KEY="hunter2"), "claude")
@@ -163,7 +163,7 @@ async def test_rejected_claude_key_is_reported(folder: Path) -> None:
         assert f"{url} rejects ANTHROPIC_API_KEY (401)." in check.message
         assert keys == [KEY]
         offline = await examine(folder, ANTHROPIC_API_KEY=KEY, ANTHROPIC_BASE_URL=url)
-        assert offline.exit_code == 0, "offline it is only seen that somebody answers"
+        assert offline.exit_code == 0, "offline the check only needs an answer"
         assert keys[1:] == [""], "and the key is not sent"
     async with messages_api(200) as (url, _):
         found = await examine(folder, online=True, ANTHROPIC_API_KEY=KEY, ANTHROPIC_BASE_URL=url)
@@ -212,7 +212,7 @@ async def test_damaged_or_newer_store_is_reported(folder: Path) -> None:
 
 @contextmanager
 def listening() -> Iterator[int]:
-    """Somebody listens on a port."""
+    """Listen on a port."""
     with socket.socket() as somebody:
         somebody.bind(("127.0.0.1", 0))
         somebody.listen()
@@ -298,7 +298,7 @@ async def test_fix_removes_leftovers_of_a_fleet(folder: Path) -> None:
     assert not (state / "bot.json").exists()
     assert state.stat().st_mode & 0o777 == 0o700
     assert (state / "web-token").read_text() == "token\n"
-    assert (await examine(folder, fix=True)).fixed == (), "nothing is mended twice"
+    assert (await examine(folder, fix=True)).fixed == (), "nothing is fixed twice"
 
 
 async def test_fix_creates_the_state_folder(folder: Path) -> None:

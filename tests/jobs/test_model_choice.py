@@ -1,4 +1,4 @@
-"""The agent's choice: asked only where there is something to choose, within its tokens, and never around the guard."""
+"""The model's choice of what starts next, within its tokens and within every limit."""
 
 import json
 from pathlib import Path
@@ -107,7 +107,7 @@ async def test_daily_tokens_are_limited(tmp_path: Path) -> None:
     async with Chooser(tmp_path, choose("w4", "w2", "w3"), registry=registry) as chooser:
         await chooser.line_up()
         assert chooser.running() == ["w4"]
-        assert capacity(chooser.bed.fleet).spent_usd == 0.002, "it is among what the coordinator itself has cost"
+        assert capacity(chooser.bed.fleet).spent_usd == 0.002, "it counts as cost of the agent"
         await chooser.bed.say("/fleet spawn product-c a late one")
         await chooser.ends("w4")
         assert chooser.running() == ["w2"]

@@ -1,4 +1,4 @@
-"""What is said on a chat platform: shown once, in order, shown anew when a gate on it changes, and never lost in silence."""
+"""Posts on a chat platform, which appear once, in order, and are updated when a gate on them changes."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Places as people see them: who gets one, who gives his away, what a paused product and a decision have to wait for."""
+"""Slots as people see them, for new, waiting, paused and resumed work."""
 
 import asyncio
 from dataclasses import replace
