@@ -16,7 +16,7 @@ from bot.rehearsal.project import Project
 from bot.rehearsal.sessions import Session
 
 DELIVER_SECONDS = 0.1
-"""Seconds between two deliveries. The real engine takes up to two."""
+"""Seconds between two deliveries. The real engine delivers within two."""
 
 
 class Attendant:
