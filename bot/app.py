@@ -25,7 +25,7 @@ from bot.conversation.router import Router
 from bot.conversation.turns import Turns
 from bot.domain.errors import DeliveryError, SettingsError
 from bot.engine.base import Engine
-from bot.engine.locate import Place, find
+from bot.engine.locate import EngineLocation, find
 from bot.fleet import Change, Fleet
 from bot.jobs import clock as clocks
 from bot.jobs.model_choice import ModelChoice
@@ -53,7 +53,7 @@ class Core:
     registry: RegistryFile
     store: Store
     engine: Engine
-    place: Place
+    place: EngineLocation
     fleet: Fleet
     jobs: Jobs
     router: Router

@@ -65,7 +65,7 @@ async def _ask(transport: Transport, line: Line, products: Sequence[Product], cu
     engine = str(info.get("engine") or "")
     said = f"{transport.name}: supervisor answers, protocol {channel.protocol}, engine {engine or 'none'}"
     found = [Check("runtime", "ok", said)]
-    user = getattr(getattr(transport, "place", None), "user", "")
+    user = getattr(getattr(transport, "address", None), "user", "")
     if user == "root":
         said = f"{transport.name}: the engine would run as root, which it refuses."
         found.append(Check("runtime", "fail", said, "Set `user` of that runtime in products.yaml to the agents' user."))

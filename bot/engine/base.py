@@ -1,4 +1,4 @@
-"""The Engine port: what the fleet asks of an engine, in the fleet's words.
+"""The Engine port, in the fleet's words.
 
 Contract, which `tests/contracts/engine.py` checks on every implementation:
 
@@ -119,7 +119,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A started worker: its agent name and branch."""
+    """Agent name and branch of a started worker."""
 
     agent: str
     branch: str = ""
@@ -190,7 +190,9 @@ class Engine(ABC):
 
     @abstractmethod
     async def watch(self, products: Sequence[Product], cursors: Mapping[str, str]) -> None:
-        """Watch exactly these products, replaying each one's mail after its cursor (all of it without a cursor).
+        """Watch exactly these products, and replay the mail after each cursor.
+
+        A product without a cursor is replayed from the beginning.
 
         Never fails because a runtime is unreachable: its products are watched once it is back."""
 

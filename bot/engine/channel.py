@@ -1,4 +1,4 @@
-"""The fleet's end of an open line to a supervisor: it agrees on a protocol, then exchanges messages."""
+"""The fleet's end of an open line to a supervisor, which agrees on a protocol and exchanges messages."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
@@ -23,7 +23,7 @@ class Codec(Protocol):
 
 
 class Channel:
-    """Messages over one line. `greet` comes first."""
+    """Messages over one line. Call `greet` before anything else."""
 
     def __init__(self, line: Line) -> None:
         self._line = line
@@ -58,7 +58,7 @@ class Channel:
         return hello.info
 
     async def ask(self, method: str, params: Mapping[str, Any]) -> Any:
-        """Return the result of one request, skipping everything else. Raises ChannelError, and OSError when the line breaks."""
+        """Return the result of one request, skipping other messages. Raises ChannelError or OSError."""
         self._number += 1
         await self.send(Request(self._number, method, params))
         while True:
@@ -73,7 +73,7 @@ class Channel:
         await self._line.write(self._codec.encode(message))
 
     async def receive(self) -> Message | ChannelError:
-        """Return the next message, or the error of a line that is none. Raises OSError when the line breaks or ends."""
+        """Return the next message, or the error of a malformed line. Raises OSError when the line ends."""
         while True:
             for message in self._messages:
                 return message

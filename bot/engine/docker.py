@@ -1,7 +1,8 @@
-"""The way to a supervisor in a container: one `docker exec -i` that stays open, on this machine or another (DOCKER_HOST).
+"""Transport to a supervisor in a container through one open `docker exec -i`, on this machine or on DOCKER_HOST.
 
-Docker's own client blocks, so what is rare (looking at the container, starting the exec) runs in threads; the stream itself is
-asyncio's, except over TLS, whose sockets asyncio cannot take over: those are read in a thread. `ssh://` goes by `ssh`.
+Docker's own client blocks, so the rare calls (inspecting the container, starting the exec) run in threads. The stream itself
+uses asyncio, except over TLS, whose sockets asyncio cannot adopt: those are read in a thread. Hosts of `ssh://` are reached
+by `ssh`.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ from bot.engine import ssh
 from bot.engine.transport import Line, StreamLine, Transport
 
 PATIENCE = 30
-"""Seconds that Docker may take for each answer."""
+"""Seconds that Docker may take for each response."""
 
 SOCKET = "/run/fleet/supervisor.sock"
 """The supervisor's socket inside the image."""
@@ -27,26 +28,30 @@ _RUN = (
     "runpy.run_module(name, run_name='__main__', alter_sys=True)"
 )
 ATTACH = ("python3", "-P", "-c", _RUN, "--attach", SOCKET)
-"""Command that joins its stdio to the supervisor's socket. Images of 0.1.0 call the package `supervisor`."""
+"""Command that connects its stdio to the supervisor's socket.
+
+Images of 0.1.0 call the package `supervisor`."""
 
 HEADER = 8
-"""Bytes before each chunk of an exec without a terminal: the stream's number, three zeros, its length (big-endian)."""
+"""Bytes before each chunk of an exec without a terminal.
+
+They are the stream's number, three zeros, and the chunk's length (big-endian). Source: Docker Engine API, container attach."""
 
 STDOUT, STDERR = 1, 2
 
 WORDS_KEPT = 2000
-"""Most characters of stderr that are remembered for a message."""
+"""Most characters of stderr that are stored for a message."""
 
 
 class Demux:
-    """Takes the exec's stream apart: what came on stdout, and the end of what came on stderr."""
+    """Demultiplexer of an exec's stream into stdout and the end of stderr."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
         self.complaints = ""
 
     def feed(self, data: bytes) -> bytes:
-        """What of stdout is complete now."""
+        """Return the bytes of stdout that are complete now."""
         self._buffer += data
         out = bytearray()
         while len(self._buffer) >= HEADER:
@@ -68,13 +73,13 @@ class Demux:
 
 
 class ExecLine(Line):
-    """A line through an exec: raw both ways below, stdout only above."""
+    """Line through an exec. It writes to stdin and reads stdout."""
 
     def __init__(self, below: Line, client: Any) -> None:
         self._below, self._client, self._demux = below, client, Demux()
 
     async def read(self) -> bytes:
-        """See `Line`. An exec that ends with words on stderr breaks with these words."""
+        """See `Line`. An exec that ends with text on stderr raises ConnectionError with that text."""
         while data := await self._below.read():
             if found := self._demux.feed(data):
                 return found
@@ -93,7 +98,7 @@ class ExecLine(Line):
 
 
 class ThreadLine(Line):
-    """A line over a socket that only blocks."""
+    """Line over a blocking socket."""
 
     def __init__(self, end: Any) -> None:
         self._end = end
@@ -117,22 +122,22 @@ class ThreadLine(Line):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """A container and how to get into it."""
+class Address:
+    """Container, user and Docker host of a runtime."""
 
     container: str = "overstory-runtime"
     user: str = "agent"
     host: str | None = None
-    """As DOCKER_HOST; None leaves it to Docker's own settings."""
+    """Docker host as in DOCKER_HOST, None for Docker's own settings."""
 
     @property
     def where(self) -> str:
-        """The Docker host, for messages."""
+        """Docker host in messages."""
         return f"the Docker host {self.host}" if self.host else "this Docker host"
 
 
 def client_for(host: str | None) -> Any:
-    """Docker's client, for DOCKER_HOST or the host named. Takes long to import, so nobody does until it is needed."""
+    """Return Docker's client for a host, or for DOCKER_HOST. The import is late because it is slow."""
     import docker
 
     if host is None:
@@ -152,21 +157,21 @@ class DockerTransport(Transport):
         name: str | None = None,
         client: Callable[[str | None], Any] = client_for,
     ) -> None:
-        self.place = Place(container, user, host)
+        self.address = Address(container, user, host)
         self.name, self.kind = name or container, "docker"
         self._client = client
 
     async def open(self) -> Line:
         """See `Transport`."""
-        if self.place.host and self.place.host.startswith("ssh://"):
-            remote = ("docker", "exec", "-i", "-u", self.place.user, self.place.container, *ATTACH)
-            return await ssh.opened(self.place.host, remote)
+        if self.address.host and self.address.host.startswith("ssh://"):
+            remote = ("docker", "exec", "-i", "-u", self.address.user, self.address.container, *ATTACH)
+            return await ssh.opened(self.address.host, remote)
         try:
             async with asyncio.timeout(2 * PATIENCE):
                 client, end = await asyncio.to_thread(self._enter)
         except TimeoutError as error:
             raise RuntimeUnreachable(
-                f"Docker did not answer within {2 * PATIENCE} s.", "Is the Docker host overloaded?"
+                f"Docker did not answer within {2 * PATIENCE} s.", "Check the load of the Docker host."
             ) from error
         raw = getattr(end, "_sock", end)
         if type(raw) is socket.socket:
@@ -175,40 +180,40 @@ class DockerTransport(Transport):
         return ExecLine(ThreadLine(raw), client)
 
     def _enter(self) -> tuple[Any, Any]:
-        """Look at the container and start the exec; blocks."""
+        """Inspect the container and start the exec. Blocks."""
         from docker.errors import APIError, DockerException, NotFound
         from requests.exceptions import RequestException
 
         client: Any = None
         try:
-            client = self._client(self.place.host)
-            found = client.api.inspect_container(self.place.container)
-            check(found, self.place)
+            client = self._client(self.address.host)
+            found = client.api.inspect_container(self.address.container)
+            check(found, self.address)
             begun = client.api.exec_create(
-                found["Id"], list(ATTACH), stdin=True, stdout=True, stderr=True, user=self.place.user
+                found["Id"], list(ATTACH), stdin=True, stdout=True, stderr=True, user=self.address.user
             )
             return client, client.api.exec_start(begun["Id"], socket=True)
         except BaseException as error:
             if client is not None:
                 client.close()
             if isinstance(error, NotFound):
-                raise missing(self.place) from error
+                raise missing(self.address) from error
             if isinstance(error, APIError):
-                said = f"Docker refused to enter {self.place.container}: {error.explanation}"
+                said = f"Docker refused to enter {self.address.container}: {error.explanation}"
                 raise RuntimeUnreachable(said, "See `docker logs` of that container.") from error
             if isinstance(error, DockerException | RequestException | OSError):
-                raise no_docker(self.place, error) from error
+                raise no_docker(self.address, error) from error
             raise
 
 
-def check(found: dict[str, Any], place: Place) -> None:
-    """Raise in words if a container (as inspected) is not there to be entered."""
+def check(found: dict[str, Any], address: Address) -> None:
+    """Raise RuntimeUnreachable if a container, as inspected, cannot be entered."""
     state = found.get("State") or {}
-    status, name = str(state.get("Status", "")), place.container
+    status, name = str(state.get("Status", "")), address.container
     if status == "paused":
         raise RuntimeUnreachable(f"The container {name} is paused.", f"Run `docker unpause {name}`.")
     if status == "restarting":
-        raise RuntimeUnreachable(f"The container {name} ends again and again.", f"Read `docker logs {name}`.")
+        raise RuntimeUnreachable(f"The container {name} keeps restarting.", f"Read `docker logs {name}`.")
     if not state.get("Running"):
         code = state.get("ExitCode")
         raise RuntimeUnreachable(
@@ -218,20 +223,20 @@ def check(found: dict[str, Any], place: Place) -> None:
     if health == "unhealthy":
         last = ((state["Health"].get("Log") or [{}])[-1]).get("Output", "").strip()
         raise RuntimeUnreachable(
-            f"The container {name} is unhealthy: {last or 'no words'}",
+            f"The container {name} is unhealthy: {last or 'no output'}",
             f"Read `docker logs {name}`, then `docker restart {name}`.",
         )
 
 
-def missing(place: Place) -> RuntimeUnreachable:
-    """There is no such container."""
-    return RuntimeUnreachable(f"There is no container {place.container} on {place.where}.", "Run `docker compose up -d`.")
+def missing(address: Address) -> RuntimeUnreachable:
+    """Return the error for a container that does not exist."""
+    return RuntimeUnreachable(f"There is no container {address.container} on {address.where}.", "Run `docker compose up -d`.")
 
 
-def no_docker(place: Place, error: BaseException) -> RuntimeUnreachable:
-    """Docker itself does not answer."""
+def no_docker(address: Address, error: BaseException) -> RuntimeUnreachable:
+    """Return the error for a Docker host that does not answer."""
     words = str(error).strip().splitlines()
     return RuntimeUnreachable(
-        f"Docker does not answer on {place.where}: {words[0][:300] if words else type(error).__name__}",
-        "Start Docker, mend DOCKER_HOST, or choose FLEET_ENGINE=rehearsal.",
+        f"Docker does not answer on {address.where}: {words[0][:300] if words else type(error).__name__}",
+        "Start Docker, correct DOCKER_HOST, or set FLEET_ENGINE=rehearsal.",
     )

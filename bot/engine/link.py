@@ -1,4 +1,4 @@
-"""The link to one runtime: requests with ids and deadlines, notifications as they come, and reconnecting without end."""
+"""The link to one runtime, which matches requests with responses and reconnects without end."""
 
 import asyncio
 import logging
@@ -20,7 +20,9 @@ GREETING = 10.0
 RECONNECT = Backoff(0.1, longest=15.0, jitter=0.25)
 
 PULSE = 10.0
-"""Seconds between two `info` requests, which detect a dead connection and refresh the runtime's figures."""
+"""Seconds between two `info` requests.
+
+They detect a dead connection and refresh the runtime's figures."""
 
 MARGIN = 3.0
 """Seconds beyond a request's own deadline until its response counts as lost."""

@@ -1,7 +1,7 @@
-"""The way to a supervisor on this machine, which is started when there is none: a process of its own that outlives the bot.
+"""Transport to a supervisor on this machine, which is started if needed and outlives the fleet.
 
-Its socket, log and memory are in `<state>/runtime/`. A supervisor of another make (other code, other engine) is replaced as
-soon as no session runs in it; until then it is used as it is.
+Its socket, log and state are in `<state>/runtime/`. A supervisor of another make (other code, other engine) is replaced as
+soon as no session runs in it.
 """
 
 import asyncio
@@ -26,36 +26,36 @@ from bot.supervisor.protocol import ChannelError
 log = logging.getLogger(__name__)
 
 START = 20.0
-"""Seconds that a supervisor may take until it answers."""
+"""Seconds that a started supervisor may take until it answers."""
 
 LOOK = 0.02
-"""Seconds between two looks whether one has come or gone."""
+"""Seconds between two checks for a supervisor."""
 
 TALK = 15.0
-"""Seconds for asking a supervisor that is there already what it is, and to make room."""
+"""Seconds for asking a running supervisor for its make, and to stop."""
 
 LOG_CAP = 8 * 1024 * 1024
-"""Size in bytes from which on the log of the supervisors before is put aside at a start."""
+"""Size in bytes at which the log of earlier supervisors is rotated."""
 
 OCCUPIED = 1
-"""Exit code of a supervisor that finds another one on its socket."""
+"""Exit code of a supervisor whose socket is in use by another one."""
 
 SECRETS = ("SLACK_", "DISCORD_", "FLEET_", "WHATSAPP_")
-"""Beginnings of the bot's own variables, which are none of the engine's business."""
+"""Prefixes of the fleet's own variables, which the engine must not see."""
 
 
 def rehearsal() -> tuple[str, ...]:
-    """The command of the stand-in engine."""
+    """Return the command of the stand-in engine."""
     return (sys.executable, "-P", "-m", "bot.rehearsal")
 
 
 def engine_on_path(path: str | None = None) -> str | None:
-    """The engine that this machine has itself: `ov` or `overstory` on the PATH (or on the one given), None without."""
+    """Return the path of `ov` or `overstory` on a PATH, by default the environment's, or None."""
     return shutil.which("ov", path=path) or shutil.which("overstory", path=path)
 
 
 class LocalTransport(Transport):
-    """A supervisor beside the bot. `kind` is `rehearsal` or `local` (the engine on the PATH of `environment`)."""
+    """Supervisor on the fleet's machine. `kind` is `rehearsal`, or `local` for the engine on the PATH of `environment`."""
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class LocalTransport(Transport):
     async def open(self) -> Line:
         """See `Transport`."""
         if not self._checked and await self._answers():
-            await self._make_room()
+            await self._stop_other_make()
         if not await self._answers():
             await self._start()
         self._checked = True
@@ -98,17 +98,17 @@ class LocalTransport(Transport):
         await line.close()
         return True
 
-    async def _make_room(self) -> None:
-        """Let a supervisor of another make end, unless sessions run in it."""
+    async def _stop_other_make(self) -> None:
+        """Stop a supervisor of another make unless sessions run in it."""
         try:
             async with asyncio.timeout(TALK):
                 info = await self._ask("hello")
                 if info.get("make") in (None, self._make) or not (await self._ask("shutdown")).get("stopping"):
                     return
-                log.info("the supervisor on %s was of another make and ends", self.socket)
+                log.info("the supervisor on %s is of another make and stops", self.socket)
                 await self._until_silent()
         except (OSError, TimeoutError, ChannelError) as error:
-            log.warning("the supervisor on %s could not be asked what it is: %s", self.socket, error)
+            log.warning("the supervisor on %s could not be asked for its make: %s", self.socket, error)
 
     async def _until_silent(self) -> None:
         for _ in range(round(TALK / LOOK)):
@@ -131,10 +131,10 @@ class LocalTransport(Transport):
         while not await self._answers():
             code = _exit_code(pid)
             if code == OCCUPIED:
-                # One before it has not let go of the socket yet, or another bot was faster: then that one answers soon.
+                # An earlier supervisor still holds the socket, or another fleet was faster. Its supervisor answers soon.
                 pid = await asyncio.to_thread(self._spawn)
             elif code is not None:
-                raise RuntimeUnreachable(f"The supervisor ended as soon as it was started: {self._last_words()}", self._hint())
+                raise RuntimeUnreachable(f"The supervisor ended right after its start: {self._last_words()}", self._hint())
             if time.monotonic() > deadline:
                 raise RuntimeUnreachable(f"The supervisor did not answer within {START:g} s.", self._hint())
             await asyncio.sleep(LOOK)
@@ -152,21 +152,21 @@ class LocalTransport(Transport):
         try:
             outputs = [(os.POSIX_SPAWN_DUP2, log_file, number) for number in (1, 2)]
             actions = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0), *outputs]
-            # Not subprocess: that takes it for a mistake when what it started lives on.
+            # Subprocess warns about children that outlive it, and this one is meant to.
             return os.posix_spawn(argv[0], argv, self._environment, file_actions=actions, setsid=True)
         finally:
             os.close(log_file)
 
     def _last_words(self) -> str:
         lines = (self.folder / "supervisor.log").read_text("utf-8", "replace").strip().splitlines()
-        return lines[-1][:500] if lines else "it said nothing."
+        return lines[-1][:500] if lines else "it logged nothing."
 
     def _hint(self) -> str:
         return f"See {self.folder / 'supervisor.log'}."
 
 
 def _exit_code(pid: int) -> int | None:
-    """The exit code of a process that we started, None while it runs."""
+    """Return the exit code of a child process, None while it runs."""
     try:
         ended, status = os.waitpid(pid, os.WNOHANG)
     except ChildProcessError:
@@ -175,7 +175,7 @@ def _exit_code(pid: int) -> int | None:
 
 
 def _for_the_engine(environment: Mapping[str, str], key: str | None) -> dict[str, str]:
-    """What the supervisor and the engine's agents may know of the bot's environment; `key` is the engine's own API key."""
+    """Return the environment for the supervisor and the engine's agents. `key` is the engine's own API key."""
     kept = {name: value for name, value in environment.items() if not name.startswith(SECRETS)}
     own = kept.pop("ENGINE_ANTHROPIC_API_KEY", None)
     if key or own:
@@ -184,7 +184,7 @@ def _for_the_engine(environment: Mapping[str, str], key: str | None) -> dict[str
 
 
 def _make(engine: tuple[str, ...], environment: Mapping[str, str]) -> str:
-    """What tells one supervisor from another: its code, its engine, how the rehearsal is set."""
+    """Return a digest of the supervisor's code, its engine and the rehearsal's settings."""
     rehearsed = [environment.get(name, "") for name in ("REHEARSAL_DIALECT", "REHEARSAL_SECONDS")]
     digest = sha256("\0".join([*engine, *rehearsed]).encode("utf-8", "surrogateescape"))
     for path in sorted(Path(supervisor.__file__).resolve().parent.rglob("*.py")):
@@ -193,7 +193,7 @@ def _make(engine: tuple[str, ...], environment: Mapping[str, str]) -> str:
 
 
 def _socket_in(folder: Path) -> Path:
-    """Where the socket is: in the folder, or under a short name elsewhere where the folder's path is too long for one."""
+    """Return the socket's path, in the folder or, if that path is too long, under a short name elsewhere."""
     wished = folder / "supervisor.sock"
     if len(os.fsencode(wished)) <= unix.LONGEST:
         return wished
@@ -202,7 +202,7 @@ def _socket_in(folder: Path) -> Path:
     short.mkdir(mode=0o700, parents=True, exist_ok=True)
     if short.is_symlink() or short.stat().st_uid != os.getuid() or short.stat().st_mode & 0o077:
         raise RuntimeUnreachable(
-            f"{short} belongs to somebody else, so the supervisor's socket cannot be put there.",
+            f"The supervisor's socket cannot be in {short}, which another user owns or may read.",
             "Choose a shorter FLEET_STATE, or set XDG_RUNTIME_DIR.",
         )
     return short / f"{sha256(os.fsencode(folder)).hexdigest()[:16]}.sock"

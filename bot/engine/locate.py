@@ -1,5 +1,8 @@
-"""Where the engine is, in this order: FLEET_ENGINE; `runtimes` of the registry; FLEET_RUNTIME_SOCKET; a running container
-`overstory-runtime`; `ov` on the PATH of this machine; the rehearsal."""
+"""Location of the engine.
+
+The first of these wins: FLEET_ENGINE, `runtimes` of the registry, FLEET_RUNTIME_SOCKET, a running container
+`overstory-runtime`, `ov` on the PATH of this machine, the rehearsal.
+"""
 
 import asyncio
 import contextlib
@@ -18,48 +21,51 @@ from bot.settings import Settings
 
 CONTAINER = "overstory-runtime"
 LOOK = 3.0
-"""Seconds that looking for a running container may take."""
+"""Seconds that the search for a running container may take."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where products run: how each runtime is reached, and why this way was chosen."""
+class EngineLocation:
+    """Transports to the runtimes, with the reason of their choice."""
 
     transports: tuple[Transport, ...]
     why: str
+    """Reason in a few words, for the start-up report."""
 
     @property
     def kind(self) -> str:
-        """`rehearsal`, `local`, `docker` or `socket`; of the first runtime."""
+        """Kind of the first runtime, `rehearsal`, `local`, `docker` or `socket`."""
         return self.transports[0].kind
 
     def engine(self) -> SupervisedEngine:
-        """The engine of every product, not opened yet."""
+        """Return the engine of all products, not opened yet."""
         return SupervisedEngine(*self.transports)
 
 
-async def find(settings: Settings, registry: Registry) -> Place:
-    """The way to the engine. Raises SettingsError when what was asked for cannot be."""
+async def find(settings: Settings, registry: Registry) -> EngineLocation:
+    """Return the location of the engine. Raises SettingsError for contradictory settings."""
     if settings.engine:
-        return Place((_named(settings.engine, settings),), f"FLEET_ENGINE={settings.engine}")
+        return EngineLocation((_named(settings.engine, settings),), f"FLEET_ENGINE={settings.engine}")
     if registry.runtimes:
-        return Place(tuple(_listed(each, settings, registry) for each in registry.runtimes), "runtimes of the registry")
+        return EngineLocation(
+            tuple(_listed(each, settings, registry) for each in registry.runtimes), "runtimes of the registry"
+        )
     if settings.runtime_socket:
-        return Place((_named("socket", settings),), "FLEET_RUNTIME_SOCKET")
+        return EngineLocation((_named("socket", settings),), "FLEET_RUNTIME_SOCKET")
     if not is_demo(settings) and await container_runs(settings):
-        return Place((_named("docker", settings),), f"container {CONTAINER} is running")
+        return EngineLocation((_named("docker", settings),), f"container {CONTAINER} is running")
     if found := local.engine_on_path():
-        return Place((_named("local", settings),), f"{found} on this machine")
-    return Place((_named("rehearsal", settings),), f'no container "{CONTAINER}" and no ov here; see fleet doctor')
+        return EngineLocation((_named("local", settings),), f"{found} on this machine")
+    return EngineLocation((_named("rehearsal", settings),), f'no container "{CONTAINER}" and no ov here; see fleet doctor')
 
 
 def is_demo(settings: Settings) -> bool:
-    """Whether the products are the demo's: they are folders of this machine, which no container sees."""
+    """Return True for the demo's products, which are folders of this machine that no container sees."""
     return settings.products.absolute().is_relative_to(settings.state.absolute() / "demo")
 
 
 async def container_runs(settings: Settings) -> bool:
-    """Whether Docker answers and a container of the runtime's name is running."""
+    """Return True if Docker answers and a container of the runtime's name is running."""
     if not settings.docker_host and not Path("/var/run/docker.sock").exists():
         return False
     with contextlib.suppress(TimeoutError):
@@ -83,7 +89,9 @@ def _named(kind: str, settings: Settings) -> Transport:
         return DockerTransport(CONTAINER, host=settings.docker_host)
     if kind == "socket":
         if settings.runtime_socket is None:
-            raise SettingsError("FLEET_ENGINE is socket, and no socket is named.", "Set FLEET_RUNTIME_SOCKET to its path.")
+            raise SettingsError(
+                "FLEET_ENGINE is socket, but FLEET_RUNTIME_SOCKET is not set.", "Set FLEET_RUNTIME_SOCKET to the socket's path."
+            )
         return UnixTransport(settings.runtime_socket)
     return _beside(kind, settings, "local")
 

@@ -1,6 +1,6 @@
-"""The way into a container on another machine: `ssh … docker exec -i …`, with the keys and settings of the person's own ssh.
+"""Line into a container on another machine by `ssh … docker exec -i …`, with the user's own ssh keys and settings.
 
-Docker's client for Python would need a second ssh implementation with rules of its own for keys and hosts.
+Docker's client for Python would need a second ssh implementation with its own rules for keys and hosts.
 """
 
 import asyncio
@@ -23,27 +23,27 @@ OPTIONS = (
     "-o",
     "ServerAliveCountMax=3",
 )
-"""No terminal, no questions, and a dead connection is noticed within a minute."""
+"""No terminal, no questions, and detection of a dead connection within a minute."""
 
 WORDS_KEPT = 2000
-"""Most characters of stderr that are remembered for a message."""
+"""Most characters of stderr that are stored for a message."""
 
 
 def command(host: str, remote: Sequence[str]) -> tuple[str, ...]:
-    """The argv that runs a command on `ssh://[user@]name[:port]`. Raises RuntimeUnreachable if that is no such address."""
+    """Return the argv that runs a command on `ssh://[user@]name[:port]`. Raises RuntimeUnreachable for other hosts."""
     parts = urlsplit(host)
     try:
         port, name = parts.port, parts.hostname
     except ValueError:
         port, name = None, None
     if not name or name.startswith("-") or (parts.username or "").startswith("-"):
-        raise RuntimeUnreachable(f"{host} is no address of the form ssh://user@name:port.", "Mend DOCKER_HOST.")
+        raise RuntimeUnreachable(f"Not an address of the form ssh://user@name:port: {host}.", "Correct DOCKER_HOST.")
     there = f"{parts.username}@{name}" if parts.username else name
     return ("ssh", *OPTIONS, *(("-p", str(port)) if port else ()), "--", there, shlex.join(remote))
 
 
 class SshLine(Line):
-    """The stdin and stdout of a remote command."""
+    """Line over stdin and stdout of a remote command."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
@@ -51,7 +51,7 @@ class SshLine(Line):
         self._listening = asyncio.create_task(self._listen())
 
     async def read(self) -> bytes:
-        """See `Line`. A command that ends with words on stderr breaks with these words."""
+        """See `Line`. A command that ends with text on stderr raises ConnectionError with that text."""
         stdout = self._process.stdout
         if stdout is not None and (data := await stdout.read(65536)):
             return data
@@ -79,10 +79,12 @@ class SshLine(Line):
 
 
 async def opened(host: str, remote: Sequence[str]) -> Line:
-    """Run a command on another machine. Raises RuntimeUnreachable where there is no ssh."""
+    """Run a command on another machine. Raises RuntimeUnreachable without an ssh client."""
     pipe = asyncio.subprocess.PIPE
     try:
         process = await asyncio.create_subprocess_exec(*command(host, remote), stdin=pipe, stdout=pipe, stderr=pipe)
     except FileNotFoundError as error:
-        raise RuntimeUnreachable("There is no ssh on this machine.", "Install an ssh client, or mend DOCKER_HOST.") from error
+        raise RuntimeUnreachable(
+            "There is no ssh on this machine.", "Install an ssh client, or correct DOCKER_HOST."
+        ) from error
     return SshLine(process)

@@ -1,4 +1,4 @@
-"""The Engine port over supervisors: one link per runtime, and each product on the runtime it names."""
+"""The Engine port over supervisors, with one link per runtime."""
 
 import asyncio
 import logging
@@ -170,7 +170,7 @@ class SupervisedEngine(Engine):
 
     def _link(self, product: str) -> Link:
         if product not in self._products:
-            raise EngineError(f"{product} is not watched.", "Add it to the registry.", code="not_found", product=product)
+            raise EngineError(f"{product} is not watched.", "Add it to products.yaml.", code="not_found", product=product)
         link = self._link_of(self._products[product])
         if link is None:
             raise self._no_runtime(self._products[product])
@@ -183,7 +183,7 @@ class SupervisedEngine(Engine):
 
     def _no_runtime(self, product: Product) -> EngineError:
         known = ", ".join(self._links) or "none"
-        said = f"{product.name} names the runtime {product.runtime}, which there is not."
+        said = f"{product.name} names the runtime {product.runtime}, which does not exist."
         return EngineError(said, f"Known runtimes: {known}.", code="not_found", product=product.name)
 
     async def _snapshots(self, link: Link, names: list[str]) -> dict[str, Snapshot]:
@@ -223,5 +223,5 @@ class SupervisedEngine(Engine):
         try:
             self._listener(event)
         except Exception:
-            # One event that its listener cannot bear must not cost the connection, and with it all that come after.
+            # An error in the listener must not break the connection.
             log.exception("the listener failed on %s", type(event).__name__)

@@ -1,4 +1,4 @@
-"""The Transport port: how the bytes of the channel get to a runtime's supervisor. Its adapters: unix, local, docker."""
+"""The Transport port, which carries bytes to a runtime's supervisor. Its adapters are unix, local and docker."""
 
 import asyncio
 import contextlib
@@ -6,34 +6,34 @@ from abc import ABC, abstractmethod
 
 
 class Line(ABC):
-    """An open byte stream to a supervisor."""
+    """Open byte stream to a supervisor."""
 
     @abstractmethod
     async def read(self) -> bytes:
-        """The next bytes; empty when the other side has ended it. Raises OSError when it breaks."""
+        """Return the next bytes, empty at the end of the stream. Raises OSError when it breaks."""
 
     @abstractmethod
     async def write(self, data: bytes) -> None:
-        """Send all of it, waiting while the other side is slow. Raises OSError when it breaks."""
+        """Send all bytes, waiting while the other side is slow. Raises OSError when the stream breaks."""
 
     @abstractmethod
     async def close(self) -> None:
-        """Let go of it. Never raises."""
+        """Close the stream. Never raises."""
 
 
 class Transport(ABC):
-    """A way to one runtime. `name` is the runtime's, `kind` is `rehearsal`, `local`, `docker` or `socket`."""
+    """Connection to one runtime. `kind` is `rehearsal`, `local`, `docker` or `socket`."""
 
     name: str
     kind: str
 
     @abstractmethod
     async def open(self) -> Line:
-        """Reach the supervisor. Raises RuntimeUnreachable in words, for each reason its own; bounded in time."""
+        """Connect to the supervisor, in bounded time. Raises RuntimeUnreachable with the reason."""
 
 
 class StreamLine(Line):
-    """A line over asyncio's streams."""
+    """Line over asyncio's streams."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer

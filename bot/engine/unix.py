@@ -1,4 +1,4 @@
-"""The way to a supervisor through a socket: one in a folder that a runtime shares, as inside compose."""
+"""Transport to a supervisor through a socket in a folder that a runtime shares, as in Compose."""
 
 import asyncio
 import contextlib
@@ -13,7 +13,7 @@ CONNECT = 5.0
 """Seconds that connecting may take."""
 
 LONGEST = 100
-"""Longest path in bytes that is used as it is; the kernel's limit is 107 (unix(7), sun_path), 103 on macOS."""
+"""Longest path in bytes that is used directly. The kernel's limit is 107 (unix(7), sun_path), 103 on macOS."""
 
 
 class UnixTransport(Transport):
@@ -26,24 +26,24 @@ class UnixTransport(Transport):
         """See `Transport`."""
         if not self.path.exists():
             raise RuntimeUnreachable(
-                f"There is no socket {self.path}.", "Start the runtime that makes it, or mend FLEET_RUNTIME_SOCKET."
+                f"There is no socket {self.path}.", "Start the runtime that creates it, or correct FLEET_RUNTIME_SOCKET."
             )
         try:
             return await connected(self.path)
         except PermissionError as error:
             raise RuntimeUnreachable(
-                f"The socket {self.path} may not be used by this user.",
-                "Let the bot run in the group that the socket's folder belongs to.",
+                f"This user may not use the socket {self.path}.",
+                "Run the fleet in the group of the socket's folder.",
             ) from error
         except (OSError, TimeoutError) as error:
             raise RuntimeUnreachable(
-                f"Nobody answers on the socket {self.path}: {_words(error)}.",
-                "The runtime's supervisor has ended; start the runtime again.",
+                f"No supervisor answers on the socket {self.path}: {_words(error)}.",
+                "Restart the runtime, because its supervisor has ended.",
             ) from error
 
 
 async def connected(path: Path) -> Line:
-    """A line to the socket at a path, however long the path is. Raises OSError or TimeoutError."""
+    """Return a line to the socket at a path of any length. Raises OSError or TimeoutError."""
     async with asyncio.timeout(CONNECT):
         if len(os.fsencode(path)) <= LONGEST:
             return StreamLine(*await asyncio.open_unix_connection(str(path)))
@@ -51,7 +51,7 @@ async def connected(path: Path) -> Line:
 
 
 async def _through_folder(path: Path) -> Line:
-    """Connect by a short name of the socket's folder: the number under which this process has it open (Linux)."""
+    """Connect by a short name of the socket's folder, its open file descriptor (Linux)."""
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     end = socket.socket(socket.AF_UNIX)
     try:

@@ -1,6 +1,7 @@
-"""The protocol between the fleet and a runtime's supervisor: JSON-RPC 2.0, one message per line. Standard library only.
+"""The protocol between the fleet and a runtime's supervisor, JSON-RPC 2.0 with one message per line.
 
-JSON-RPC is defined in https://www.jsonrpc.org/specification. The fleet is the client, the supervisor the server.
+JSON-RPC is defined in https://www.jsonrpc.org/specification. The fleet is the client, the
+supervisor the server. This module needs the standard library only.
 
 Framing
     One message is one line: a JSON object in UTF-8, ended by LF (0x0A). A CR before it and empty lines are ignored. The writer
@@ -26,7 +27,7 @@ Hello
     protocol in it answers `version`. The result has `protocol`, `boot` (an id that changes with every start of the supervisor),
     `life` (an id that changes with every start of the machine or container), `engine` (version as it prints it, "" if there is
     none), `rehearsal`, `cpus`, `cpu_percent` (100 is one core), `memory_mib`, `memory_limit_mib` (null: none), `pid`,
-    `supervisor` (its version) and `make` (as it was told).
+    `supervisor` (its version) and `make` (from its command line).
     Protocol 1, of release 0.1.0, was not JSON-RPC. Its supervisors send `{"hello": {"protocol": 1, …}}` unasked, and skip the
     `hello` request as an unknown line. The fleet then speaks protocol 1 (`bot.engine.protocol_1`). A supervisor of this release
     refuses a fleet of protocol 1 in that fleet's own form.
@@ -159,7 +160,7 @@ SERVER_ERROR: Final = -32000
 
 
 class ChannelError(Exception):
-    """Error of the channel or of the operation, as it travels: code, message, hint, product."""
+    """Error of the channel or of an operation, in the form in which it is sent."""
 
     def __init__(self, code: str, message: str, hint: str = "", product: str | None = None) -> None:
         super().__init__(message)
@@ -221,7 +222,7 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """Message from the supervisor that nobody requested."""
+    """Unrequested message from the supervisor."""
 
     method: str
     params: Mapping[str, Any]

@@ -129,12 +129,12 @@ def test_error_without_fields_is_still_an_error() -> None:
 
 async def test_supervisor_refuses_a_fleet_of_protocol_1(yard: Yard) -> None:
     reader, writer = await asyncio.open_unix_connection(str(yard.supervisor().socket))
-    for recorded in RECORDED[:3]:
-        if recorded["from"] == "fleet":
-            writer.write(json.dumps(recorded["line"]).encode() + b"\n")
-    lines = (await asyncio.wait_for(reader.read(), 20)).splitlines()
+    lines = [json.dumps(each["line"]).encode() + b"\n" for each in RECORDED[:3] if each["from"] == "fleet"]
+    # In one piece, because the supervisor closes the connection after the first line.
+    writer.write(b"".join(lines))
+    answers = (await asyncio.wait_for(reader.read(), 20)).splitlines()
     writer.close()
-    found = decode(lines[0])
+    found = decode(answers[0])
     assert isinstance(found, Hello1)
-    assert (len(lines), found.protocol, found.info["error"]["code"]) == (1, 2, "version")
+    assert (len(answers), found.protocol, found.info["error"]["code"]) == (1, 2, "version")
     assert "update the fleet" in found.info["error"]["hint"]
