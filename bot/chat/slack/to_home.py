@@ -106,7 +106,7 @@ def _queue(status: FleetStatus) -> list[Block]:
 
 
 def _capacity(capacity: Capacity) -> list[Block]:
-    lines = [_bar("Sessions", capacity.running, capacity.max_sessions, f"{capacity.running} of {capacity.max_sessions}")]
+    lines = [_bar("Slots", capacity.running, capacity.max_sessions, f"{capacity.running} of {capacity.max_sessions}")]
     if capacity.max_cpu_percent is not None:
         use, most = capacity.cpu_percent, capacity.max_cpu_percent
         lines.append(_bar("CPU", use, most, f"{use:.0f} of {most:g} %"))

@@ -59,7 +59,7 @@ PLAN_2 = """Split the report into reading and writing, so that other formats can
 """
 ANSWER = """Two products want something from you:
 
-- **product-a** waits for its plan, revision 2: the note you left is worked in, the new dependency is gone.
+- **product-a** needs your decision on its plan, revision 2. It includes your note, and the new dependency is gone.
 - **product-b** is working on the parser; its tests have been green for ten minutes.
 
 I would approve product-a first: product-b needs the same files next."""
@@ -116,7 +116,7 @@ async def _acted(bed: DiscordBed) -> dict[str, str]:
     await bed.ben.submit(form, note=note)
     bed.clock.forward(minutes=9)
     _plan(bed, 2, PLAN_2)
-    second = await bed.ana.sees(bed.channel, "Plan: Split the report", "revision 2")
+    second = await bed.ana.sees(bed.channel, "Plan: Split the report", "Changes since revision 1")
     found["card"] = opened + draw([second])
     found["note"] = draw([await bed.ben.sees(bed.ben.direct, "revision 2", "Open the card")])
     found["talk"] = await _talk(bed)
