@@ -13,7 +13,7 @@ from bot.domain import TERMINAL, Mail
 from bot.gates.lifecycle import decides_nothing
 from bot.text.quoting import quoted
 from bot.text.wording import shortened
-from bot.work.sessions import mark, room_to_wake
+from bot.work.sessions import mark, take_slot_to_wake
 
 if TYPE_CHECKING:
     from bot.fleet import Change, Fleet
@@ -44,7 +44,7 @@ async def ask(args: Args, context: SkillContext) -> SkillResult:
     """Mail the question, link its thread to this conversation, and wait if requested."""
     fleet, product = context.fleet, context.fleet.product(args.product).name
     decides_nothing(args.question)
-    room_to_wake(fleet, product)
+    take_slot_to_wake(fleet, product)
     context.progress(f"asking {product}")
     mail = await fleet.engine.send(
         product,

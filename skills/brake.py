@@ -76,7 +76,7 @@ def _what(name: str | None, context: SkillContext) -> str:
     """Describe what is running and what halting it would lose."""
     found = brakes.in_flight(context.fleet, name)
     lines = [f"The brake for {f'**{name}**' if name else 'the whole fleet'} would halt:", ""]
-    lines += [f"- {each}" for each in brakes.words(found)] or ["- nothing, because nothing is running"]
+    lines += [f"- {each}" for each in brakes.describe(found)] or ["- nothing, because nothing is running"]
     lines += ["", "Each agent's in-flight response is lost and retried. Nothing else is affected."]
     held = [f"{count(found.queued, 'piece')} of work would stay queued"] if found.queued else []
     held += (
@@ -92,7 +92,7 @@ def _show(name: str | None, context: SkillContext) -> SkillResult:
     command = f"/fleet brake {name + ' ' if name else ''}--yes"
     data = {
         "product": name,
-        "on": brakes.scope_of(name) in brakes.on(context.fleet),
+        "on": brakes.scope_of(name) in brakes.brakes(context.fleet),
         "would_halt": [f"{product}/{session.agent}" for product, session in found.sessions],
         "queued": found.queued,
         "confirm": command,

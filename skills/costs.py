@@ -11,7 +11,7 @@ from bot.commands.skill import Role, SkillArgs, SkillContext, SkillResult, Table
 from bot.domain import Work, access
 from bot.domain.errors import NotAllowed
 from bot.text.wording import count, money, shortened
-from bot.work import capacity
+from bot.work import limits
 
 if TYPE_CHECKING:
     from bot.fleet import Fleet
@@ -42,7 +42,7 @@ async def costs(args: Args, context: SkillContext) -> SkillResult:
     spent = _spent(fleet, args.days)
     seen.sort(key=lambda each: -spent.get(each, 0.0))
     products: list[dict[str, Any]] = [
-        {"name": each, "usd": round(spent.get(each, 0.0), 4), "budget_usd": capacity.limit(fleet, each)} for each in seen
+        {"name": each, "usd": round(spent.get(each, 0.0), 4), "budget_usd": limits.daily_limit(fleet, each)} for each in seen
     ]
     since = fleet.today() - timedelta(days=args.days - 1)
     own = fleet.store.turns.spent_since(since)
@@ -55,7 +55,7 @@ async def costs(args: Args, context: SkillContext) -> SkillResult:
         "days": args.days,
         "products": products,
         "coordinator_usd": round(own, 4),
-        "budget_usd": capacity.limit(fleet, capacity.WHOLE),
+        "budget_usd": limits.daily_limit(fleet, limits.WHOLE_FLEET),
         "work": [{"id": work.id, "usd": round(work.cost_usd, 4), "objective": work.objective} for work in dear],
     }
     return SkillResult(
@@ -64,7 +64,7 @@ async def costs(args: Args, context: SkillContext) -> SkillResult:
 
 
 def _spent(fleet: "Fleet", days: int) -> dict[str, float]:
-    total: dict[str, float] = dict(capacity.spent_today(fleet))
+    total: dict[str, float] = dict(limits.spent_today(fleet))
     first = fleet.today().date() - timedelta(days=days - 1)
     for day, products in fleet.store.spending.since(first).items():
         if day != fleet.today().date():
@@ -82,7 +82,7 @@ def _head(fleet: "Fleet", products: list[dict[str, Any]], own: float, days: str,
     agents = sum(each["usd"] for each in products)
     if name:
         return f"**{name}** has cost {money(agents)} {days}."
-    budget = capacity.limit(fleet, capacity.WHOLE)
+    budget = limits.daily_limit(fleet, limits.WHOLE_FLEET)
     of = f" of {money(budget)} today" if budget is not None and days == "today" else ""
     parts = f"{money(agents)} by agents of {count(len(products), 'product')}, {money(own)} by me"
     return f"**{money(agents + own)}**{of} {'' if of else days}: {parts}.".replace(" :", ":")

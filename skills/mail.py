@@ -13,7 +13,7 @@ from bot.domain.errors import NotAllowed, NotFound, UsageError
 from bot.gates.lifecycle import decides_nothing, plain_title
 from bot.text.quoting import quoted
 from bot.text.wording import count, shortened, since
-from bot.work.sessions import mark, room_to_wake, session
+from bot.work.sessions import mark, session, take_slot_to_wake
 
 if TYPE_CHECKING:
     from bot.fleet import Fleet
@@ -81,7 +81,7 @@ async def _send(args: Args, product: str, context: SkillContext) -> SkillResult:
         raise UsageError("The text to send is missing.", f"Run `/fleet mail {product} --to {args.to} …` with the text.")
     decides_nothing(args.text)
     if args.to == LEAD:
-        room_to_wake(fleet, product)
+        take_slot_to_wake(fleet, product)
     else:
         session(fleet, product, args.to)
     context.progress(f"mailing {args.to}")

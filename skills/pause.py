@@ -12,7 +12,7 @@ from bot.domain import Suggestion, access
 from bot.domain.errors import NotAllowed, UsageError
 from bot.text.wording import count
 from bot.work import pause as pausing
-from bot.work import queue
+from bot.work import priorities
 
 
 class Args(SkillArgs):
@@ -48,14 +48,14 @@ async def pause(args: Args, context: SkillContext) -> SkillResult:
     context.progress(f"pausing {name}")
     agents = await pausing.pause(fleet, name, context.person, park=args.park)
     if focus:
-        queue.focus(fleet, name, focus, context.person)
+        priorities.focus(fleet, name, focus, context.person)
     if args.park and agents:
         what = f"parked; {count(len(agents), 'session')} ended. Unfinished work starts again with a recap after resume."
     elif agents:
         what = f"paused; {count(len(agents), 'agent')} halted."
     else:
         what = f"{'parked' if args.park else 'paused'}; no agent was running, and no new work starts."
-    what += f" {queue.said_of(focus)[0].upper()}{queue.said_of(focus)[1:]}." if focus else ""
+    what += f" {priorities.focus_text(focus, name)}." if focus else ""
     data = {"product": name, "paused": True, "parked": args.park, "agents": list(agents), "focus": list(focus)}
     return SkillResult(f"**{name}** is {what}", data=data, suggestions=(Suggestion(f"Resume {name}", f"/fleet resume {name}"),))
 

@@ -12,7 +12,7 @@ from bot.commands.skill import Role, SkillArgs, SkillContext, SkillResult, optio
 from bot.domain import Work, access, deadlines
 from bot.domain.errors import NotAllowed, UsageError
 from bot.text.wording import listed
-from bot.work import queue
+from bot.work import priorities, queue
 from bot.work.forecast import expected
 from bot.work.queue import Terms
 from bot.work.views import work_json
@@ -81,7 +81,7 @@ def _product(args: Args, context: SkillContext) -> SkillResult:
             "The new priority is missing.", f"Run `/fleet prioritize {name} high`, or use critical, medium, low or default."
         )
     written = fleet.product(name).priority
-    queue.set_priority(fleet, name, None if args.level == "default" else args.level, context.person)
+    priorities.set_priority(fleet, name, None if args.level == "default" else args.level, context.person)
     now = written if args.level == "default" else args.level
     text = f"**{name}** now has {now} priority" + (
         ", as in products.yaml." if now == written else f". products.yaml says {written} and was not changed."

@@ -33,7 +33,7 @@ class Args(SkillArgs):
     hints="queued order next",
 )
 async def queue(args: Args, context: SkillContext) -> SkillResult:
-    """Return the queue as the guard sees it now."""
+    """Return the queue in its current order."""
     fleet = context.fleet
     name = fleet.product(args.product).name if args.product else None
     if name and (reason := access.may(context.person, Role.VIEWER, name)):
@@ -41,18 +41,18 @@ async def queue(args: Args, context: SkillContext) -> SkillResult:
     picture = queue_view.picture(fleet, context.person)
     shown = [each for each in picture.queue if name in (None, each.work.product)]
     head = queue_view.headline(picture)
-    lines = [f"{ordinal(each.place)} {_line(each, fleet)}" for each in shown]
+    lines = [f"{ordinal(each.position)} {_line(each, fleet)}" for each in shown]
     if not shown:
         lines = [f"No queued work{f' for {name}' if name else ''}."]
     rows = tuple(
-        (str(each.place), each.work.id, each.work.product, shortened(each.work.objective, 60), each.reason, each.wait)
+        (str(each.position), each.work.id, each.work.product, shortened(each.work.objective, 60), each.reason, each.wait)
         for each in shown
     )
     cancel = tuple(Suggestion(f"Cancel {each.work.id}", f"/fleet cancel {each.work.id}") for each in shown[:3])
     return SkillResult(
         "\n".join([head, "", *(f"- {line}" for line in lines)]),
         data=queue_view.as_json(picture, fleet, name),
-        table=Table(("place", "work", "product", "objective", "waits for", "about"), rows) if shown else None,
+        table=Table(("position", "work", "product", "objective", "waits for", "about"), rows) if shown else None,
         suggestions=cancel,
     )
 

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 from bot.commands.skill import Role, SkillArgs, SkillContext, SkillResult, Table, skill
 from bot.domain import access
 from bot.text.wording import count
-from bot.work import capacity as room
-from bot.work import estimates, queue_view
+from bot.work import estimates, limits, queue_view, slots
 
 if TYPE_CHECKING:
     from bot.fleet import Fleet
@@ -34,14 +33,15 @@ async def resources(args: Args, context: SkillContext) -> SkillResult:
     picture = queue_view.picture(fleet, context.person)
     machine, runtimes = _machine(), [_runtime(each) for each in fleet.engine.runtimes()]
     products = [_product(name, fleet) for name in fleet.products if access.may(context.person, Role.VIEWER, name) is None]
-    busy = [each for each in products if each["memory_gb"] or each["places"] or each["cost_usd_today"]]
+    busy = [each for each in products if each["memory_gb"] or each["slots"] or each["cost_usd_today"]]
     lines = [queue_view.headline(picture).replace("**Queue**", "**Capacity**"), "", _machine_line(machine)]
     lines += [_runtime_line(each) for each in runtimes]
     lines += [f"- {_line(each)}" for each in busy] or ["- nothing is running"]
     rows = tuple(
         (
             each["name"],
-            str(each["places"] or ""),
+            str(each["slots"] or ""),
+            str(each["sessions"] or ""),
             f"{each['cpu_percent']:.0f}",
             f"{each['memory_gb']:.1f}",
             f"{each['expected_gb']:.1f}",
@@ -49,7 +49,7 @@ async def resources(args: Args, context: SkillContext) -> SkillResult:
         )
         for each in busy
     )
-    table = Table(("product", "places", "CPU %", "GB", "GB per work", "today"), rows) if rows else None
+    table = Table(("product", "slots", "sessions", "CPU %", "GB", "GB per work", "today"), rows) if rows else None
     capacity = queue_view.capacity_json(picture.capacity)
     data = {"capacity": capacity, "machine": machine, "runtimes": runtimes, "products": products}
     return SkillResult("\n".join(lines), data=data, table=table)
@@ -94,22 +94,25 @@ def _runtime_line(runtime: dict[str, Any]) -> str:
 
 def _product(name: str, fleet: "Fleet") -> dict[str, Any]:
     snapshot = fleet.snapshots.get(name)
-    expected = estimates.expected(fleet, name, None)
+    expected, used = estimates.expected(fleet, name, None), slots.by_product(fleet)[name]
     return {
         "name": name,
-        "places": sum(work.product == name for work in room.holding(fleet)),
+        "slots": used,
+        "places": used,
+        "sessions": len(snapshot.active) if snapshot else 0,
         "cpu_percent": snapshot.cpu_percent if snapshot else 0.0,
         "memory_gb": round(snapshot.memory_mib / 1024, 2) if snapshot else 0.0,
         "expected_gb": round(expected.memory_gb, 2),
         "learned_from": expected.runs,
-        "cost_usd_today": round(room.spent_today(fleet).get(name, 0.0), 4),
-        "budget_usd": room.limit(fleet, name),
+        "cost_usd_today": round(limits.spent_today(fleet).get(name, 0.0), 4),
+        "budget_usd": limits.daily_limit(fleet, name),
     }
 
 
 def _line(each: dict[str, Any]) -> str:
     learned = f"learned from {count(each['learned_from'], 'run')}" if each["learned_from"] else "no runs yet"
+    used = f"{count(each['slots'], 'slot')} · {count(each['sessions'], 'session')}"
     return (
-        f"**{each['name']}** {count(each['places'], 'place')} · CPU {each['cpu_percent']:.0f} % of a core · "
+        f"**{each['name']}** {used} · CPU {each['cpu_percent']:.0f} % of a core · "
         f"{each['memory_gb']:.1f} GB · a piece of work is expected to use {each['expected_gb']:.1f} GB ({learned})"
     )

@@ -68,4 +68,4 @@ def _allow(args: Args, name: str, context: SkillContext) -> str:
         raise NotAllowed(f"Spending beyond a budget: {reason}")
     spend = args.spend or 0.0
     allowed = budgets.allow(context.fleet, name, spend, context.person)
-    return budgets.said(allowed, spend) if allowed else "no budget stopped it, so nothing was changed"
+    return budgets.allowed_text(allowed, spend) if allowed else "no budget stopped it, so nothing was changed"

@@ -8,8 +8,9 @@ from bot.commands.skill import Role, SkillArgs, SkillContext, SkillResult, Table
 from bot.domain import Suggestion, Work, access
 from bot.domain.errors import NotAllowed
 from bot.gates.lifecycle import named
-from bot.text.wording import count, money, shortened, since
-from bot.work.status import MARKS, SAID, FleetStatus, ProductStatus, as_json, as_text
+from bot.text.wording import STATE_LABELS, count, money, shortened, since
+from bot.work.slots import SLOT_STATES
+from bot.work.status import MARKS, FleetStatus, ProductStatus, as_json, as_text
 from bot.work.status import status as fleet_status
 
 
@@ -54,16 +55,17 @@ def _table(fleet: FleetStatus) -> Table:
     rows = tuple(
         (
             f"{MARKS[each.state]} {each.name}",
-            SAID.get(each.state, each.state),
+            STATE_LABELS[each.state],
             each.doing,
             since(each.since, fleet.at),
+            str(each.slots or ""),
             str(len(each.sessions) or ""),
             str(len(each.queued) or ""),
             money(each.cost_usd_today) if each.cost_usd_today else "",
         )
         for each in fleet.products
     )
-    return Table(("product", "state", "doing", "since", "sessions", "queued", "today"), rows)
+    return Table(("product", "state", "doing", "since", "slots", "sessions", "queued", "today"), rows)
 
 
 def _details(product: ProductStatus, fleet: FleetStatus) -> str:
@@ -73,12 +75,14 @@ def _details(product: ProductStatus, fleet: FleetStatus) -> str:
         for each in product.sessions
     ]
     lines += [f"`{gate.id}` {named(gate, 80)} needs your decision" for gate in product.gates[1:]]
-    lines += [_work(each) for each in (*product.running, *product.queued)]
+    lines += [_work(each, product) for each in (*product.running, *product.queued)]
     if not lines:
         return ""
-    return f"\n\n{count(len(product.sessions), 'session')}\n" + "\n".join(f"- {line}" for line in lines)
+    used = f"{count(product.slots, 'slot')} · {count(len(product.sessions), 'session')}"
+    return f"\n\n{used}\n" + "\n".join(f"- {line}" for line in lines)
 
 
-def _work(work: Work) -> str:
+def _work(work: Work, product: ProductStatus) -> str:
     reason = f": {shortened(work.reason, 100)}" if work.reason else ""
-    return f"`{work.id}` {work.state} “{shortened(work.objective, 80)}”{reason}"
+    state = "paused" if product.state == "paused" and work.state in SLOT_STATES else work.state
+    return f"`{work.id}` {STATE_LABELS[state]} “{shortened(work.objective, 80)}”{reason}"

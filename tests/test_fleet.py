@@ -10,7 +10,7 @@ from bot.domain import GateState, MailKind, Trouble, WorkState
 from bot.domain.errors import Conflict, EngineError
 from bot.engine.base import Answer
 from bot.gates.decide import decide
-from bot.work import capacity
+from bot.work import holds
 from bot.work.status import status as fleet_status
 from tests.bed import Bed
 
@@ -71,7 +71,7 @@ async def test_what_there_is_no_room_for_waits_and_says_why(bed: Bed) -> None:
     for product in ("product-a", "product-b", "product-c"):
         await bed.say(f"/fleet spawn {product} do it")
     waiting = bed.work("w3")
-    assert (waiting.state, waiting.reason) == (WorkState.QUEUED, "waits for a session (2 of 2 in use)")
+    assert (waiting.state, waiting.reason) == (WorkState.QUEUED, "waits for a slot (2 of 2 in use)")
     bed.engine.push_mail("product-b", kind=MailKind.FINISHED, body="done", thread=bed.work("w2").mail)
     await bed.settled()
     assert bed.work("w3").state is WorkState.RUNNING
@@ -202,7 +202,7 @@ async def test_a_coordinator_that_dies_is_noticed_started_again_and_given_up_in_
         await dies(bed)
         assert (bed.work("w1").state, bed.work("w1").lost) == (WorkState.QUEUED, retry)
         assert bed.expect("w1", f"retry {retry} of 2").suggestions[0].command == "/fleet cancel w1"
-        assert "tried again at" in bed.work("w1").reason
+        assert "retried at" in bed.work("w1").reason
         bed.clock.forward(minutes=minutes)
         await bed.jobs.tick()
         await bed.settled()
@@ -229,7 +229,7 @@ async def test_a_restarted_runtime_is_said_and_its_work_starts_again_with_a_reca
     )
     bed.engine.go_down("the container stopped")
     await bed.settled()
-    assert fleet_status(bed.fleet).products[0].state == "trouble"
+    assert fleet_status(bed.fleet).products[0].state == "unreachable"
     bed.engine.set_sessions("product-a")
     bed.engine.come_up(restarted=True)
     await bed.settled()
@@ -282,7 +282,7 @@ async def test_a_thousand_open_gates_take_no_more_questions_to_the_store_than_on
         said: list[str] = []
         bed.store.database._db.set_trace_callback(said.append)
         fleet_status(bed.fleet)
-        capacity.holds(bed.fleet, {})
+        holds.holds(bed.fleet, {})
         bed.store.database._db.set_trace_callback(None)
         return len(said)
 

@@ -15,13 +15,15 @@ class WorkState(StrEnum):
     RUNNING = "running"
     WAITING = "waiting"
     DONE = "done"
+    REJECTED = "rejected"
+    """Ended because people rejected its plan."""
     FAILED = "failed"
     CANCELLED = "cancelled"
 
     @property
     def open(self) -> bool:
         """True for work that is not finished."""
-        return self not in {WorkState.DONE, WorkState.FAILED, WorkState.CANCELLED}
+        return self not in {WorkState.DONE, WorkState.REJECTED, WorkState.FAILED, WorkState.CANCELLED}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,27 +1,24 @@
-"""Action gates: what the model, or the scheduler, would do on a person's behalf waits for a yes.
+"""Action gates: an action that the model or the scheduler wants to take for a person waits for approval.
 
-The gate keeps which skill with which arguments, for whom. Approved, it is run with that person's rights (as they are then);
-rejected, it is not. A person who says the command needs no gate for it.
+The gate stores the skill, its arguments and the person. Once approved it runs with that person's rights at that time. A person
+who types the command needs no gate.
 """
 
-from typing import TYPE_CHECKING
-
 from bot.domain import Action, Gate, GateKind, GateState
+from bot.fleet import Fleet
 from bot.gates import notify
 from bot.gates.lifecycle import APPROVE, REJECT, plain_title
 
-if TYPE_CHECKING:
-    from bot.fleet import Fleet
 
-
-def asked(fleet: "Fleet", product: str, request: str) -> Gate | None:
-    """The gate that was raised for a request, if one was."""
+def asked(fleet: Fleet, product: str, request: str) -> Gate | None:
+    """Return the gate that was raised for a request, or None."""
     return fleet.store.gates.latest_of(product, GateKind.ACTION, f"action:{request}")
 
 
-def ask(fleet: "Fleet", action: Action, *, product: str, title: str, body: str, conversation: str, request: str) -> Gate:
-    """Raise the gate that asks leave for an action, once for each `request`; the gate as it is. `product`: that it is about, or
-    nothing for the whole fleet; `body`: what would happen, in Markdown."""
+def ask(fleet: Fleet, action: Action, *, product: str, title: str, body: str, conversation: str, request: str) -> Gate:
+    """Raise the gate that asks for approval of an action, once for each `request`, and return it.
+
+    `product` is empty for the whole fleet. `body` says in Markdown what would happen."""
     with fleet.transaction():
         if known := asked(fleet, product, request):
             return known

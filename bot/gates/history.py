@@ -1,4 +1,4 @@
-"""What happened to a gate and to the revisions before it, from rows of the journal, in words. Pure."""
+"""The history of a gate and its earlier revisions in words, from rows of the audit journal. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -12,21 +12,21 @@ STEPS = {
     "reminded": "reminded",
     "escalated": "asked the backups",
     "sent": "sent the decision to the engine",
-    "swallowed": "saw that it was never read; it is sent again",
+    "swallowed": "found that it was never read, and sends it again",
     "delivered": "delivered the decision",
     "undelivered": "could not deliver the decision",
-    "handed over again": "had it handed over again",
+    "handed over again": "had it delivered again",
     "superseded": "was superseded",
     "withdrawn": "withdrew it",
 }
-"""What a row's detail says was done, by its key."""
+"""Step by the key in a row's detail."""
 UNSAID = frozenset({"raised", "sent", "swallowed"})
-"""Steps whose detail is for programs."""
+"""Keys whose detail is for programs only."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing that happened. `at` is ISO 8601; `by` a person, an agent, or `fleet`; `words` a note or a reason."""
+    """One step. `at` is ISO 8601, `by` a person, an agent or `fleet`, and `words` a note or a reason."""
 
     at: str
     by: str
@@ -36,7 +36,7 @@ class Step:
 
 
 def steps(rows: Iterable[Mapping[str, Any]]) -> list[Step]:
-    """The journal's rows of some gates, in the order given; rows that say nothing of a gate's life are left out."""
+    """Return the steps in these rows of the journal, in order, without rows that are not part of a gate's history."""
     return [step for row in rows for step in _step(row)]
 
 

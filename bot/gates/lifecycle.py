@@ -1,11 +1,11 @@
 """The life of a gate, as pure functions over plain values.
 
-    mail ──▶ open ──first valid decision──▶ decided ──sent, and seen to be read──▶ delivered
-              │ └──a newer revision──▶ superseded │ └──swallowed: sent again, recognisably──┐
-              └────its session ended──▶ withdrawn └─────────────────────────────────────────┘
+    mail ──▶ open ──first valid decision──▶ decided ──sent, and read──▶ delivered
+              │ └──a newer revision──▶ superseded │ └──swallowed: sent again──┐
+              └────its session ended──▶ withdrawn └───────────────────────────┘
 
-`decided` happens once: a decision binds to the gate's id, revision and digest, the first valid one wins, the same one again
-is no error, any other is a Conflict that says who was first. Nothing decides by itself: time never changes a gate's state.
+A gate is decided once. A decision is bound to the gate's id, revision and digest, and the first valid one wins. The same
+decision again is no error, any other raises Conflict with the earlier one. Time never changes a gate's state.
 """
 
 import difflib
@@ -21,20 +21,20 @@ from bot.text.wording import UNSAFE, listed, platform_name, shortened
 
 APPROVE, CHANGES, REJECT, ANSWER = "approve", "changes", "reject", "answer"
 LONGEST_NOTE = 8000
-"""Characters of a decision's note; what fits a mail body that a model reads in one go."""
+"""Most characters of a decision's note, which fits a mail body that a model reads at once."""
 SYNONYMS = {"revise": CHANGES, "request changes": CHANGES, "request-changes": CHANGES, "approved": APPROVE, "rejected": REJECT}
 MARKS = re.compile(r" ?\[[gmqw]\d+\.[0-9a-f]{4}(?:\.\d+)?\]")
-"""What we put into mail to recognise it: of work, gates, questions and notes; four hexadecimal letters are a store's origin."""
+"""Markers in our mail: of work, gates, questions and messages, each with the four hexadecimal digits of the store's origin."""
 ANSWERS = re.compile(r"\[(g\d{1,12})\.[0-9a-f]{4}(?:\.\d+)?\]\s*\Z")
-"""The mark at the end of an answer to a gate."""
+"""Marker at the end of an answer to a gate."""
 LONGEST_TITLE = 200
-"""Characters of a gate's title, on one line."""
+"""Most characters of a gate's title, on one line."""
 ALONE = frozenset({CHANGES, REJECT, ANSWER})
-"""Choices that one person makes, whatever quorum is asked for."""
+"""Choices that one person can make, whatever quorum is required."""
 
 
 def open_gate(mail: Mail, kind: GateKind, latest: Gate | None, *, work: str | None, conversation: str, now: datetime) -> Gate:
-    """The gate that a mail raises (its id is given by the store). `latest`: the gate of which it is another revision."""
+    """Return the gate that a mail raises. The store gives it its id. `latest` is the gate that it revises."""
     options = {
         GateKind.PLAN: (APPROVE, CHANGES, REJECT),
         GateKind.DECISION: (*_options(mail), *(() if REJECT in map(str.lower, _options(mail)) else (REJECT,))),
@@ -65,13 +65,14 @@ def open_gate(mail: Mail, kind: GateKind, latest: Gate | None, *, work: str | No
 
 
 def thread_of(mail: Mail) -> str:
-    """What ties the revisions of one plan together: its task where it names one, else the mail thread, else the mail."""
+    """Return the key that ties the revisions of one plan together: its task if named, else the mail thread or the mail."""
     return f"task:{task}" if (task := _task(mail)) else f"mail:{mail.thread or mail.id}"
 
 
 def follows(mail: Mail, latest: Gate, work: str | None) -> bool:
-    """Whether a plan is another revision of the newest one on its thread. Agents use a task's id again, long after and for
-    other work: then it is a plan of its own."""
+    """Return True if a plan is a revision of the newest one on its thread.
+
+    Agents may use the id of a task again much later for other work. That is a plan of its own."""
     if latest.work and work and latest.work != work:
         return False
     waited_for = latest.decision.choice == CHANGES if latest.decision else latest.state is GateState.OPEN
@@ -86,69 +87,70 @@ def only_replies(mail: Mail, answered: Gate) -> bool:
 
 
 def superseded(gate: Gate, by: Gate, now: datetime) -> Gate:
-    """A gate whose plan has a newer revision: open, or decided and not delivered yet, for then the answer would be read as one
-    to the newer."""
-    return replace(gate, state=GateState.SUPERSEDED, reason=f"revision {by.revision} took its place", updated_at=now)
+    """Return an open or undelivered gate as superseded by a newer revision, to which its answer would be applied."""
+    return replace(gate, state=GateState.SUPERSEDED, reason=f"revision {by.revision} replaced it", updated_at=now)
 
 
 def withdrawn(gate: Gate, reason: str, now: datetime) -> Gate:
-    """An open gate that nobody waits for any more."""
+    """Return an open gate as withdrawn, because its work no longer waits for it."""
     return replace(gate, state=GateState.WITHDRAWN, reason=reason, updated_at=now)
 
 
 def delivered(gate: Gate, reason: str, now: datetime) -> Gate:
-    """A decided gate whose answer the engine has."""
+    """Return a decided gate as delivered to the engine."""
     return replace(gate, state=GateState.DELIVERED, reason=reason, updated_at=now)
 
 
 def sent(gate: Gate, reply: str, now: datetime) -> Gate:
-    """A decided gate whose answer is on its way in this mail; nobody has been seen to read it yet."""
+    """Return a decided gate as sent in this mail, which has not been read yet."""
     return replace(gate, reply=reply, sent_at=now, sendings=max(gate.sendings, 1), updated_at=now)
 
 
 def to_send_again(gate: Gate, now: datetime) -> Gate:
-    """A decided gate whose answer was swallowed, or did not arrive: it goes out once more, under a marker of its own."""
+    """Return a decided gate to be sent again under a new marker, because its answer was swallowed or did not arrive."""
     return replace(gate, reply=None, sent_at=None, sendings=max(gate.sendings, 1) + 1, reason="", updated_at=now)
 
 
 def reminded(gate: Gate, now: datetime) -> Gate:
-    """An open gate of which people were reminded."""
+    """Return an open gate with one more reminder."""
     return replace(gate, reminded_at=now, reminders=gate.reminders + 1)
 
 
 def escalated(gate: Gate, now: datetime) -> Gate:
-    """An open gate for which the backups were asked."""
+    """Return an open gate as escalated to the backups."""
     return replace(gate, escalated_at=now)
 
 
 def undeliverable(gate: Gate, reason: str, now: datetime) -> Gate:
-    """A decided gate whose answer the engine refused for good; the reason keeps it from being tried again by itself."""
+    """Return a decided gate whose answer the engine refused. The reason keeps it from being retried automatically."""
     return replace(gate, reason=reason, updated_at=now)
 
 
 def answer(gate: Gate, given: Decision, *, required: int = 1, revision: int | None = None, digest: str | None = None) -> Gate:
-    """The gate after one more answer by someone who may give it.
+    """Return the gate after one more answer by a person who may give it.
 
-    Raises UsageError for an answer that the gate does not take, and Conflict (with the gate as `data`) when it is too late
-    or was meant for another revision. The same answer again is no error: the gate comes back unchanged."""
+    Raises UsageError for an answer that the gate does not accept, and Conflict (with the gate as `data`) if it is too late or
+    bound to another revision. The same answer again is no error and returns the gate unchanged."""
     given = replace(given, choice=_choice(gate, given), note=_note(given.note))
     if revision is not None and revision != gate.revision:
         raise Conflict(
-            f"You decided on revision {revision}; {gate.id} is revision {gate.revision}.",
-            "Nothing was changed. Look at the newer plan and decide again.",
+            f"You decided on revision {revision}, but {gate.id} is at revision {gate.revision}.",
+            "Nothing was changed. Read the newer plan and decide again.",
             code="superseded",
             data=gate,
         )
     if digest is not None and digest != gate.digest:
         raise Conflict(
-            f"What you were shown is not what {gate.id} says.", "Nothing was changed. Open it again.", code="digest", data=gate
+            f"{gate.id} has changed since it was shown to you.", "Nothing was changed. Open it again.", code="digest", data=gate
         )
     if gate.state is not GateState.OPEN:
         if (given.by, given.choice, given.note) in [(each.by, each.choice, each.note) for each in _agreeing(gate)]:
             return gate
         raise Conflict(*_too_late(gate), data=gate)
     if given.choice in {CHANGES, ANSWER} and not given.note:
-        raise UsageError(f"{given.choice.capitalize()} needs a note.", "Say in a sentence what you want.", code="note_required")
+        raise UsageError(
+            f"{given.choice.capitalize()} needs a note.", "Describe in a sentence what you want.", code="note_required"
+        )
     last = {each.by: each for each in gate.answers}
     again = given.by in last and last[given.by].choice == given.choice
     agreeing = {by for by, each in {**last, given.by: given}.items() if each.choice == given.choice}
@@ -162,28 +164,37 @@ def answer(gate: Gate, given: Decision, *, required: int = 1, revision: int | No
     return gate.decided(given, given.at)
 
 
+def plan_rejected(gates: Iterable[Gate]) -> bool:
+    """Return True if people rejected a plan among these gates (oldest first) and approved no other.
+
+    Of each plan the newest decided revision counts."""
+    newest = {gate.thread: gate.decision for gate in gates if gate.kind is GateKind.PLAN and gate.decision}
+    choices = {decision.choice for decision in newest.values()}
+    return REJECT in choices and APPROVE not in choices
+
+
 def same_shape(found: Iterable[Gate]) -> None:
-    """Whether one answer can be meant for all of these: they are of one kind and take the same options. Raises UsageError."""
+    """Check that all of these gates have the same kind and options. Raises UsageError if one answer cannot fit all."""
     shapes: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for gate in found:
         shapes.setdefault((gate.kind, gate.options), []).append(gate.id)
     if len(shapes) > 1:
         said = "; ".join(f"{kind} {', '.join(ids[:5])} takes {', '.join(options)}" for (kind, options), ids in shapes.items())
         raise UsageError(
-            f"These gates do not ask for the same: {shortened(said, 400)}.",
-            "Nothing was decided. Decide those of one kind together, the others by themselves.",
+            f"These gates differ in kind or options: {shortened(said, 400)}.",
+            "Nothing was decided. Decide gates of one kind together, and the others separately.",
             code="mixed_gates",
         )
 
 
 def named(gate: Gate, most: int = LONGEST_TITLE) -> str:
-    """A gate within a sentence, `plan “rewrite the parser”`: many titles begin with its kind, which is not said twice."""
+    """Return a gate's name for a sentence, `plan “rewrite the parser”`, without repeating a kind that its title begins with."""
     title = re.sub(rf"^{gate.kind}:\s*(?=\S)", "", gate.title, flags=re.IGNORECASE)
     return f"{gate.kind} “{shortened(title, most)}”"
 
 
 def outcome(gate: Gate) -> str:
-    """What became of a gate, in a sentence for people."""
+    """Return the outcome of a gate in a sentence for people."""
     if gate.state in {GateState.SUPERSEDED, GateState.WITHDRAWN}:
         return f"{gate.state.capitalize()}: {gate.reason}."
     if gate.decision is None:
@@ -197,27 +208,27 @@ def outcome(gate: Gate) -> str:
 
 
 def changes(before: Gate, after: Gate) -> str:
-    """What a revision changed, as a unified diff of the plans' lines without file headers."""
+    """Return what a revision changed as a unified diff of the plans' lines, without file headers."""
     lines = difflib.unified_diff(before.body.splitlines(), after.body.splitlines(), n=2, lineterm="")
     return "\n".join(line for line in lines if not line.startswith(("---", "+++")))
 
 
 def plain_title(subject: str) -> str:
-    """A mail's subject on one line, without our markers and reply prefixes."""
+    """Return a mail's subject on one line, without our markers and reply prefixes."""
     return shortened(re.sub(r"^(Re:\s*)+", "", without_markers(subject)), LONGEST_TITLE) or "(no subject)"
 
 
 def without_markers(text: str) -> str:
-    """A text without the marks that we put into mail to recognise it: `[w12.k3f9]`."""
+    """Return a text without our markers, such as `[w12.k3f9]`."""
     return MARKS.sub("", text)
 
 
 def decides_nothing(text: str) -> str:
-    """A text that goes to agents in the operator's name and may not pass for a decision. Raises UsageError where it could."""
+    """Return a text for agents in the operator's name. Raises UsageError if an agent could take it for a decision."""
     if found := decisions.found_in(text):
         raise UsageError(
-            f"“{shortened(found, 40)}” is what an agent reads as the decision on a gate; other text may not say it.",
-            "Nothing was sent. Decide with `/fleet approve-plan` and the gate's id, or put it in other words.",
+            f"Agents read “{shortened(found, 40)}” as the decision on a gate, so other text may not contain it.",
+            "Nothing was sent. Decide with `/fleet approve-plan` and the gate's id, or rephrase the text.",
             code="reads_as_decision",
         )
     return text
@@ -229,7 +240,7 @@ def decides(mail: Mail) -> bool:
 
 
 def answered_by(mail: Mail) -> str | None:
-    """The id of the gate to whose answer this mail has the mark, at its end."""
+    """Return the id of the gate whose answer this mail is, by the marker at its end."""
     found = ANSWERS.search(mail.body)
     return found[1] if found else None
 
@@ -260,7 +271,7 @@ def _note(note: str) -> str:
     note = note.strip() if decisions.visible(note).strip() else ""
     if len(note) > LONGEST_NOTE:
         raise UsageError(
-            f"The note has {len(note)} characters; {LONGEST_NOTE} is the most.", "Shorten it.", code="note_too_long"
+            f"The note has {len(note)} characters, the limit is {LONGEST_NOTE}.", "Shorten it.", code="note_too_long"
         )
     if UNSAFE.search(note.replace("\r", "")):
         raise UsageError("The note has control characters.", "Send plain text.", code="note_malformed")
@@ -268,7 +279,7 @@ def _note(note: str) -> str:
 
 
 def _agreeing(gate: Gate) -> list[Decision]:
-    """The answers that made a gate's decision: of a quorum all, in the order in which they came."""
+    """Return the answers that made a gate's decision: of a quorum all of them, in order."""
     final = gate.decision
     last = {each.by: each for each in gate.answers}
     return [each for each in last.values() if each.choice == final.choice and each.by != final.by] + [final] if final else []
@@ -276,5 +287,6 @@ def _agreeing(gate: Gate) -> list[Decision]:
 
 def _too_late(gate: Gate) -> tuple[str, str]:
     if gate.decision is not None:
-        return f"{gate.decision.by} was first: {outcome(gate)}.", "Nothing was changed by your answer."
-    return f"{gate.id} is {gate.state}: {gate.reason}.", "Nothing was changed by your answer."
+        decided = outcome(gate)
+        return f"Already decided: {decided[0].lower()}{decided[1:]}.", "Your answer changed nothing."
+    return f"{gate.id} is {gate.state}: {gate.reason}.", "Your answer changed nothing."

@@ -12,8 +12,9 @@ from bot.fleet import BOARD, Change, Fleet
 from bot.jobs import ingest, metering
 from bot.jobs.loop import Loop
 from bot.jobs.lost_sessions import LostSessions
-from bot.work import capacity, schedules
+from bot.work import schedules
 from bot.work.queue import requeue
+from bot.work.slots import SLOT_STATES
 
 log = logging.getLogger(__name__)
 
@@ -126,7 +127,7 @@ class EngineEvents:
 
         Work that waits for a decision keeps waiting: its answer starts the coordinator again."""
         fleet, mine = self._fleet, self._on(runtime)
-        lost = [work for work in fleet.store.work.open(states=capacity.HOLDING) if work.product in mine]
+        lost = [work for work in fleet.store.work.open(states=SLOT_STATES) if work.product in mine]
         with fleet.transaction():
             fleet.record("engine", "fleet", None, runtime, {"restarted": [work.id for work in lost]})
             requeue(fleet, lost, f"runtime {runtime} was restarted")

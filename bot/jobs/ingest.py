@@ -12,7 +12,7 @@ from bot.gates.withdraw import sent, withdraw
 from bot.jobs.attribution import Attribution, attribute
 from bot.jobs.classify import Use, classify
 from bot.text.wording import clean, headline, shortened
-from bot.work import capacity
+from bot.work import slots
 
 LONGEST_REPORT = 12_000
 """Characters of one mail that are shown in a conversation. The stored mail is complete."""
@@ -39,7 +39,7 @@ def take(fleet: Fleet, arrived: MailArrived) -> None:
                 if _forged(fleet, mail):
                     _warn(fleet, mail)
                 if mail.author is Author.LEAD:
-                    capacity.answered(fleet, mail.product)
+                    slots.replied(fleet, mail.product)
                 reports += _take_one(fleet, mail)
         _say_reports(fleet, arrived.product, reports)
         if arrived.mail:

@@ -17,7 +17,7 @@ from bot.domain import Work
 from bot.domain.errors import ModelError
 from bot.fleet import Change, Fleet
 from bot.text.wording import shortened, since
-from bot.work import capacity, estimates
+from bot.work import estimates, priorities, slots
 from bot.work.admission import Admission
 
 MOST = 12
@@ -132,11 +132,11 @@ class ModelChoice:
         free = sum(each.start for each in contenders)
         lines = [f"{free} of these {len(contenders)} can start now, in the order you give:"]
         lines += [json.dumps(self._contender(each.work), ensure_ascii=False) for each in contenders]
-        running = [json.dumps(self._contender(work), ensure_ascii=False) for work in capacity.holding(self._fleet)]
+        running = [json.dumps(self._contender(work), ensure_ascii=False) for work in slots.in_use(self._fleet)]
         return "\n".join([*lines, "", "Running now:", *(running or ["nothing"])])
 
     def _contender(self, work: Work) -> dict[str, Any]:
-        fleet, product = self._fleet, capacity.products(self._fleet).get(work.product)
+        fleet, product = self._fleet, priorities.products(self._fleet).get(work.product)
         expected = estimates.expected(fleet, work.product, work.capability)
         return {
             "id": work.id,

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 from bot.domain import Gate, Work, WorkState
 from bot.fleet import Fleet
 from bot.store.admissions import Ruling
-from bot.work import capacity, forecast
+from bot.work import slots
 from bot.work.admission import Admission
+from bot.work.admission_input import admissions
+from bot.work.forecast import forecast
 
 if TYPE_CHECKING:
     from bot.jobs.model_choice import ModelChoice
@@ -37,7 +39,7 @@ class Scheduler:
         queue = fleet.store.work.open(states=(WorkState.QUEUED,))
         if not queue:
             return
-        made, why = self._chosen(queue, capacity.decisions(fleet, queue))
+        made, why = self._chosen(queue, admissions(fleet, queue))
         with fleet.transaction():
             for decision in made:
                 self._act(decision, why)
@@ -52,7 +54,7 @@ class Scheduler:
             return made, BY_WEIGHTS
         order = self.choice.consider(made)
         if order is not None:
-            return capacity.decisions(self._fleet, queue, first=order.ids), order.why
+            return admissions(self._fleet, queue, first=order.ids), order.why
         if not self.choice.wanted:
             return made, BY_WEIGHTS
         held = [each._replace(start=False, reason=CHOOSING, code="choosing") if each.start else each for each in made]
@@ -65,15 +67,15 @@ class Scheduler:
             self._rule(decision, "start", chosen)
         elif work.reason != decision.reason:
             other = _kind(work.reason) != _kind(decision.reason)
-            if other or decision.place <= SHOWN:
+            if other or decision.position <= SHOWN:
                 fleet.save_work(work, reason=decision.reason)
             if other:
                 self._rule(decision, "wait", "")
 
     def _rule(self, decision: Admission, verdict: str, chosen: str) -> None:
         work, numbers = decision.work, dict(decision.numbers)
-        if decision.place:
-            numbers["place"] = decision.place
+        if decision.position:
+            numbers["position"] = decision.position
         ruling = Ruling(self._fleet.now(), work.product, work.id, verdict, decision.code, decision.reason, numbers, chosen)
         self._fleet.store.admissions.add(ruling)
 
@@ -89,10 +91,10 @@ class Scheduler:
                 found.append(gate)
             elif work.state is WorkState.WAITING:
                 taken.append(work)
-            elif gate.product in capacity.answering(fleet):
+            elif gate.product in slots.replying(fleet):
                 found.append(gate)
-            elif forecast.outlook(fleet, work).start:
-                capacity.woken(fleet, gate.product)
+            elif forecast(fleet, work).start:
+                slots.take_for_reply(fleet, gate.product)
                 found.append(gate)
         resumed = self._resume(taken) if taken else set()
         return [gate for gate in gates if gate in found or gate.work in resumed]
@@ -122,7 +124,7 @@ class Scheduler:
         fleet, back = self._fleet, set[str]()
         unique = list({work.id: work for work in waiting}.values())
         with fleet.transaction():
-            for decision in capacity.decisions(fleet, unique):
+            for decision in admissions(fleet, unique):
                 work = decision.work
                 if decision.start:
                     back.add(work.id)

@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 from bot.domain import LEAD, Session, Snapshot, Suggestion, Work, WorkState
 from bot.fleet import Fleet
 from bot.text.wording import span
-from bot.work import capacity
+from bot.work.slots import halted
 
 
 def check(fleet: Fleet) -> None:
     """Report each piece of work that has stalled since the last check."""
-    patience, paused = timedelta(minutes=fleet.registry.scheduling.stalled_after), capacity.halted(fleet)
+    patience, paused = timedelta(minutes=fleet.registry.scheduling.stalled_after), halted(fleet)
     for work in fleet.store.work.open(states=(WorkState.RUNNING,)):
         snapshot = fleet.snapshots.get(work.product)
         if snapshot is None or snapshot.trouble or work.product in paused:

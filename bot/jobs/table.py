@@ -21,8 +21,11 @@ from bot.store.outbox import Outgoing
 from bot.store.resumptions import Resumption
 from bot.text.backoff import Backoff
 from bot.text.wording import count
-from bot.work import brake, budgets, capacity, digest, pause, schedules
+from bot.work import brake, budgets, digest, pause, schedules
 from bot.work.budgets import Limit
+from bot.work.capacity import measure_cpu
+from bot.work.limits import WHOLE_FLEET
+from bot.work.slots import Resuming
 
 log = logging.getLogger(__name__)
 
@@ -58,11 +61,11 @@ class Jobs:
         return (
             Job(CATCH_UP, events.behind, events.catch_up),
             Job("brake", self._to_brake, lambda name: brake.halt(fleet, name)),
-            Step("new day", lambda: budgets.new_day(fleet)),
-            Job("overspent", self._overspent, lambda limit: budgets.stop(fleet, limit), key=_product),
+            Step("new day", lambda: budgets.begin_day(fleet)),
+            Job("overspent", self._overspent, lambda limit: budgets.enforce(fleet, limit), key=_product),
             Step("stalls", lambda: stalls.check(fleet)),
-            Step("schedules", lambda: schedules.look(fleet)),
-            Step("digest", lambda: digest.daily(fleet)),
+            Step("schedules", lambda: schedules.run_due(fleet)),
+            Step("digest", lambda: digest.post_due(fleet)),
             Job("resume", self._to_resume, self._resume, key=_product),
             Job("deliver", self._to_deliver, self._deliver, key=lambda gate: gate.marker),
             Step("admit", scheduler.admit),
@@ -104,11 +107,11 @@ class Jobs:
         try:
             for snapshot in await self.fleet.engine.snapshot():
                 self.hear(SnapshotChanged(snapshot))
-            capacity.measure_cpu(self.fleet)
+            measure_cpu(self.fleet)
         except EngineError as error:
             log.info("The engine gave no snapshot: %s", error.message)
         reminders.send_due(self.fleet)
-        schedules.mend(self.fleet)
+        schedules.recover_from_clock(self.fleet)
         self.wake()
 
     async def remove_old(self) -> None:
@@ -129,25 +132,24 @@ class Jobs:
         return known is not None and known.overstory and bool(self.fleet.engine.runtimes())
 
     def _to_brake(self) -> list[str]:
-        return [name for name in brake.unbraked(self.fleet) if self._reachable(name)]
+        return [name for name in brake.to_halt(self.fleet) if self._reachable(name)]
 
     def _overspent(self) -> list[Limit]:
-        return [limit for limit in budgets.look(self.fleet) if self._reachable(limit.product)]
+        return [limit for limit in budgets.check(self.fleet) if self._reachable(limit.product)]
 
     def _to_resume(self) -> Iterator[Resumption]:
-        for asked in pause.resuming(self.fleet):
+        for asked in pause.waiting_to_resume(self.fleet):
             if self.loop.busy("resume", asked.product) or not self._reachable(asked.product):
                 continue
             if pause.refusal(self.fleet, asked.product) is None:
-                self.fleet.state(capacity.Resuming).products.add(
-                    asked.product
-                )  # counts as using capacity before the next product is asked about
+                # It counts as using capacity before the next product is asked about.
+                self.fleet.state(Resuming).products.add(asked.product)
                 yield asked
 
     async def _resume(self, asked: Resumption) -> None:
         """Resume a product that waited for capacity, and say so where it was asked for."""
         fleet = self.fleet
-        agents = await pause.go_on(fleet, asked.product, asked.person, asked.request)
+        agents = await pause.resume_now(fleet, asked.product, asked.person, asked.request)
         fleet.changed(Change("status", product=asked.product))
         if asked.conversation:
             text = f"**{asked.product}** resumed" + (f" with {count(len(agents), 'agent')}." if agents else ".")
@@ -162,8 +164,8 @@ class Jobs:
         return await deliver.deliver(self.fleet, gate.id, self.act)
 
     def _to_start(self) -> list[Work]:
-        braked = brake.on(self.fleet)
-        if capacity.WHOLE in braked:
+        braked = brake.brakes(self.fleet)
+        if WHOLE_FLEET in braked:
             return []
         admitted = self.fleet.store.work.open(states=(WorkState.STARTING,))
         return [work for work in admitted if self._reachable(work.product) and work.product not in braked]

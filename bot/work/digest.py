@@ -1,22 +1,18 @@
-"""What changed across products since a moment: from records alone, so it costs nothing; empty when nothing did."""
+"""The digest: what changed across products since a moment, from records alone, so that it costs nothing."""
 
-from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from bot.domain import Gate, GateState, Person, Role, Work, WorkState, access
+from bot.fleet import Fleet
 from bot.gates import lifecycle
 from bot.text.wording import count, headline, listed, money, since
-from bot.work import capacity
-
-if TYPE_CHECKING:
-    from bot.fleet import Fleet
+from bot.work.limits import spent_today
 
 DAY = timedelta(days=1)
 SHOWN = 3
-"""So many results of a product are named; the rest is counted."""
+"""Number of results of a product that are named. The rest is counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,32 +23,34 @@ class Changes:
     asked: tuple[Work, ...]
     done: tuple[Work, ...]
     failed: tuple[Work, ...]
+    rejected: tuple[Work, ...]
     cancelled: tuple[Work, ...]
     decided: tuple[Gate, ...]
     opened: tuple[Gate, ...]
-    """Gates that were raised since then and still wait."""
+    """Gates that were raised since then and are still open."""
     spent_usd: float = 0.0
-    """Today, whenever it was spent."""
+    """US dollars spent today, also before that moment."""
 
     def __bool__(self) -> bool:
-        return any((self.asked, self.done, self.failed, self.cancelled, self.decided, self.opened))
+        return any((self.asked, self.done, self.failed, self.rejected, self.cancelled, self.decided, self.opened))
 
 
-def changes(fleet: "Fleet", then: datetime, person: Person | None = None) -> list[Changes]:
-    """What changed since then, of each product in which something did and that the person may see."""
-    work, lifecycle = fleet.store.work.changed_since(then), fleet.store.gates.in_states()
-    spent, found = capacity.spent_today(fleet), []
+def changes(fleet: Fleet, then: datetime, person: Person | None = None) -> list[Changes]:
+    """Return what changed since then, for each product with changes that the person may see."""
+    work, gates = fleet.store.work.changed_since(then), fleet.store.gates.in_states()
+    spent, found = spent_today(fleet), []
     for product in fleet.registry.products:
         if person is not None and access.may(person, Role.VIEWER, product.name):
             continue
         mine = [each for each in work if each.product == product.name]
         ended = [each for each in mine if each.ended_at and each.ended_at >= then]
-        about = [gate for gate in lifecycle if gate.product == product.name and gate.updated_at >= then]
+        about = [gate for gate in gates if gate.product == product.name and gate.updated_at >= then]
         each = Changes(
             product=product.name,
             asked=tuple(one for one in mine if one.created_at >= then),
             done=tuple(one for one in ended if one.state is WorkState.DONE),
             failed=tuple(one for one in ended if one.state is WorkState.FAILED),
+            rejected=tuple(one for one in ended if one.state is WorkState.REJECTED),
             cancelled=tuple(one for one in ended if one.state is WorkState.CANCELLED),
             decided=tuple(gate for gate in about if gate.decision),
             opened=tuple(gate for gate in about if gate.state is GateState.OPEN and gate.created_at >= then),
@@ -64,22 +62,24 @@ def changes(fleet: "Fleet", then: datetime, person: Person | None = None) -> lis
 
 
 def as_text(found: list[Changes], then: datetime, now: datetime) -> str:
-    """The changes in Markdown, what went wrong or waits first in each product."""
-    total = Counter(
-        {"done": sum(len(each.done) for each in found), "failed": sum(len(each.failed) for each in found)},
-    )
+    """Return the changes in Markdown, with open gates and failures first in each product."""
+    total = {
+        "done": sum(len(each.done) for each in found),
+        "failed": sum(len(each.failed) for each in found),
+        "rejected": sum(len(each.rejected) for each in found),
+    }
     head = f"**What changed** in the last {since(then, now)}: " + ", ".join(
         f"{number} {what}" for what, number in total.items() if number
     )
     waits = sum(len(each.opened) for each in found)
-    head = head.rstrip(": ") + (f", {count(waits, 'gate')} raised that wait" if waits else "")
+    head = head.rstrip(": ") + (f", {count(waits, 'gate')} waiting" if waits else "")
     return "\n".join([head, "", *(f"- {_line(each)}" for each in found)])
 
 
 def _line(each: Changes) -> str:
     parts = []
     if each.opened:
-        parts.append(f"waits for you: {listed([f'{lifecycle.named(gate, 60)} (`{gate.id}`)' for gate in each.opened])}")
+        parts.append(f"needs a decision: {listed([f'{lifecycle.named(gate, 60)} (`{gate.id}`)' for gate in each.opened])}")
     if each.failed:
         parts.append("failed: " + _named(each.failed))
     if each.done:
@@ -88,7 +88,9 @@ def _line(each: Changes) -> str:
         parts.append(f"{count(len(each.decided), 'decision')} made")
     open_asked = [work for work in each.asked if work.state.open]
     if open_asked:
-        parts.append(f"{len(open_asked)} asked for and not finished")
+        parts.append(f"{len(open_asked)} unfinished")
+    if each.rejected:
+        parts.append(f"{len(each.rejected)} rejected")
     if each.cancelled:
         parts.append(f"{len(each.cancelled)} cancelled")
     if each.spent_usd:
@@ -102,8 +104,8 @@ def _named(work: tuple[Work, ...]) -> str:
     return "; ".join(shown) + (f"; and {more} more" if more > 0 else "")
 
 
-def daily(fleet: "Fleet") -> None:
-    """Say the digest of the day, once, when its time has come and something changed."""
+def post_due(fleet: Fleet) -> None:
+    """Post the digest of the day once, when its time has come and something changed."""
     wanted = fleet.registry.digest
     if wanted is None:
         return
@@ -117,5 +119,5 @@ def daily(fleet: "Fleet") -> None:
     with fleet.transaction():
         fleet.store.fleet_state.record_digest(local.date(), now)
         if found:
-            place = str(wanted.channel) if wanted.channel and wanted.channel.platform in fleet.platforms else "web:fleet"
-            fleet.say(place, as_text(found, then, now), key=f"digest:{local:%Y-%m-%d}", kind="report")
+            target = str(wanted.channel) if wanted.channel and wanted.channel.platform in fleet.platforms else "web:fleet"
+            fleet.say(target, as_text(found, then, now), key=f"digest:{local:%Y-%m-%d}", kind="report")

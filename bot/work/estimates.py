@@ -1,4 +1,4 @@
-"""What work is expected to take, learned from the last runs of its like: memory, money and time."""
+"""Estimates of the memory, money and time that work will take, learned from the last runs of its kind."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -6,31 +6,79 @@ from statistics import median
 
 from bot.domain import Work, WorkState
 from bot.fleet import Fleet
+from bot.work.admission import Requirements
 
 RUNS = 9
-"""How many of the last runs count."""
+"""Number of last runs that count."""
 ENOUGH = 3
-"""From so many on they are believed."""
+"""Number of runs from which on their figures are used."""
 REMEMBERED = 40
-"""How many ended pieces of work of a product are looked at."""
+"""Number of ended pieces of work of a product that are searched for runs."""
 REHEARSED_GB = 0.1
-"""Memory that a session of the rehearsal is expected to take, GiB: its agents are small scripts."""
+"""Memory that a session of the rehearsal is expected to take, GiB. Its agents are small scripts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """What a piece of work will take. `seconds` is None where nothing of its like has ended; `runs` is what it rests on."""
+    """What a piece of work is expected to take. `seconds` is None if no work of its kind has ended."""
 
     memory_gb: float
     usd: float = 0.0
     seconds: float | None = None
     runs: int = 0
+    """Number of runs that the figures rest on."""
+
+
+@dataclass
+class Past:
+    """Ended work of each product, read once and read again after more work of it has ended."""
+
+    endings: dict[str, int] = field(default_factory=dict)
+    """Value of `Fleet.endings` when the product's work was read."""
+    ended: dict[str, list[Work]] = field(default_factory=dict)
+    known: dict[str, dict[tuple[str | None, float], Expectation]] = field(default_factory=dict)
+
+
+def lately_ended(fleet: Fleet, product: str) -> list[Work]:
+    """Return a product's work that was done or failed, newest first."""
+    return _past(fleet, product).ended[product]
+
+
+def expected(fleet: Fleet, product: str, capability: str | None) -> Expectation:
+    """Return what work of this kind is expected to take."""
+    past, kind = _past(fleet, product), (capability, default_gb(fleet, product))
+    if kind not in past.known[product]:
+        past.known[product][kind] = expectation(past.ended[product], *kind)
+    return past.known[product][kind]
+
+
+def requirements(fleet: Fleet, work: Work) -> Requirements:
+    """Return the memory and money that a piece of work is expected to take. A person's estimate of the cost comes first."""
+    found = expected(fleet, work.product, work.capability)
+    return Requirements(found.memory_gb, found.usd if work.estimate_usd is None else work.estimate_usd)
+
+
+def default_requirements(fleet: Fleet, product: str) -> Requirements:
+    """Return the memory and money that a product's objectives are expected to take."""
+    found = expected(fleet, product, None)
+    return Requirements(found.memory_gb, found.usd)
+
+
+def default_gb(fleet: Fleet, product: str) -> float:
+    """Return the memory that a session of a product is expected to take while too few runs are known, GiB."""
+    infos = fleet.engine.runtimes()
+    known = fleet.products.get(product)
+    named = known.runtime if known else None
+    info = next((each for each in infos if each.name == named), infos[0] if infos else None)
+    usual = fleet.registry.scheduling.resource_budget.session_memory_gb
+    return min(REHEARSED_GB, usual) if info is not None and info.rehearsal else usual
 
 
 def expectation(ended: Sequence[Work], capability: str | None, default_gb: float) -> Expectation:
-    """From a product's ended work, newest first: the runs of this capability, or all where there are too few of these.
+    """Return the expectation from a product's ended work, newest first. Pure.
 
-    Memory is the most that was seen (a limit has to hold), money and time are medians."""
+    Runs of this capability count, or all runs if there are too few of these. Memory is the highest peak, because a limit has
+    to hold. Money and time are medians."""
     ran = [work for work in ended if work.started_at and work.ended_at]
     alike = [work for work in ran if work.capability == capability]
     runs = (alike if len(alike) >= ENOUGH else ran)[:RUNS]
@@ -43,39 +91,6 @@ def expectation(ended: Sequence[Work], capability: str | None, default_gb: float
         seconds=max(0.0, median(lengths)) if lengths else None,
         runs=len(runs),
     )
-
-
-@dataclass
-class Past:
-    """Past work of each product, read once and again after work of the product has ended."""
-
-    endings: dict[str, int] = field(default_factory=dict)
-    """Value of `Fleet.endings` by product when its past was read."""
-    ended: dict[str, list[Work]] = field(default_factory=dict)
-    known: dict[str, dict[tuple[str | None, float], Expectation]] = field(default_factory=dict)
-
-
-def lately_ended(fleet: Fleet, product: str) -> list[Work]:
-    """Return the product's work that was done or failed, newest first."""
-    return _past(fleet, product).ended[product]
-
-
-def expected(fleet: Fleet, product: str, capability: str | None) -> Expectation:
-    """Return what work of this kind is expected to take."""
-    past, key = _past(fleet, product), (capability, default_gb(fleet, product))
-    if key not in past.known[product]:
-        past.known[product][key] = expectation(past.ended[product], *key)
-    return past.known[product][key]
-
-
-def default_gb(fleet: Fleet, product: str) -> float:
-    """Return the memory that a session of a product is expected to take while too few runs are known, in GiB."""
-    infos = fleet.engine.runtimes()
-    known = fleet.products.get(product)
-    named = known.runtime if known else None
-    info = next((each for each in infos if each.name == named), infos[0] if infos else None)
-    usual = fleet.registry.scheduling.resource_budget.session_memory_gb
-    return min(REHEARSED_GB, usual) if info is not None and info.rehearsal else usual
 
 
 def _past(fleet: Fleet, product: str) -> Past:

@@ -1,29 +1,27 @@
-"""Answers to “why?” from records: what the guard said and with which figures, what people did, what the product's state is."""
+"""Answers to “why?” from records: admission decisions with their numbers, actions of people, and the state of the product."""
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bot.domain import Gate, GateState, Work, WorkState
+from bot.fleet import Fleet
+from bot.gates import lifecycle
 from bot.text.wording import count, money, shortened, since
-from bot.work import capacity, forecast
+from bot.work import forecast, holds, limits, slots
 from bot.work.admission import Admission
+from bot.work.admission_input import admissions
 from bot.work.forecast import ordinal
+from bot.work.states import ENDED, label, shown_label
 
-if TYPE_CHECKING:
-    from bot.fleet import Fleet
-
-TELLING = {"pause", "resume", "stop", "brake", "budget", "schedule", "adopt", "priority", "refused"}
-"""Kinds of the journal's rows that say why a product stands as it does."""
-UNTOLD = {"digest", "request", "arguments", "by_model", "platform"}
-"""What the journal keeps of a row and a person need not read."""
-EMPTY: tuple[Any, ...] = (None, "", [], {}, False)
-FAR = 60
-"""How many of the newest rows about a product are looked through."""
+EXPLAINING = {"pause", "resume", "stop", "brake", "budget", "schedule", "adopt", "priority", "refused"}
+"""Kinds of journal rows that explain the state of a product."""
+SEARCHED = 60
+"""Number of the newest journal rows of a product that are searched."""
 
 
-def of_product(fleet: "Fleet", product: str) -> list[str]:
-    """Why a product does, or does not do, what it does: a line each, what holds it first."""
+def of_product(fleet: Fleet, product: str) -> list[str]:
+    """Return why a product does what it does, a line for each reason, its holds first."""
     lines = _held(fleet, product)
     open_work = fleet.store.work.open(product)
     made = {each.work.id: each for each in _queue(fleet)}
@@ -32,27 +30,25 @@ def of_product(fleet: "Fleet", product: str) -> list[str]:
         lines.append(of_open_work(fleet, work, made.get(work.id), waiting.get(work.id)))
     if not open_work and not lines:
         last = fleet.store.work.last_ended().get(product)
-        ended = f" Its last work, `{last.id}`, was {last.state} {_ago(last.ended_at, fleet)}." if last else ""
-        lines.append(f"Nothing was asked of it that is not finished.{ended}")
+        ended = f" The last task, `{last.id}`, {ENDED[last.state]} {_ago(last.ended_at, fleet)}." if last else ""
+        lines.append(f"No unfinished work.{ended}")
     return lines + history(fleet, product)
 
 
-def of_work(fleet: "Fleet", work: Work) -> list[str]:
-    """Why one piece of work is where it is, and how it got there."""
+def of_work(fleet: Fleet, work: Work) -> list[str]:
+    """Return why one piece of work is in its state, and how it got there."""
     if work.state.open:
         made = _queue(fleet)
         mine = next((each for each in made if each.work.id == work.id), None)
         head = of_open_work(fleet, work, mine, forecast.waits(fleet, made).get(work.id))
     else:
-        head = f"`{work.id}` {work.state} {_ago(work.ended_at, fleet)}{f': {work.reason}' if work.reason else ''}."
-    asked = f"Asked by {work.asked_by or 'somebody'} {_ago(work.created_at, fleet)}" + _source(work) + "."
+        head = f"`{work.id}` {ENDED[work.state]} {_ago(work.ended_at, fleet)}{f': {work.reason}' if work.reason else ''}."
+    asked = f"Asked by {work.asked_by or 'an unknown person'} {_ago(work.created_at, fleet)}" + _source(work) + "."
     return [head, asked, *_terms(work), *_rulings(fleet, work), *history(fleet, work.id)]
 
 
-def of_gate(fleet: "Fleet", gate: Gate) -> list[str]:
-    """Why a gate is open, or what became of it."""
-    from bot.gates import lifecycle
-
+def of_gate(fleet: Fleet, gate: Gate) -> list[str]:
+    """Return why a gate is open, or what its outcome was."""
     lines = [f"`{gate.id}` {lifecycle.named(gate, 80)} of **{gate.product}**: {lifecycle.outcome(gate)}"]
     lines.append(
         f"Raised by {gate.sender or 'the fleet'} {_ago(gate.created_at, fleet)}"
@@ -60,50 +56,57 @@ def of_gate(fleet: "Fleet", gate: Gate) -> list[str]:
     )
     if gate.state is GateState.DECIDED and gate.work:
         work = fleet.work(gate.work)
-        lines.append(f"On its way: `{work.id}` is {work.state}{f', {work.reason}' if work.reason else ''}.")
+        lines.append(f"Being delivered: `{work.id}` is {label(work)}{f', {work.reason}' if work.reason else ''}.")
     return [*lines, *history(fleet, gate.id)]
 
 
-def of_queue(fleet: "Fleet", products: Sequence[str]) -> list[str]:
-    """Why what waits does: the whole queue, as far as it is of these products."""
+def of_queue(fleet: Fleet, products: Sequence[str]) -> list[str]:
+    """Return why the queued work of these products waits."""
     made = _queue(fleet)
     waiting = forecast.waits(fleet, made)
     mine = [each for each in made if each.work.product in products]
-    return [of_open_work(fleet, each.work, each, waiting.get(each.work.id)) for each in mine] or ["Nothing waits."]
+    return [of_open_work(fleet, each.work, each, waiting.get(each.work.id)) for each in mine] or ["The queue is empty."]
 
 
-def of_open_work(fleet: "Fleet", work: Work, made: Admission | None, wait: forecast.Wait | None) -> str:
-    """One line: `w12` waits: 0.6 GB short of memory; 2nd by priority, age and weight; about 14 min (median of last 9 runs)."""
+def of_open_work(fleet: Fleet, work: Work, made: Admission | None, wait: forecast.Wait | None) -> str:
+    """Return one line: `w12` waits: 0.6 GB short of memory; 2nd by priority, age and weight; about 14 min (last 9 runs)."""
     name = f"`{work.id}` of **{work.product}**"
     if work.state is WorkState.QUEUED and made is not None and not made.start:
-        parts = [made.reason.removeprefix("waits "), f"{ordinal(made.place)} in line by priority, age and weight"]
+        parts = [made.reason.removeprefix("waits "), f"{ordinal(made.position)} in the queue by priority, age and weight"]
         return f"{name} waits: {'; '.join([*parts, *([str(wait)] if wait else [])])}."
     if work.state is WorkState.QUEUED:
-        return f"{name} starts at the next look: there is room."
+        return f"{name} starts at the next check: there is capacity."
     if work.state is WorkState.WAITING:
-        place = "keeps its place" if fleet.registry.scheduling.waiting_keeps_slot else "has given its place to others"
-        return f"{name} {work.reason or 'waits for a person'}; it {place}."
+        slot = "it keeps its slot" if fleet.registry.scheduling.waiting_keeps_slot else "it uses no slot"
+        return f"{name} {work.reason or 'waits for a decision'}; {slot}."
     started = next((each for each in fleet.store.admissions.of(work.id) if each.verdict != "wait"), None)
-    why = f": {started.reason}, {started.chosen or 'there was room'}" if started else ""
-    return f"{name} {work.state}, let start {_ago(started.at if started else work.updated_at, fleet)}{why}."
+    why = f": {started.reason}, {started.chosen or 'there was capacity'}" if started else ""
+    since_then = _ago(started.at if started else work.updated_at, fleet)
+    return f"{name} is {shown_label(fleet, work)}, admitted {since_then}{why}."
 
 
-def _queue(fleet: "Fleet") -> list[Admission]:
+def history(fleet: Fleet, subject: str, most: int = 5) -> list[str]:
+    """Return the recent actions on a product, work or gate: pauses, resumptions, refusals, budgets."""
+    found = fleet.store.audit.found(limit=most, subject=subject)
+    if subject in fleet.products:
+        found += [row for row in fleet.store.audit.found(limit=SEARCHED, product=subject) if row["kind"] in EXPLAINING]
+    rows = sorted({row["n"]: row for row in found}.values(), key=lambda row: -int(row["n"]))
+    return [_row(row, fleet) for row in rows[:most]]
+
+
+def _queue(fleet: Fleet) -> list[Admission]:
     queue = fleet.store.work.open(states=(WorkState.QUEUED,))
-    return [each for each in capacity.decisions(fleet, queue) if each.work.state is WorkState.QUEUED] if queue else []
+    return [each for each in admissions(fleet, queue) if each.work.state is WorkState.QUEUED] if queue else []
 
 
-def _held(fleet: "Fleet", product: str) -> list[str]:
-    """What keeps everything of a product from starting."""
-    places: dict[str, int] = {}
-    for work in capacity.holding(fleet):
-        places[work.product] = places.get(work.product, 0) + 1
-    held = capacity.holds(fleet, places).get(product)
+def _held(fleet: Fleet, product: str) -> list[str]:
+    """Return what keeps all work of a product from starting."""
+    held = holds.holds(fleet, slots.by_product(fleet)).get(product)
     lines = [f"Nothing starts on **{product}**: {held.reason}."] if held else []
-    frozen = capacity.brake_words(capacity.WHOLE, fleet.store.brakes.get(capacity.WHOLE))
+    frozen = holds.brake_reason(limits.WHOLE_FLEET, fleet.store.brakes.get(limits.WHOLE_FLEET))
     if frozen and not (held and held.code == "brake"):
-        lines.append(f"Nothing starts at all: {frozen}.")
-    most, spent = capacity.limit(fleet, product), capacity.spent_today(fleet).get(product, 0.0)
+        lines.append(f"Nothing starts on any product: {frozen}.")
+    most, spent = limits.daily_limit(fleet, product), limits.spent_today(fleet).get(product, 0.0)
     if most is not None and spent >= most:
         lines.append(f"**{product}** has spent {money(spent)} of {money(most)} today.")
     return lines
@@ -118,16 +121,16 @@ def _terms(work: Work) -> list[str]:
         f"priority {work.priority}" if work.priority else "",
         f"after {', '.join(work.depends_on)}" if work.depends_on else "",
         f"deadline {work.deadline:%Y-%m-%d %H:%M} UTC" if work.deadline else "",
-        f"moved in line by {work.boost:+.1f} steps" if work.boost else "",
+        f"moved in the queue by {work.boost:+.1f} steps" if work.boost else "",
         f"estimated at {money(work.estimate_usd)}" if work.estimate_usd is not None else "",
         f"its session was lost {count(work.lost, 'time')}" if work.lost else "",
     ]
     return [f"Its terms: {', '.join(filter(None, said))}."] if any(said) else []
 
 
-def _rulings(fleet: "Fleet", work: Work) -> list[str]:
-    """What the guard said of it, newest first, with the figures of then."""
-    verdicts = {"start": "let start", "wait": "held back", "resume": "let go on"}
+def _rulings(fleet: Fleet, work: Work) -> list[str]:
+    """Return the admission decisions on work, newest first, with the numbers of that time."""
+    verdicts = {"start": "admitted", "wait": "held back", "resume": "resumed"}
     lines = []
     for ruling in fleet.store.admissions.of(work.id, 8):
         chosen = f"; {ruling.chosen}" if ruling.chosen else ""
@@ -136,7 +139,8 @@ def _rulings(fleet: "Fleet", work: Work) -> list[str]:
 
 
 def _figures(numbers: dict[str, Any]) -> str:
-    names = {"sessions": "sessions", "memory_gb": "GB", "cpu_percent": "% CPU", "weight": "weight"}
+    # Rows of version 0.1.0 name the slots "sessions".
+    names = {"slots": "slots", "sessions": "slots", "memory_gb": "GB", "cpu_percent": "% CPU", "weight": "weight"}
     said = [
         f"{used:g} of {most:g} {names[name]}" for name, (used, most) in _pairs(numbers) if name in names and most is not None
     ]
@@ -147,16 +151,7 @@ def _pairs(numbers: dict[str, Any]) -> Sequence[tuple[str, tuple[float, float | 
     return [(name, (value[0], value[1])) for name, value in numbers.items() if isinstance(value, list)]
 
 
-def history(fleet: "Fleet", subject: str, most: int = 5) -> list[str]:
-    """What people and the fleet did to it lately: pauses, resumptions, refusals, budgets."""
-    found = fleet.store.audit.found(limit=most, subject=subject)
-    if subject in fleet.products:
-        found += [row for row in fleet.store.audit.found(limit=FAR, product=subject) if row["kind"] in TELLING]
-    rows = sorted({row["n"]: row for row in found}.values(), key=lambda row: -int(row["n"]))
-    return [_row(row, fleet) for row in rows[:most]]
-
-
-def _row(row: dict[str, Any], fleet: "Fleet") -> str:
+def _row(row: dict[str, Any], fleet: Fleet) -> str:
     at = datetime.fromisoformat(row["at"])
     detail = ", ".join(
         f"{name} {_short(value)}" for name, value in row["detail"].items() if value not in (None, "", [], {}, False)
@@ -168,5 +163,5 @@ def _short(value: Any) -> str:
     return shortened(", ".join(map(str, value)) if isinstance(value, list) else str(value), 100)
 
 
-def _ago(at: datetime | None, fleet: "Fleet") -> str:
+def _ago(at: datetime | None, fleet: Fleet) -> str:
     return f"{since(at, fleet.now())} ago" if at else "some time ago"

@@ -1,7 +1,8 @@
-"""Who comes first in line: priority, age, deadline, weight, and fairness between products. Pure; never whether it may start.
+"""The order of the queue by priority, age, deadline, weight and fairness between products. Pure.
 
-A rank is counted in steps of priority. Age has no ceiling, so whatever waits is overtaken for a known time only: the
-distance from low to critical is three steps, which is an hour and a half of waiting.
+A rank is counted in steps of priority. Age has no ceiling, so waiting work can be overtaken for a limited time only: the
+distance from low to critical is three steps, which is an hour and a half of waiting. Whether work may start is decided by
+`bot.work.admission`.
 """
 
 from bisect import insort
@@ -11,18 +12,18 @@ from datetime import datetime, timedelta
 from bot.domain import PRIORITY_STEPS, Product, Work
 
 MINUTES_PER_STEP = 30.0
-"""Waiting this long is worth one step, so that nothing starves."""
+"""Minutes of waiting that are worth one step, so that nothing starves."""
 CROWD = 1.0
-"""Steps that a product stands back for each place that it has already, so that one product does not take all of them."""
+"""Steps that a product loses for each slot it already uses, so that one product does not take all slots."""
 URGENT = timedelta(hours=12)
-"""This long before its deadline work begins to move up; by `MOST_URGENT` steps when it comes."""
+"""Time before its deadline from which on work moves up, by `MOST_URGENT` steps at the deadline."""
 MOST_URGENT = 3.0
 NEXT = 1e-9
-"""Steps between neighbours; two microseconds of waiting are as much."""
+"""Steps between neighbours, worth two microseconds of waiting."""
 
 
 def rank(work: Work, product: Product | None, now: datetime) -> float:
-    """How urgent queued work is by itself, in steps: priority, age, deadline, where a person moved it, a little for weight."""
+    """Return the rank of queued work in steps: priority, age, deadline, a person's boost, and a little for weight."""
     priority = work.priority or (product.priority if product else "medium")
     weight = work.weight or (product.resource_weight if product else 1.0)
     waited = (now - work.created_at).total_seconds() / 60
@@ -37,71 +38,71 @@ def _urgency(deadline: datetime, now: datetime) -> float:
 
 
 def number(work: Work) -> int:
-    """Where it stands among all work ever asked for: equals go in this order."""
+    """Return the number in an id of work. Work of equal rank goes in this order."""
     digits = work.id[1:]
     return int(digits) if digits.isdigit() else 0
 
 
 class Line:
-    """Queued work in the order in which it may start, which moves as products get places.
+    """Queued work in the order in which it may start, which changes as products get slots.
 
-    `first` are ids that judgement has put before all others, in that order."""
+    `first` are ids that the model put before all others, in that order."""
 
     def __init__(
         self,
         queue: Sequence[Work],
         products: Mapping[str, Product],
-        places: Mapping[str, int],
+        slots: Mapping[str, int],
         now: datetime,
         first: Sequence[str] = (),
     ) -> None:
-        self._places = dict(places)
-        head = {id: place for place, id in enumerate(first)}
+        self._slots = dict(slots)
+        head = {id: position for position, id in enumerate(first)}
         self._head = sorted((work for work in queue if work.id in head), key=lambda work: head[work.id])
         self._line: list[tuple[float, int, int, float, Work]] = []
-        """By rank less what each stands back, the next one last; with that, the older one later, the places and the rank."""
+        """Sorted by rank less the penalty, the next one last, then by age. Also holds the slots counted and the bare rank."""
         for work in queue:
             if work.id not in head:
                 base = rank(work, products.get(work.product), now)
-                had = 0 if work.boost else places.get(work.product, 0)
+                had = 0 if work.boost else slots.get(work.product, 0)
                 self._line.append((base - CROWD * had, -number(work), had, base, work))
         self._line.sort()
         self._grown: set[str] = set()
-        """Products that have got places since."""
+        """Products that have got slots since the line was sorted."""
 
-    def _stands_back(self, work: Work) -> int:
-        """For how many places its product stands back; what a person has moved by hand does not."""
-        return 0 if work.boost else self._places.get(work.product, 0)
+    def _penalty(self, work: Work) -> int:
+        """Return the number of slots that count against this work. Work that a person moved has no penalty."""
+        return 0 if work.boost else self._slots.get(work.product, 0)
 
     def take(self) -> Work | None:
-        """The next in line."""
+        """Take the next piece of work from the line, or return None."""
         if self._head:
             return self._head.pop(0)
         while self._line:
             _, order, had, base, work = self._line.pop()
-            has = self._stands_back(work)
+            has = self._penalty(work)
             if has == had:
                 return work
             insort(self._line, (base - CROWD * has, order, has, base, work))
         return None
 
-    def placed(self, product: str) -> None:
-        """A product has got one more place."""
-        self._places[product] = self._places.get(product, 0) + 1
+    def add_slot(self, product: str) -> None:
+        """Count one more slot for a product."""
+        self._slots[product] = self._slots.get(product, 0) + 1
         self._grown.add(product)
 
     def rest(self) -> Iterator[Work]:
-        """All that is left, in order, when nothing more can get a place."""
+        """Yield everything that is left, in order."""
         yield from self._head
-        for _, work in self.standing():
+        for _, work in self.ranked():
             yield work
 
-    def standing(self) -> list[tuple[float, Work]]:
-        """What is left beside the head, each with its rank less what it stands back, the highest first."""
+    def ranked(self) -> list[tuple[float, Work]]:
+        """Return what is left, without the model's choice, each with its rank less the penalty, the highest first."""
         if self._grown:
             for at, (_, order, _, base, work) in enumerate(self._line):
                 if work.product in self._grown:
-                    has = self._stands_back(work)
+                    has = self._penalty(work)
                     self._line[at] = (base - CROWD * has, order, has, base, work)
             self._line.sort()
             self._grown.clear()
@@ -109,9 +110,9 @@ class Line:
 
 
 def moved(work: Work, before: Work | None, line: Line, product: Product | None, now: datetime) -> float:
-    """The boost that brings queued work right before another of a line, or to its end (None)."""
-    others = [(score, each.id) for score, each in line.standing() if each.id != work.id]
-    at = next((place for place, (_, id) in enumerate(others) if before and id == before.id), len(others))
+    """Return the boost that moves queued work right before another in a line, or to its end with None."""
+    others = [(score, each.id) for score, each in line.ranked() if each.id != work.id]
+    at = next((position for position, (_, id) in enumerate(others) if before and id == before.id), len(others))
     own = rank(work, product, now) - work.boost
     above = others[at - 1][0] if at else None
     below = others[at][0] if at < len(others) else None

@@ -1,4 +1,4 @@
-"""Holding and stopping what runs in a product. Callers have passed the access check."""
+"""Pausing, resuming and stopping what runs in a product. Callers have passed the access check."""
 
 from dataclasses import dataclass
 
@@ -9,9 +9,21 @@ from bot.gates.withdraw import withdraw
 from bot.store.resumptions import Resumption
 from bot.store.work import UNDER_WAY
 from bot.text.wording import money
-from bot.work import capacity as room
+from bot.work import holds, limits, slots
 from bot.work.admission import Hold
-from bot.work.queue import requeue, unfocus
+from bot.work.admission_input import admissions
+from bot.work.capacity import capacity
+from bot.work.ending import end
+from bot.work.priorities import unfocus
+from bot.work.queue import requeue
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """Result of resuming a product: the agents that run again, or why it waits (`waits`)."""
+
+    agents: tuple[str, ...] = ()
+    waits: str = ""
 
 
 def paused(fleet: Fleet, product: str) -> bool:
@@ -20,10 +32,11 @@ def paused(fleet: Fleet, product: str) -> bool:
     return fleet.store.product_states.pause(product) is not None or (snapshot is not None and snapshot.paused)
 
 
-async def pause(fleet: "Fleet", product: str, person: Person, *, park: bool = False, how: str = "kept") -> tuple[str, ...]:
-    """Hold a product. Its process trees are stopped as they are; with `park` its sessions end, and its open work is
-    queued again for `resume`. `how` says for whom: kept (a person), or budget. Returns the agents concerned. If the engine
-    refuses, nothing is held."""
+async def pause(fleet: Fleet, product: str, person: Person, *, park: bool = False, how: str = "kept") -> tuple[str, ...]:
+    """Pause a product and return its agents.
+
+    Its process trees are stopped as they are. With `park` its sessions end instead, and its open work is queued again for
+    `resume`. `how` is the cause: kept (a person) or budget. Raises EngineError, and then nothing is paused."""
     name = fleet.product(product).name
     before = fleet.store.product_states.pause(name)
     with fleet.transaction():
@@ -44,112 +57,69 @@ async def pause(fleet: "Fleet", product: str, person: Person, *, park: bool = Fa
     return agents
 
 
-@dataclass(frozen=True, slots=True)
-class Resumed:
-    """What became of letting a product go on: the agents that run on, or why it waits (`waits`)."""
+async def resume(fleet: Fleet, product: str, person: Person, request: str = "", conversation: str = "") -> Resumed:
+    """Resume a paused product, at once or as soon as there is capacity for its paused work.
 
-    agents: tuple[str, ...] = ()
-    waits: str = ""
-
-
-def resuming(fleet: "Fleet") -> list[Resumption]:
-    """Return the products of the registry that wait for capacity to resume, oldest request first."""
-    return [each for each in fleet.store.resumptions.all() if each.product in fleet.products]
-
-
-def let_go_on(fleet: "Fleet", name: str, person: str, conversation: str = "", request: str = "") -> None:
-    """Have a product go on as soon as there is room."""
-    fleet.store.resumptions.add(Resumption(name, person, conversation, request), fleet.now())
-
-
-def refusal(fleet: "Fleet", name: str) -> Hold | None:
-    """Why a halted product cannot go on now: what stands still in it has given its place away, and needs it again."""
-    for scope in (room.WHOLE, name):
-        if said := room.brake_words(scope, fleet.store.brakes.get(scope)):
-            return Hold("brake", said)
-    spent, most = room.spent_today(fleet).get(name, 0.0), room.limit(fleet, name)
-    if most is not None and spent >= most:
-        return Hold("budget", f"{name} has spent {money(spent)} of {money(most)} today")
-    for work in fleet.store.work.open(name, states=UNDER_WAY):
-        limit = room.work_limit(fleet, work)
-        if limit is not None and work.cost_usd >= limit:
-            return Hold("budget", f"{work.id} has cost {money(work.cost_usd)} of {money(limit)}")
-    standing = fleet.store.work.open(name, states=room.HOLDING)
-    made = room.decisions(fleet, standing, going_on=(name,))
-    return next((Hold(each.code, each.reason) for each in made if not each.start), None)
-
-
-async def resume(fleet: "Fleet", product: str, person: Person, request: str = "", conversation: str = "") -> Resumed:
-    """Let a paused product go on, once there is room for what stands still in it: until then that is kept, and done by itself.
-
-    Raises Conflict if it was not paused, unless this very `request` resumed it and was cut off before that was answered, and
-    when it may not go on: the brake is on, or its budget is spent."""
+    Raises Conflict if it is not paused (unless this same `request` resumed it and was cut off before the answer), if the brake
+    is on, or if its budget is spent."""
     name = fleet.product(product).name
     resumed = await _resume(fleet, name, person, request, conversation)
     fleet.changed(Change("status", product=name))
     return resumed
 
 
-async def _resume(fleet: "Fleet", name: str, person: Person, request: str, conversation: str) -> Resumed:
-    unfocused = unfocus(fleet, name, person)
-    if not paused(fleet, name):
-        if unfocused or _trial(fleet, name, person):
-            return Resumed()
-        for row in fleet.store.audit.found(limit=20, kind="resume", subject=name) if request else ():
-            if row["detail"].get("request") == request:
-                return Resumed(tuple(row["detail"]["agents"]))
-        raise Conflict(f"{name} is not paused.", "Nothing was changed.", code="not_paused")
-    if (against := refusal(fleet, name)) is not None:
-        if against.code == "budget":
-            hint = f"`/fleet resume {name} --spend 5` lets $5 more be spent today."
-            raise Conflict(f"{name} cannot go on: {against.reason}.", hint, code="budget")
-        if against.code == "brake":
-            raise Conflict(f"{name} cannot go on: {against.reason}.", "Release the brake first.", code="brake")
-        with fleet.transaction():
-            let_go_on(fleet, name, person.name, conversation, request)
-            fleet.record("resume", person.name, name, name, {"waits": against.reason, "agents": [], "request": request})
-        return Resumed(waits=against.reason)
-    return Resumed(await go_on(fleet, name, person.name, request))
+def waiting_to_resume(fleet: Fleet) -> list[Resumption]:
+    """Return the products of the registry that wait for capacity to resume, oldest request first."""
+    return [each for each in fleet.store.resumptions.all() if each.product in fleet.products]
 
 
-async def go_on(fleet: "Fleet", name: str, person: str, request: str = "") -> tuple[str, ...]:
-    """Let a product go on for which there is room. Returns the agents that run on."""
-    fleet.state(room.Resuming).products.add(name)
+def resume_later(fleet: Fleet, name: str, person: str, conversation: str = "", request: str = "") -> None:
+    """Have a product resumed as soon as there is capacity."""
+    fleet.store.resumptions.add(Resumption(name, person, conversation, request), fleet.now())
+
+
+async def resume_now(fleet: Fleet, name: str, person: str, request: str = "") -> tuple[str, ...]:
+    """Resume a product for which there is capacity, and return the agents that run again."""
+    resuming = fleet.state(slots.Resuming).products
+    resuming.add(name)
     try:
         async with fleet.lock(name):
             if not paused(fleet, name) and not fleet.store.resumptions.has(name):
                 return ()
             left = fleet.store.work.open(name, states=UNDER_WAY) if fleet.store.product_states.pause(name) == "parked" else []
             if left:
-                await fleet.engine.stop(name)  # parking was cut off before it came to this
+                await fleet.engine.stop(name)  # parking was interrupted before it ended the sessions
             agents = await fleet.engine.resume(name)
             with fleet.transaction():
                 requeue(fleet, left, "parked")
                 fleet.store.product_states.end_pause(name)
                 fleet.store.resumptions.remove(name)
-                capacity = room.capacity(fleet)
-                used = f"{capacity.running} of {capacity.max_sessions}"
-                detail = {"agents": list(agents), "request": request, "sessions in use": used}
+                now = capacity(fleet)
+                detail = {"agents": list(agents), "request": request, "slots in use": f"{now.running} of {now.max_sessions}"}
                 fleet.record("resume", person, name, name, detail)
     finally:
-        fleet.state(room.Resuming).products.discard(name)
+        resuming.discard(name)
     return agents
 
 
-def _trial(fleet: "Fleet", name: str, person: Person) -> bool:
-    """Let a product try again that has failed too often in a row; whether it had."""
-    places = {work.product: 1 for work in room.holding(fleet)}
-    held = room.holds(fleet, places).get(name)
-    if held is None or held.code != "breaker":
-        return False
-    with fleet.transaction():
-        fleet.store.product_states.set_retried_at(name, fleet.now())
-        fleet.record("resume", person.name, name, name, {"breaker": held.reason, "agents": []})
-    return True
+def refusal(fleet: Fleet, name: str) -> Hold | None:
+    """Return why a paused product cannot resume now. Its paused work gave its slots to others, and needs them again."""
+    for scope in (limits.WHOLE_FLEET, name):
+        if reason := holds.brake_reason(scope, fleet.store.brakes.get(scope)):
+            return Hold("brake", reason)
+    spent, most = limits.spent_today(fleet).get(name, 0.0), limits.daily_limit(fleet, name)
+    if most is not None and spent >= most:
+        return Hold("budget", f"{name} has spent {money(spent)} of {money(most)} today")
+    for work in fleet.store.work.open(name, states=UNDER_WAY):
+        limit = limits.work_limit(fleet, work)
+        if limit is not None and work.cost_usd >= limit:
+            return Hold("budget", f"{work.id} has cost {money(work.cost_usd)} of {money(limit)}")
+    made = admissions(fleet, fleet.store.work.open(name, states=slots.SLOT_STATES), resuming=(name,))
+    return next((Hold(each.code, each.reason) for each in made if not each.start), None)
 
 
-async def stop(fleet: "Fleet", product: str, person: Person, agent: str | None = None) -> tuple[str, ...]:
-    """Stop one agent, or the product's coordinator and workers, with the work they do. Returns the agents stopped."""
+async def stop(fleet: Fleet, product: str, person: Person, agent: str | None = None) -> tuple[str, ...]:
+    """Stop one agent, or the product's coordinator and workers, with their work. Return the agents stopped."""
     name = fleet.product(product).name
     async with fleet.lock(name):
         ending = [work for work in fleet.store.work.open(name, states=UNDER_WAY) if agent is None or _does(work, agent)]
@@ -158,7 +128,7 @@ async def stop(fleet: "Fleet", product: str, person: Person, agent: str | None =
             for work in ending:
                 withdraw(fleet, name, f"{person.name} stopped its session", work=work.id)
                 if (now := fleet.work(work.id)).state.open:
-                    fleet.save_work(now, state=WorkState.CANCELLED, reason=f"stopped by {person.name}")
+                    end(fleet, now, WorkState.CANCELLED, reason=f"stopped by {person.name}")
             if agent is None:
                 withdraw(fleet, name, f"{person.name} stopped its session")
             fleet.record("stop", person.name, name, agent or name, {"agents": list(agents)})
@@ -166,6 +136,39 @@ async def stop(fleet: "Fleet", product: str, person: Person, agent: str | None =
     return agents
 
 
+async def _resume(fleet: Fleet, name: str, person: Person, request: str, conversation: str) -> Resumed:
+    unfocused = unfocus(fleet, name, person)
+    if not paused(fleet, name):
+        if unfocused or _retry_after_failures(fleet, name, person):
+            return Resumed()
+        for row in fleet.store.audit.found(limit=20, kind="resume", subject=name) if request else ():
+            if row["detail"].get("request") == request:
+                return Resumed(tuple(row["detail"]["agents"]))
+        raise Conflict(f"{name} is not paused.", "Nothing was changed.", code="not_paused")
+    if (against := refusal(fleet, name)) is not None:
+        if against.code == "budget":
+            hint = f"`/fleet resume {name} --spend 5` allows $5 more today."
+            raise Conflict(f"{name} cannot resume: {against.reason}.", hint, code="budget")
+        if against.code == "brake":
+            raise Conflict(f"{name} cannot resume: {against.reason}.", "Release the brake first.", code="brake")
+        with fleet.transaction():
+            resume_later(fleet, name, person.name, conversation, request)
+            fleet.record("resume", person.name, name, name, {"waits": against.reason, "agents": [], "request": request})
+        return Resumed(waits=against.reason)
+    return Resumed(await resume_now(fleet, name, person.name, request))
+
+
+def _retry_after_failures(fleet: Fleet, name: str, person: Person) -> bool:
+    """Let a product try again that is held after failures in a row. Return True if it was."""
+    held = holds.holds(fleet, slots.by_product(fleet)).get(name)
+    if held is None or held.code != "breaker":
+        return False
+    with fleet.transaction():
+        fleet.store.product_states.set_retried_at(name, fleet.now())
+        fleet.record("resume", person.name, name, name, {"breaker": held.reason, "agents": []})
+    return True
+
+
 def _does(work: Work, agent: str) -> bool:
-    """Whether an agent does this work."""
+    """Return True if an agent does this work."""
     return work.agent == agent or (work.capability is None and agent == LEAD)

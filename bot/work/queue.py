@@ -1,4 +1,4 @@
-"""What people do to the queue: ask for work, take it out, put it into another place. Callers have passed the access check."""
+"""Commands on the queue: submit work, cancel it, move it, change its terms. Callers have passed the access check."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -7,13 +7,15 @@ from datetime import datetime
 from bot.domain import Person, Work, WorkState
 from bot.domain.errors import Conflict, UsageError
 from bot.fleet import Change, Fleet
-from bot.text.wording import listed, money
-from bot.work import capacity, ordering
+from bot.text.wording import money
+from bot.work import limits, ordering, priorities, slots
+from bot.work.holds import NEVER_DONE
+from bot.work.states import ENDED, label
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What is asked beside the objective; see the fields of `Work`."""
+    """Terms of work beside its objective. See the fields of `Work`."""
 
     priority: str | None = None
     weight: float | None = None
@@ -25,7 +27,7 @@ class Terms:
 
 
 def submit(
-    fleet: "Fleet",
+    fleet: Fleet,
     product: str,
     objective: str,
     *,
@@ -35,7 +37,7 @@ def submit(
     request: str,
     terms: Terms = Terms(),
 ) -> tuple[Work, bool]:
-    """Queue work once for each `request`. Returns the work, and True if it is new. The jobs start it once it is admitted.
+    """Queue work once for each `request`. Return the work, and True if it is new. The jobs start it once it is admitted.
 
     Raises UsageError if the product runs no agents, or for terms under which the work could never start."""
     wanted, now = fleet.product(product), fleet.now()
@@ -66,76 +68,84 @@ def submit(
     return work, new
 
 
-def requeue(fleet: "Fleet", lost: Sequence[Work], why: str) -> None:
+def requeue(fleet: Fleet, lost: Sequence[Work], why: str) -> None:
     """Queue work again whose session has ended. It starts as another attempt, with a recap of what is known."""
     for work in lost:
         again = {"attempt": work.attempt + 1, "agent": None, "mail": None}
         fleet.save_work(work, state=WorkState.QUEUED, reason=why, **again)
 
 
-def _check_terms(fleet: "Fleet", work: Work, terms: Terms) -> None:
-    most = fleet.registry.scheduling.resource_budget.max_weight
-    if terms.weight is not None and most is not None and terms.weight > most:
-        raise UsageError(f"A weight of {terms.weight:g} never fits: all together may have {most:g} (max_weight).", "Name less.")
-    limits = [capacity.limit(fleet, work.product), capacity.limit(fleet, capacity.WHOLE), capacity.work_limit(fleet, work)]
-    least = min((each for each in limits if each is not None), default=None)
-    if terms.estimate_usd is not None and least is not None and terms.estimate_usd > least:
-        hint = "Split it, name a lower estimate, or have the budget raised in products.yaml."
-        raise UsageError(f"{money(terms.estimate_usd)} is more than may be spent on it: {money(least)}.", hint)
-    if terms.deadline is not None and terms.deadline <= fleet.now():
-        raise UsageError(f"The deadline {terms.deadline:%Y-%m-%d %H:%M} UTC has passed.", "Name a later one.")
-    for id in terms.depends_on:
-        before = fleet.work(id)
-        if before.state in {WorkState.FAILED, WorkState.CANCELLED}:
-            raise UsageError(f"{id} is {before.state}, so what depends on it would never start.", "Name other work.")
-
-
-def cancel(fleet: "Fleet", work: Work, person: Person) -> Work:
-    """Take queued work out of the queue. Raises Conflict when it has started."""
+def cancel(fleet: Fleet, work: Work, person: Person) -> Work:
+    """Take queued work out of the queue. Raises Conflict if it has started."""
     if work.state is WorkState.CANCELLED:
         return work
     if work.state is not WorkState.QUEUED:
         hint = f"Say `/fleet stop {work.product}` to stop what runs." if work.state.open else "Nothing was changed."
-        raise Conflict(f"{work.id} is {work.state}.", hint)
+        raise Conflict(f"{work.id} is {label(work)}.", hint)
     fleet.record("work", person.name, work.product, work.id, {"cancelled": True})
     return fleet.save_work(work, state=WorkState.CANCELLED, reason=f"cancelled by {person.name}")
 
 
-def line(fleet: "Fleet") -> ordering.Line:
-    """The queue in its order now."""
-    queue, known = fleet.store.work.open(states=(WorkState.QUEUED,)), capacity.products(fleet)
-    places: dict[str, int] = {}
-    for work in capacity.holding(fleet):
-        places[work.product] = places.get(work.product, 0) + 1
-    return ordering.Line(queue, known, places, fleet.now())
+def line(fleet: Fleet) -> ordering.Line:
+    """Return the queue in its current order."""
+    queue = fleet.store.work.open(states=(WorkState.QUEUED,))
+    return ordering.Line(queue, priorities.products(fleet), slots.by_product(fleet), fleet.now())
 
 
-def move(fleet: "Fleet", work: Work, before: Work | None, person: Person) -> Work:
-    """Put queued work right before another, or at the end (None)."""
+def move(fleet: Fleet, work: Work, before: Work | None, person: Person) -> Work:
+    """Move queued work right before another, or to the end with None. Raises Conflict if either is not queued."""
     for each in (work, *([before] if before else [])):
-        if each.state is not WorkState.QUEUED:
-            raise Conflict(f"{each.id} is not in the queue: it is {each.state}.", "Say `/fleet queue` for what waits.")
-    boost = ordering.moved(work, before, line(fleet), capacity.products(fleet).get(work.product), fleet.now())
+        _check_queued(each)
+    boost = ordering.moved(work, before, line(fleet), priorities.products(fleet).get(work.product), fleet.now())
     said = {"moved before": before.id if before else "the end", "boost": round(boost, 4)}
     fleet.record("work", person.name, work.product, work.id, said)
     return fleet.save_work(work, boost=boost)
 
 
-def change(fleet: "Fleet", work: Work, person: Person, terms: Terms) -> Work:
-    """Change the priority, deadline or dependencies of queued work. Raises UsageError for a circle of dependencies."""
-    if work.state is not WorkState.QUEUED:
-        raise Conflict(f"{work.id} is not in the queue: it is {work.state}.", "Say `/fleet queue` for what waits.")
+def change(fleet: Fleet, work: Work, person: Person, terms: Terms) -> Work:
+    """Change the priority, deadline or dependencies of queued work.
+
+    Raises Conflict if it is not queued, or UsageError for circular dependencies."""
+    _check_queued(work)
     _check_terms(fleet, work, terms)
     if circle := _circle(fleet, work.id, terms.depends_on):
-        said = " → ".join(circle)
-        raise UsageError(f"That would go in a circle: {said}. None of them could ever start.", "Nothing was changed.")
+        raise UsageError(f"Circular dependency: {' → '.join(circle)}. None of them could ever start.", "Nothing was changed.")
     detail = {"priority": terms.priority, "after": list(terms.depends_on), "deadline": str(terms.deadline or "")}
     fleet.record("work", person.name, work.product, work.id, {"prioritized": detail})
     return fleet.save_work(work, priority=terms.priority, depends_on=terms.depends_on, deadline=terms.deadline)
 
 
-def _circle(fleet: "Fleet", id: str, after: Sequence[str], way: tuple[str, ...] = ()) -> tuple[str, ...]:
-    """The way from work over what it depends on back to itself; empty if there is none."""
+def _check_queued(work: Work) -> None:
+    if work.state is not WorkState.QUEUED:
+        raise Conflict(f"{work.id} is not in the queue: it is {label(work)}.", "Say `/fleet queue` for what waits.")
+
+
+def _check_terms(fleet: Fleet, work: Work, terms: Terms) -> None:
+    most = fleet.registry.scheduling.resource_budget.max_weight
+    if terms.weight is not None and most is not None and terms.weight > most:
+        raise UsageError(
+            f"A weight of {terms.weight:g} never fits: all work together may weigh {most:g} (max_weight).",
+            "Use a lower weight.",
+        )
+    least = min((each for each in _limits(fleet, work) if each is not None), default=None)
+    if terms.estimate_usd is not None and least is not None and terms.estimate_usd > least:
+        hint = "Split the work, lower the estimate, or raise the budget in products.yaml."
+        raise UsageError(f"The estimate of {money(terms.estimate_usd)} is above the limit of {money(least)}.", hint)
+    if terms.deadline is not None and terms.deadline <= fleet.now():
+        raise UsageError(f"The deadline {terms.deadline:%Y-%m-%d %H:%M} UTC has passed.", "Use a later one.")
+    for id in terms.depends_on:
+        before = fleet.work(id)
+        if before.state in NEVER_DONE:
+            raise UsageError(f"{id} {ENDED[before.state]}, so work that depends on it would never start.", "Name other work.")
+
+
+def _limits(fleet: Fleet, work: Work) -> list[float | None]:
+    scopes = (work.product, limits.WHOLE_FLEET)
+    return [*(limits.daily_limit(fleet, scope) for scope in scopes), limits.work_limit(fleet, work)]
+
+
+def _circle(fleet: Fleet, id: str, after: Sequence[str], way: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """Return the ids from work over its dependencies back to itself, or an empty tuple if there is no circle."""
     way = (*way, id)
     for each in after:
         if each == way[0]:
@@ -146,39 +156,3 @@ def _circle(fleet: "Fleet", id: str, after: Sequence[str], way: tuple[str, ...] 
         if known is not None and (found := _circle(fleet, each, known.depends_on, way)):
             return found
     return ()
-
-
-def set_priority(fleet: "Fleet", product: str, priority: str | None, person: Person) -> None:
-    """Give a product another priority than the registry's, or (None) that one again. The file stays as it is."""
-    with fleet.transaction():
-        fleet.store.product_states.set_priority(product, priority)
-        fleet.record("priority", person.name, product, product, {"priority": priority or "as in products.yaml"})
-    fleet.changed(Change("status", product=product))
-
-
-def focus(fleet: "Fleet", paused: str, on: Sequence[str], person: Person) -> None:
-    """Put products before all others for as long as another is paused."""
-    store = fleet.store
-    for name in on:
-        if name not in store.focuses.focused():
-            store.product_states.set_priority_before_focus(name, store.product_states.priority(name))
-        set_priority(fleet, name, "critical", person)
-    store.focuses.replace(paused, on)
-
-
-def unfocus(fleet: "Fleet", paused: str, person: Person) -> tuple[str, ...]:
-    """Undo `focus` when the product goes on. Returns the products that have their old priority again."""
-    store = fleet.store
-    on = store.focuses.of(paused)
-    store.focuses.replace(paused, ())
-    others = store.focuses.focused()
-    again = tuple(name for name in on if name not in others)
-    for name in again:
-        set_priority(fleet, name, store.product_states.priority_before_focus(name), person)
-        store.product_states.set_priority_before_focus(name, None)
-    return again
-
-
-def said_of(names: Sequence[str]) -> str:
-    """Products that come first, in words."""
-    return f"{listed(names)} {'comes' if len(names) == 1 else 'come'} first until then"

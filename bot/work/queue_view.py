@@ -1,77 +1,73 @@
-"""Queue and capacity as one picture: who has a place, who waits for what and about how long, and what is left of each limit."""
+"""The queue and the capacity as one picture: who uses a slot, who waits for what and about how long."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bot.domain import Person, Role, Work, WorkState, access
+from bot.fleet import Fleet
 from bot.text.wording import count, money
-from bot.work import capacity as room
-from bot.work import estimates, forecast
+from bot.work import estimates, forecast, slots
 from bot.work.admission import Admission, Capacity
-
-if TYPE_CHECKING:
-    from bot.fleet import Fleet
+from bot.work.admission_input import admissions
+from bot.work.capacity import capacity
+from bot.work.states import shown_state
 
 
 @dataclass(frozen=True, slots=True)
 class Queued:
-    """One piece of work in line. `wait` says about how long in words; `starts` whether it starts at the next look."""
+    """One piece of queued work. `wait` is the expected waiting time in words."""
 
     work: Work
-    place: int
+    position: int
     reason: str
     code: str
     wait: str = ""
     wait_seconds: int | None = None
     starts: bool = False
+    """True if it starts at the next check."""
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """All of it. `hidden` counts what waits or runs in products that the person may not see."""
+    """Queue and capacity, as far as a person may see them."""
 
     capacity: Capacity
     running: tuple[Work, ...]
-    """Work that has a place, the oldest first."""
+    """Work that uses a slot, the oldest first."""
     waiting: tuple[Work, ...]
-    """Work under way that has given its place away: it waits for a person, or stands still with its product."""
+    """Started work that uses no slot: it waits for a decision, or its product is paused."""
     queue: tuple[Queued, ...]
     hidden: int = 0
+    """Number of pieces of work that the person may not see."""
 
 
-def picture(fleet: "Fleet", person: Person | None = None) -> Picture:
-    """Queue and capacity, as far as a person may see them; asks nobody and changes nothing."""
+def picture(fleet: Fleet, person: Person | None = None) -> Picture:
+    """Return the queue and the capacity, as far as a person may see them. Asks no engine and changes nothing."""
     queue = fleet.store.work.open(states=(WorkState.QUEUED,))
-    made = [each for each in room.decisions(fleet, queue) if each.work.state is WorkState.QUEUED] if queue else []
-    waits, having = forecast.waits(fleet, made), room.holding(fleet)
+    made = [each for each in admissions(fleet, queue) if each.work.state is WorkState.QUEUED] if queue else []
+    waits, having = forecast.waits(fleet, made), slots.in_use(fleet)
     held = {work.id for work in having}
-    under_way = fleet.store.work.open(states=(*room.HOLDING, WorkState.WAITING))
-    line = [_queued(each, place, waits.get(each.work.id)) for place, each in enumerate(made, 1)]
+    started = fleet.store.work.open(states=(*slots.SLOT_STATES, WorkState.WAITING))
+    line = [_queued(each, position, waits.get(each.work.id)) for position, each in enumerate(made, 1)]
     shown = {name for name in fleet.products if person is None or access.may(person, Role.VIEWER, name) is None}
     mine = tuple(each for each in line if each.work.product in shown)
     running = tuple(work for work in having if work.product in shown)
     return Picture(
-        capacity=room.capacity(fleet),
+        capacity=capacity(fleet),
         running=running,
-        waiting=tuple(work for work in under_way if work.id not in held and work.product in shown),
+        waiting=tuple(work for work in started if work.id not in held and work.product in shown),
         queue=mine,
         hidden=len(line) - len(mine) + len(having) - len(running),
     )
 
 
-def _queued(each: Admission, place: int, wait: forecast.Wait | None) -> Queued:
-    reason = "starts at the next look" if each.start else each.reason
-    seconds = int(wait.span.total_seconds()) if wait else None
-    return Queued(each.work, place, reason, each.code, str(wait) if wait else "", seconds, each.start)
-
-
 def headline(found: Picture) -> str:
-    """What is in use, on one line."""
+    """Return the capacity in use, on one line."""
     capacity = found.capacity
-    parts = [f"{capacity.running} of {count(capacity.max_sessions, 'session')}"]
+    parts = [f"{capacity.running} of {count(capacity.max_sessions, 'slot')}", count(capacity.sessions, "session")]
     if capacity.max_memory_gb is not None:
-        promised = f" and {capacity.reserved_gb:.1f} promised" if capacity.reserved_gb >= 0.05 else ""
-        parts.append(f"memory {capacity.memory_gb:.1f}{promised} of {capacity.max_memory_gb:g} GB")
+        reserved = f" and {capacity.reserved_gb:.1f} reserved" if capacity.reserved_gb >= 0.05 else ""
+        parts.append(f"memory {capacity.memory_gb:.1f}{reserved} of {capacity.max_memory_gb:g} GB")
     if capacity.max_cpu_percent is not None:
         parts.append(f"CPU {capacity.cpu_percent:.0f} of {capacity.max_cpu_percent:g} %")
     if capacity.max_weight is not None:
@@ -82,22 +78,27 @@ def headline(found: Picture) -> str:
     return f"**Queue**: {count(len(found.queue), 'piece')} of work · {' · '.join(parts)}{brake}"
 
 
-def as_json(found: Picture, fleet: "Fleet", product: str | None = None) -> dict[str, Any]:
-    """The picture as every program sees it; of one product, if named, with the capacity of all."""
+def as_json(found: Picture, fleet: Fleet, product: str | None = None) -> dict[str, Any]:
+    """Return the picture as JSON. If a product is named, its work with the capacity of the whole fleet."""
     return {
         "at": fleet.now().isoformat(),
         "capacity": capacity_json(found.capacity),
-        "running": [_running(work, fleet) for work in found.running if product in (None, work.product)],
-        "waiting": [_running(work, fleet) for work in found.waiting if product in (None, work.product)],
+        "running": [_started(work, fleet) for work in found.running if product in (None, work.product)],
+        "waiting": [_started(work, fleet) for work in found.waiting if product in (None, work.product)],
         "queue": [_in_line(each) for each in found.queue if product in (None, each.work.product)],
         "hidden": found.hidden,
     }
 
 
 def capacity_json(capacity: Capacity) -> dict[str, Any]:
-    """What is in use of each limit, what is promised to what has just started, and the limit (null: none)."""
+    """Return each limit with what is used and reserved of it. A `max` of null means unlimited.
+
+    `sessions_running` counts agent processes, and `sessions` is the former name of `slots`."""
+    used = {"used": capacity.running, "reserved": 0, "max": capacity.max_sessions}
     return {
-        "sessions": {"used": capacity.running, "reserved": 0, "max": capacity.max_sessions},
+        "slots": used,
+        "sessions_running": capacity.sessions,
+        "sessions": used,
         "weight": {"used": capacity.weight, "reserved": 0, "max": capacity.max_weight},
         "cpu_percent": {"used": round(capacity.cpu_percent, 1), "reserved": 0, "max": capacity.max_cpu_percent},
         "memory_gb": {
@@ -114,14 +115,20 @@ def capacity_json(capacity: Capacity) -> dict[str, Any]:
     }
 
 
-def _running(work: Work, fleet: "Fleet") -> dict[str, Any]:
+def _queued(each: Admission, position: int, wait: forecast.Wait | None) -> Queued:
+    reason = "starts at the next check" if each.start else each.reason
+    seconds = int(wait.span.total_seconds()) if wait else None
+    return Queued(each.work, position, reason, each.code, str(wait) if wait else "", seconds, each.start)
+
+
+def _started(work: Work, fleet: Fleet) -> dict[str, Any]:
     known = estimates.expected(fleet, work.product, work.capability)
     return {
         "id": work.id,
         "product": work.product,
         "objective": work.objective,
         "capability": work.capability,
-        "state": work.state.value,
+        "state": shown_state(fleet, work),
         "reason": work.reason,
         "started_at": work.started_at.isoformat() if work.started_at else None,
         "usually_seconds": known.seconds,
@@ -134,7 +141,8 @@ def _running(work: Work, fleet: "Fleet") -> dict[str, Any]:
 def _in_line(each: Queued) -> dict[str, Any]:
     work = each.work
     return {
-        "place": each.place,
+        "position": each.position,
+        "place": each.position,
         "id": work.id,
         "product": work.product,
         "objective": work.objective,

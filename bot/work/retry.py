@@ -1,4 +1,4 @@
-"""What follows from failures: trying again with a pause, and leaving a product alone that fails again and again. Pure."""
+"""Consequences of failures: retrying work after a delay, and holding a product that fails several times in a row. Pure."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -9,26 +9,28 @@ from bot.text.wording import count, shortened
 from bot.work.admission import Hold
 
 RETRIES = Backoff(60, longest=15 * 60, factor=5)
-"""Pauses before work whose session was lost starts again: 1, 5, then 15 minutes."""
+"""Delays before work whose session was lost starts again: 1, 5, then 15 minutes."""
 HARMLESS = frozenset({"scout", "reviewer"})
-"""Capabilities that read and report: doing their task twice changes nothing."""
+"""Capabilities that only read and report, so that doing their task twice changes nothing."""
 COOLING = Backoff(30 * 60, longest=4 * 3600)
-"""Pauses of a product after failures in a row: 30 minutes, doubled after each further failure, at most 4 hours."""
+"""Delays for a product after failures in a row: 30 minutes, doubled after each further failure, at most 4 hours."""
 
 
 def safe_to_repeat(work: Work) -> bool:
-    """Whether work may start again by itself: a coordinator is told what is known and looks at its branches first, and who
-    only reads may read again. A worker that writes or answers somebody may have done half of it: a person decides."""
+    """Return True if work may be retried without asking a person.
+
+    A coordinator gets a recap and checks its branches first, and a reader may read again. A worker that writes or answers
+    someone may have done half of its task."""
     return work.capability is None or work.capability in HARMLESS
 
 
 def pause_before(attempt: int) -> timedelta:
-    """How long to wait before the retry with this number, from 1."""
+    """Return the delay before the retry with this number, from 1."""
     return timedelta(seconds=RETRIES.pause(attempt))
 
 
 def in_a_row(ended: Sequence[Work], since: datetime | None) -> list[Work]:
-    """The failures at the head of a product's ended work (newest first), after `since`."""
+    """Return the failures at the head of a product's ended work (newest first), up to those before `since`."""
     found = []
     for work in ended:
         if work.state is not WorkState.FAILED or (since and work.ended_at and work.ended_at <= since):
@@ -38,20 +40,19 @@ def in_a_row(ended: Sequence[Work], since: datetime | None) -> list[Work]:
 
 
 def cooling(product: str, failed: Sequence[Work], most: int, now: datetime) -> Hold | None:
-    """Why nothing starts on a product that has failed so often in a row: until it has cooled down. `failed` as `in_a_row`
-    gives it."""
+    """Return the hold on a product until it has cooled down after `most` failures in a row (`failed`, newest first)."""
     if len(failed) < most:
         return None
     last = failed[0]
     again = (last.ended_at or last.updated_at) + timedelta(seconds=COOLING.pause(len(failed) - most + 1))
     if now >= again:
         return None
-    when = f"tried again after {again:%H:%M} UTC, or at once by /fleet resume {product}"
+    when = f"retried after {again:%H:%M} UTC, or at once with /fleet resume {product}"
     return Hold("breaker", f"{_failed(product, failed)}; {when}")
 
 
 def trial(product: str, failed: Sequence[Work], most: int) -> Hold | None:
-    """Why a product that has failed so often in a row, and cooled down, gets one place and not two."""
+    """Return the hold that limits a product to one slot after it has cooled down from `most` failures in a row."""
     return Hold("breaker", f"{_failed(product, failed)}; one piece runs as a trial") if len(failed) >= most else None
 
 

@@ -1,7 +1,7 @@
-"""Schedules as they are run: the table is the truth, whoever wakes us only asks it.
+"""Running schedules. The table of schedules is the truth, and a wake-up only checks it.
 
-A run has one name, made of the schedule's and the time on the wall, and starts one piece of work for it: after a crash, after a
-clock that jumps, or in an hour that comes twice it is found to have been started.
+A run is named by its schedule and the local time, and starts one piece of work. After a crash, a jump of the clock, or in an
+hour that occurs twice, the run is found to have been started.
 """
 
 from dataclasses import replace
@@ -14,27 +14,28 @@ from bot.registry import Schedule
 from bot.store.schedules import Timed
 from bot.text.wording import listed, span
 from bot.work.queue import Terms, submit
+from bot.work.states import label
 
 GRACE = timedelta(minutes=5)
-"""A run that is so late counts as on time: the fleet was being started anew."""
+"""Delay up to which a run counts as on time, because the fleet was restarting."""
 FAILURES = 3
-"""So many failed runs in a row, and it is disabled."""
-NOBODY_ASKS = "fleet"
-"""Who asks for what a schedule of the registry starts."""
+"""Number of failed runs in a row after which a schedule is disabled."""
+ASKED_BY_REGISTRY = "fleet"
+"""Name of the person who asks for work of the registry's schedules."""
 
 
 def follow_registry(fleet: Fleet) -> None:
-    """Take up the registry's schedules: new ones, changed ones, and those that it lists no more."""
+    """Apply the registry's schedules to the table: new ones, changed ones, and removed ones."""
     listed_, store = {each.name: each for each in fleet.registry.schedules}, fleet.store.schedules
     with fleet.transaction():
         for timed in store.every():
             if timed.from_file and timed.name not in listed_:
                 store.remove(timed.name)
         for each in fleet.registry.schedules:
-            _take_up(fleet, each)
+            _apply(fleet, each)
 
 
-def _take_up(fleet: Fleet, schedule: Schedule) -> None:
+def _apply(fleet: Fleet, schedule: Schedule) -> None:
     known, now = fleet.store.schedules.get(schedule.name), fleet.now()
     fresh = Timed(
         name=schedule.name,
@@ -46,19 +47,19 @@ def _take_up(fleet: Fleet, schedule: Schedule) -> None:
         missed=schedule.missed,
         enabled=schedule.enabled,
         from_file=True,
-        asked_by=NOBODY_ASKS,
+        asked_by=ASKED_BY_REGISTRY,
         created_at=known.created_at if known else now,
         updated_at=now,
         last_label=known.last_label if known else "",
         counted_from=fleet.store.work.last_number(),
     )
-    if known is not None and _said(known) == _said(fresh):
+    if known is not None and _declared(known) == _declared(fresh):
         return
     fleet.store.schedules.save(replace(fresh, next_at=following(fresh, now)))
 
 
-def _said(timed: Timed) -> tuple[object, ...]:
-    """What the registry says of it; what became of it since is another matter."""
+def _declared(timed: Timed) -> tuple[object, ...]:
+    """Return what the registry declares of a schedule, without what has happened since."""
     enabled = timed.enabled or bool(timed.why_off)
     return (
         timed.from_file,
@@ -73,7 +74,7 @@ def _said(timed: Timed) -> tuple[object, ...]:
 
 
 def following(timed: Timed, after: datetime) -> datetime | None:
-    """Its next run after a moment that has not been run; None while it is disabled."""
+    """Return the next time after this one that has not been run, or None if the schedule is disabled."""
     at = recurrence.following(timed.cron, timed.timezone, after) if timed.enabled else None
     while at is not None and recurrence.label(timed.cron, timed.timezone, at) <= timed.last_label:
         at = recurrence.following(timed.cron, timed.timezone, at)
@@ -82,8 +83,8 @@ def following(timed: Timed, after: datetime) -> datetime | None:
     return at
 
 
-def look(fleet: Fleet) -> None:
-    """Start what is due, and disable what fails again and again."""
+def run_due(fleet: Fleet) -> None:
+    """Start the runs that are due, and disable schedules that fail repeatedly."""
     for timed in fleet.store.schedules.due(fleet.now()):
         with fleet.transaction():
             _due(fleet, timed)
@@ -93,8 +94,8 @@ def look(fleet: Fleet) -> None:
             disable(fleet, timed, why)
 
 
-def mend(fleet: Fleet) -> None:
-    """After a clock that was wrong for a while: nothing waits for a year that has not come."""
+def recover_from_clock(fleet: Fleet) -> None:
+    """Move next runs back to their proper time after the clock was wrong for a while."""
     now = fleet.now()
     for timed in fleet.store.schedules.every():
         if timed.enabled and timed.next_at and timed.next_at > now:
@@ -104,26 +105,26 @@ def mend(fleet: Fleet) -> None:
 
 
 def _due(fleet: Fleet, timed: Timed) -> None:
-    """One run whose time has come: started, left out, or found to have been started."""
+    """Start or skip a run that is due, or find that it has been started."""
     now, at = fleet.now(), timed.next_at
     if at is None:
         return
-    label = recurrence.label(timed.cron, timed.timezone, at)
+    run_label = recurrence.label(timed.cron, timed.timezone, at)
     after = replace(timed, next_at=recurrence.following(timed.cron, timed.timezone, max(now, at)), updated_at=now)
     late = now - at
-    if label <= timed.last_label:
+    if run_label <= timed.last_label:
         fleet.store.schedules.save(after)
     elif late > GRACE and timed.missed == "skip":
         fleet.record("schedule", "fleet", timed.product, timed.name, {"missed": at.isoformat(), "late": span(late)})
         fleet.store.schedules.save(after)
     elif (before := _still_open(fleet, timed)) is not None:
-        fleet.store.schedules.save(replace(after, last_label=label))
+        fleet.store.schedules.save(replace(after, last_label=run_label))
         run = f"its run of {recurrence.zoned(at, timed.timezone)}"
-        text = f"Schedule **{timed.name}**: {run} is left out, for `{before.id}` is still {before.state}."
-        _tell(fleet, timed, text, key=f"left out:{timed.name}:{label}")
+        text = f"Schedule **{timed.name}**: {run} was skipped, because `{before.id}` is still {label(before)}."
+        _tell(fleet, timed, text, key=f"left out:{timed.name}:{run_label}")
     else:
-        fleet.store.schedules.save(replace(after, last_label=label))
-        _run(fleet, replace(after, last_label=label), at)
+        fleet.store.schedules.save(replace(after, last_label=run_label))
+        _run(fleet, replace(after, last_label=run_label), at)
 
 
 def _run(fleet: Fleet, timed: Timed, at: datetime) -> None:
@@ -133,13 +134,13 @@ def _run(fleet: Fleet, timed: Timed, at: datetime) -> None:
             timed.product,
             timed.objective,
             capability=timed.capability,
-            person=Person(timed.asked_by or NOBODY_ASKS),
+            person=Person(timed.asked_by or ASKED_BY_REGISTRY),
             conversation=timed.conversation,
             request=f"schedule:{timed.name}:{at.isoformat()}",
             terms=Terms(source="schedule", schedule=timed.name),
         )
     except FleetError as error:
-        disable(fleet, timed, f"its work cannot be asked for: {error.message}")
+        disable(fleet, timed, f"its work cannot be queued: {error.message}")
         return
     fleet.record("schedule", "fleet", timed.product, timed.name, {"ran": at.isoformat(), "work": work.id})
 
@@ -154,20 +155,18 @@ def _failing(fleet: Fleet, timed: Timed) -> list[Work]:
 
 
 def disable(fleet: Fleet, timed: Timed, why: str) -> None:
-    """Run it no more, and say so, with the way back."""
+    """Disable a schedule, and report it with a button that enables it again."""
     with fleet.transaction():
         off = replace(timed, enabled=False, why_off=why, next_at=None, updated_at=fleet.now())
         fleet.store.schedules.save(off)
         fleet.record("schedule", "fleet", timed.product, timed.name, {"disabled": why})
-        text = (
-            f"Schedule **{timed.name}** is disabled: {why}. Mend what is wrong, then `/fleet schedule --enable {timed.name}`."
-        )
-        again = Suggestion("Enable it again", f"/fleet schedule --enable {timed.name}")
+        text = f"Schedule **{timed.name}** is disabled: {why}. Fix the cause, then run `/fleet schedule --enable {timed.name}`."
+        again = Suggestion("Enable again", f"/fleet schedule --enable {timed.name}")
         _tell(fleet, timed, text, key=f"disabled:{timed.name}:{fleet.now().isoformat()}", suggestions=(again,))
 
 
 def enable(fleet: Fleet, timed: Timed, person: Person) -> Timed:
-    """Run it again from now on; failures before this count no more."""
+    """Enable a schedule from now on. Earlier failures no longer count."""
     now = fleet.now()
     fresh = replace(timed, enabled=True, why_off="", counted_from=fleet.store.work.last_number(), updated_at=now)
     fresh = replace(fresh, next_at=following(fresh, now))
@@ -178,5 +177,5 @@ def enable(fleet: Fleet, timed: Timed, person: Person) -> Timed:
 
 
 def _tell(fleet: Fleet, timed: Timed, text: str, *, key: str, suggestions: tuple[Suggestion, ...] = ()) -> None:
-    for place in fleet.targets(timed.product, timed.conversation):
-        fleet.say(place, text, key=f"{key}:{place}", kind="report", product=timed.product, suggestions=suggestions)
+    for target in fleet.targets(timed.product, timed.conversation):
+        fleet.say(target, text, key=f"{key}:{target}", kind="report", product=timed.product, suggestions=suggestions)

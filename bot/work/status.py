@@ -10,20 +10,22 @@ from bot.domain import LEAD, Gate, GateState, Person, Product, Role, Session, Sn
 from bot.fleet import Fleet
 from bot.gates import inbox
 from bot.gates.lifecycle import named
-from bot.text.wording import count, headline, money, shortened, since
-from bot.work import capacity
+from bot.text.wording import STATE_LABELS, count, headline, money, shortened, since
+from bot.work import priorities
 from bot.work.admission import Capacity
+from bot.work.capacity import capacity
+from bot.work.limits import spent_today
+from bot.work.slots import by_product, paused_products
 
 Owned = TypeVar("Owned", Work, Gate)
 
-MARKS = {"trouble": "✖", "waiting": "●", "working": "▶", "queued": "◌", "paused": "‖", "idle": "○"}
-"""A product's states, most urgent first, each with its mark; colour never stands alone."""
-SAID = {"trouble": "in trouble", "waiting": "waits for you"}
+MARKS = {"unreachable": "⊘", "failed": "✖", "waiting": "●", "running": "▶", "paused": "‖", "idle": "○"}
+"""States of a product, the most urgent first, each with its symbol. Colour is never the only sign of a state."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProductStatus:
-    """One product at a glance."""
+    """Status of one product."""
 
     name: str
     type: str
@@ -39,19 +41,21 @@ class ProductStatus:
     trouble: Trouble | None
     last: Work | None
     notice: Trouble | None = None
-    """What stops nothing and should yet be known."""
+    """Something that stops no work but that people should know."""
+    slots: int = 0
+    """Slots that its work uses."""
 
 
 @dataclass(frozen=True, slots=True)
 class FleetStatus:
-    """Every product, most urgent first, and what is in use."""
+    """Status of every product, the most urgent first, and the capacity in use."""
 
     at: datetime
     products: tuple[ProductStatus, ...]
     capacity: Capacity
     registry_problems: tuple[str, ...] = ()
     inbox: tuple[str, ...] = ()
-    """Ids of the open gates, what hurts most first."""
+    """Ids of the open gates, the most urgent first."""
 
 
 def status(fleet: Fleet, names: Sequence[str] = (), person: Person | None = None) -> FleetStatus:
@@ -62,8 +66,8 @@ def status(fleet: Fleet, names: Sequence[str] = (), person: Person | None = None
     assessed = inbox.assess(fleet, found, {work.id: (work.product, work.state) for work in unfinished})
     gates = [each.gate for each in inbox.by_urgency(assessed)]
     work, waiting = _by_product(unfinished), _by_product(gates)
-    last, paused = fleet.store.work.last_ended(), capacity.paused_products(fleet)
-    known, spent = capacity.products(fleet), capacity.spent_today(fleet)
+    last, paused = fleet.store.work.last_ended(), paused_products(fleet)
+    known, spent, slots = priorities.products(fleet), spent_today(fleet), by_product(fleet)
     products = [
         product_status(
             product,
@@ -74,6 +78,7 @@ def status(fleet: Fleet, names: Sequence[str] = (), person: Person | None = None
             paused=product.name in paused,
             trouble=fleet.trouble(product),
             spent=spent.get(product.name, 0.0),
+            slots=slots[product.name],
         )
         for product in known.values()
         if (not names or product.name in names) and (person is None or access.may(person, Role.VIEWER, product.name) is None)
@@ -82,7 +87,7 @@ def status(fleet: Fleet, names: Sequence[str] = (), person: Person | None = None
     return FleetStatus(
         fleet.now(),
         urgent_first(products),
-        capacity.capacity(fleet),
+        capacity(fleet),
         fleet.registry_problems,
         inbox=tuple(gate.id for gate in gates if gate.product in shown or (person is None and not names)),
     )
@@ -106,8 +111,9 @@ def product_status(
     paused: bool,
     trouble: Trouble | None,
     spent: float = 0.0,
+    slots: int = 0,
 ) -> ProductStatus:
-    """What one product is doing, from the engine's snapshot and our own records."""
+    """Return the status of one product from the engine's snapshot and our records."""
     sessions = snapshot.active if snapshot else ()
     running = tuple(each for each in work if each.state in {WorkState.STARTING, WorkState.RUNNING, WorkState.WAITING})
     queued = tuple(each for each in work if each.state is WorkState.QUEUED)
@@ -115,9 +121,10 @@ def product_status(
     trouble = trouble or (snapshot.trouble if snapshot else None)
     since_then: datetime | None
     if trouble is not None:
-        state, doing, since_then = "trouble", trouble.message, None
+        state = "unreachable" if trouble.code == "unreachable" else "failed"
+        doing, since_then = trouble.message, None
     elif paused:
-        state, doing, since_then = "paused", f"{count(len(running), 'piece')} of work kept" if running else "", None
+        state, doing, since_then = "paused", f"{count(len(running), 'piece')} of work paused" if running else "", None
     elif gates:
         state, doing, since_then = "waiting", named(gates[0], 60), gates[0].created_at
         doing += f", revision {gates[0].revision}" if gates[0].revision > 1 else ""
@@ -125,10 +132,10 @@ def product_status(
         names = Counter(session.capability for session in sessions if not session.lead)
         who = " + ".join(f"{number} {name}s" if number > 1 else name for name, number in sorted(names.items())) or LEAD
         what = f" on “{shortened(running[0].objective, 60)}”" if running else ""
-        state, doing = "working", who + what
+        state, doing = "running", who + what
         since_then = running[0].started_at if running else min((s.started_at for s in sessions if s.started_at), default=None)
     elif queued:
-        state, doing, since_then = "queued", queued[0].reason, queued[0].created_at
+        state, doing, since_then = "idle", f"{queued[0].id} queued: {queued[0].reason}", queued[0].created_at
     else:
         state, doing, since_then = "idle", _last_words(last), last.ended_at if last else None
     return ProductStatus(
@@ -146,23 +153,26 @@ def product_status(
         trouble=trouble,
         last=last,
         notice=snapshot.notice if snapshot and trouble is None else None,
+        slots=slots,
     )
 
 
 def urgent_first(products: Sequence[ProductStatus]) -> tuple[ProductStatus, ...]:
-    """Most urgent first; in one state, as the registry lists them."""
+    """Return these products with the most urgent state first, within one state in the registry's order."""
     order = list(MARKS)
-    return tuple(sorted(products, key=lambda each: order.index(each.state)))
+    return tuple(sorted(products, key=lambda each: (order.index(each.state), not each.queued)))
 
 
 def as_json(status: FleetStatus) -> dict[str, Any]:
-    """The fleet as every program sees it."""
+    """Return the status of the fleet as JSON."""
     capacity = status.capacity
     return {
         "at": status.at.isoformat(),
         "products": [product_json(each) for each in status.products],
         "capacity": {
-            "sessions": {"used": capacity.running, "max": capacity.max_sessions},
+            "slots": {"used": capacity.running, "max": capacity.max_sessions},
+            "sessions_running": capacity.sessions,
+            "sessions": {"used": capacity.running, "max": capacity.max_sessions},  # former name of `slots`
             "cpu_percent": {"used": round(capacity.cpu_percent, 1), "max": capacity.max_cpu_percent},
             "memory_gb": {"used": round(capacity.memory_gb, 2), "max": capacity.max_memory_gb},
             "cost_usd_today": {"used": round(capacity.spent_usd, 4), "max": capacity.budget_usd},
@@ -172,13 +182,14 @@ def as_json(status: FleetStatus) -> dict[str, Any]:
 
 
 def product_json(status: ProductStatus) -> dict[str, Any]:
-    """One product as every program sees it."""
+    """Return the status of one product as JSON."""
     trouble = status.trouble
     return {
         "name": status.name,
         "type": status.type,
         "priority": status.priority,
         "state": status.state,
+        "label": STATE_LABELS[status.state],
         "doing": status.doing,
         "since": status.since.isoformat() if status.since else None,
         "sessions": [
@@ -192,6 +203,7 @@ def product_json(status: ProductStatus) -> dict[str, Any]:
             }
             for session in status.sessions
         ],
+        "slots": status.slots,
         "sessions_by_capability": dict(Counter(session.capability for session in status.sessions)),
         "open_gates": len(status.gates),
         "gates": [gate.id for gate in status.gates],
@@ -214,7 +226,7 @@ def product_json(status: ProductStatus) -> dict[str, Any]:
 
 
 def as_text(status: FleetStatus) -> str:
-    """The fleet in Markdown: a line of totals, then a line for each product."""
+    """Return the status in Markdown: a line of totals, then a line for each product."""
     lines = [totals(status), ""]
     lines += [f"- {product_line(each, status.at)}" for each in status.products]
     lines += [f"- ⚠ {each.name}: {each.notice.message} {each.notice.hint}" for each in status.products if each.notice]
@@ -225,11 +237,11 @@ def as_text(status: FleetStatus) -> str:
 
 
 def totals(status: FleetStatus) -> str:
-    """How many products are in each state, and what is in use."""
+    """Return the number of products in each state, and the capacity in use, on one line."""
     states = Counter(each.state for each in status.products)
-    said = [f"{states[state]} {SAID.get(state, state)}" for state in MARKS if states[state]]
+    said = [f"{states[state]} {STATE_LABELS[state].lower()}" for state in MARKS if states[state]]
     capacity = status.capacity
-    use = [f"{capacity.running} of {capacity.max_sessions} sessions"]
+    use = [f"{capacity.running} of {count(capacity.max_sessions, 'slot')}", count(capacity.sessions, "session")]
     if capacity.max_cpu_percent is not None:
         use.append(f"CPU {capacity.cpu_percent:.0f} %")
     if capacity.max_memory_gb is not None:
@@ -239,13 +251,13 @@ def totals(status: FleetStatus) -> str:
 
 
 def product_line(status: ProductStatus, now: datetime) -> str:
-    """One product on one line."""
-    parts = [f"{MARKS[status.state]} **{status.name}** {SAID.get(status.state, status.state)}"]
+    """Return the status of one product on one line."""
+    parts = [f"{MARKS[status.state]} **{status.name}** {STATE_LABELS[status.state]}"]
     if status.doing:
         parts.append(status.doing)
-    if status.since and status.state != "idle":
+    if status.since and (status.state != "idle" or status.queued):
         parts.append(since(status.since, now))
-    if status.queued and status.state != "queued":
+    if status.queued and (status.state != "idle" or len(status.queued) > 1):
         parts.append(f"{len(status.queued)} queued")
     if status.cost_usd_today:
         parts.append(money(status.cost_usd_today))
@@ -260,4 +272,4 @@ def product_line(status: ProductStatus, now: datetime) -> str:
 def _last_words(last: Work | None) -> str:
     if last is None:
         return ""
-    return f"last: {last.id} {last.state} “{headline(last.result or last.objective, 60)}”"
+    return f"last: {last.id} {STATE_LABELS[last.state].lower()} “{headline(last.result or last.objective, 60)}”"

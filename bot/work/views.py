@@ -1,39 +1,37 @@
-"""Gates, work and posts as every program sees them: the JSON of the web, of `--json`, and of a skill's data."""
+"""Gates, work and posts as JSON, for the web, for `--json` and for the data of a skill."""
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bot.domain import Card, Decision, Gate, GateState, Post, Work
+from bot.fleet import Fleet
 from bot.gates import lifecycle, reminders
 from bot.gates.inbox import Waiting, assess
 from bot.gates.notify import Deciders
 from bot.text.markdown import to_html
 from bot.text.wording import summary
 
-if TYPE_CHECKING:
-    from bot.fleet import Fleet
-
 LONGEST_SUMMARY = 280
-"""Characters of a plan that stand in a list."""
+"""Most characters of a plan that are shown in a list."""
 
 
-def gate_json(gate: Gate, fleet: "Fleet") -> dict[str, Any]:
-    """A gate, with all that a person needs to decide on it: its plan rendered, and what its revision changed."""
+def gate_json(gate: Gate, fleet: Fleet) -> dict[str, Any]:
+    """Return a gate with everything needed to decide it: its rendered plan, and what its revision changed."""
     previous = fleet.store.gates.get(gate.previous) if gate.previous else None
     (brief,) = gates_json(assess(fleet, [gate]), fleet)
     return {**brief, "html": to_html(gate.body), "diff": lifecycle.changes(previous, gate) if previous else ""}
 
 
-def gates_json(found: Sequence[Waiting], fleet: "Fleet") -> list[dict[str, Any]]:
-    """Gates as lists have them, in the order given: without what costs to make, a summary in place of the rendered plan."""
+def gates_json(found: Sequence[Waiting], fleet: Fleet) -> list[dict[str, Any]]:
+    """Return gates for a list, in the order given, with a summary instead of the rendered plan."""
     asked = fleet.store.work.asked({each.gate.work for each in found if each.gate.work})
     deciders, now = Deciders(fleet), fleet.now()
     return [_gate_json(each, fleet, deciders, asked.get(each.gate.work or "", ("", "")), now) for each in found]
 
 
-def _gate_json(waiting: Waiting, fleet: "Fleet", deciders: Deciders, asked: tuple[str, str], now: datetime) -> dict[str, Any]:
-    """`asked`: by whom the work was asked for that it is about, and what. `cost_usd_today` is the product's."""
+def _gate_json(waiting: Waiting, fleet: Fleet, deciders: Deciders, asked: tuple[str, str], now: datetime) -> dict[str, Any]:
+    """Return one gate. `asked` is who asked for its work, and the objective. `cost_usd_today` is the product's."""
     gate, (asked_by, objective) = waiting.gate, asked
     registry, snapshot = fleet.registry, fleet.snapshots.get(gate.product)
     product, loud = registry.by_name.get(gate.product), registry.after_quiet_hours
@@ -82,7 +80,7 @@ def _gate_json(waiting: Waiting, fleet: "Fleet", deciders: Deciders, asked: tupl
 
 
 def decision_json(decision: Decision) -> dict[str, Any]:
-    """One person's answer to a gate."""
+    """Return one person's answer to a gate."""
     return {
         "choice": decision.choice,
         "note": decision.note,
@@ -93,7 +91,7 @@ def decision_json(decision: Decision) -> dict[str, Any]:
 
 
 def work_json(work: Work) -> dict[str, Any]:
-    """A piece of work."""
+    """Return a piece of work."""
     return {
         "id": work.id,
         "product": work.product,
@@ -120,13 +118,13 @@ def work_json(work: Work) -> dict[str, Any]:
     }
 
 
-def post_json(post: Post, fleet: "Fleet") -> dict[str, Any]:
-    """Something said, with its cards as they are now."""
+def post_json(post: Post, fleet: Fleet) -> dict[str, Any]:
+    """Return a post with its cards as they are now."""
     return posts_json([post], fleet)[0]
 
 
-def posts_json(posts: Sequence[Post], fleet: "Fleet") -> list[dict[str, Any]]:
-    """Things said, with their cards as they are now; gates as lists have them."""
+def posts_json(posts: Sequence[Post], fleet: Fleet) -> list[dict[str, Any]]:
+    """Return posts with their cards as they are now."""
     cards = iter(cards_json([card for post in posts for card in post.cards], fleet))
     return [
         {
@@ -145,8 +143,8 @@ def posts_json(posts: Sequence[Post], fleet: "Fleet") -> list[dict[str, Any]]:
     ]
 
 
-def cards_json(cards: Sequence[Card], fleet: "Fleet") -> list[dict[str, Any]]:
-    """Cards: the id of the gate or the work, and what is known of it under `detail`."""
+def cards_json(cards: Sequence[Card], fleet: Fleet) -> list[dict[str, Any]]:
+    """Return cards with the id of the gate or work, and its current state under `detail`."""
     found = fleet.store.gates.some({card.gate for card in cards if card.gate})
     shown = {each["id"]: each for each in gates_json(assess(fleet, list(found.values())), fleet)}
     work = fleet.store.work.some({card.work for card in cards if card.work})

@@ -190,7 +190,7 @@ def test_work_runs_from_the_terminal_to_its_end(running: Process) -> None:
     assert "Approved by owner in the terminal" in ask(running, "approve-plan", gate).stdout
     again = ask(running, "approve-plan", gate, "reject")
     assert again.returncode == 1
-    assert "owner was first" in again.stderr
+    assert "Already decided: approved by owner" in again.stderr
     running.until(lambda: [each for each in running.work() if each["id"] == id and each["state"] == "done"], "it is done")
     assert "result" in ask(running, "mail", "product-a").stdout
 

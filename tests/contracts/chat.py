@@ -234,9 +234,13 @@ class ChatContract(ABC):
         await day.press("ben", card, "approve")
 
         async def told() -> bool:
-            return any("ana was first" in each.text for each in await day.seen(PRODUCT, person="ben") if each.only_for)
+            return any(
+                "Already decided: approved by ana" in each.text
+                for each in await day.seen(PRODUCT, person="ben")
+                if each.only_for
+            )
 
-        await day.until(told, "ben hears that ana was first")
+        await day.until(told, "ben hears that ana decided first")
 
     async def test_rejection_sends_reason_to_coordinator(self, day: Day) -> None:
         day.plan()

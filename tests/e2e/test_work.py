@@ -19,9 +19,9 @@ def test_third_start_is_queued_and_starts_when_a_slot_is_free(fleet: Fleet) -> N
         fleet.say(f"/fleet spawn {product} [stall] tidy up the README", "places")
     fleet.say("/fleet spawn product-c tidy up the README", "places")
     first, third = fleet.work("product-a")[0], fleet.work("product-c")[0]
-    assert (third["state"], third["reason"]) == ("queued", "waits for a session (2 of 2 in use)")
+    assert (third["state"], third["reason"]) == ("queued", "waits for a slot (2 of 2 in use)")
     said = fleet.say(f"/fleet why {third['id']}", "places")
-    assert "waits: for a session (2 of 2 in use); 1st in line by priority, age and weight" in said
+    assert "waits: for a slot (2 of 2 in use); 1st in the queue by priority, age and weight" in said
 
     until(lambda: fleet.work("product-a")[0]["state"] == "running", "the first to run", 60)
     fleet.say("/fleet stop product-a --yes", "places")
@@ -30,7 +30,7 @@ def test_third_start_is_queued_and_starts_when_a_slot_is_free(fleet: Fleet) -> N
     started = until(lambda: _let_start(fleet, third["id"]), "the third to start by itself", 30) or {}
     waited = datetime.fromisoformat(started["at"]) - datetime.fromisoformat(ended["ended_at"])
     assert waited.total_seconds() < AT_ONCE, (ended, started)
-    assert started["numbers"]["sessions"] == [2, 2]
+    assert started["numbers"]["slots"] == [2, 2]
     assert fleet.finished("product-c", seconds=90)["state"] == "done"
     fleet.say("/fleet stop product-b --yes", "places")
 
@@ -59,7 +59,7 @@ def test_queue_on_the_page_shows_reasons_and_can_be_reordered(fleet: Fleet, tab:
     tab.find("capacity").click()
     expect(tab.find("slots").locator(".taken")).to_have_count(2)
     waiting = tab.find("queued").locator("> li")
-    expect(waiting.first).to_contain_text("waits for a session (2 of 2 in use)")
+    expect(waiting.first).to_contain_text("waits for a slot (2 of 2 in use)")
     expect(waiting.first).to_have_attribute("data-work", third)
     waiting.last.drag_to(waiting.first)
     expect(waiting.first).to_have_attribute("data-work", fourth)

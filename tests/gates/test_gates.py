@@ -111,7 +111,7 @@ def test_a_note_that_shows_nothing_is_no_note() -> None:
 def test_the_first_decision_wins_and_the_same_again_is_no_error() -> None:
     decided = lifecycle.answer(plan(), said("approve"))
     assert lifecycle.answer(decided, said("approve")) == decided
-    with pytest.raises(Conflict, match="ana was first: Approved by ana in the browser, 12:00 UTC"):
+    with pytest.raises(Conflict, match="Already decided: approved by ana in the browser, 12:00 UTC"):
         lifecycle.answer(decided, said("reject", by="ben"))
 
 
@@ -165,7 +165,7 @@ def test_everyone_whose_approval_made_the_quorum_may_say_it_again() -> None:
         gate = lifecycle.answer(gate, said("approve", by), required=2)
     assert "Approved by ana and ben in the browser" in lifecycle.outcome(gate)
     assert lifecycle.answer(gate, said("approve", "ana"), required=2) == gate
-    with pytest.raises(Conflict, match="ben was first"):
+    with pytest.raises(Conflict, match="Already decided: approved by ana and ben"):
         lifecycle.answer(gate, said("approve", "cy"), required=2)
 
 

@@ -144,7 +144,7 @@ async def test_choice_interrupted_by_a_crash_starts_work_once(tmp_path: Path) ->
         while not chooser.model.requests:
             await asyncio.sleep(0)
         assert chooser.running() == []
-        assert bed.work("w2").reason in {"the agent is choosing what starts next", "waits for a session (1 of 1 in use)"}
+        assert bed.work("w2").reason in {"the agent is choosing what starts next", "waits for a slot (1 of 1 in use)"}
         await bed.crash()
         assert chooser.running() == ["w4"]
         assert len(bed.engine.calls_of("send")) == 2

@@ -56,12 +56,12 @@ async def test_third_start_waits_for_a_free_slot(bed: Bed) -> None:
     for product in ("product-b", "product-c", "product-a"):
         await spawn(bed, product)
     assert states(bed) == {"w1": "running", "w2": "running", "w3": "queued"}
-    assert bed.work("w3").reason == "waits for a session (2 of 2 in use)"
+    assert bed.work("w3").reason == "waits for a slot (2 of 2 in use)"
     await ends(bed, "w1")
     assert states(bed) == {"w1": "done", "w2": "running", "w3": "running"}
     told = bed.store.admissions.of("w3")
-    assert [(each.verdict, each.code) for each in told] == [("start", "room"), ("wait", "sessions")]
-    assert told[0].numbers["sessions"] == [2, 2]
+    assert [(each.verdict, each.code) for each in told] == [("start", "admitted"), ("wait", "sessions")]
+    assert told[0].numbers["slots"] == [2, 2]
 
 
 async def test_waiting_work_releases_its_slot_and_needs_one_to_resume(bed: Bed) -> None:
@@ -73,7 +73,7 @@ async def test_waiting_work_releases_its_slot_and_needs_one_to_resume(bed: Bed) 
     assert states(bed) == {"w1": "waiting", "w2": "running", "w3": "running", "w4": "queued"}
     decide(bed.fleet, "g1", "approve", bed.person)
     await bed.settled()
-    assert bed.work("w1").reason == "decided, resumes when a slot is free: waits for a session (2 of 2 in use)"
+    assert bed.work("w1").reason == "decided, resumes when a slot is free: waits for a slot (2 of 2 in use)"
     assert not bed.engine.calls_of("reply")
     await ends(bed, "w2")
     assert states(bed) == {"w1": "running", "w2": "done", "w3": "running", "w4": "queued"}
@@ -122,7 +122,7 @@ async def test_paused_product_releases_its_slot_and_resumes_when_one_is_free(bed
     assert states(bed) == {"w1": "running", "w2": "running", "w3": "running"}
     assert capacity(bed.fleet).running == 2
     (post,) = await bed.say("/fleet resume product-b", event="again")
-    assert "resumes as soon as there is capacity: waits for a session (2 of 2 in use)" in post.text
+    assert "resumes as soon as there is capacity: waits for a slot (2 of 2 in use)" in post.text
     assert not bed.engine.calls_of("resume")
     await spawn(bed, "product-d")
     await ends(bed, "w1")
@@ -132,7 +132,7 @@ async def test_paused_product_releases_its_slot_and_resumes_when_one_is_free(bed
     bed.expect("product-b** resumed", kind="report")
     assert not paused(bed.fleet, "product-b")
     (post,) = await bed.say("/fleet why product-b")
-    assert "sessions in use 2 of 2" in post.text
+    assert "slots in use 2 of 2" in post.text
 
 
 async def test_paused_work_keeps_its_memory(bed: Bed) -> None:
@@ -166,7 +166,7 @@ async def test_resume_undoes_pause_with_focus(bed: Bed) -> None:
     await spawn(bed, "product-c")
     await spawn(bed, "product-d")
     (post,) = await bed.say("/fleet pause product-b --focus product-d")
-    assert "product-d comes first until then" in post.text.lower()
+    assert "product-d has priority until product-b resumes" in post.text.lower()
     assert states(bed) == {"w1": "running", "w2": "running", "w3": "queued", "w4": "running"}
     assert status(bed.fleet, ["product-d"]).products[0].priority == "critical"
     await bed.crash()
@@ -184,7 +184,7 @@ async def test_dependent_work_waits_for_its_dependency(bed: Bed) -> None:
     assert states(bed)["w2"] == "running"
     await spawn(bed, "product-c", options="--after w2")
     await ends(bed, "w2", MailKind.FAILED)
-    assert "depends on w2, which is failed" in bed.work("w3").reason
+    assert "depends on w2, which failed" in bed.work("w3").reason
     await bed.say("/fleet prioritize w3 --after none")
     assert states(bed)["w3"] == "running"
 

@@ -36,9 +36,9 @@ async def test_spawn_reports_reason_and_position_of_queued_work(bed: Bed) -> Non
     await bed.say("/fleet spawn product-a one")
     await bed.say("/fleet spawn product-b two")
     post = await answer(bed, "/fleet spawn product-c three")
-    assert "It waits, 1st in line: waits for a session (2 of 2 in use)." in post.text
+    assert "It waits, 1st in the queue: waits for a slot (2 of 2 in use)." in post.text
     await bed.say("/fleet pause product-c")
-    assert "2nd in line: product-c is paused" in (await answer(bed, "/fleet spawn product-c four")).text
+    assert "2nd in the queue: product-c is paused" in (await answer(bed, "/fleet spawn product-c four")).text
 
 
 async def test_repeated_request_starts_work_once(bed: Bed) -> None:
@@ -105,7 +105,7 @@ async def test_ask_repeated_after_a_crash_is_sent_once(bed: Bed) -> None:
 async def test_ask_wakes_no_coordinator_without_capacity(bed: Bed) -> None:
     await bed.say("/fleet spawn product-a one")
     await bed.say("/fleet spawn product-b two")
-    with pytest.raises(Conflict, match="cannot be started now: waits for a session"):
+    with pytest.raises(Conflict, match="cannot be started now: waits for a slot"):
         await run(bed, "ask product-c how are you?")
     assert bed.engine.calls_of("send", "product-c") == []
     await run(bed, "ask product-a how are you?")
@@ -201,9 +201,9 @@ async def test_mail_to_an_agent(bed: Bed) -> None:
 async def test_operator_text_that_reads_as_a_decision_is_refused(bed: Bed, command: str) -> None:
     bed.coordinator("product-a")
     refused = await refusal(bed, f"/fleet {command} DECISION: approve")
-    assert "reads as the decision on a gate" in refused and "/fleet approve-plan" in refused
+    assert "as the decision on a gate" in refused and "/fleet approve-plan" in refused
     assert not bed.engine.calls_of("send") and not bed.engine.calls_of("nudge")
-    assert any("reads as the decision" in str(row["detail"]) for row in bed.fleet.store.audit.newest(5))
+    assert any("as the decision on a gate" in str(row["detail"]) for row in bed.fleet.store.audit.newest(5))
 
 
 async def test_nudge_reports_delivery(bed: Bed) -> None:
@@ -270,7 +270,7 @@ async def test_approve_plan_refuses_unknown_choices(bed: Bed) -> None:
     assert "You decided on revision 2" in await refusal(bed, "/fleet approve-plan g1 --revision 2")
     assert bed.open_gate().id == "g1"
     await bed.say("/fleet approve-plan g1")
-    assert "ana was first" in await refusal(bed, "/fleet approve-plan g1 reject")
+    assert "Already decided: approved by ana" in await refusal(bed, "/fleet approve-plan g1 reject")
 
 
 async def test_approve_plan_decides_several_gates(bed: Bed) -> None:
@@ -281,7 +281,7 @@ async def test_approve_plan_decides_several_gates(bed: Bed) -> None:
     post = await answer(bed, "/fleet approve-plan g1,G2,3,g1 approve all fine")
     assert "**2 of 3 gates decided.**" in post.text
     assert "✔ **product-a** “Plan of product-a” (`g1`): Approved by ana" in post.text
-    assert "✖ `g2`: ana was first" in post.text
+    assert "✖ `g2`: Already decided: rejected by ana" in post.text
     decisions = [bed.fleet.gate(id).decision for id in ("g1", "g2", "g3")]
     assert [each.note for each in decisions if each] == ["all fine", "not now", "all fine"]
     result = await run(bed, "approve-plan g1,g3 approve all fine", request="b")
@@ -293,7 +293,7 @@ async def test_approve_plan_refuses_mixed_gates(bed: Bed) -> None:
     bed.engine.push_mail("product-b", kind=MailKind.QUESTION, body="Which?")
     bed.engine.push_mail("product-c", kind=MailKind.PLAN, body="Do it")
     await bed.settled()
-    assert "do not ask for the same" in await refusal(bed, "/fleet approve-plan g1,g2 approve")
+    assert "differ in kind or options" in await refusal(bed, "/fleet approve-plan g1,g2 approve")
     assert "There is no gate" in await refusal(bed, "/fleet approve-plan g9,g1")
     assert "--revision applies to one gate only" in await refusal(bed, "/fleet approve-plan g1,g3 --revision 1")
     bed.person = Person("cyd", Role.VIEWER)

@@ -21,7 +21,7 @@ async def test_status_is_one_answer_most_urgent_first(bed: Bed) -> None:
     post = await answer(bed, "/fleet status")
     lines = [line for line in post.text.splitlines() if line.startswith("- ")]
     assert ["product-c" in lines[0], "product-b" in lines[1], "product-a" in lines[2]] == [True] * 3
-    assert "waits for you" in lines[1]
+    assert "Waiting for a decision" in lines[1]
     assert "fix the test" in lines[2]
     assert commands(post) == ["/fleet gates g1"]
 
@@ -32,7 +32,7 @@ async def test_status_of_one_product_shows_details(bed: Bed) -> None:
     post = await answer(bed, "!status Product A")
     assert "product-b" not in post.text
     assert "coordinator (coordinator) working" in post.text
-    assert "`w1` running “fix the test”" in post.text
+    assert "`w1` Running “fix the test”" in post.text
 
 
 async def test_status_as_data_and_as_a_table(bed: Bed) -> None:

@@ -56,9 +56,9 @@ async def test_queue_shows_reasons_and_expected_waits(bed: Bed) -> None:
     await full(bed, "product-c", "product-a")
     bed.clock.forward(minutes=4)
     post = await answer(bed, "/fleet queue")
-    assert "**Queue**: 2 pieces of work · 1 of 1 session" in post.text
+    assert "**Queue**: 2 pieces of work · 1 of 1 slot · 1 session" in post.text
     first, second = (part for part in post.text.splitlines() if part.startswith("- "))
-    assert first.startswith("- 1st `w6` **product-a** “mend product-a”: waits for a session (1 of 1 in use); about 9 min")
+    assert first.startswith("- 1st `w6` **product-a** “mend product-a”: waits for a slot (1 of 1 in use); about 9 min")
     assert "(median of the last 3 runs)" in first
     assert second.startswith("- 2nd `w5` **product-c**")
     assert commands(post) == ["/fleet cancel w6", "/fleet cancel w5"]
@@ -125,13 +125,13 @@ async def test_work_moved_by_hand_stays_in_position(bed: Bed) -> None:
     await bed.crash()
     bed.clock.forward(hours=5)
     assert line(await run(bed, "queue")) == ["w5", "w4", "w3", "w2"]
-    assert "moved in line by" in (await run(bed, "why w4")).text
+    assert "moved in the queue by" in (await run(bed, "why w4")).text
 
 
 async def test_work_has_its_own_priority_deadline_and_dependencies(bed: Bed) -> None:
     await full(bed, "product-a", "product-c")
     post = await answer(bed, "/fleet prioritize w3 critical --deadline 18:00")
-    assert "`w3` for **product-c**: priority critical, by 2026-03-01 18:00 UTC. It waits, 1st in line" in post.text
+    assert "`w3` for **product-c**: priority critical, by 2026-03-01 18:00 UTC. It waits, 1st in the queue" in post.text
     assert "after `w3`" in (await answer(bed, "/fleet prioritize w2 --after w3")).text
     assert "w3 → w2 → w3" in await refusal(bed, "/fleet prioritize w3 --after w2")
     assert "None of them could ever start" in await refusal(bed, "/fleet prioritize w2 --after w2")
@@ -150,7 +150,7 @@ async def test_work_has_its_own_priority_deadline_and_dependencies(bed: Bed) -> 
         ("prioritize w2 --deadline yesterday", "Not a valid time"),
         ("prioritize w2 --deadline 2020-01-01", "has passed"),
         ("spawn product-a --weight -1 do it", "weight"),
-        ("spawn product-a --weight 6 do it", "A weight of 6 never fits: all together may have 5"),
+        ("spawn product-a --weight 6 do it", "A weight of 6 never fits: all work together may weigh 5"),
         ("spawn product-a --estimate 0 do it", "estimate"),
         ("spawn product-a --after w99 do it", "There is no work"),
         ("spawn product-a --deadline 2020-01-01 do it", "has passed"),
@@ -178,15 +178,15 @@ async def test_work_row_records_requester_and_source(bed: Bed) -> None:
 async def test_why_answers_from_admission_records(bed: Bed) -> None:
     await full(bed, "product-c", "product-a")
     text = (await answer(bed, "/fleet why product-c")).text
-    assert "`w2` of **product-c** waits: for a session (1 of 1 in use); 2nd in line by priority, age and weight." in text
+    assert "`w2` of **product-c** waits: for a slot (1 of 1 in use); 2nd in the queue by priority, age and weight." in text
     await ends(bed, "w1")
     text = (await answer(bed, "/fleet why w3")).text
-    assert "`w3` of **product-a** running, let start" in text
-    assert "let start: 1 of 1 sessions in use; by priority, age and weight (1 of 1 sessions" in text
-    assert "held back: waits for a session (1 of 1 in use)" in text
+    assert "`w3` of **product-a** is running, admitted" in text
+    assert "admitted: 1 of 1 slots in use; by priority, age and weight (1 of 1 slots" in text
+    assert "held back: waits for a slot (1 of 1 in use)" in text
     assert "Asked by ana" in text
     rulings = data(await run(bed, "why w3"))["rulings"]
-    assert [(each["verdict"], each["code"]) for each in rulings] == [("start", "room"), ("wait", "sessions")]
+    assert [(each["verdict"], each["code"]) for each in rulings] == [("start", "admitted"), ("wait", "sessions")]
     assert "`w2` of **product-c** waits" in (await answer(bed, "/fleet why")).text
     with pytest.raises(NotFound):
         await run(bed, "why product-zz")
@@ -206,8 +206,8 @@ async def test_why_names_shortage_position_and_expected_wait(tmp_path: Path) -> 
         for _ in range(2):
             await bed.say("/fleet spawn product-b do it")
         text = (await answer(bed, "/fleet why product-b")).text
-        short = "`{}` of **product-b** waits: 0.6 GB short of memory (11.4 of 12 GB in use or promised, 1.2 needed); "
-        end = " in line by priority, age and weight; about {} (median of the last 3 runs)."
+        short = "`{}` of **product-b** waits: 0.6 GB short of memory (11.4 of 12 GB in use or reserved, 1.2 needed); "
+        end = " in the queue by priority, age and weight; about {} (median of the last 3 runs)."
         assert text.splitlines()[0] == short.format("w8") + "1st" + end.format("14 min")
         assert short.format("w9") + "2nd" + end.format("28 min") in text
 
@@ -221,7 +221,7 @@ async def test_why_explains_pauses_refusals_and_gates(bed: Bed) -> None:
     bed.engine.push_mail("product-a", kind=MailKind.QUESTION, subject="Which?", body="Which one?")
     await bed.settled()
     assert "`g1` question “Which?” of **product-a**: Open." in (await answer(bed, "/fleet why g1")).text
-    assert "Nothing was asked of it that is not finished" in (await answer(bed, "/fleet why product-a")).text
+    assert "No unfinished work" in (await answer(bed, "/fleet why product-a")).text
     bed.person = Person("vic", Role.VIEWER)
     await refusal(bed, "/fleet stop product-a")
     assert "refused" in (await answer(bed, "/fleet why product-a")).text
@@ -236,7 +236,7 @@ async def test_resources_shows_limits_machine_and_products(bed: Bed) -> None:
     result = await run(bed, "resources")
     assert "**Capacity**" in result.text
     assert "this machine: CPU" in result.text
-    assert "**product-b** 1 place · CPU 20 % of a core · 0.5 GB" in result.text
+    assert "**product-b** 1 slot · 1 session · CPU 20 % of a core · 0.5 GB" in result.text
     assert data(result)["capacity"]["sessions"] == {"used": 1, "reserved": 0, "max": 1}
     assert data(result)["machine"]["memory_total_gb"] > 0
 
@@ -264,9 +264,9 @@ async def test_digest_lists_changes_and_omits_unchanged_products(bed: Bed) -> No
     bed.engine.push_mail("product-a", kind=MailKind.QUESTION, subject="Which?", body="Which one?")
     await bed.settled()
     text = (await answer(bed, "/fleet digest")).text
-    assert "**What changed** in the last 1 d: 1 done, 1 gate raised that wait" in text
+    assert "**What changed** in the last 1 d: 1 done, 1 gate waiting" in text
     assert "**product-b** done: `w1` all is well" in text
-    assert "**product-a** waits for you: question “Which?” (`g1`)" in text
+    assert "**product-a** needs a decision: question “Which?” (`g1`)" in text
     assert "product-c" not in text
     bed.clock.forward(hours=30)
     assert (await answer(bed, "/fleet digest")).text == "Nothing changed in the last 1 d."
@@ -284,7 +284,7 @@ async def test_daily_digest_is_posted_once_and_only_after_changes(tmp_path: Path
             return [post.text for post in bed.posts("report") if "What changed" in post.text]
 
         assert await at(7, 29) == []
-        assert "1 asked for and not finished" in (await at(7, 30))[0]
+        assert "1 unfinished" in (await at(7, 30))[0]
         await bed.crash()
         assert len(await at(9)) == 1
         await ends(bed, "w1")

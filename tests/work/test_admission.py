@@ -48,18 +48,18 @@ def test_waiting_long_enough_beats_priority() -> None:
 @pytest.mark.parametrize(
     ("capacity", "question", "code", "reason"),
     [
-        (Capacity(2, 2), ROOM, "sessions", "waits for a session (2 of 2 in use)"),
+        (Capacity(2, 2), ROOM, "sessions", "waits for a slot (2 of 2 in use)"),
         (
             Capacity(0, 2, memory_gb=11.4, max_memory_gb=12),
             replace(ROOM, needs={"c": Requirements(1.2)}),
             "memory",
-            "0.6 GB short of memory (11.4 of 12 GB in use or promised, 1.2 needed)",
+            "0.6 GB short of memory (11.4 of 12 GB in use or reserved, 1.2 needed)",
         ),
         (
             Capacity(1, 2, memory_gb=1, reserved_gb=10.4, max_memory_gb=12),
             replace(ROOM, needs={"c": Requirements(1.2)}),
             "memory",
-            "0.6 GB short of memory (11.4 of 12 GB in use or promised, 1.2 needed)",
+            "0.6 GB short of memory (11.4 of 12 GB in use or reserved, 1.2 needed)",
         ),
         (
             Capacity(0, 2, max_memory_gb=1),
@@ -71,7 +71,7 @@ def test_waiting_long_enough_beats_priority() -> None:
             Capacity(0, 2, free_gb={"": 1.5}),
             ROOM,
             "machine",
-            "0.5 GB short of memory where it runs (1.5 GB left, 2.0 needed)",
+            "0.5 GB short of memory on its runtime's machine (1.5 GB free, 2.0 needed)",
         ),
         (Capacity(0, 2, cpu_percent=72, max_cpu_percent=60), ROOM, "cpu", "waits for CPU (72 of 60 % in use)"),
         (Capacity(0, 2, weight=6, max_weight=6), ROOM, "weight", "waits for 1 of weight (6 of 6 in use)"),
@@ -80,29 +80,29 @@ def test_waiting_long_enough_beats_priority() -> None:
             Capacity(0, 2, spent_usd=18, reserved_usd=1.5, budget_usd=20),
             replace(ROOM, needs={"c": Requirements(0.1, 2.0)}),
             "estimate",
-            "$0.50 of $20.00 are left today to the fleet, and it is expected to cost $2.00",
+            "$0.50 of $20.00 left today for the fleet, and it is expected to cost $2.00",
         ),
         (Capacity(0, 2, frozen="the brake is on"), ROOM, "brake", "the brake is on"),
         (Capacity(0, 2), replace(ROOM, held={"c": Hold("paused", "c is paused")}), "paused", "c is paused"),
         (Capacity(0, 2), replace(ROOM, blocked={"w1": Hold("depends", "waits for w0")}), "depends", "waits for w0"),
-        (Capacity(0, 2), replace(ROOM, purses={"c": Spend(5.0, 5.0)}), "budget", "c has spent $5.00 of $5.00 today"),
+        (Capacity(0, 2), replace(ROOM, spending={"c": Spend(5.0, 5.0)}), "budget", "c has spent $5.00 of $5.00 today"),
         (
             Capacity(0, 2),
-            replace(ROOM, purses={"c": Spend(4.0, 5.0, reserved=0.6)}, needs={"c": Requirements(0.1, 1.2)}),
+            replace(ROOM, spending={"c": Spend(4.0, 5.0, reserved=0.6)}, needs={"c": Requirements(0.1, 1.2)}),
             "estimate",
-            "$0.40 of $5.00 are left today to c, and it is expected to cost $1.20",
+            "$0.40 of $5.00 left today for c, and it is expected to cost $1.20",
         ),
         (Capacity(0, 2), NOTHING, "gone", "c is no longer in the registry"),
     ],
 )
 def test_why_work_waits(capacity: Capacity, question: AdmissionInput, code: str, reason: str) -> None:
     decision = only([work(1, "c")], capacity, question)
-    assert (decision.start, decision.code, decision.reason, decision.place) == (False, code, reason, 1)
-    assert decision.numbers["sessions"][1] == 2
+    assert (decision.start, decision.code, decision.reason, decision.position) == (False, code, reason, 1)
+    assert decision.numbers["slots"][1] == 2
 
 
 def test_what_costs_more_than_a_days_budget_may_begin_on_a_fresh_one() -> None:
-    dear = replace(ROOM, purses={"c": Spend(0.0, 5.0)}, needs={"c": Requirements(0.1, 9.0)})
+    dear = replace(ROOM, spending={"c": Spend(0.0, 5.0)}, needs={"c": Requirements(0.1, 9.0)})
     assert only([work(1, "c")], Capacity(0, 2), dear).start
 
 
@@ -133,7 +133,7 @@ def test_a_lighter_one_may_overtake_one_that_does_not_fit_until_that_has_waited_
     assert order([work(1, "a", minutes=59), work(2, "c")], busy, question) == [("w1", False), ("w2", True)]
     decisions = admit([work(1, "a", minutes=60), work(2, "c")], busy, question, NOW)
     assert [(each.work.id, each.start, each.code) for each in decisions] == [("w1", False, "memory"), ("w2", False, "kept")]
-    assert "kept for w1" in decisions[1].reason
+    assert "reserved for w1" in decisions[1].reason
 
 
 @pytest.mark.parametrize(
@@ -154,13 +154,13 @@ def test_a_runtime_that_is_full_is_kept_for_who_waits_for_it_and_others_start() 
     question = replace(ROOM, products=products, needs={"a": Requirements(8.0), "b": Requirements(1.0), "c": Requirements(1.0)})
     capacity = Capacity(3, 9, free_gb={"far": 2.0, "": 2.0}, most_gb={"far": 16.0, "": 16.0})
     decisions = admit([work(1, "a", minutes=60), work(2, "b"), work(3, "c")], capacity, question, NOW)
-    assert {each.work.id: each.code for each in decisions} == {"w1": "machine", "w2": "kept", "w3": "room"}
+    assert {each.work.id: each.code for each in decisions} == {"w1": "machine", "w2": "kept", "w3": "admitted"}
 
 
 def test_a_product_with_places_stands_back_for_one_without() -> None:
     queue = [work(1, "b", minutes=9), work(2, "b", minutes=8), work(3, "c", minutes=1)]
     assert order(queue, Capacity(0, 2)) == [("w1", True), ("w3", True), ("w2", False)]
-    assert order(queue, Capacity(1, 3), replace(ROOM, places={"b": 1}))[0] == ("w3", True)
+    assert order(queue, Capacity(1, 3), replace(ROOM, slots={"b": 1}))[0] == ("w3", True)
 
 
 def test_judgement_puts_some_first_and_changes_no_limit() -> None:
@@ -216,7 +216,9 @@ def test_whatever_waits_no_start_goes_beyond_a_limit(
     decisions = admit(works, capacity, AdmissionInput(PRODUCTS, held, purses, needs, {}, {}), NOW)
     assert sorted(each.work.id for each in decisions) == sorted(each.id for each in works)
     assert all(each.reason and each.numbers for each in decisions)
-    assert [each.place for each in decisions if not each.start] == list(range(1, sum(not each.start for each in decisions) + 1))
+    assert [each.position for each in decisions if not each.start] == list(
+        range(1, sum(not each.start for each in decisions) + 1)
+    )
     started = [each.work for each in decisions if each.start]
     fresh = [each for each in started if each.state is WorkState.QUEUED]
     if not started:

@@ -195,8 +195,8 @@ async def test_a_budget_holds_in_the_moment_after_a_start_too(bed: Bed) -> None:
 
 async def test_an_estimate_beyond_what_may_be_spent_is_refused(bed: Bed) -> None:
     (post,) = await bed.say("/fleet spawn product-a --estimate 9 do it")
-    assert "$9.00 is more than may be spent on it: $8.00" in post.text
+    assert "The estimate of $9.00 is above the limit of $8.00" in post.text
     assert bed.store.work.newest() == []
     await costs(bed, "product-a", 4.0)
     await bed.say("/fleet spawn product-a --estimate 7 do it")
-    assert "$6.00 of $10.00 are left today to product-a, and it is expected to cost $7.00" in bed.work("w1").reason
+    assert "$6.00 of $10.00 left today for product-a, and it is expected to cost $7.00" in bed.work("w1").reason

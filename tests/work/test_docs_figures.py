@@ -14,8 +14,8 @@ from bot.registry.schema import ResourceBudget, Scheduling
 from bot.supervisor.product import ROUND
 from bot.work import budgets, estimates, ordering, retry, schedules
 from bot.work.admission import DEFAULT_MEMORY_GB, NOTHING, PATIENCE, Admission, Capacity, Requirements, admit
-from bot.work.capacity import ANSWERING
 from bot.work.estimates import REHEARSED_GB
+from bot.work.slots import REPLY_WITHIN
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 DOCS = Path(__file__).parents[2] / "docs"
@@ -94,8 +94,8 @@ def test_two_machine_example_matches_admission() -> None:
     assert f"{started(made)} pieces of 2 GB fit on `main` and {started(made, 'site')} on `mini`" in " ".join(text.split())
     alone = decided(Capacity(0, 1000, max_memory_gb=most, free_gb=has, most_gb=has), 2.0, {"site": "mini"})
     reason = next(each.reason for each in alone if not each.start)
-    assert reason.startswith("2.0 GB short of memory where it runs")
-    assert "2.0 GB short of memory where it runs" in " ".join(text.split())
+    assert reason.startswith("2.0 GB short of memory on its runtime's machine")
+    assert "2.0 GB short of memory on its runtime's machine" in " ".join(text.split())
 
 
 def test_overspend_example_matches_the_polling_interval() -> None:
@@ -124,7 +124,7 @@ def test_waiting_times_match_the_code() -> None:
     assert "After the heavy work has waited for an hour, freed capacity is reserved for it" in SCHEDULING
     *pauses, last = (f"{retry.pause_before(attempt).total_seconds() / 60:g}" for attempt in (1, 2, 3))
     assert f"starts again after {', '.join(pauses)} and {last} minutes" in SCHEDULING
-    assert timedelta(minutes=10) == ANSWERING
+    assert timedelta(minutes=10) == REPLY_WITHIN
     assert "until it has written its reply, for at most ten minutes" in SCHEDULING
     assert retry.COOLING.first == 30 * 60
     assert "nothing starts on the product for half an hour" in SCHEDULING

@@ -166,7 +166,7 @@ async def test_it_starts_once_by_itself_when_there_is_room(bed: Bed, path: str) 
 async def test_questions_wake_no_more_coordinators_than_there_are_places(bed: Bed) -> None:
     await run(bed, "ask product-a how far are you?", request="r1")
     assert capacity(bed.fleet).running == 1
-    with pytest.raises(Conflict, match="waits for a session"):
+    with pytest.raises(Conflict, match="waits for a slot"):
         await run(bed, "ask product-b how far are you?", request="r2")
     await bed.say("/fleet spawn product-b do it")
     assert bed.work("w1").state is WorkState.QUEUED
@@ -216,7 +216,7 @@ def test_the_engine_is_asked_to_start_something_in_these_places_only() -> None:
         ("bot.jobs.dispatch._start", "start_worker"),
         ("bot.jobs.deliver._send", "reply"),
         ("bot.jobs.deliver._check_receipt", "nudge"),
-        ("bot.work.pause.go_on", "resume"),
+        ("bot.work.pause.resume_now", "resume"),
         ("skills.ask.ask", "send"),
         ("skills.mail._send", "send"),
         ("skills.nudge.nudge", "nudge"),

@@ -51,13 +51,13 @@ def test_the_lowest_is_overtaken_by_the_highest_for_an_hour_and_a_half_at_most()
 def test_moved_work_stands_where_it_was_put(ages: list[tuple[str, float]], pick: int, to: int, places: dict[str, int]) -> None:
     queue = [work(number, product, minutes) for number, (product, minutes) in enumerate(ages, 1)]
     line = Line(queue, PRODUCTS, places, NOW)
-    order = [each for _, each in line.standing()]
+    order = [each for _, each in line.ranked()]
     chosen = order[pick % len(order)]
     others = [each for each in order if each.id != chosen.id]
     before = others[to] if to < len(others) else None
     boost = moved(chosen, before, line, PRODUCTS[chosen.product], NOW)
     after = Line([replace(each, boost=boost) if each is chosen else each for each in queue], PRODUCTS, places, NOW)
-    scores = {each.id: score for score, each in after.standing()}
+    scores = {each.id: score for score, each in after.ranked()}
     place = list(scores).index(chosen.id)
     if before is None:
         assert place == len(scores) - 1

@@ -347,6 +347,6 @@ async def test_two_processes_that_decide_at_once_make_one_decision(bed: SlowBed,
     other = SlowBed(tmp_path)
     await other.start()
     decide(bed.fleet, "g1", "approve", bed.person)
-    with pytest.raises(Conflict, match="ana was first"):
+    with pytest.raises(Conflict, match="Already decided: approved by ana"):
         decide(other.fleet, "g1", "reject", Person("ben", Role.ADMIN), note="no")
     await other.kill()

@@ -128,7 +128,7 @@ async def test_a_run_that_is_a_little_late_is_on_time(bed: Bed) -> None:
 async def test_a_run_is_left_out_while_the_last_one_goes_on(bed: Bed) -> None:
     await at(bed, NINE)
     assert await at(bed, NINE + timedelta(days=1)) == 1
-    bed.expect("pieces", "is left out, for `w1` is still running", kind="report")
+    bed.expect("pieces", "was skipped, because `w1` is still running", kind="report")
     await done(bed)
     assert await at(bed, NINE + timedelta(days=2)) == 2
 

@@ -7,8 +7,8 @@ from discord import ui
 
 from bot.chat.discord.page import Page
 from bot.domain import Gate
-from bot.text.wording import count, money, shortened
-from bot.work.status import MARKS, SAID, FleetStatus, ProductStatus
+from bot.text.wording import STATE_LABELS, count, money, shortened
+from bot.work.status import MARKS, FleetStatus, ProductStatus
 
 WAITS, WORKS, QUIET = 0x5865F2, 0x23A55A, 0x80848E
 MOST_LINKS, MOST_PRODUCTS = 5, 24
@@ -38,7 +38,7 @@ def to_board(status: FleetStatus, own: Sequence[str], links: Mapping[str, str]) 
 
 
 def _full(each: ProductStatus) -> str:
-    state = SAID.get(each.state, each.state)
+    state = STATE_LABELS[each.state]
     since = f" · <t:{int(each.since.timestamp())}:R>" if each.since else ""
     cost = f" · {money(each.cost_usd_today)} today" if each.cost_usd_today else ""
     doing = f"\n-# {discord.utils.escape_markdown(shortened(each.doing, 160))}" if each.doing else ""
@@ -62,7 +62,7 @@ def _links(waiting: Sequence[Gate], links: Mapping[str, str]) -> "ui.ActionRow[d
 
 def _summary(status: FleetStatus) -> str:
     states = [each.state for each in status.products]
-    said = [f"{states.count(state)} {SAID.get(state, state)}" for state in MARKS if state in states]
+    said = [f"{states.count(state)} {STATE_LABELS[state].lower()}" for state in MARKS if state in states]
     used = status.capacity
     parts = [f"CPU {used.cpu_percent:.0f} %", f"memory {used.memory_gb:.1f} of {used.max_memory_gb:g} GB"]
     budget = f" of {money(used.budget_usd)}" if used.budget_usd is not None else ""
@@ -73,8 +73,7 @@ def _summary(status: FleetStatus) -> str:
 def _rest(others: Sequence[ProductStatus]) -> list[str]:
     busy = [each for each in others if each.state != "idle"][:12]
     return [
-        f"{MARKS.get(each.state, '○')} {discord.utils.escape_markdown(each.name)} {SAID.get(each.state, each.state)}"
-        for each in busy
+        f"{MARKS.get(each.state, '○')} {discord.utils.escape_markdown(each.name)} {STATE_LABELS[each.state]}" for each in busy
     ]
 
 
@@ -85,4 +84,4 @@ def _foot(status: FleetStatus) -> str:
 
 def _colour(mine: Sequence[ProductStatus]) -> int:
     states = {each.state for each in mine}
-    return WAITS if states & {"waiting", "trouble"} else WORKS if "working" in states else QUIET
+    return WAITS if states & {"waiting", "failed", "unreachable"} else WORKS if "running" in states else QUIET

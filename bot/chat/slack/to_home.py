@@ -9,9 +9,9 @@ from bot.chat.slack.text import bold, escape
 from bot.chat.slack.to_card import context, section
 from bot.chat.slack.to_markdown import Block
 from bot.chat.slack.to_message import say
-from bot.text.wording import count, headline, money, shortened, since, span
+from bot.text.wording import STATE_LABELS, count, headline, money, shortened, since, span
 from bot.work.admission import Capacity
-from bot.work.status import MARKS, SAID, FleetStatus, ProductStatus
+from bot.work.status import MARKS, FleetStatus, ProductStatus
 
 MOST_GATES, MOST_PRODUCTS, MOST_QUEUED, MOST_IDLE = 8, 25, 10, 12
 BAR = 10
@@ -80,7 +80,7 @@ def _products(status: FleetStatus) -> list[Block]:
 
 
 def _product(product: ProductStatus, now: datetime) -> str:
-    head = f"{MARKS[product.state]} {bold(product.name)}  {SAID.get(product.state, product.state)}"
+    head = f"{MARKS[product.state]} {bold(product.name)}  {STATE_LABELS[product.state]}"
     parts = [escape(product.doing), since(product.since, now), f"{len(product.queued)} queued" if product.queued else "",
              money(product.cost_usd_today) if product.cost_usd_today else ""]  # fmt: skip
     more = " · ".join(part for part in parts if part)
@@ -89,7 +89,8 @@ def _product(product: ProductStatus, now: datetime) -> str:
 
 
 def _act(product: ProductStatus) -> Block:
-    verb = {"paused": "Resume", "working": "Pause", "queued": "Pause"}.get(product.state, "Status")
+    busy = product.state == "running" or (product.state == "idle" and product.queued)
+    verb = "Resume" if product.state == "paused" else "Pause" if busy else "Status"
     return say(verb, f"/fleet {verb.lower()} {product.name}", f"home:{product.name}"[:200])
 
 

@@ -57,7 +57,7 @@ LONG = "Move every source of the importer to the new reader, one at a time.\n\n"
 ANSWER = """Two things wait for you: the plan of **product-b** (revision 2, about $3) and a question of product-a.
 
 - product-b is ready to go once you approve
-- product-c waits for a session"""
+- product-c waits for a slot"""
 NAMES = {"U01ANA": "Ana", "U02BEN": "Ben"}
 Pictures = dict[str, tuple[str, str]]
 """Title bars and contents by name."""

@@ -55,7 +55,7 @@ async def test_revision_replaces_card_and_posts_diff_in_thread(bed: SlackBed) ->
     assert "1 line added, 1 removed since revision 1" in read(second)
     diff = await bed.answer("#product-a", "```diff", thread=second["ts"])
     assert "-2. Test it\n+2. Test it twice" in read(diff)
-    await bed.slack.until(lambda: "revision 2 took its place" in read(first) and not labels(first), "the old card")
+    await bed.slack.until(lambda: "revision 2 replaced it" in read(first) and not labels(first), "the old card")
 
 
 async def test_long_plan_is_shortened_with_file_in_thread(bed: SlackBed) -> None:
@@ -109,7 +109,7 @@ async def test_late_or_forbidden_click_is_answered_in_private(bed: SlackBed) -> 
     await bed.ana.press_of(approve, "#product-a", card)
     await bed.slack.until(lambda: "Approved by ana" in read(card), "the outcome")
     await bed.ben.press_of(approve, "#product-a", card)
-    await bed.whispered(bed.ben, "ana was first")
+    await bed.whispered(bed.ben, "Already decided: approved by ana")
     await bed.ben.press_of(change, "#product-a", card)
     await bed.slack.until(lambda: len([each for each in bed.slack.world.ephemeral if each["user"] == bed.ben.id]) == 2)
 
@@ -169,7 +169,7 @@ async def test_button_decides_only_the_revision_shown(bed: SlackBed) -> None:
     button = find_button(card["blocks"], "Approve")
     forged = {**button, "value": json.dumps({**json.loads(button["value"]), "d": "0" * 64})}
     await bed.ana.press_of(forged, "#product-a", card)
-    await bed.whispered(bed.ana, "What you were shown is not what g1 says")
+    await bed.whispered(bed.ana, "What you were shown is g1 has changed since")
     await bed.ana.press_of({**button, "value": "nonsense"}, "#product-a", card)
     await bed.ana.press_of({**button, "action_id": "other:1"}, "#product-a", card)
     assert bed.open_gate().decision is None

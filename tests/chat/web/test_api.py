@@ -129,7 +129,7 @@ async def test_late_decision_returns_409_with_the_earlier_one(bed: WebBed) -> No
     assert status == 409
     assert answer["decision"]["by"] == "ana"
     assert answer["gate"]["id"] == "g1"
-    assert "ana was first" in answer["error"]["message"]
+    assert "Already decided: approved by ana" in answer["error"]["message"]
 
 
 async def test_decision_on_an_older_revision_is_refused(bed: WebBed) -> None:
