@@ -3,6 +3,7 @@
 A start is idempotent by marker and holds the product's lock, so a stop cannot race it.
 """
 
+from bot.work.ending import end
 from bot.domain import Suggestion, Work, WorkState
 from bot.domain.errors import EngineError
 from bot.fleet import Fleet
@@ -65,7 +66,7 @@ def _failed(fleet: Fleet, work: Work, error: EngineError) -> None:
         fleet.save_work(work, reason=error.message)
         raise error
     fleet.record("work", "fleet", work.product, work.id, {"failed": error.message, "code": error.code})
-    fleet.save_work(work, state=WorkState.FAILED, reason=error.message)
+    end(fleet, work, WorkState.FAILED, reason=error.message)
     text = f"**{work.product}** · `{work.id}` could not start: {error.message} {error.hint}".rstrip()
     for target in fleet.targets(work.product, work.conversation):
         fleet.say(target, text, key=f"unstarted:{work.tag}:{target}", kind="error", product=work.product)

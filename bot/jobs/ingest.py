@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from bot.work.ending import end
 from bot.domain import LEAD, Author, Card, Gate, GateKind, GateState, Mail, MailKind, Suggestion, Work, WorkState
 from bot.engine import decisions
 from bot.engine.base import MailArrived
@@ -174,7 +175,7 @@ def _end(fleet: Fleet, work: Work, *, succeeded: bool, result: str) -> Work:
     state = WorkState.DONE if succeeded else WorkState.FAILED
     withdraw(fleet, work.product, f"{work.id} ended", work=work.id, unsent=True)
     fleet.record("work", work.agent or LEAD, work.product, work.id, {"ended": state.value})
-    return fleet.save_work(work, state=state, result=result, reason=headline(result, 160))
+    return end(fleet, work, state, result=result, reason=headline(result, 160))
 
 
 def _say_reports(fleet: Fleet, product: str, reports: Sequence[Report]) -> None:

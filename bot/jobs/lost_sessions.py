@@ -6,6 +6,7 @@ clock, and a session counts as lost when the snapshot before showed it, or when 
 
 from datetime import datetime, timedelta
 
+from bot.work.ending import end, rejected
 from bot.domain import Gate, GateState, Snapshot, Suggestion, Work, WorkState
 from bot.fleet import Fleet
 from bot.gates.withdraw import withdraw
@@ -73,11 +74,15 @@ def _give_up(fleet: Fleet, work: Work, why: str) -> None:
     most = fleet.registry.scheduling.retries
     with fleet.transaction():
         withdraw(fleet, work.product, why, work=work.id)
+        if rejected(fleet, work):
+            fleet.record("work", "fleet", work.product, work.id, {"ended": "rejected", "why": why})
+            end(fleet, work, WorkState.REJECTED, reason="its plan was rejected")
+            return
         if retry.safe_to_repeat(work) and work.lost < most:
             _again(fleet, work, why, most)
             return
         fleet.record("work", "fleet", work.product, work.id, {"ended": "failed", "why": why})
-        fleet.save_work(work, state=WorkState.FAILED, reason=why)
+        end(fleet, work, WorkState.FAILED, reason=why)
         again = Suggestion("Start again", work.spawn_command)
         tried = f" It was started {work.lost + 1} times." if work.lost else ""
         text = f"**{work.product}** · `{work.id}` failed: {why}.{tried} Its agents' commits are still on their branches."

@@ -160,11 +160,18 @@ def test_status_is_printed_as_text_table_and_json(running: Process) -> None:
     assert done.returncode == 0
     assert done.stdout.startswith("Fleet: 4 idle")
     assert "\nPRODUCT      STATE" in done.stdout
-    assert "\n○ product-c  idle" in done.stdout
+    assert "\n○ product-c  Idle" in done.stdout
     assert "\x1b" not in done.stdout
     found = as_json(running, "status", "product-b", "Product_A")
     assert [each["name"] for each in found["products"]] == ["product-a", "product-b"]
-    assert set(found["capacity"]) == {"sessions", "cpu_percent", "memory_gb", "cost_usd_today"}
+    assert set(found["capacity"]) == {
+        "slots",
+        "sessions_running",
+        "sessions",
+        "cpu_percent",
+        "memory_gb",
+        "cost_usd_today",
+    }
 
 
 def test_errors_are_printed_as_json_and_as_text(running: Process) -> None:

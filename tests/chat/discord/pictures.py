@@ -120,7 +120,7 @@ async def _acted(bed: DiscordBed) -> dict[str, str]:
     found["card"] = opened + draw([second])
     found["note"] = draw([await bed.ben.sees(bed.ben.direct, "revision 2", "Open the card")])
     found["talk"] = await _talk(bed)
-    found["board"] = draw([await bed.ana.sees(bed.channel, "Fleet board", "waits for you", "Open g2")])
+    found["board"] = draw([await bed.ana.sees(bed.channel, "Fleet board", "Waiting for a decision", "Open g2")])
     refused = await (await bed.vic.press(second, "Approve")).answer("can decide")
     await (await bed.ana.press(second, "Approve")).answer("Approved by ana")
     await bed.discord.until(lambda: find([second], ["Approved by ana"]), "it is decided")

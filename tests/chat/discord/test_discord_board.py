@@ -28,14 +28,14 @@ async def test_board_is_live_and_links_to_cards(bed: DiscordBed) -> None:
     shown = await board(bed, "idle")
     hold = bed.discord.rest.hold("POST", f"/channels/{bed.channel.id}/messages")
     bed.plan()
-    await board(bed, "waits for you", "Plan “Plan ready”")
+    await board(bed, "Waiting for a decision", "Plan “Plan ready”")
     hold.set()
     card = await bed.card()
     await board(bed, "Open g1")
     links = [each.get("url") for row in shown.components[0]["components"] for each in row.get("components", [])]
     assert links == [f"https://discord.com/channels/{bed.guild.id}/{bed.channel.id}/{card.id}"]
     decide(bed.fleet, "g1", "approve", bed.person, platform="web")
-    await bed.discord.until(lambda: "waits for you" not in text_of(shown), "it does not wait any more")
+    await bed.discord.until(lambda: "Waiting for a decision" not in text_of(shown), "it does not wait any more")
 
 
 async def test_deleted_board_is_posted_again(bed: DiscordBed) -> None:

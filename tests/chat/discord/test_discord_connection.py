@@ -15,7 +15,7 @@ async def test_cut_connection_is_resumed_without_loss(bed: DiscordBed) -> None:
     bed.discord.gateway.cut()
     said = bed.ana.mention(bed.channel, "!status")
     thread = await bed.thread(said)
-    await bed.ana.sees(thread, "of 2 sessions")
+    await bed.ana.sees(thread, "of 2 slots")
     assert (bed.discord.gateway.identified, bed.discord.gateway.resumed) == (1, 1)
 
 
@@ -23,7 +23,7 @@ async def test_reconnect_request_is_followed(bed: DiscordBed) -> None:
     bed.discord.gateway.reconnect()
     await bed.discord.until(lambda: bed.discord.gateway.resumed == 1, "it has resumed")
     await bed.up()
-    await bed.ana.sees(await bed.thread(bed.ana.mention(bed.channel, "!status")), "of 2 sessions")
+    await bed.ana.sees(await bed.thread(bed.ana.mention(bed.channel, "!status")), "of 2 slots")
 
 
 @pytest.mark.parametrize("how", ["invalidate", "forget"])
@@ -31,7 +31,7 @@ async def test_lost_session_is_replaced_and_history_is_read(bed: DiscordBed, how
     getattr(bed.discord.gateway, how)()
     said = bed.ana.mention(bed.channel, "!status")
     thread = await bed.thread(said)
-    await bed.ana.sees(thread, "of 2 sessions")
+    await bed.ana.sees(thread, "of 2 slots")
     await bed.discord.until(lambda: bed.discord.gateway.identified == 2, "a new session has begun")
     assert len([post for post in bed.heard if post.text == "!status"]) == 1
 
@@ -43,7 +43,7 @@ async def test_silent_connection_is_detected_by_heartbeats(tmp_path: Path) -> No
         bed.discord.gateway.deaf = True
         await bed.discord.until(lambda: bed.discord.gateway.resumed, "it has connected again")
         bed.discord.gateway.deaf = False
-        await bed.ana.sees(await bed.thread(bed.ana.mention(bed.channel, "!status")), "of 2 sessions")
+        await bed.ana.sees(await bed.thread(bed.ana.mention(bed.channel, "!status")), "of 2 slots")
 
 
 async def test_failed_first_connection_is_retried(tmp_path: Path) -> None:
@@ -51,19 +51,19 @@ async def test_failed_first_connection_is_retried(tmp_path: Path) -> None:
     bed.discord.gateway.refusing = 2
     async with bed:
         assert bed.discord.gateway.refusing == 0
-        await bed.ana.sees(await bed.thread(bed.ana.mention(bed.channel, "!status")), "of 2 sessions")
+        await bed.ana.sees(await bed.thread(bed.ana.mention(bed.channel, "!status")), "of 2 slots")
 
 
 async def test_unreadable_event_ends_only_one_client(bed: DiscordBed) -> None:
     bed.discord.gateway.malformed()
     await bed.discord.until(lambda: bed.discord.gateway.identified == 2, "a new client has come")
     await bed.up()
-    await bed.ana.sees(await bed.thread(bed.ana.mention(bed.channel, "!status")), "of 2 sessions")
+    await bed.ana.sees(await bed.thread(bed.ana.mention(bed.channel, "!status")), "of 2 slots")
 
 
 async def test_messages_during_client_replacement_are_handled_once(bed: DiscordBed) -> None:
     before = bed.ana.mention(bed.channel, "!status")
-    await bed.ana.sees(await bed.thread(before), "of 2 sessions")
+    await bed.ana.sees(await bed.thread(before), "of 2 slots")
     bed.discord.gateway.malformed()
     missed = bed.ana.mention(bed.channel, "!gates")
     await bed.ana.sees(await bed.thread(missed), "Nothing needs your decision")
@@ -100,7 +100,7 @@ async def test_missing_content_intent_limits_to_mentions_and_is_reported(tmp_pat
     async with bed:
         assert "every message needs a mention" in bed.chat.part().why
         thread = await bed.thread(bed.ana.mention(bed.channel, "!status"))
-        await bed.ana.sees(thread, "of 2 sessions")
+        await bed.ana.sees(thread, "of 2 slots")
         bed.ana.mention(thread, "!gates")
         await bed.ana.sees(thread, "Nothing needs your decision")
 
@@ -111,7 +111,7 @@ async def test_message_without_content_is_ignored(tmp_path: Path) -> None:
     bed.discord.gateway.approved.clear()
     async with bed:
         thread = await bed.thread(bed.ana.mention(bed.channel, "!status"))
-        await bed.ana.sees(thread, "of 2 sessions")
+        await bed.ana.sees(thread, "of 2 slots")
         bed.ana.say(thread, "!help")
         bed.ana.mention(thread, "!gates")
         await bed.ana.sees(thread, "Nothing needs your decision")
@@ -123,7 +123,7 @@ async def test_unavailable_server_is_served_once_available(tmp_path: Path) -> No
     bed.discord.gateway.unavailable.add(bed.guild.id)
     async with bed:
         bed.discord.gateway.available(bed.guild.id)
-        await bed.ana.sees(await bed.thread(bed.ana.mention(bed.channel, "!status")), "of 2 sessions")
+        await bed.ana.sees(await bed.thread(bed.ana.mention(bed.channel, "!status")), "of 2 slots")
 
 
 async def test_unpersisted_message_is_retried(tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ async def test_unpersisted_message_is_retried(tmp_path: Path) -> None:
         bed.discord.rest.fail("GET", f"/channels/{bed.channel.id}", 503, times=2)
         bed.ana.mention(bed.channel, "!status")
         await bed.discord.until(lambda: bed.chat.receiver.pending, "it waits")
-        await bed.ana.sees(bed.channel, "of 2 sessions")
+        await bed.ana.sees(bed.channel, "of 2 slots")
         assert not bed.chat.receiver.pending
 
 
@@ -142,14 +142,14 @@ async def test_intent_refused_by_gateway_is_dropped(tmp_path: Path) -> None:
     bed.discord.gateway.approved.clear()
     async with bed:
         assert "every message needs a mention" in bed.chat.part().why
-        await bed.ana.sees(await bed.thread(bed.ana.mention(bed.channel, "!status")), "of 2 sessions")
+        await bed.ana.sees(await bed.thread(bed.ana.mention(bed.channel, "!status")), "of 2 slots")
 
 
 async def test_products_can_use_several_servers(bed: DiscordBed) -> None:
     guild = bed.world.guild("Second works")
     channel = bed.world.channel(guild, "general")
     bed.world.add_member(guild.id, bed.ana.id)
-    await bed.ana.sees(await bed.thread(bed.ana.mention(channel, "!status")), "of 2 sessions")
+    await bed.ana.sees(await bed.thread(bed.ana.mention(channel, "!status")), "of 2 slots")
     await bed.discord.until(lambda: "Second works" in bed.chat.part().why, "the readiness names it")
 
 
@@ -179,9 +179,9 @@ async def test_open_cards_mention_offline_time(bed: DiscordBed) -> None:
 
 async def test_messages_missed_in_threads_and_direct_messages_are_answered(bed: DiscordBed) -> None:
     thread = await bed.thread(bed.ana.mention(bed.channel, "!status"))
-    await bed.ana.sees(thread, "of 2 sessions")
+    await bed.ana.sees(thread, "of 2 slots")
     bed.ana.dm("!status")
-    await bed.ana.sees(bed.ana.direct, "of 2 sessions")
+    await bed.ana.sees(bed.ana.direct, "of 2 slots")
     await bed.kill()
     bed.ana.say(thread, "!gates")
     bed.ana.dm("!gates")
@@ -192,7 +192,7 @@ async def test_messages_missed_in_threads_and_direct_messages_are_answered(bed: 
 
 
 async def test_messages_older_than_a_day_are_ignored(bed: DiscordBed) -> None:
-    await bed.ana.sees(await bed.thread(bed.ana.mention(bed.channel, "!status")), "of 2 sessions")
+    await bed.ana.sees(await bed.thread(bed.ana.mention(bed.channel, "!status")), "of 2 slots")
     bed.chat.catch_up.save()
     await bed.kill()
     bed.ana.mention(bed.channel, "!pause product-a")
@@ -209,4 +209,4 @@ async def test_unreadable_history_is_retried(bed: DiscordBed) -> None:
     said = bed.ana.mention(bed.channel, "!status")
     bed.discord.rest.fail("GET", f"/channels/{bed.channel.id}/messages", 503, times=1)
     await bed.start()
-    await bed.ana.sees(await bed.thread(said), "of 2 sessions")
+    await bed.ana.sees(await bed.thread(said), "of 2 slots")

@@ -55,7 +55,7 @@ async def test_answer_is_in_channel_without_thread_permission(bed: DiscordBed) -
     bed.world.deny(bed.channel, "create_public_threads")
     await bed.settled_on_discord()
     bed.ana.mention(bed.channel, "!status")
-    await bed.ana.sees(bed.channel, "of 2 sessions")
+    await bed.ana.sees(bed.channel, "of 2 slots")
 
 
 async def test_lost_thread_permission_makes_answer_a_reply(bed: DiscordBed) -> None:
@@ -64,7 +64,7 @@ async def test_lost_thread_permission_makes_answer_a_reply(bed: DiscordBed) -> N
     await bed.discord.until(lambda: bed.discord.rest.requests("POST", "*/threads"), "a thread is asked for")
     bed.world.deny(bed.channel, "create_public_threads")
     hold.set()
-    answer = await bed.ana.sees(bed.channel, "of 2 sessions")
+    answer = await bed.ana.sees(bed.channel, "of 2 slots")
     assert answer.reference is not None and answer.reference["message_id"] == str(said.id)
 
 
@@ -90,7 +90,7 @@ async def test_strangers_are_refused_only_in_direct_messages(bed: DiscordBed) ->
     bed.eve.mention(bed.channel, "!pause product-a")
     bed.eve.dm("hello?")
     thread = await bed.thread(bed.ana.mention(bed.channel, "!status"))
-    await bed.ana.sees(thread, "of 2 sessions")
+    await bed.ana.sees(thread, "of 2 slots")
     bed.eve.say(thread, "what is this?")
     await bed.settled_on_discord()
     assert len(bed.world.shown(bed.eve.direct.id)) == 1, "once, and not for what was said to others"
@@ -185,7 +185,7 @@ async def test_edited_message_is_picked_up_once(
     said = bed.ana.say(bed.channel, "!status")
     bed.ana.edit(said, f"<@{bed.discord.bot}> !status")
     thread = await bed.thread(said)
-    await bed.ana.sees(thread, "of 2 sessions")
+    await bed.ana.sees(thread, "of 2 slots")
     bed.ana.edit(said, f"<@{bed.discord.bot}> !pause product-a")
     await bed.ana.sees(bed.ana.direct, "send a new message")
     assert not paused(bed.fleet, "product-a") and len(bed.world.shown(thread.id)) == 1
@@ -193,7 +193,7 @@ async def test_edited_message_is_picked_up_once(
 
 async def test_pinned_or_previewed_message_is_not_handled_again(bed: DiscordBed) -> None:
     said = bed.ana.mention(bed.channel, "!status")
-    await bed.ana.sees(await bed.thread(said), "of 2 sessions")
+    await bed.ana.sees(await bed.thread(said), "of 2 slots")
     bed.world.set_pinned(bed.channel.id, said.id, True)
     await bed.settled_on_discord()
     assert find(bed.world.shown(bed.ana.direct.id), ["new message"]) is None

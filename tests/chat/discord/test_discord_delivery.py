@@ -145,12 +145,12 @@ async def test_question_in_read_only_channel_is_answered_in_direct_messages(bed:
     await bed.settled_on_discord()
     bed.ana.mention(bed.channel, "!status")
     await bed.ana.sees(bed.ana.direct, f"I'm not allowed to write in <#{bed.channel.id}>", "discord-invite")
-    await bed.ana.sees(bed.ana.direct, "of 2 sessions")
+    await bed.ana.sees(bed.ana.direct, "of 2 slots")
 
 
 async def test_locked_thread_is_marked_unreachable(bed: DiscordBed) -> None:
     thread = await bed.thread(bed.ana.mention(bed.channel, "!status"))
-    await bed.ana.sees(thread, "of 2 sessions")
+    await bed.ana.sees(thread, "of 2 slots")
     state = thread.thread_metadata
     assert state is not None
     state.archived = state.locked = True
@@ -161,7 +161,7 @@ async def test_locked_thread_is_marked_unreachable(bed: DiscordBed) -> None:
 
 async def test_archived_thread_is_reopened(bed: DiscordBed) -> None:
     thread = await bed.thread(bed.ana.mention(bed.channel, "!status"))
-    await bed.ana.sees(thread, "of 2 sessions")
+    await bed.ana.sees(thread, "of 2 slots")
     assert thread.thread_metadata is not None
     thread.thread_metadata.archived = True
     bed.fleet.say(f"discord:{bed.channel.id}:{thread.id}", "news", key="1")
@@ -210,7 +210,7 @@ async def test_expired_interaction_is_answered_in_channel(bed: DiscordBed) -> No
     await bed.commands()
     bed.discord.rest.fail("PATCH", "/webhooks/*", 404, 10015, "Unknown Webhook")
     await bed.slash(bed.ana, bed.channel, "status")
-    await bed.ana.sees(bed.channel, "of 2 sessions")
+    await bed.ana.sees(bed.channel, "of 2 slots")
 
 
 async def test_late_acknowledgement_is_still_answered(bed: DiscordBed) -> None:

@@ -69,7 +69,7 @@ async def test_late_click_names_first_decider(bed: DiscordBed) -> None:
     told = await (await bed.ana.press(card, "Approve")).answer("Already decided: approved by ben")
     assert told.is_ephemeral
     late = await bed.ana.press(card, "Reject")
-    await late.answer("Already decided: approved by ben", "Nothing was changed")
+    await late.answer("Already decided: approved by ben", "Your answer changed nothing")
     hold.set()
 
 
@@ -77,7 +77,7 @@ async def test_late_form_names_first_decider(bed: DiscordBed) -> None:
     bed.plan()
     form = await bed.ben.press(await bed.card(), "Reject")
     decide(bed.fleet, "g1", "approve", bed.person, platform="web")
-    await (await bed.ben.submit(form, note="not yet")).answer("Already decided: approved by ana", "Nothing was changed")
+    await (await bed.ben.submit(form, note="not yet")).answer("Already decided: approved by ana", "Your answer changed nothing")
 
 
 async def test_forbidden_click_names_deciders_before_form(bed: DiscordBed) -> None:

@@ -169,7 +169,7 @@ async def test_button_decides_only_the_revision_shown(bed: SlackBed) -> None:
     button = find_button(card["blocks"], "Approve")
     forged = {**button, "value": json.dumps({**json.loads(button["value"]), "d": "0" * 64})}
     await bed.ana.press_of(forged, "#product-a", card)
-    await bed.whispered(bed.ana, "What you were shown is g1 has changed since")
+    await bed.whispered(bed.ana, "g1 has changed since")
     await bed.ana.press_of({**button, "value": "nonsense"}, "#product-a", card)
     await bed.ana.press_of({**button, "action_id": "other:1"}, "#product-a", card)
     assert bed.open_gate().decision is None

@@ -66,7 +66,7 @@ async def test_work_list_is_filtered_by_state_product_and_limit(bed: WebBed) -> 
     assert {"id", "product", "state", "objective", "reason"} <= answer["work"][0].keys()
     _, answer = await bed.get("/api/work?state=queued")
     assert [each["product"] for each in answer["work"]] == ["product-c"]
-    assert "session" in answer["work"][0]["reason"]
+    assert "slot" in answer["work"][0]["reason"]
     _, answer = await bed.get("/api/work?state=open&product=product-a&limit=1")
     assert [each["id"] for each in answer["work"]] == ["w1"]
     assert (await bed.get("/api/work?state=done"))[1] == {"work": []}
@@ -129,7 +129,7 @@ async def test_late_decision_returns_409_with_the_earlier_one(bed: WebBed) -> No
     assert status == 409
     assert answer["decision"]["by"] == "ana"
     assert answer["gate"]["id"] == "g1"
-    assert "Already decided: approved by ana" in answer["error"]["message"]
+    assert "Already decided: rejected by ana" in answer["error"]["message"]
 
 
 async def test_decision_on_an_older_revision_is_refused(bed: WebBed) -> None:

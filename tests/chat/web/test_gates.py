@@ -111,7 +111,7 @@ async def test_failed_decision_does_not_stop_the_others(bed: WebBed) -> None:
     assert status == 200
     assert [each.get("error", {}).get("code") for each in answer["results"]] == [None, "conflict", "digest", "not_found", None]
     late = answer["results"][1]
-    assert "Already decided: approved by ana" in late["error"]["message"]
+    assert "Already decided: rejected by ana" in late["error"]["message"]
     assert late["gate"]["decision"]["choice"] == "reject"
     assert [bed.fleet.gate(f"g{n}").state is GateState.OPEN for n in (1, 2, 3)] == [False, False, True]
     refused = [row for row in bed.store.audit.newest(100) if row["kind"] == "refused"]

@@ -16,8 +16,11 @@ async def test_queue_is_returned_and_reordered(tmp_path: Path) -> None:
             ("w3", 1, "sessions"),
             ("w4", 2, "sessions"),
         ]
-        assert picture["capacity"]["sessions"] == {"used": 2, "reserved": 0, "max": 2}
-        assert set(picture["capacity"]) == {"sessions", "weight", "cpu_percent", "memory_gb", "cost_usd_today", "frozen"}
+        capacity = picture["capacity"]
+        assert capacity["slots"] == capacity["sessions"] == {"used": 2, "reserved": 0, "max": 2}
+        assert capacity["sessions_running"] == 2
+        limits = {"slots", "sessions", "weight", "cpu_percent", "memory_gb", "cost_usd_today"}
+        assert set(capacity) == limits | {"sessions_running", "frozen"}
         status, _ = await bed.post("/api/skills/prioritize", {"what": "w4", "before": "w3"})
         assert status == 200
         _, picture = await bed.get("/api/queue")
