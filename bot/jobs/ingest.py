@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from bot.work.ending import end
 from bot.domain import LEAD, Author, Card, Gate, GateKind, GateState, Mail, MailKind, Suggestion, Work, WorkState
 from bot.engine import decisions
 from bot.engine.base import MailArrived
@@ -14,6 +13,7 @@ from bot.jobs.attribution import Attribution, attribute
 from bot.jobs.classify import Use, classify
 from bot.text.wording import clean, headline, shortened
 from bot.work import slots
+from bot.work.ending import end
 
 LONGEST_REPORT = 12_000
 """Characters of one mail that are shown in a conversation. The stored mail is complete."""

@@ -6,11 +6,11 @@ clock, and a session counts as lost when the snapshot before showed it, or when 
 
 from datetime import datetime, timedelta
 
-from bot.work.ending import end, rejected
 from bot.domain import Gate, GateState, Snapshot, Suggestion, Work, WorkState
 from bot.fleet import Fleet
 from bot.gates.withdraw import withdraw
 from bot.work import retry
+from bot.work.ending import end, rejected
 from bot.work.queue import requeue
 
 GRACE = timedelta(seconds=10)

@@ -118,7 +118,8 @@ class WorkTable:
     def last_ended(self) -> dict[str, Work]:
         """Each product's last finished work."""
         rows = self._db.rows(
-            "SELECT * FROM work WHERE n IN (SELECT max(n) FROM work WHERE state IN ('done', 'rejected', 'failed') GROUP BY product)"
+            "SELECT * FROM work WHERE n IN"
+            " (SELECT max(n) FROM work WHERE state IN ('done', 'rejected', 'failed') GROUP BY product)"
         )
         return {row["product"]: self._to_work(row) for row in rows}
 

@@ -209,6 +209,7 @@ def test_the_engine_is_asked_to_start_something_in_these_places_only() -> None:
         (f"{module}.{function}", call.func.attr)
         for module, function, call in calls()
         if isinstance(call.func, ast.Attribute) and call.func.attr in STARTS
+        if not module.startswith("bot.engine.")  # engines that wrap another one
         if isinstance(call.func.value, ast.Attribute | ast.Name) and ast.unparse(call.func.value).endswith("engine")
     }
     assert found == {

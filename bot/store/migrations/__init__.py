@@ -10,7 +10,16 @@ import sqlite3
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
-from bot.store.migrations import gate_actions, initial, lookup_indexes, mail_kinds, retention, scheduling, typed_tables
+from bot.store.migrations import (
+    gate_actions,
+    initial,
+    lookup_indexes,
+    mail_kinds,
+    rejected_work,
+    retention,
+    scheduling,
+    typed_tables,
+)
 
 Migration = Callable[[sqlite3.Connection], None]
 
@@ -22,6 +31,7 @@ MIGRATIONS: Mapping[str, Migration] = {
     "typed_tables": typed_tables.migrate,
     "mail_kinds": mail_kinds.migrate,
     "retention": retention.migrate,
+    "rejected_work": rejected_work.migrate,
 }
 """Migrations by name, in the order in which they are applied."""
 NUMBERED = 4
