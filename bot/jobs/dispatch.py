@@ -3,13 +3,13 @@
 A start is idempotent by marker and holds the product's lock, so a stop cannot race it.
 """
 
-from bot.work.ending import end
 from bot.domain import Suggestion, Work, WorkState
 from bot.domain.errors import EngineError
 from bot.fleet import Fleet
 from bot.gates import lifecycle
 from bot.text.wording import shortened
 from bot.work import briefs
+from bot.work.ending import end
 
 TEMPORARY = frozenset({"unreachable", "locked", "timed_out", "paused", "limit_reached"})
 """Codes of engine errors that pass. The operation is retried."""
