@@ -248,7 +248,7 @@ class Engine(ABC):
 
     @abstractmethod
     async def pause(self, product: str) -> tuple[str, ...]:
-        """Halt the process trees of the product's sessions, keeping their conversations. Returns the halted agents."""
+        """Halt the process trees of the product's sessions. Returns the halted agents."""
 
     @abstractmethod
     async def resume(self, product: str) -> tuple[str, ...]:
@@ -264,12 +264,12 @@ class Engine(ABC):
 
     @abstractmethod
     async def adopt(self, product: Product, *, undo: bool = False, apply: bool = False, shown: str = "") -> Adoption:
-        """Make a product ready for the fleet, or undo its newest adoption. Without `apply`, only describe the changes.
+        """Make a product ready for the fleet, or undo its newest adoption.
 
-        The product need not be watched. `shown` is the digest of the changes that a person approved: anything else raises
-        EngineError `changed`. Refuses a repository with uncommitted changes (`dirty`) and one with running agents
-        (`at_work`). It changes only the engine's files, backs them up, and makes one commit. Repeating it changes nothing.
-        `undo` restores the files exactly and raises `changed` if one was edited since."""
+        Without `apply`, only describe the changes. The product need not be watched. `shown` is the digest of the changes that a
+        person approved: anything else raises EngineError `changed`. Refuses a repository with uncommitted changes (`dirty`)
+        and one with running agents (`at_work`). It changes only the engine's files, backs them up, and makes one commit.
+        Repeating it changes nothing. `undo` restores the files exactly and raises `changed` if one was edited since."""
 
     @abstractmethod
     async def inspect(self, product: str, agent: str) -> dict[str, Any]:

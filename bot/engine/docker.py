@@ -1,4 +1,4 @@
-"""Transport to a supervisor in a container through one open `docker exec -i`, on this machine or on DOCKER_HOST.
+"""Transport to a supervisor in a container through one open `docker exec -i`.
 
 Docker's own client blocks, so the rare calls (inspecting the container, starting the exec) run in threads. The stream itself
 uses asyncio, except over TLS, whose sockets asyncio cannot adopt: those are read in a thread. Hosts of `ssh://` are reached

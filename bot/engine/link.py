@@ -31,7 +31,9 @@ RETRIED = "The fleet retries until it answers. Run `fleet doctor` for the cause.
 
 
 class Link:
-    """One runtime. `up(link, restarted)` is awaited after each hello, `down(link, reason)` called once per outage."""
+    """Link to one runtime.
+
+    `up(link, restarted)` is awaited after each hello, `down(link, reason)` called once per outage."""
 
     def __init__(
         self,
@@ -74,8 +76,9 @@ class Link:
     async def request(
         self, method: str, product: str = "", params: Mapping[str, Any] | None = None, deadline: float | None = None
     ) -> Any:
-        """Return the result of one method. Raises RuntimeUnreachable without a connection, EngineError for its errors.
+        """Return the result of one method.
 
+        Raises RuntimeUnreachable without a connection, and EngineError for the method's errors.
         Waits while the first connection is being made, or while `up` makes a new one ready."""
         await self._settled.wait()
         if not self._ready:

@@ -1,4 +1,4 @@
-"""Line into a container on another machine by `ssh … docker exec -i …`, with the user's own ssh keys and settings.
+"""Line into a container on another machine by `ssh`, with the user's own keys and settings.
 
 Docker's client for Python would need a second ssh implementation with its own rules for keys and hosts.
 """

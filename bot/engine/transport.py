@@ -1,4 +1,4 @@
-"""The Transport port, which carries bytes to a runtime's supervisor. Its adapters are unix, local and docker."""
+"""The Transport port, which carries bytes to a runtime's supervisor."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""Delivery of decisions: answers to the agents that asked, and approved actions.
+"""Delivery of decisions to the agents that asked, and execution of approved actions.
 
 A delivery is idempotent by marker and holds the product's lock. An answer counts as delivered once its reader has acted on it.
 """
@@ -100,7 +100,7 @@ async def _send(fleet: Fleet, gate: Gate, mail: str) -> None:
 
 
 async def _check_receipt(fleet: Fleet, gate: Gate) -> None:
-    """Follow the receipt of a sent answer until it is consumed. An answer that the engine lost is sent again."""
+    """Follow the receipt of a sent answer, and send again what the engine lost."""
     assert gate.reply is not None and gate.sent_at is not None  # noqa: S101  it was sent
     age = fleet.now() - gate.sent_at
     try:

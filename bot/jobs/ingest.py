@@ -1,4 +1,7 @@
-"""Ingestion of mail: gates, reports and news of work, stored with the cursor in one transaction and so exactly once."""
+"""Ingestion of mail, which raises gates, posts reports and updates work.
+
+All of it is stored with the cursor in one transaction, so each mail counts exactly once.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -73,7 +76,9 @@ def _readable(fleet: Fleet, mail: Mail) -> Mail:
 
 
 def _forged(fleet: Fleet, mail: Mail) -> bool:
-    """Return True for a decision in the operator's name without the marker and the text of a gate decided here.
+    """Return True for a decision in the operator's name that was not made here.
+
+    The fleet's own have the marker of a gate and its decision.
 
     Mail older than the first reading of the mailbox is not judged."""
     if not mail.ours or not lifecycle.decides(mail) or mail.product not in fleet.store.cursors.all():
@@ -86,7 +91,7 @@ def _forged(fleet: Fleet, mail: Mail) -> bool:
 
 
 def _warn(fleet: Fleet, mail: Mail) -> None:
-    """Report a decision that was forged in the operator's name, which is possible because mail has no signatures."""
+    """Report a forged decision, which is possible because mail has no signatures."""
     product = mail.product
     fleet.record("mail", "unknown", product, mail.id, {"decides": shortened(mail.body, 200), "to": mail.recipient})
     said = (
@@ -152,7 +157,7 @@ def _raise_gate(fleet: Fleet, mail: Mail, kind: GateKind, work: Work | None, con
 
 
 def _followed(fleet: Fleet, latest: Gate, by: Gate) -> Gate:
-    """Return a gate whose plan has a newer revision, as delivered if that revision answers requested changes."""
+    """Return a revised gate, as delivered if the revision answers requested changes."""
     if latest.decision and latest.decision.choice == lifecycle.CHANGES and (reply := sent(fleet, latest)):
         reason = f"revision {by.revision} answers it"
         fleet.record("gate", "fleet", latest.product, latest.id, {"delivered": reason})

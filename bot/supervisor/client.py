@@ -1,4 +1,4 @@
-"""The client for `--attach` and `--check` of the command line. No asyncio and no aiohttp, so that it starts fast."""
+"""The client for `--attach` and `--check`, without asyncio and aiohttp so that it starts fast."""
 
 import os
 import socket

@@ -1,4 +1,4 @@
-"""One attached fleet: its requests in, responses and notifications out. Each connection watches products of its own.
+"""Connection of one attached fleet, which watches products of its own.
 
 Nothing piles up for a fleet that reads slowly. Each feed reads a page of mail only after the previous page is written, a
 changed snapshot is read when it is sent, and at most `AT_ONCE` requests are processed.

@@ -1,4 +1,4 @@
-"""Objectives, briefs and recaps for agents: plain text that a model reads. Pure."""
+"""Objectives, briefs and recaps in plain text for agents. Pure."""
 
 from dataclasses import replace
 
@@ -47,7 +47,9 @@ def recap(work: Work, happened: list[str]) -> str:
 
 
 def late_answer(gate: Gate, answer: Answer, work: Work | None) -> Answer:
-    """Return an answer for a coordinator that does not know the question: it was restarted, or another agent had asked."""
+    """Return an answer for a coordinator that does not know the question.
+
+    It was restarted, or another agent had asked."""
     anew = "Your session was started anew since you asked. You"
     who = anew if gate.sender == LEAD else f"{gate.sender} has ended. It"
     asked = f"{who} had sent “{gate.title}” (revision {gate.revision}):\n{quoted(gate.body[:LONGEST_QUESTION])}"

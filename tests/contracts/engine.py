@@ -43,7 +43,7 @@ class WorkContract(ABC):
     @abstractmethod
     def world(self) -> Any: ...
 
-    async def test_sending_starts_the_coordinator_and_happens_once_for_its_marker(self, world: World) -> None:
+    async def test_send_starts_the_lead_agent_and_is_idempotent_by_marker(self, world: World) -> None:
         engine, ear = await world.client()
         id = await engine.send("one", "Dark mode", "Please.", marker="[w1]")
         assert await engine.send("one", "Dark mode", "Please.", marker="[w1]") == id
@@ -55,7 +55,7 @@ class WorkContract(ABC):
         await ear.state("one", lambda snapshot: snapshot.coordinator)
         assert len([mail for mail in await engine.mail("one", limit=100) if mail.subject == sent.subject]) == 1
 
-    async def test_replying_goes_to_the_sender_in_the_thread_once_for_its_marker(self, world: World) -> None:
+    async def test_reply_stays_in_the_thread_and_is_idempotent_by_marker(self, world: World) -> None:
         await world.agent_mails(world.one, "Which colour?", MailKind.QUESTION)
         engine, ear = await world.client()
         question = await ear.letter("one", subject="Which colour?")
@@ -92,7 +92,7 @@ class WorkContract(ABC):
             )
             assert (second.agent, second.branch, second.already) == (first.agent, first.branch, True)
 
-    async def test_stopping_ends_the_coordinator(self, world: World) -> None:
+    async def test_stop_ends_the_lead_agent(self, world: World) -> None:
         engine, ear = await world.client()
         await engine.start("one")
         await engine.start("one")
@@ -104,7 +104,7 @@ class WorkContract(ABC):
             await engine.stop("one", "nobody")
         assert caught.value.code == "unknown_agent"
 
-    async def test_a_paused_product_starts_nothing_until_it_is_resumed(self, world: World) -> None:
+    async def test_paused_product_starts_nothing_until_resumed(self, world: World) -> None:
         engine, ear = await world.client()
         await engine.start("one")
         await ear.state("one", lambda snapshot: snapshot.coordinator)
@@ -123,7 +123,7 @@ class WorkContract(ABC):
         assert not (await ear.state("one", lambda snapshot: not snapshot.paused)).paused
         assert await engine.send("one", "Dark mode", "Please.", marker="[w1]")
 
-    async def test_nudging_says_whether_it_was_delivered(self, world: World) -> None:
+    async def test_nudge_returns_if_it_was_delivered(self, world: World) -> None:
         engine, ear = await world.client()
         await engine.start("one")
         await ear.state("one", lambda snapshot: snapshot.coordinator)
@@ -133,7 +133,7 @@ class WorkContract(ABC):
         assert delivered
         assert not await engine.nudge("one", "nobody", "Hello?")
 
-    async def test_inspecting_an_agent(self, world: World) -> None:
+    async def test_inspect_describes_an_agent(self, world: World) -> None:
         engine, ear = await world.client()
         await engine.start("one")
         await ear.state("one", lambda snapshot: snapshot.coordinator)
@@ -149,7 +149,7 @@ class WorkContract(ABC):
 class EngineContract(WorkContract):
     """The whole contract: that, and what watches, reads and reaches, which is the same whatever the engine's version."""
 
-    async def test_watching_replays_all_mail_in_order_and_then_brings_what_is_new(self, world: World) -> None:
+    async def test_watch_replays_mail_in_order_then_pushes_new_mail(self, world: World) -> None:
         await world.agent_mails(world.one, "first")
         await world.agent_mails(world.one, "second")
         _, ear = await world.client()
@@ -159,7 +159,7 @@ class EngineContract(WorkContract):
         assert [mail.subject for mail in ear.mail("one")] == ["first", "second", "third"]
         assert not ear.mail("two")
 
-    async def test_a_cursor_replays_only_what_came_after_it(self, world: World) -> None:
+    async def test_watch_replays_mail_after_the_cursor(self, world: World) -> None:
         await world.agent_mails(world.one, "first")
         await world.agent_mails(world.one, "second")
         engine, ear = await world.client()
@@ -172,19 +172,19 @@ class EngineContract(WorkContract):
         await until(lambda: len(ear.mail("one")) >= 3)
         assert ear.mail("one")[-1] == second
 
-    async def test_a_cursor_that_means_nothing_replays_everything(self, world: World) -> None:
+    async def test_invalid_cursor_replays_everything(self, world: World) -> None:
         await world.agent_mails(world.one, "first")
         _, ear = await world.client({"one": "nonsense"})
         assert (await ear.letter("one", subject="first")).sender == "coordinator"
 
-    async def test_reading_marks_nothing_as_read(self, world: World) -> None:
+    async def test_reading_does_not_mark_mail_as_read(self, world: World) -> None:
         await world.agent_mails(world.one, "first")
         engine, ear = await world.client()
         await ear.letter("one", subject="first")
         await engine.snapshot()
         assert [mail.read for mail in await engine.mail("one")] == [False]
 
-    async def test_mail_lists_newest_first_by_agent_and_limited(self, world: World) -> None:
+    async def test_mail_is_newest_first_and_filtered(self, world: World) -> None:
         for subject in ("first", "second", "third"):
             await world.agent_mails(world.one, subject)
         engine, ear = await world.client()
@@ -194,7 +194,7 @@ class EngineContract(WorkContract):
         assert len(await engine.mail("one", agent="coordinator")) == 3
         assert await engine.mail("one", agent="nobody") == ()
 
-    async def test_replying_to_a_mail_that_is_not_there_says_so(self, world: World) -> None:
+    async def test_reply_to_unknown_mail_is_not_found(self, world: World) -> None:
         engine, _ = await world.client()
         with pytest.raises(EngineError) as caught:
             await engine.reply("one", "msg-none", Answer("answer", "Blue."), marker="[g1 r1]")
@@ -202,7 +202,7 @@ class EngineContract(WorkContract):
         with pytest.raises(EngineError):
             await engine.receipt("one", "msg-none")
 
-    async def test_a_product_in_trouble_troubles_nobody_else(self, world: World) -> None:
+    async def test_trouble_of_one_product_affects_no_other(self, world: World) -> None:
         engine, ear = await world.client()
         one, lost = await engine.snapshot(["one", "lost"])
         assert one.trouble is None
@@ -215,7 +215,7 @@ class EngineContract(WorkContract):
         assert (caught.value.code, caught.value.product) == ("path_missing", "lost")
         assert await engine.send("one", "Dark mode", "Please.", marker="[w1]")
 
-    async def test_a_product_that_is_not_watched_is_not_found(self, world: World) -> None:
+    async def test_unwatched_product_is_not_found(self, world: World) -> None:
         engine, _ = await world.client()
         await engine.watch([world.one], {})
         with pytest.raises(EngineError) as caught:
@@ -223,7 +223,7 @@ class EngineContract(WorkContract):
         assert caught.value.code == "not_found"
         assert [snapshot.product for snapshot in await engine.snapshot()] == ["one"]
 
-    async def test_an_adoption_is_shown_first_and_done_once(self, world: World) -> None:
+    async def test_adoption_is_shown_first_and_done_once(self, world: World) -> None:
         engine, _ = await world.client()
         shown = await engine.adopt(world.one)
         assert shown.needed
@@ -244,7 +244,7 @@ class EngineContract(WorkContract):
             await engine.adopt(world.one, undo=True)
         assert caught.value.code == "not_found"
 
-    async def test_nothing_is_adopted_while_agents_work(self, world: World) -> None:
+    async def test_adoption_refuses_running_agents(self, world: World) -> None:
         engine, ear = await world.client()
         await engine.start("one")
         await ear.state("one", lambda snapshot: snapshot.coordinator)
@@ -253,7 +253,7 @@ class EngineContract(WorkContract):
             await engine.adopt(world.one, apply=True)
         assert caught.value.code == "at_work"
 
-    async def test_a_product_that_nobody_watches_can_be_adopted(self, world: World) -> None:
+    async def test_unwatched_product_can_be_adopted(self, world: World) -> None:
         engine, _ = await world.client()
         await engine.watch([world.two], {})
         assert (await engine.adopt(world.one, apply=True)).done
@@ -261,7 +261,7 @@ class EngineContract(WorkContract):
             await engine.adopt(world.lost)
         assert caught.value.code == "path_missing"
 
-    async def test_the_runtime_says_what_it_is(self, world: World) -> None:
+    async def test_runtime_describes_itself(self, world: World) -> None:
         engine, ear = await world.client()
         await until(lambda: ear.of(RuntimeUp))
         (info,) = engine.runtimes()
@@ -271,7 +271,7 @@ class EngineContract(WorkContract):
         assert info.cpus >= 1
         assert not ear.of(RuntimeUp)[0].restarted
 
-    async def test_a_runtime_that_goes_away_is_told_once_and_what_was_missed_is_replayed(self, world: World) -> None:
+    async def test_runtime_outage_is_reported_once_and_missed_mail_is_replayed(self, world: World) -> None:
         engine, ear = await world.client()
         await world.agent_mails(world.one, "before")
         await ear.letter("one", subject="before")

@@ -142,7 +142,7 @@ async def _asked(bed: Bed) -> tuple[Mail, ...]:
         await asyncio.sleep(0.05)
 
 
-async def test_the_channel_is_cut_at_every_kind_of_message(tmp_path: Path, yard: Yard, cutter: Cutter) -> None:
+async def test_channel_cut_at_every_kind_of_message_loses_nothing(tmp_path: Path, yard: Yard, cutter: Cutter) -> None:
     product, engine = yard.product("one"), SupervisedEngine(UnixTransport(cutter.path))
     (tmp_path / "bot").mkdir()
     bed = CutBed(tmp_path / "bot", product.path, engine)

@@ -111,6 +111,6 @@ class TestOldDialect(WorkContract):
             yield world
 
 
-def test_the_templates_are_of_their_dialects(new_product: Path, old_product: Path) -> None:
+def test_templates_match_their_versions(new_product: Path, old_product: Path) -> None:
     assert (new_product / ".overstory" / "config.yaml").exists()
     assert (old_product / ".overstory" / "config.yaml").exists()

@@ -33,7 +33,7 @@ def beside(yard: Yard, *names: str, **env: str) -> LocalTransport:
     return LocalTransport(yard.folder.joinpath(*(names or ("state",))), environment=environment(**env))
 
 
-async def test_a_supervisor_is_started_outlives_the_bot_and_is_found_again(yard: Yard) -> None:
+async def test_supervisor_outlives_the_fleet_and_is_found_again(yard: Yard) -> None:
     product = yard.product("one")
     engine, ear = await yard.engine(beside(yard), product)
     await engine.start("one")
@@ -46,7 +46,7 @@ async def test_a_supervisor_is_started_outlives_the_bot_and_is_found_again(yard:
     assert again.runtimes()[0].boot == info.boot
 
 
-async def test_two_bots_that_start_together_use_one_supervisor(yard: Yard) -> None:
+async def test_fleets_that_start_together_share_one_supervisor(yard: Yard) -> None:
     engines = await asyncio.gather(*(yard.engine(beside(yard), yard.product(f"p{n}")) for n in range(3)))
     for engine, ear in engines:
         await ear.up(1)
@@ -54,7 +54,7 @@ async def test_two_bots_that_start_together_use_one_supervisor(yard: Yard) -> No
     assert len({engine.runtimes()[0].boot for engine, _ in engines}) == 1
 
 
-async def test_a_supervisor_that_is_killed_is_started_again(yard: Yard) -> None:
+async def test_killed_supervisor_is_restarted(yard: Yard) -> None:
     way = beside(yard)
     engine, ear = await yard.engine(way, yard.product("one"))
     await ear.up(1)
@@ -66,7 +66,7 @@ async def test_a_supervisor_that_is_killed_is_started_again(yard: Yard) -> None:
     assert (await engine.snapshot())[0].coordinator
 
 
-async def test_another_engine_takes_over_only_when_no_session_runs(yard: Yard, old_product: Path) -> None:
+async def test_supervisor_of_another_engine_is_replaced_once_no_session_runs(yard: Yard, old_product: Path) -> None:
     product = yard.product("one")
     engine, _ = await yard.engine(beside(yard), product)
     await engine.start("one")
@@ -81,7 +81,7 @@ async def test_another_engine_takes_over_only_when_no_session_runs(yard: Yard, o
     assert engine.runtimes()[0].engine == "0.5.8 (rehearsal)"
 
 
-async def test_a_state_folder_with_a_long_path_works(yard: Yard) -> None:
+async def test_state_folder_may_have_a_long_path(yard: Yard) -> None:
     way = beside(yard, *["a-rather-long-folder-name"] * 6)
     assert len(str(way.folder)) > 107
     engine, ear = await yard.engine(way, yard.product("one"))
@@ -93,7 +93,7 @@ async def test_a_state_folder_with_a_long_path_works(yard: Yard) -> None:
     await until(lambda: not way.socket.exists())
 
 
-async def test_the_bots_secrets_are_none_of_the_engines_business(yard: Yard) -> None:
+async def test_engine_does_not_get_the_fleets_secrets(yard: Yard) -> None:
     secrets = {"SLACK_BOT_TOKEN": "xoxb-1", "DISCORD_TOKEN": "d-1", "FLEET_WEB_TOKEN": "f-1", "ANTHROPIC_API_KEY": "bot-key"}
     way = LocalTransport(yard.folder / "state", environment={**environment(), **secrets}, key="engine-key")
     _, ear = await yard.engine(way, yard.product("one"))
@@ -103,7 +103,7 @@ async def test_the_bots_secrets_are_none_of_the_engines_business(yard: Yard) -> 
     assert not [secret for secret in secrets.values() if secret.encode() in found]
 
 
-async def test_a_supervisor_that_cannot_run_says_why(yard: Yard) -> None:
+async def test_supervisor_that_cannot_start_is_reported(yard: Yard) -> None:
     state = yard.folder / "state"
     state.mkdir()
     (state / "runtime").write_text("a file in the way")
@@ -113,7 +113,7 @@ async def test_a_supervisor_that_cannot_run_says_why(yard: Yard) -> None:
         await engine.start("one")
 
 
-def test_the_engine_of_this_machine_is_ov_then_overstory(tmp_path: Path) -> None:
+def test_engine_on_path_prefers_ov(tmp_path: Path) -> None:
     assert local.engine_on_path(str(tmp_path)) is None
     for name in ("overstory", "ov"):
         (tmp_path / name).write_text("#!/bin/sh\n")
@@ -124,7 +124,7 @@ def test_the_engine_of_this_machine_is_ov_then_overstory(tmp_path: Path) -> None
 # A socket
 
 
-async def test_a_socket_that_is_missing_dead_or_forbidden_is_said(tmp_path: Path) -> None:
+async def test_missing_and_dead_sockets_have_their_own_errors(tmp_path: Path) -> None:
     with pytest.raises(RuntimeUnreachable, match="There is no socket"):
         await UnixTransport(tmp_path / "none").open()
     with socket.socket(socket.AF_UNIX) as end:
@@ -188,7 +188,7 @@ async def puppet(folder: Path) -> AsyncIterator[tuple[Puppet, SupervisedEngine, 
 ONE = Product("one", "/one")
 
 
-async def test_the_link_watches_before_anything_else_is_asked(tmp_path: Path) -> None:
+async def test_link_watches_before_any_other_request(tmp_path: Path) -> None:
     async with puppet(tmp_path) as (said, engine, ear):
         said.answers["start"] = {"started": True}
         await engine.open(ear)
@@ -199,7 +199,7 @@ async def test_the_link_watches_before_anything_else_is_asked(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(("protocol", "words"), [(PROTOCOL + 1, "update the fleet"), (PROTOCOL - 1, "update the supervisor")])
-async def test_another_version_at_the_other_end_is_said_with_the_cure(tmp_path: Path, protocol: int, words: str) -> None:
+async def test_other_protocol_version_is_reported_with_the_remedy(tmp_path: Path, protocol: int, words: str) -> None:
     async with puppet(tmp_path) as (said, engine, ear):
         said.protocol = protocol
         await engine.open(ear)
@@ -210,7 +210,7 @@ async def test_another_version_at_the_other_end_is_said_with_the_cure(tmp_path: 
         assert len(ear.of(RuntimeDown)) == 1
 
 
-async def test_a_runtime_that_was_started_anew_is_told_from_a_supervisor_that_was(tmp_path: Path) -> None:
+async def test_restarted_runtime_differs_from_restarted_supervisor(tmp_path: Path) -> None:
     async with puppet(tmp_path) as (said, engine, ear):
         await engine.open(ear)
         await engine.watch([ONE], {})
@@ -222,7 +222,7 @@ async def test_a_runtime_that_was_started_anew_is_told_from_a_supervisor_that_wa
         assert [up.restarted for up in ear.of(RuntimeUp)] == [False, False, True]
 
 
-async def test_what_cannot_be_read_does_not_end_the_link(tmp_path: Path) -> None:
+async def test_unreadable_lines_do_not_end_the_link(tmp_path: Path) -> None:
     async with puppet(tmp_path) as (said, engine, ear):
         await engine.open(ear)
         await engine.watch([ONE], {})
@@ -240,7 +240,7 @@ async def test_what_cannot_be_read_does_not_end_the_link(tmp_path: Path) -> None
         assert not ear.mail("one")
 
 
-async def test_a_listener_that_fails_loses_one_event_and_not_the_link(tmp_path: Path) -> None:
+async def test_failing_listener_does_not_end_the_link(tmp_path: Path) -> None:
     async with puppet(tmp_path) as (said, engine, _):
         heard: list[object] = []
 
@@ -256,7 +256,7 @@ async def test_a_listener_that_fails_loses_one_event_and_not_the_link(tmp_path: 
         await until(lambda: len(heard) == 2)
 
 
-async def test_errors_of_the_other_end_are_errors_here(tmp_path: Path) -> None:
+async def test_errors_of_the_supervisor_are_raised(tmp_path: Path) -> None:
     async with puppet(tmp_path) as (said, engine, ear):
         said.answers["start"] = ChannelError("locked", "The database is locked.", "Try again.", "one")
         await engine.open(ear)
@@ -266,7 +266,7 @@ async def test_errors_of_the_other_end_are_errors_here(tmp_path: Path) -> None:
         assert (caught.value.code, caught.value.hint, caught.value.product) == ("locked", "Try again.", "one")
 
 
-async def test_a_connection_that_breaks_fails_what_was_asked(tmp_path: Path) -> None:
+async def test_broken_connection_fails_open_requests(tmp_path: Path) -> None:
     async with puppet(tmp_path) as (said, engine, ear):
         await engine.open(ear)
         await engine.watch([ONE], {})
@@ -278,7 +278,7 @@ async def test_a_connection_that_breaks_fails_what_was_asked(tmp_path: Path) -> 
         await ear.up(2)
 
 
-async def test_closing_fails_what_was_asked(tmp_path: Path) -> None:
+async def test_close_fails_open_requests(tmp_path: Path) -> None:
     async with puppet(tmp_path) as (said, engine, ear):
         await engine.open(ear)
         await engine.watch([ONE], {})
@@ -289,7 +289,7 @@ async def test_closing_fails_what_was_asked(tmp_path: Path) -> None:
             await asking
 
 
-async def test_products_are_on_the_runtime_they_name(tmp_path: Path) -> None:
+async def test_product_runs_on_the_runtime_it_names(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
     async with puppet(tmp_path / "a") as (first, _, _), puppet(tmp_path / "b") as (second, _, _):
@@ -332,7 +332,7 @@ def framed(stream: int, payload: bytes) -> bytes:
 @given(
     st.lists(st.tuples(st.sampled_from([1, 2]), st.binary(max_size=50)), max_size=8), st.lists(st.integers(1, 30), max_size=40)
 )
-def test_the_frames_of_an_exec_are_taken_apart_wherever_they_are_cut(chunks: list[tuple[int, bytes]], cuts: list[int]) -> None:
+def test_exec_frames_may_be_split_anywhere(chunks: list[tuple[int, bytes]], cuts: list[int]) -> None:
     stream, demux, out = b"".join(framed(*chunk) for chunk in chunks), Demux(), b""
     for size in cuts:
         out += demux.feed(stream[:size])
@@ -383,7 +383,7 @@ class Blocking:
 
 
 @pytest.mark.parametrize("wrap", [lambda end: end, Blocking], ids=["asyncio", "thread"])
-async def test_docker_exec_carries_the_channel(wrap: Callable[[socket.socket], Any]) -> None:
+async def test_channel_works_over_docker_exec(wrap: Callable[[socket.socket], Any]) -> None:
     near, far = socket.socketpair()
     hello = threading.Thread(target=greeting, args=(far,), daemon=True)
     hello.start()
@@ -427,7 +427,7 @@ def greeting(end: socket.socket) -> None:
         ),
     ],
 )
-async def test_a_container_that_cannot_be_entered_is_said(state: Mapping[str, Any], words: str) -> None:
+async def test_container_that_cannot_be_entered_has_its_own_error(state: Mapping[str, Any], words: str) -> None:
     client = FakeDocker(state)
     with pytest.raises(RuntimeUnreachable, match=words) as caught:
         await DockerTransport(client=lambda host: client).open()
@@ -435,7 +435,7 @@ async def test_a_container_that_cannot_be_entered_is_said(state: Mapping[str, An
     assert client.closed == 1
 
 
-async def test_no_container_and_no_docker_are_told_apart() -> None:
+async def test_missing_container_and_missing_docker_have_different_errors() -> None:
     from docker.errors import DockerException, NotFound
 
     class Without(FakeDocker):
@@ -452,7 +452,7 @@ async def test_no_container_and_no_docker_are_told_apart() -> None:
         await DockerTransport(client=none).open()
 
 
-async def test_an_exec_that_ends_with_words_is_quoted() -> None:
+async def test_last_line_of_an_exec_is_in_the_error() -> None:
     near, far = socket.socketpair()
     far.sendall(framed(2, b"No supervisor answers on /run/fleet/supervisor.sock: Connection refused.\n"))
     far.shutdown(socket.SHUT_WR)
@@ -465,7 +465,7 @@ async def test_an_exec_that_ends_with_words_is_quoted() -> None:
     far.close()
 
 
-def test_ssh_addresses_become_one_quoted_command_and_nothing_else() -> None:
+def test_ssh_command_is_quoted() -> None:
     argv = ssh.command("ssh://ana@far:2222", ("docker", "exec", "a; rm -rf /"))
     assert argv[0] == "ssh"
     assert argv[-5:] == ("-p", "2222", "--", "ana@far", "docker exec 'a; rm -rf /'")
@@ -474,7 +474,7 @@ def test_ssh_addresses_become_one_quoted_command_and_nothing_else() -> None:
             ssh.command(host, ("docker",))
 
 
-async def test_docker_on_another_machine_is_entered_by_ssh(yard: Yard) -> None:
+async def test_channel_works_over_ssh(yard: Yard) -> None:
     supervisor, product = yard.supervisor(), yard.product("one")
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bot.supervisor", "--attach", str(supervisor.socket)),
@@ -497,7 +497,7 @@ async def test_docker_on_another_machine_is_entered_by_ssh(yard: Yard) -> None:
     assert process.returncode is not None
 
 
-async def test_what_a_remote_command_says_as_it_ends_is_quoted() -> None:
+async def test_last_line_of_a_remote_command_is_in_the_error() -> None:
     pipe = asyncio.subprocess.PIPE
     argv = ("sh", "-c", "echo 'Error: No such container: overstory-runtime' >&2; exit 1")
     line = ssh.SshLine(await asyncio.create_subprocess_exec(*argv, stdin=pipe, stdout=pipe, stderr=pipe))

@@ -1,4 +1,4 @@
-"""Texts that overstory's coordinators were taught: how to report, and how people decide."""
+"""Texts that overstory's coordinators were taught for reports and decisions."""
 
 import re
 import unicodedata
@@ -30,12 +30,12 @@ CHOICES: Final = {"changes": "revise"}
 
 
 def rules(reporting: Mapping[str, str] | None) -> str:
-    """Return the rules that follow an objective (how to report, and when to ask), nothing without `reporting`."""
+    """Return the rules for reports on an objective, empty without `reporting`."""
     return REPORTING.format(**reporting) if reporting else ""
 
 
 def answer(choice: str, note: str, context: str = "") -> str:
-    """Return people's answer as a coordinator was taught to read it. The choice `answer` is the note alone."""
+    """Return people's answer in a coordinator's terms. The choice `answer` is the note alone."""
     said = note if choice == "answer" else f"DECISION: {CHOICES.get(choice, choice)}" + (f": {note}" if note else "")
     return said + context
 
@@ -52,5 +52,5 @@ def begins_as_decision(text: str) -> bool:
 
 
 def as_read(text: str) -> str:
-    """Return a text as a model reads it: compatibility forms normalized, invisible format characters removed."""
+    """Return a text as a model reads it, normalized and without invisible characters."""
     return "".join(letter for letter in unicodedata.normalize("NFKC", text) if unicodedata.category(letter) != "Cf")

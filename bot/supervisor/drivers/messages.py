@@ -13,7 +13,9 @@ LEAD: Final = "coordinator"
 OPERATOR: Final = "operator"
 """Address of the person who runs the product. The fleet writes as this person."""
 UNSIGNED: Final = "orchestrator"
-"""Default sender and recipient of overstory's commands, used by agents that forget `--from` and `--to`. People read it, too."""
+"""Default address of overstory's commands.
+
+Agents that forget `--from` or `--to` use it, and people read it."""
 PEOPLE: Final = frozenset({OPERATOR, UNSIGNED})
 
 KINDS: Final[Mapping[str, str]] = {
@@ -49,7 +51,7 @@ def translate(mail: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def author_of(sender: str) -> str:
-    """Return who writes under an address: `lead`, `worker`, `operator` or `unsigned`."""
+    """Return the author behind an address."""
     return AUTHORS.get(sender, "worker")
 
 
