@@ -10,13 +10,17 @@ from functools import lru_cache, partial
 
 from bot.domain import Action, Decision, Gate, GateKind, GateState, Role, to_person
 from bot.store.database import Database, dump, number, to_text, to_time
-from bot.store.sweep import UNFINISHED, by_number, marks
+from bot.store.sweep import UNFINISHED, batched, by_number, marks
 
 COLUMNS = (
     "n, product, kind, title, body, state, created_at, updated_at, revision, options, thread, mail, sender, task,"
     " work, conversation, previous, reason, action, reply, sent_at, sendings, reminded_at, reminders, escalated_at"
 )
 """In the order in which `_to_gate` takes them. By name it would take twice as long, and a thousand may be read at once."""
+
+
+UNFINISHED_STATES = frozenset({GateState.OPEN.value, GateState.DECIDED.value})
+"""States that few gates are in."""
 
 
 class Gates:
@@ -58,7 +62,7 @@ class Gates:
         """Gates by their id, as far as there are such: two queries, however many there are."""
         if not (numbers := sorted({number(id, "g") for id in ids})):
             return {}
-        return {gate.id: gate for gate in self._found("n IN (SELECT value FROM json_each(?))", dump(numbers))}
+        return {gate.id: gate for gate in self._numbered(numbers)}
 
     def save(self, gate: Gate) -> None:
         """Keep what changes of it, and any answers that are new."""
@@ -95,9 +99,17 @@ class Gates:
     def in_states(self, *states: GateState, product: str | None = None, limit: int = -1) -> list[Gate]:
         """Gates in these states (in any, if none is given), oldest first; only the newest `limit` of them, if it is not -1."""
         wanted: Sequence[str] = [state.value for state in states] or [state.value for state in GateState]
-        marks = ", ".join("?" * len(wanted))
-        newest = f"SELECT n FROM gates WHERE state IN ({marks}) AND (? IS NULL OR product = ?) ORDER BY n DESC LIMIT ?"  # noqa: S608
-        return self._found(f"n IN ({newest}) ORDER BY n", *wanted, product, product, limit)
+        # Most gates have ended. Looking for ended ones by their state would read and sort them all, so these are read from
+        # the newest on, which the expression around `state` makes the database do.
+        state = "state" if set(wanted) <= UNFINISHED_STATES or limit < 0 else "state || ''"
+        where, values = ("", ()) if product is None else (" AND product = ?", (product,))
+        newest = f"SELECT n FROM gates WHERE {state} IN ({marks(wanted)}){where} ORDER BY n DESC LIMIT ?"  # noqa: S608
+        rows = self._db.rows(newest, *wanted, *values, limit if limit >= 0 else 2**62)
+        return self._numbered([row["n"] for row in reversed(rows)])
+
+    def changed_since(self, at: datetime) -> list[Gate]:
+        """Return the gates that changed since then, oldest first."""
+        return self._numbered([row["n"] for row in self._db.rows("SELECT n FROM gates WHERE updated_at >= ?", to_text(at))])
 
     def of_work(self, work: str) -> list[Gate]:
         """Every gate that a piece of work has raised, oldest first."""
@@ -113,13 +125,19 @@ class Gates:
         return next(iter(self._found(where, product, kind.value, thread)), None)
 
     def _found(self, where: str, *values: str | int | None) -> list[Gate]:
-        """The gates that a condition of ours finds, with their answers: two queries, however many there are."""
-        rows = self._db.rows(f"SELECT {COLUMNS} FROM gates WHERE {where}", *values)  # noqa: S608
-        given: defaultdict[int, tuple[sqlite3.Row, ...]] = defaultdict(tuple)
-        chosen = f"SELECT n FROM gates WHERE {where}"  # noqa: S608
-        for each in self._db.rows(f"SELECT * FROM decisions WHERE gate IN ({chosen}) ORDER BY n", *values):  # noqa: S608
-            given[each["gate"]] += (each,)
-        return [_to_gate(row, given.get(row[0], ()), self._db.origin) for row in rows]
+        """Return the gates that a condition of ours finds, with their answers."""
+        return self._numbered([row["n"] for row in self._db.rows(f"SELECT n FROM gates WHERE {where}", *values)])  # noqa: S608
+
+    def _numbered(self, numbers: Sequence[int]) -> list[Gate]:
+        """Return the gates with these numbers, oldest first, with their answers: two queries for each batch."""
+        found: list[Gate] = []
+        for some in batched(sorted(numbers)):
+            given: defaultdict[int, tuple[sqlite3.Row, ...]] = defaultdict(tuple)
+            for each in self._db.rows(f"SELECT * FROM decisions WHERE gate IN ({marks(some)}) ORDER BY n", *some):  # noqa: S608
+                given[each["gate"]] += (each,)
+            rows = self._db.rows(f"SELECT {COLUMNS} FROM gates WHERE n IN ({marks(some)}) ORDER BY n", *some)  # noqa: S608
+            found += [_to_gate(row, given.get(row[0], ()), self._db.origin) for row in rows]
+        return found
 
     def remove_before(self, before: datetime) -> Iterator[int]:
         """Remove gates that ended before then without a decision, unless an unfinished one is their revision. See `sweep`."""

@@ -161,8 +161,13 @@ class Outbox:
         return [(row["conversation"], row["message"]) for row in rows]
 
     def counts(self) -> dict[str, int]:
-        """How many rows are in each state."""
+        """Return the number of rows in each state. Reads the whole table: see `unsent` for what screens show."""
         return {row["state"]: row["rows"] for row in self._db.rows("SELECT state, count(*) AS rows FROM outbox GROUP BY state")}
+
+    def unsent(self) -> dict[str, int]:
+        """Return the number of rows in each state except delivered."""
+        rows = self._db.rows("SELECT state, count(*) AS rows FROM outbox WHERE state != 'delivered' GROUP BY state")
+        return {row["state"]: row["rows"] for row in rows}
 
     def remove_before(self, before: datetime) -> Iterator[int]:
         """Remove deliveries that ended before then, except those of posts that show unfinished gates. See `sweep`."""

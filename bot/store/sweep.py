@@ -47,6 +47,11 @@ def by_index(database: Database, delete: str, *values: str | int | None) -> Iter
             return
 
 
+def batched(values: Sequence[int]) -> Iterator[Sequence[int]]:
+    """Split values into batches that one statement takes."""
+    return (values[start : start + BATCH] for start in range(0, len(values), BATCH))
+
+
 def marks(values: Sequence[object]) -> str:
     """Return a `?` for each value, for an IN list."""
     return ", ".join("?" * len(values))

@@ -13,6 +13,8 @@ from bot.store.database import Database, dump, number, to_text, to_time
 from bot.store.sweep import UNFINISHED, by_number, marks
 
 OPEN = tuple(state.value for state in WorkState if state.open)
+REPORTED = (WorkState.DONE, WorkState.REJECTED, WorkState.FAILED)
+"""The results that a product's status reports as its last work."""
 UNDER_WAY = (WorkState.STARTING, WorkState.RUNNING, WorkState.WAITING)
 """Handed to the engine, or about to be, and not ended."""
 
@@ -27,6 +29,9 @@ class WorkTable:
         self._open: dict[WorkState, dict[int, Work]] = {}
         """By state and number; empty until it is read, and once a transaction was undone."""
         self._undone = database.undone
+        self._last: dict[str, tuple[int, Work]] | None = None
+        """The last work of each product that was done, rejected or failed, with its number. None until it is read."""
+        self._last_undone = database.undone
 
     def add(self, work: Work, request: str) -> tuple[Work, bool]:
         """Keep new work (its id is given here); the same request again returns what it made before, and False."""
@@ -82,6 +87,11 @@ class WorkTable:
             numbered.pop(n, None)
         if work.state in self._open:
             self._open[work.state][n] = work
+        last = self._last.get(work.product) if self._last is not None else None
+        if self._last is not None and work.state in REPORTED and (last is None or n >= last[0]):
+            self._last[work.product] = (n, work)
+        elif last is not None and n == last[0]:
+            self._last = None
 
     def open(self, product: str | None = None, states: Sequence[str] = OPEN) -> list[Work]:
         """Work in one of these states (by default all that is not finished), oldest first; of one product, if named."""
@@ -110,18 +120,20 @@ class WorkTable:
 
     def newest(self, product: str | None = None, limit: int = 50) -> list[Work]:
         """The newest work, newest first."""
-        rows = self._db.rows(
-            "SELECT * FROM work WHERE ? IS NULL OR product = ? ORDER BY n DESC LIMIT ?", product, product, limit
-        )
+        where, values = ("", ()) if product is None else (" WHERE product = ?", (product,))
+        rows = self._db.rows(f"SELECT * FROM work{where} ORDER BY n DESC LIMIT ?", *values, limit)  # noqa: S608
         return [self._to_work(row) for row in rows]
 
     def last_ended(self) -> dict[str, Work]:
-        """Each product's last finished work."""
-        rows = self._db.rows(
-            "SELECT * FROM work WHERE n IN"
-            " (SELECT max(n) FROM work WHERE state IN ('done', 'rejected', 'failed') GROUP BY product)"
-        )
-        return {row["product"]: self._to_work(row) for row in rows}
+        """Return each product's last work that was done, rejected or failed. It is read once and remembered."""
+        if self._last is None or self._last_undone != self._db.undone:
+            self._last, self._last_undone, product = {}, self._db.undone, ""
+            while product := self._db.value("SELECT min(product) FROM work WHERE product > ?", product):
+                where = f"product = ? AND ended_at IS NOT NULL AND state IN ({marks(REPORTED)})"
+                row = self._db.row(f"SELECT * FROM work WHERE {where} ORDER BY n DESC LIMIT 1", product, *REPORTED)  # noqa: S608
+                if row is not None:
+                    self._last[product] = (row["n"], self._to_work(row))
+        return {product: work for product, (_, work) in self._last.items()}
 
     def lately_ended(self, product: str, limit: int) -> list[Work]:
         """A product's work that was done or failed, the newest first by its end."""
@@ -167,7 +179,9 @@ class WorkTable:
 
     def changed_since(self, at: datetime, limit: int = 500) -> list[Work]:
         """Work that has changed its state or its news since then, oldest first."""
-        rows = self._db.rows("SELECT * FROM work WHERE updated_at >= ? ORDER BY n LIMIT ?", to_text(at), limit)
+        rows = self._db.rows(
+            "SELECT * FROM work WHERE n IN (SELECT n FROM work WHERE updated_at >= ?) ORDER BY n LIMIT ?", *(to_text(at), limit)
+        )
         return [self._to_work(row) for row in rows]
 
     def _to_work(self, row: sqlite3.Row) -> Work:
@@ -189,6 +203,7 @@ class WorkTable:
         for table in ("raised_limits", "budget_warnings"):
             self._db.run(f"DELETE FROM {table} WHERE scope IN ({marks(old)})", *(f"w{n}" for n in old))  # noqa: S608
         self._db.run(f"DELETE FROM work WHERE n IN ({marks(old)})", *old)  # noqa: S608
+        self._last = None
         return len(old)
 
 

@@ -37,7 +37,7 @@ class Changes:
 
 def changes(fleet: Fleet, then: datetime, person: Person | None = None) -> list[Changes]:
     """Return what changed since then, for each product with changes that the person may see."""
-    work, gates = fleet.store.work.changed_since(then), fleet.store.gates.in_states()
+    work, gates = fleet.store.work.changed_since(then), fleet.store.gates.changed_since(then)
     spent, found = spent_today(fleet), []
     for product in fleet.registry.products:
         if person is not None and access.may(person, Role.VIEWER, product.name):

@@ -86,8 +86,8 @@ class _Metrics:
         yield _gauge("fleet_runtime_memory_bytes", "Memory used by the runtimes", {(): capacity.memory_gb * 2**30})
         yield _gauge("fleet_runtime_cpu_percent", "CPU used by the runtimes", {(): capacity.cpu_percent})
         yield _gauge("fleet_runtimes_down", "Unreachable runtimes", {(): len(fleet.down)})
-        outbox = {(state,): rows for state, rows in fleet.store.outbox.counts().items()}
-        yield _gauge("fleet_outbox", "Posts in the outbox by state", outbox, "state")
+        outbox = {(state,): rows for state, rows in fleet.store.outbox.unsent().items()}
+        yield _gauge("fleet_outbox", "Posts in the outbox that are not delivered, by state", outbox, "state")
         yield _gauge("fleet_web_clients", "Connected pages and programs", {(): len(self._context.clients)})
         yield _gauge("fleet_turns_running", "Conversations with a running turn", {(): len(self._context.router.running())})
         yield _counter("fleet_web_requests", "HTTP requests by route and status", self._requests, "route", "status")

@@ -18,6 +18,7 @@ from bot.store.migrations import (
     rejected_work,
     retention,
     scheduling,
+    screen_indexes,
     typed_tables,
 )
 
@@ -32,6 +33,7 @@ MIGRATIONS: Mapping[str, Migration] = {
     "mail_kinds": mail_kinds.migrate,
     "retention": retention.migrate,
     "rejected_work": rejected_work.migrate,
+    "screen_indexes": screen_indexes.migrate,
 }
 """Migrations by name, in the order in which they are applied."""
 NUMBERED = 4
