@@ -69,9 +69,9 @@ def test_created_state_folder_is_private(fleet: Path) -> None:
 
 
 def is_example(line: str) -> bool:
-    """Whether a comment is an example and not a sentence."""
+    """Return True for a comment that is an example and not a sentence."""
     return line.startswith("#   ") or line.removeprefix("# ").split(":")[0] in {
-        "people", "approvals", "budget", "runtimes", "schedules", "quiet_hours", "agent",
+        "people", "approvals", "budget", "runtimes", "schedules", "quiet_hours", "retention", "agent",
     }  # fmt: skip
 
 
