@@ -109,9 +109,8 @@ const METERS = [
   ["cost_usd_today", "Today", (used, limit) => (limit ? `${money(used)} of ${round(limit)}` : money(used))],
 ];
 
-function meters({ capacity, products }) {
-  const sessions = products.reduce((sum, product) => sum + product.sessions.length, 0);
-  const amounts = { ...capacity, slots: capacity.slots ?? capacity.sessions, sessions: { used: capacity.sessions_running ?? sessions, max: null } };
+function meters({ capacity }) {
+  const amounts = { ...capacity, sessions: { used: capacity.sessions_running, max: null } };
   const area = byId("meters");
   if (!area.children.length) {
     for (const [name, title] of METERS) {

@@ -70,7 +70,7 @@ function heading(picture) {
 // -- slots ------------------------------------------------------------------------------------------------------------
 
 function slots({ running, capacity, at }) {
-  const { used, max } = capacity.slots ?? capacity.sessions;
+  const { used, max } = capacity.slots;
   const shown = Math.min(Math.max(max, used), MOST_SLOTS);
   const boxes = running.slice(0, shown).map((work) => slot(work, at));
   const others = Math.max(0, Math.min(used, shown) - boxes.length);
@@ -133,7 +133,7 @@ function queue(all) {
 function queued(work, at, all) {
   const button = (text, sign, run, off) => h("button", { class: "icon-button small", type: "button", "aria-label": `${text} ${work.id}`, title: text, disabled: off, "data-key": `${text}-${work.id}`, onclick: run }, sign);
   const item = h("li", { draggable: "true", "data-work": work.id, "data-testid": `queued-${work.id}` },
-    h("span", { class: "number" }, String(work.position ?? at + 1)),
+    h("span", { class: "number" }, String(work.position)),
     h("div", { class: "queue-item" },
       h("p", {}, h("button", { class: "link", type: "button", onclick: () => { sheet.close(); act.openProduct(work.product); } }, work.product), " ", h("span", {}, work.objective), " ", h("span", { class: "id" }, work.id)),
       h("p", { class: "why" }, mark(work.code === "starts" ? "starting" : "queued"), h("span", {}, work.reason, work.wait ? `, ${work.wait}` : "")),
@@ -196,9 +196,7 @@ async function change(skill, args, done) {
 function waiting(all) {
   if (!all.length) return null;
   return h("section", {}, h("h3", {}, "Waiting or paused ", h("span", { class: "quiet" }, "no slot used")),
-    h("ul", { class: "no-slot" }, all.map((each) => h("li", {}, mark(stateOf(each)), h("span", {}, h("b", {}, each.product), ` ${each.objective}`, h("span", { class: "quiet" }, ` ${each.reason || label(stateOf(each))}`))))));
+    h("ul", { class: "no-slot" }, all.map((each) => h("li", {}, mark(each.state), h("span", {}, h("b", {}, each.product), ` ${each.objective}`, h("span", { class: "quiet" }, ` ${each.reason || label(each.state)}`))))));
 }
-
-const stateOf = (work) => (work.state === "waiting" ? "waiting" : "paused");
 
 const hidden = (number) => (number ? h("p", { class: "quiet" }, `and ${number} more in products you cannot see.`) : null);
