@@ -41,4 +41,4 @@ async def cancel(args: Args, context: SkillContext) -> SkillResult:
         else ""
     )
     text = f"`{work.id}` for **{work.product}** is cancelled: “{shortened(work.objective, 120)}”.{behind}"
-    return SkillResult(text, data={"work": work_json(work)})
+    return SkillResult(text, data={"work": work_json(work, fleet)})

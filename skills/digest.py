@@ -37,8 +37,8 @@ async def digest(args: Args, context: SkillContext) -> SkillResult:
         "products": [
             {
                 "name": each.product,
-                "done": [work_json(work) for work in each.done],
-                "failed": [work_json(work) for work in each.failed],
+                "done": [work_json(work, fleet) for work in each.done],
+                "failed": [work_json(work, fleet) for work in each.failed],
                 "asked": [work.id for work in each.asked],
                 "cancelled": [work.id for work in each.cancelled],
                 "decided": [gate.id for gate in each.decided],

@@ -65,7 +65,7 @@ async def prioritize(args: Args, context: SkillContext) -> SkillResult:
         work = _changed(args, context, work)
         work = _moved(args, context, work)
     text = f"`{work.id}` for **{work.product}**: {_said(work)}. {expected(fleet, work)}"
-    return SkillResult(text, data={"work": work_json(work)})
+    return SkillResult(text, data={"work": work_json(work, fleet)})
 
 
 def _product(args: Args, context: SkillContext) -> SkillResult:

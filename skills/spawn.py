@@ -88,7 +88,7 @@ async def spawn(args: Args, context: SkillContext) -> SkillResult:
         text += " I'll post updates here."
     return SkillResult(
         text,
-        data={"work": work_json(work), "new": new, "outlook": expected(fleet, work)},
+        data={"work": work_json(work, fleet), "new": new, "outlook": expected(fleet, work)},
         cards=(Card("work", work=work.id),),
         suggestions=_next(work),
     )

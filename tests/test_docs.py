@@ -140,7 +140,7 @@ async def test_shapes_are_described(tmp_path: Path) -> None:
         post = bed.heard[-1]
         shapes = {
             "product": status.product_json(status.status(bed.fleet).products[0]),
-            "work": views.work_json(work),
+            "work": views.work_json(work, bed.fleet),
             "gate": views.gate_json(gate, bed.fleet),
             "post": views.post_json(post, bed.fleet),
             "status": status.as_json(status.status(bed.fleet)),

@@ -75,7 +75,7 @@ class Deciders:
 
 def needs(product: Product | None, gate: Gate, names: Iterable[str]) -> str:
     """Return the people that a gate still needs, in words: `2 more of ana, ben or cy`."""
-    who = listed(tuple(names), "or") or "whoever holds the web token"
+    who = listed(tuple(names), "or") or "anyone with the admin token"
     approved = {each.by for each in gate.answers if each.choice == lifecycle.APPROVE}
     if gate.kind is GateKind.ACTION or product is None or product.approvals.required == 1:
         return who

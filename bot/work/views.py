@@ -11,6 +11,7 @@ from bot.gates.inbox import Waiting, assess
 from bot.gates.notify import Deciders
 from bot.text.markdown import to_html
 from bot.text.wording import summary
+from bot.work.states import shown_state
 
 LONGEST_SUMMARY = 280
 """Most characters of a plan that are shown in a list."""
@@ -90,12 +91,12 @@ def decision_json(decision: Decision) -> dict[str, Any]:
     }
 
 
-def work_json(work: Work) -> dict[str, Any]:
-    """Return a piece of work."""
+def work_json(work: Work, fleet: Fleet, paused: set[str] | None = None) -> dict[str, Any]:
+    """Return a piece of work with the state to show. `paused` are the paused products, looked up if left out."""
     return {
         "id": work.id,
         "product": work.product,
-        "state": work.state.value,
+        "state": shown_state(fleet, work, paused),
         "objective": work.objective,
         "capability": work.capability,
         "reason": work.reason,
@@ -148,7 +149,7 @@ def cards_json(cards: Sequence[Card], fleet: Fleet) -> list[dict[str, Any]]:
     found = fleet.store.gates.some({card.gate for card in cards if card.gate})
     shown = {each["id"]: each for each in gates_json(assess(fleet, list(found.values())), fleet)}
     work = fleet.store.work.some({card.work for card in cards if card.work})
-    shown |= {id: work_json(each) for id, each in work.items()}
+    shown |= {id: work_json(each, fleet) for id, each in work.items()}
     return [
         {"kind": card.kind, "gate": card.gate, "work": card.work, "detail": shown.get(card.gate or card.work or "")}
         for card in cards

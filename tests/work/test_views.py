@@ -62,7 +62,7 @@ async def test_work_is_told_with_its_times(tmp_path: Path) -> None:
         (post,) = await bed.say("/fleet spawn product-a fix the test")
         (card,) = views.post_json(post, bed.fleet)["cards"]
         assert (card["kind"], card["work"], card["gate"]) == ("work", "w1", None)
-        work = views.work_json(bed.work("w1"))
+        work = views.work_json(bed.work("w1"), bed.fleet)
         assert (work["id"], work["product"], work["objective"], work["asked_by"]) == ("w1", "product-a", "fix the test", "ana")
         assert work["started_at"] == bed.clock().isoformat()
         assert work["ended_at"] is None

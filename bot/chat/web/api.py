@@ -58,7 +58,7 @@ async def product(request: web.Request) -> web.Response:
         {
             **product_json(state),
             "registry": registry_json(found, context),
-            "work": [views.work_json(each) for each in fleet.store.work.newest(found.name)],
+            "work": [views.work_json(each, fleet) for each in fleet.store.work.newest(found.name)],
             "gate_list": views.gates_json(assess(fleet, newest[::-1]), fleet),
             "mail": [mail_json(each) for each in fleet.store.mail.newest(found.name, 50)],
         }
