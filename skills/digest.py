@@ -40,6 +40,7 @@ async def digest(args: Args, context: SkillContext) -> SkillResult:
                 "done": [work_json(work, fleet) for work in each.done],
                 "failed": [work_json(work, fleet) for work in each.failed],
                 "asked": [work.id for work in each.asked],
+                "rejected": [work.id for work in each.rejected],
                 "cancelled": [work.id for work in each.cancelled],
                 "decided": [gate.id for gate in each.decided],
                 "opened": [gate.id for gate in each.opened],

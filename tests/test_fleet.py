@@ -35,7 +35,7 @@ async def plan(bed: Bed, revision: int = 1, body: str = "1. Look\n2. Mend") -> N
     await bed.settled()
 
 
-async def test_an_objective_reaches_the_coordinator_once_and_its_result_comes_back(bed: Bed) -> None:
+async def test_objective_is_sent_once_and_its_result_reported(bed: Bed) -> None:
     mail = await ask(bed)
     (sent,) = bed.engine.calls_of("send")
     assert sent.marker == bed.work("w1").marker
@@ -48,14 +48,14 @@ async def test_an_objective_reaches_the_coordinator_once_and_its_result_comes_ba
     assert report.conversation == "web:main"
 
 
-async def test_the_same_request_twice_is_one_piece_of_work(bed: Bed) -> None:
+async def test_repeated_request_is_one_piece_of_work(bed: Bed) -> None:
     await bed.say("/fleet spawn product-a mend it", event="once")
     await bed.say("/fleet spawn product-a mend it", event="once")
     assert len(bed.engine.calls_of("send")) == 1
     assert len(bed.store.work.newest()) == 1
 
 
-async def test_a_scout_is_started_under_a_name_of_its_own_and_its_findings_are_reported(bed: Bed) -> None:
+async def test_scout_has_its_own_name_and_reports_findings(bed: Bed) -> None:
     await bed.say("/fleet spawn product-a --capability scout look at the tests")
     (started,) = bed.engine.calls_of("start_worker")
     agent = started.args["agent"]
@@ -67,7 +67,7 @@ async def test_a_scout_is_started_under_a_name_of_its_own_and_its_findings_are_r
     assert bed.work("w1").state is WorkState.DONE
 
 
-async def test_what_there_is_no_room_for_waits_and_says_why(bed: Bed) -> None:
+async def test_work_without_capacity_waits_with_a_reason(bed: Bed) -> None:
     for product in ("product-a", "product-b", "product-c"):
         await bed.say(f"/fleet spawn {product} do it")
     waiting = bed.work("w3")
@@ -77,7 +77,7 @@ async def test_what_there_is_no_room_for_waits_and_says_why(bed: Bed) -> None:
     assert bed.work("w3").state is WorkState.RUNNING
 
 
-async def test_a_plan_becomes_a_gate_and_approval_reaches_the_engine_once(bed: Bed) -> None:
+async def test_plan_becomes_a_gate_and_its_approval_is_sent_once(bed: Bed) -> None:
     mail = await ask(bed)
     await plan(bed)
     gate = bed.open_gate()
@@ -95,7 +95,7 @@ async def test_a_plan_becomes_a_gate_and_approval_reaches_the_engine_once(bed: B
     assert bed.work("w1").state is WorkState.DONE
 
 
-async def test_requested_changes_bring_revision_two_with_what_changed(bed: Bed) -> None:
+async def test_requested_changes_lead_to_a_second_revision(bed: Bed) -> None:
     await ask(bed)
     await plan(bed)
     decide(bed.fleet, "g1", "changes", bed.person, note="test it too")
@@ -106,7 +106,7 @@ async def test_requested_changes_bring_revision_two_with_what_changed(bed: Bed) 
     assert (gate.revision, gate.previous) == (2, "g1")
 
 
-async def test_a_newer_revision_takes_the_place_of_an_undecided_one(bed: Bed) -> None:
+async def test_newer_revision_replaces_an_open_one(bed: Bed) -> None:
     await ask(bed)
     await plan(bed)
     await plan(bed, 2, "another")
@@ -115,7 +115,7 @@ async def test_a_newer_revision_takes_the_place_of_an_undecided_one(bed: Bed) ->
         decide(bed.fleet, "g1", "approve", bed.person)
 
 
-async def test_mail_seen_twice_is_reported_once(bed: Bed) -> None:
+async def test_repeated_mail_is_reported_once(bed: Bed) -> None:
     mail = await ask(bed)
     result = bed.engine.push_mail("product-a", kind=MailKind.FINISHED, body="done once", thread=mail)
     bed.engine.push_again(result)
@@ -125,7 +125,7 @@ async def test_mail_seen_twice_is_reported_once(bed: Bed) -> None:
     assert len([post for post in bed.posts("report") if "done once" in post.text]) == 1
 
 
-async def test_five_agents_that_finish_at_once_are_one_message(bed: Bed) -> None:
+async def test_simultaneous_reports_become_one_message(bed: Bed) -> None:
     bed.engine.go_down()
     for number in range(5):
         bed.engine.push_mail(
@@ -137,7 +137,7 @@ async def test_five_agents_that_finish_at_once_are_one_message(bed: Bed) -> None
     assert all(f"part {number}" in bed.posts("report")[0].text for number in range(5))
 
 
-async def test_mail_that_came_while_the_bot_was_down_is_taken_in_at_the_next_start(bed: Bed) -> None:
+async def test_mail_during_downtime_is_ingested_at_start(bed: Bed) -> None:
     mail = await ask(bed)
     await bed.kill()
     bed.engine.listener = None
@@ -148,7 +148,7 @@ async def test_mail_that_came_while_the_bot_was_down_is_taken_in_at_the_next_sta
 
 
 @pytest.mark.parametrize("op", ["send", "start_worker"])
-async def test_a_start_whose_answer_was_lost_is_not_done_twice(bed: Bed, op: str) -> None:
+async def test_start_with_a_lost_answer_is_not_repeated(bed: Bed, op: str) -> None:
     bed.engine.lose_answer(op)
     await bed.say(f"/fleet spawn product-a {'--capability scout ' if op == 'start_worker' else ''}look")
     assert bed.work("w1").state is WorkState.STARTING
@@ -158,7 +158,7 @@ async def test_a_start_whose_answer_was_lost_is_not_done_twice(bed: Bed, op: str
     assert len([each for each in box.mail if each.ours]) + len(box.started) == 1
 
 
-async def test_a_decision_whose_delivery_was_lost_is_delivered_once(bed: Bed) -> None:
+async def test_decision_with_a_lost_delivery_is_delivered_once(bed: Bed) -> None:
     await ask(bed)
     await plan(bed)
     bed.engine.lose_answer("reply")
@@ -171,14 +171,14 @@ async def test_a_decision_whose_delivery_was_lost_is_delivered_once(bed: Bed) ->
     assert len(answers) == 1
 
 
-async def test_work_that_cannot_start_says_why_and_what_to_do(bed: Bed) -> None:
+async def test_failed_start_reports_reason_and_next_step(bed: Bed) -> None:
     bed.engine.fail("send", EngineError("product-a is not initialised.", "Run: fleet adopt product-a", code="not_initialised"))
     await bed.say("/fleet spawn product-a do it")
     assert bed.work("w1").state is WorkState.FAILED
     bed.expect("could not start", "not initialised", "fleet adopt", kind="error")
 
 
-async def test_a_product_in_trouble_holds_its_work_and_the_others_go_on(bed: Bed) -> None:
+async def test_failing_product_holds_its_work_only(bed: Bed) -> None:
     bed.engine.set_trouble("product-a", Trouble("path_missing", "/projects/product-a does not exist.", "Create it."))
     await bed.say("/fleet spawn product-a do it")
     await bed.say("/fleet spawn product-b do it")
@@ -196,7 +196,7 @@ async def dies(bed: Bed) -> None:
     await bed.settled()
 
 
-async def test_a_coordinator_that_dies_is_noticed_started_again_and_given_up_in_the_end_with_a_way_on(bed: Bed) -> None:
+async def test_lost_coordinator_is_retried_and_then_fails(bed: Bed) -> None:
     await ask(bed)
     for retry, minutes in ((1, 1), (2, 5)):
         await dies(bed)
@@ -214,7 +214,7 @@ async def test_a_coordinator_that_dies_is_noticed_started_again_and_given_up_in_
     assert post.suggestions[0].command == "/fleet spawn product-a fix the failing test"
 
 
-async def test_what_writes_is_not_started_again_by_itself(bed: Bed) -> None:
+async def test_lost_writing_agent_is_not_retried(bed: Bed) -> None:
     await bed.say("/fleet spawn product-c --capability marketing write to our customers")
     bed.clock.forward(seconds=30)
     bed.engine.set_sessions("product-c")
@@ -222,7 +222,7 @@ async def test_what_writes_is_not_started_again_by_itself(bed: Bed) -> None:
     assert bed.work("w1").state is WorkState.FAILED
 
 
-async def test_a_restarted_runtime_is_said_and_its_work_starts_again_with_a_recap(bed: Bed) -> None:
+async def test_runtime_restart_is_reported_and_its_work_restarted(bed: Bed) -> None:
     await ask(bed)
     bed.engine.push_mail(
         "product-a", kind=MailKind.PROGRESS, subject=f"Began {bed.work('w1').marker}", body="Looking at tests."
@@ -239,7 +239,7 @@ async def test_a_restarted_runtime_is_said_and_its_work_starts_again_with_a_reca
     assert "Looking at tests." in again.args["body"]
 
 
-async def test_pausing_keeps_sessions_and_holds_new_work_until_resumed(bed: Bed) -> None:
+async def test_pause_keeps_sessions_and_holds_new_work(bed: Bed) -> None:
     await bed.say("/fleet pause product-a")
     await bed.say("/fleet spawn product-a do it")
     assert bed.work("w1").reason == "product-a is paused"
@@ -248,7 +248,7 @@ async def test_pausing_keeps_sessions_and_holds_new_work_until_resumed(bed: Bed)
     assert [call.op for call in bed.engine.calls if call.op in {"pause", "resume"}] == ["pause", "resume"]
 
 
-async def test_parking_ends_sessions_and_resuming_begins_again_with_a_recap(bed: Bed) -> None:
+async def test_parking_ends_sessions_and_resume_restarts_with_a_recap(bed: Bed) -> None:
     await ask(bed)
     await bed.say("/fleet pause product-a --park")
     assert (bed.work("w1").state, bed.work("w1").attempt) == (WorkState.QUEUED, 2)
@@ -256,7 +256,7 @@ async def test_parking_ends_sessions_and_resuming_begins_again_with_a_recap(bed:
     assert "begun before" in bed.engine.calls_of("send")[-1].args["body"]
 
 
-async def test_a_broken_registry_keeps_the_last_good_one_and_says_so(bed: Bed) -> None:
+async def test_invalid_registry_keeps_the_last_valid_one(bed: Bed) -> None:
     bed.file.write_text("products:\n  - {name: product-a, pth: /x}\n")
     bed.registry.reload()
     status = fleet_status(bed.fleet)
@@ -268,7 +268,7 @@ async def test_a_broken_registry_keeps_the_last_good_one_and_says_so(bed: Bed) -
     assert [each.name for each in fleet_status(bed.fleet).products] == ["product-z"]
 
 
-async def test_status_puts_what_hurts_first(bed: Bed) -> None:
+async def test_status_lists_most_urgent_first(bed: Bed) -> None:
     await bed.say("/fleet spawn product-c write")
     await ask(bed, "/fleet spawn product-a mend")
     bed.engine.set_trouble("product-b", Trouble("engine_missing", "ov is not there."))
@@ -277,7 +277,7 @@ async def test_status_puts_what_hurts_first(bed: Bed) -> None:
     assert [each.name for each in fleet_status(bed.fleet).products] == ["product-b", "product-a", "product-c"]
 
 
-async def test_a_thousand_open_gates_take_no_more_questions_to_the_store_than_one(bed: Bed) -> None:
+async def test_status_queries_do_not_grow_with_gates(bed: Bed) -> None:
     def asked() -> int:
         said: list[str] = []
         bed.store.database._db.set_trace_callback(said.append)
@@ -296,9 +296,7 @@ async def test_a_thousand_open_gates_take_no_more_questions_to_the_store_than_on
     assert asked() <= few
 
 
-async def test_an_engine_event_that_cannot_be_kept_is_logged_and_stops_nothing(
-    bed: Bed, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_engine_event_that_cannot_be_stored_is_logged(bed: Bed, caplog: pytest.LogCaptureFixture) -> None:
     bed.store.close()
     bed.engine.push_mail("product-a", body="x")
     assert "could not be handled" in caplog.text

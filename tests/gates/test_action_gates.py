@@ -25,7 +25,7 @@ async def working(bed: Bed) -> None:
 
 
 @pytest.mark.parametrize("line", ["stop product-a", "stop product-a --yes", "pause product-a", "pause product-a --park"])
-async def test_the_model_asks_and_a_yes_does_it(tmp_path: Path, line: str) -> None:
+async def test_approved_action_of_the_model_runs(tmp_path: Path, line: str) -> None:
     async with Bed(tmp_path) as bed:
         await working(bed)
         result = await run(bed, line, by_model=True)
@@ -41,7 +41,7 @@ async def test_the_model_asks_and_a_yes_does_it(tmp_path: Path, line: str) -> No
 
 
 @pytest.mark.parametrize("line", ["stop product-a", "pause product-a"])
-async def test_the_model_asks_as_well_where_it_is_not_known_what_runs(tmp_path: Path, line: str) -> None:
+async def test_action_needs_approval_if_running_sessions_are_unknown(tmp_path: Path, line: str) -> None:
     async with Bed(tmp_path) as bed:
         await working(bed)
         bed.fleet.snapshots.clear()
@@ -50,7 +50,7 @@ async def test_the_model_asks_as_well_where_it_is_not_known_what_runs(tmp_path: 
         assert bed.engine.calls_of(line.split()[0]) == []
 
 
-async def test_a_call_that_is_taken_up_again_waits_for_the_gate_that_it_raised(tmp_path: Path) -> None:
+async def test_repeated_call_waits_for_its_gate(tmp_path: Path) -> None:
     async with Bed(tmp_path) as bed:
         await working(bed)
         await run(bed, "stop product-a", by_model=True)
@@ -63,7 +63,7 @@ async def test_a_call_that_is_taken_up_again_waits_for_the_gate_that_it_raised(t
         assert bed.engine.calls_of("stop") == []
 
 
-async def test_a_stop_that_was_allowed_does_not_withdraw_its_own_gate(tmp_path: Path) -> None:
+async def test_approved_stop_does_not_withdraw_its_own_gate(tmp_path: Path) -> None:
     async with Bed(tmp_path) as bed:
         await working(bed)
         await run(bed, "stop product-a", by_model=True)
@@ -71,7 +71,7 @@ async def test_a_stop_that_was_allowed_does_not_withdraw_its_own_gate(tmp_path: 
         assert not any("withdrawn" in row["detail"] for row in bed.store.audit.about("g1"))
 
 
-async def test_a_no_does_nothing_and_is_said(tmp_path: Path) -> None:
+async def test_rejected_action_is_reported_and_not_run(tmp_path: Path) -> None:
     async with Bed(tmp_path) as bed:
         await working(bed)
         await run(bed, "stop product-a", by_model=True)
@@ -80,7 +80,7 @@ async def test_a_no_does_nothing_and_is_said(tmp_path: Path) -> None:
         assert bed.expect("was not run", "ana rejected it: it is nearly done")
 
 
-async def test_asking_again_after_a_crash_is_the_same_gate(tmp_path: Path) -> None:
+async def test_asking_again_after_a_crash_returns_the_same_gate(tmp_path: Path) -> None:
     async with Bed(tmp_path) as bed:
         await working(bed)
         await run(bed, "stop product-a", by_model=True, request="turn:1")
@@ -90,14 +90,14 @@ async def test_asking_again_after_a_crash_is_the_same_gate(tmp_path: Path) -> No
         assert bed.open_gate().id == "g1"
 
 
-async def test_what_runs_nothing_asks_nobody(tmp_path: Path) -> None:
+async def test_harmless_action_needs_no_approval(tmp_path: Path) -> None:
     async with Bed(tmp_path) as bed:
         await run(bed, "pause product-b", by_model=True)
         assert bed.store.gates.in_states() == []
         assert paused(bed.fleet, "product-b")
 
 
-async def test_who_may_do_it_may_say_yes_and_nobody_less(tmp_path: Path) -> None:
+async def test_action_is_approved_by_the_role_it_requires(tmp_path: Path) -> None:
     async with Bed(tmp_path, REGISTRY + PEOPLE) as bed:
         await working(bed)
         bed.person = Person("oli", Role.OPERATOR, ids={"slack": "U01OLI"})
@@ -110,7 +110,7 @@ async def test_who_may_do_it_may_say_yes_and_nobody_less(tmp_path: Path) -> None
         assert bed.work("w1").state is WorkState.CANCELLED
 
 
-async def test_it_is_done_with_the_rights_that_the_asker_has_then(tmp_path: Path) -> None:
+async def test_approved_action_runs_with_current_rights(tmp_path: Path) -> None:
     text = REGISTRY + PEOPLE
     async with Bed(tmp_path, text) as bed:
         await working(bed)
@@ -124,7 +124,7 @@ async def test_it_is_done_with_the_rights_that_the_asker_has_then(tmp_path: Path
         assert bed.work("w1").state is WorkState.RUNNING
 
 
-async def test_it_is_done_once_though_it_was_killed_in_the_middle(tmp_path: Path) -> None:
+async def test_approved_action_runs_once_despite_a_crash(tmp_path: Path) -> None:
     async with Bed(tmp_path) as bed:
         await working(bed)
         await run(bed, "pause product-a", by_model=True)

@@ -45,9 +45,7 @@ async def click(bed: Bed, number: int, choice: str) -> list[Post]:
 @pytest.mark.parametrize(
     ("required", "choices"), [(1, ("approve", "reject")), (2, ("approve",))], ids=["the first wins", "two are needed"]
 )
-async def test_two_hundred_clicks_of_fifty_people_on_two_platforms(
-    tmp_path: Path, required: int, choices: tuple[str, ...]
-) -> None:
+async def test_concurrent_clicks_make_one_decision(tmp_path: Path, required: int, choices: tuple[str, ...]) -> None:
     chats = {"slack": FakeChat("slack"), "discord": FakeChat("discord")}
     async with Bed(tmp_path, crowd(required), chats=chats) as bed:
         bed.engine.push_mail("product-a", kind=MailKind.PLAN, subject="Plan", body="1. Do it", **PLAN)
@@ -179,7 +177,7 @@ SURFACES: tuple[Callable[[WebBed, dict[str, Any]], Awaitable[tuple[str, str]]], 
 
 
 @pytest.mark.parametrize("wrong", WRONG)
-async def test_a_decision_that_is_wrong_is_answered_and_kept_in_the_journal(bed: WebBed, wrong: str) -> None:
+async def test_invalid_decision_is_answered_and_recorded(bed: WebBed, wrong: str) -> None:
     who, more, words, code = WRONG[wrong]
     is_now(bed, who)
     given, before = filled(bed, more), bed.store.gates.in_states()
@@ -203,7 +201,7 @@ async def test_a_decision_that_is_wrong_is_answered_and_kept_in_the_journal(bed:
 
 
 @pytest.mark.parametrize("surface", SURFACES, ids=lambda surface: surface.__name__)
-async def test_the_same_decision_again_is_a_success_and_kept_in_the_journal(
+async def test_repeated_decision_succeeds_and_is_recorded(
     bed: WebBed, surface: Callable[[WebBed, dict[str, Any]], Awaitable[tuple[str, str]]]
 ) -> None:
     is_now(bed, "ana")
@@ -226,14 +224,14 @@ async def test_the_same_decision_again_is_a_success_and_kept_in_the_journal(
     assert len(bed.fleet.gate("g1").answers) == 1
 
 
-async def test_somebody_nobody_knows_is_told_so(bed: WebBed) -> None:
+async def test_unknown_person_is_refused(bed: WebBed) -> None:
     bed.person = stranger("slack", "U0EVE")
     said, _ = await by_press(bed, filled(bed, {}))
     assert "I do not know you" in said
     assert bed.store.audit.newest(1)[0]["kind"] == "refused"
 
 
-async def test_half_a_pair_in_a_note_is_marked_and_the_decision_kept(bed: WebBed) -> None:
+async def test_lone_surrogate_in_a_note_is_replaced(bed: WebBed) -> None:
     is_now(bed, "ana")
     said, _ = await by_press(bed, filled(bed, {"choice": "reject", "note": "no \ud83d"}))
     assert "Rejected by ana in Slack, 12:00 UTC: no \ufffd" in said

@@ -28,11 +28,11 @@ def row(kind: str, person: str, **detail: Any) -> dict[str, Any]:
         (row("refused", "cyd", choice="approve", why="Only ana."), ("cyd", "tried “approve” and was refused", "Only ana.")),
     ],
 )
-def test_a_row_is_told_in_words(written: dict[str, Any], told: tuple[str, str, str]) -> None:
+def test_journal_row_becomes_a_step(written: dict[str, Any], told: tuple[str, str, str]) -> None:
     (step,) = steps([written])
     assert (step.by, step.did, step.words) == told
     assert (step.gate, step.at) == ("g1", "2026-03-01T12:00:00+00:00")
 
 
-def test_rows_that_are_not_about_its_life_are_left_out() -> None:
+def test_unrelated_rows_are_omitted() -> None:
     assert steps([row("skill", "ana", arguments={}), row("gate", "fleet", something="else")]) == []

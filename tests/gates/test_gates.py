@@ -40,18 +40,18 @@ def said(choice: str, by: str = "ana", note: str = "") -> Decision:
     return Decision(choice, by, NOW, note, "web")
 
 
-def test_a_gate_says_what_it_asks_without_our_markers() -> None:
+def test_gate_text_has_no_markers() -> None:
     gate = plan()
     assert (gate.title, gate.body, gate.revision, gate.thread) == ("Plan ready: t-1", "1. Do it", 1, "task:t-1")
     assert gate.options == ("approve", "changes", "reject")
 
 
-def test_a_revision_follows_the_one_before_it_even_if_the_agent_counts_wrong() -> None:
+def test_revision_number_increases_despite_wrong_count() -> None:
     again = lifecycle.open_gate(mail(id="msg-2"), GateKind.PLAN, plan(), work=None, conversation="", now=NOW)
     assert (again.revision, again.previous) == (2, "g1")
 
 
-def test_options_of_a_decision_can_be_chosen_and_nothing_else() -> None:
+def test_decision_accepts_only_its_options() -> None:
     asked = mail(kind=MailKind.DECISION, options=("postgres", "sqlite"))
     gate = lifecycle.open_gate(asked, GateKind.DECISION, None, work=None, conversation="", now=NOW)
     assert lifecycle.answer(gate, said("postgres")).decision == said("postgres")
@@ -91,7 +91,7 @@ def test_malformed_notes_are_refused(note: str) -> None:
         "approve: t-12",
     ],
 )
-def test_a_note_cannot_be_read_as_another_decision(text: str) -> None:
+def test_note_that_reads_as_a_decision_is_refused(text: str) -> None:
     """With a quorum one person's `changes` would otherwise be read as everybody's yes."""
     with pytest.raises(UsageError) as refusal:
         lifecycle.answer(plan(), said("changes", note=text), required=2)
@@ -99,23 +99,23 @@ def test_a_note_cannot_be_read_as_another_decision(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["approve", "what was the decision: sqlite or postgres?", "I approved it: go on", "Revise it"])
-def test_words_about_decisions_are_no_decision(text: str) -> None:
+def test_text_about_decisions_is_accepted(text: str) -> None:
     assert lifecycle.decides_nothing(text) == text
 
 
-def test_a_note_that_shows_nothing_is_no_note() -> None:
+def test_invisible_note_counts_as_empty() -> None:
     with pytest.raises(UsageError, match="needs a note"):
         lifecycle.answer(plan(), said("changes", note="\u200b \u2060"))
 
 
-def test_the_first_decision_wins_and_the_same_again_is_no_error() -> None:
+def test_first_decision_wins_and_repeating_it_is_no_error() -> None:
     decided = lifecycle.answer(plan(), said("approve"))
     assert lifecycle.answer(decided, said("approve")) == decided
     with pytest.raises(Conflict, match="Already decided: approved by ana in the browser, 12:00 UTC"):
         lifecycle.answer(decided, said("reject", by="ben"))
 
 
-def test_a_decision_binds_to_what_was_shown() -> None:
+def test_decision_is_bound_to_the_revision_shown() -> None:
     gate = plan()
     with pytest.raises(Conflict) as other_revision:
         lifecycle.answer(gate, said("approve"), revision=2)
@@ -125,7 +125,7 @@ def test_a_decision_binds_to_what_was_shown() -> None:
     assert lifecycle.answer(gate, said("approve"), revision=1, digest=gate.digest).state is GateState.DECIDED
 
 
-def test_two_people_are_needed_where_two_are_required_and_one_reject_wins() -> None:
+def test_quorum_of_two_needs_two_approvals_or_one_rejection() -> None:
     once = lifecycle.answer(plan(), said("approve"), required=2)
     assert once.state is GateState.OPEN
     assert lifecycle.answer(once, said("approve"), required=2) == once
@@ -135,7 +135,7 @@ def test_two_people_are_needed_where_two_are_required_and_one_reject_wins() -> N
     assert rejected.choice == "reject"
 
 
-def test_what_a_revision_changed_is_shown_line_by_line() -> None:
+def test_changes_are_a_line_diff() -> None:
     after = replace(plan(), body="1. Do it\n2. Test it", revision=2)
     assert "+2. Test it" in lifecycle.changes(plan(), after)
 
@@ -145,12 +145,12 @@ def decision(*options: str) -> Gate:
     return replace(lifecycle.open_gate(asked, GateKind.DECISION, None, work=None, conversation="", now=NOW), id="g1")
 
 
-def test_decision_offers_each_option_once_and_a_way_to_reject() -> None:
+def test_decision_offers_each_option_once_and_reject() -> None:
     assert decision("postgres", "sqlite").options == ("postgres", "sqlite", "reject")
     assert decision("postgres", "Reject", "postgres").options == ("postgres", "Reject")
 
 
-def test_a_quorum_holds_for_options_too_and_the_last_word_of_each_person_counts() -> None:
+def test_quorum_counts_the_last_answer_of_each_person() -> None:
     gate = decision("postgres", "sqlite")
     for choice, by in [("postgres", "ana"), ("sqlite", "ana"), ("postgres", "ben")]:
         gate = lifecycle.answer(gate, said(choice, by), required=2)
@@ -159,7 +159,7 @@ def test_a_quorum_holds_for_options_too_and_the_last_word_of_each_person_counts(
     assert lifecycle.answer(gate, said("reject", "cy"), required=2).state is GateState.DECIDED
 
 
-def test_everyone_whose_approval_made_the_quorum_may_say_it_again() -> None:
+def test_every_member_of_a_quorum_may_repeat_the_answer() -> None:
     gate = plan()
     for by in ("ana", "ben"):
         gate = lifecycle.answer(gate, said("approve", by), required=2)
@@ -169,17 +169,17 @@ def test_everyone_whose_approval_made_the_quorum_may_say_it_again() -> None:
         lifecycle.answer(gate, said("approve", "cy"), required=2)
 
 
-def test_an_approval_that_is_enough_once_fewer_are_required_counts_when_it_is_given_again() -> None:
+def test_repeated_approval_counts_after_the_quorum_is_lowered() -> None:
     once = lifecycle.answer(plan(), said("approve"), required=2)
     assert lifecycle.answer(once, said("approve"), required=1).state is GateState.DECIDED
 
 
 @pytest.mark.parametrize("note", ["a\x9b31m", "half \ud800 a pair"])
-def test_notes_that_no_terminal_or_store_can_bear_are_refused(note: str) -> None:
+def test_notes_with_unsafe_characters_are_refused(note: str) -> None:
     with pytest.raises(UsageError, match="control"):
         lifecycle.answer(plan(), said("reject", note=note))
 
 
-def test_a_decision_that_did_not_arrive_says_so() -> None:
+def test_outcome_names_an_undelivered_decision() -> None:
     stuck = lifecycle.undeliverable(lifecycle.answer(plan(), said("approve")), "its session is gone", NOW)
     assert "not delivered: its session is gone" in lifecycle.outcome(stuck)

@@ -62,11 +62,11 @@ def why(gate: Gate) -> tuple[str, ...]:
         pytest.param(gate(2, work="w1"), gate(1, work="w5", minutes=60), id="work that has ended waits no more"),
     ],
 )
-def test_what_hurts_more_stands_first(first: Gate, second: Gate) -> None:
+def test_more_urgent_gate_is_first(first: Gate, second: Gate) -> None:
     assert ordered(second, first) == ordered(first, second) == [first.id, second.id]
 
 
-def test_a_product_that_is_held_with_nothing_queued_comes_before_one_that_is_not() -> None:
+def test_held_product_without_queue_is_before_others() -> None:
     found = assessed(gate(1), gate(2, "held"), unfinished=(), queued={})
     assert [each.gate.id for each in inbox.by_urgency(found)] == ["g2", "g1"]
 
@@ -84,10 +84,10 @@ def test_a_product_that_is_held_with_nothing_queued_comes_before_one_that_is_not
         (replace(gate(1, "held", work="w1", minutes=900), state=GateState.DECIDED), ()),
     ],
 )
-def test_the_reasons_are_said_in_words(asked: Gate, said: tuple[str, ...]) -> None:
+def test_urgency_has_reasons(asked: Gate, said: tuple[str, ...]) -> None:
     assert why(asked) == said
 
 
-def test_what_a_gate_blocks_is_its_own_work_and_what_its_product_may_not_start() -> None:
+def test_gate_blocks_its_work_and_the_held_queue() -> None:
     found = assessed(gate(1, "held", work="w2"), gate(2, "dear", work="w1"), gate(3))
     assert [(each.blocks, each.holds) for each in found] == [(("w2", "w8", "w9"), True), (("w1",), False), ((), False)]

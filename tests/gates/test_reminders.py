@@ -37,7 +37,7 @@ def always(when: datetime) -> datetime:
     return when
 
 
-def test_pauses_between_reminders_double_up_to_a_day() -> None:
+def test_reminder_delay_doubles_up_to_a_day() -> None:
     gate, pauses = GATE, []
     for _ in range(8):
         at = reminders.reminds_at(gate, RULES, always)
@@ -47,7 +47,7 @@ def test_pauses_between_reminders_double_up_to_a_day() -> None:
     assert pauses == [30, 60, 120, 240, 480, 960, 1440, 1440]
 
 
-def test_backups_are_asked_once_and_only_while_it_is_open() -> None:
+def test_escalation_happens_once_and_only_while_open() -> None:
     assert reminders.escalates_at(GATE, RULES, always) == NOW + timedelta(hours=2)
     assert reminders.escalates_at(replace(GATE, escalated_at=NOW), RULES, always) is None
     for state in set(GateState) - {GateState.OPEN}:
@@ -66,7 +66,7 @@ def test_backups_are_asked_once_and_only_while_it_is_open() -> None:
     ],
     ids=["loud", "evening", "night", "weekend", "weekend in which the clocks change"],
 )
-def test_what_falls_into_quiet_hours_comes_when_they_end(when: str, loud: str) -> None:
+def test_reminder_waits_for_the_end_of_quiet_hours(when: str, loud: str) -> None:
     assert NIGHT.first_allowed(datetime.fromisoformat(when)) == datetime.fromisoformat(loud)
 
 
@@ -77,9 +77,7 @@ def test_what_falls_into_quiet_hours_comes_when_they_end(when: str, loud: str) -
     st.booleans(),
     st.sampled_from(["UTC", "Europe/Vienna", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe"]),
 )
-def test_quiet_hours_always_end_and_never_before_they_began(
-    when: datetime, start: object, end: object, weekends: bool, zone: str
-) -> None:
+def test_quiet_hours_end_after_they_begin(when: datetime, start: object, end: object, weekends: bool, zone: str) -> None:
     text = {"from": f"{start:%H:%M}", "to": f"{end:%H:%M}", "timezone": zone, "weekends": weekends}
     if text["from"] == text["to"]:
         return
@@ -112,7 +110,7 @@ def shown(bed: Bed, place: str) -> list[str]:
     return [post.kind for post in slack.shown_in(place)]
 
 
-async def test_approvers_get_a_note_and_reminders_with_growing_pauses(bed: Bed) -> None:
+async def test_approvers_get_a_message_and_reminders(bed: Bed) -> None:
     assert (shown(bed, "slack:#a"), shown(bed, "slack:@U01BEN"), shown(bed, "slack:@U01CY")) == (["gate"], ["note"], [])
     await later(bed, minutes=29)
     assert shown(bed, "slack:#a") == ["gate"]
@@ -127,14 +125,14 @@ async def test_approvers_get_a_note_and_reminders_with_growing_pauses(bed: Bed) 
     assert bed.open_gate().decision is None
 
 
-async def test_a_reminder_is_said_once_though_it_is_killed_right_after(bed: Bed) -> None:
+async def test_reminder_is_sent_once_despite_a_crash(bed: Bed) -> None:
     await later(bed, minutes=30)
     await bed.crash()
     await later(bed, seconds=1)
     assert shown(bed, "slack:#a") == ["gate", "reminder"]
 
 
-async def test_a_backup_is_told_when_it_may_decide(bed: Bed) -> None:
+async def test_backup_is_notified_when_it_may_decide(bed: Bed) -> None:
     bed.person = Person("cy", Role.OPERATOR, ids={"web": "x"})
     (post,) = await bed.say("/fleet approve-plan g1")
     assert "cy can decide gates of product-a after they have waited 120 min" in post.text
@@ -145,14 +143,14 @@ async def test_a_backup_is_told_when_it_may_decide(bed: Bed) -> None:
     assert bed.fleet.gate("g1").state is GateState.DELIVERED
 
 
-async def test_a_gate_waits_for_ever(bed: Bed) -> None:
+async def test_open_gate_never_times_out(bed: Bed) -> None:
     for _ in range(10):
         await later(bed, days=7)
     assert bed.open_gate().reminders == 10
     assert bed.open_gate().escalated_at is not None
 
 
-async def test_nobody_is_reminded_at_night(tmp_path: Path) -> None:
+async def test_no_reminder_in_quiet_hours(tmp_path: Path) -> None:
     quiet = "quiet_hours: {from: 10:00, to: 15:00}\n"
     async with Bed(tmp_path, REGISTRY + quiet, chats={"slack": FakeChat("slack")}) as bed:
         bed.clock.at = NOW
@@ -164,7 +162,7 @@ async def test_nobody_is_reminded_at_night(tmp_path: Path) -> None:
         assert shown(bed, "slack:#a") == ["gate", "reminder"]
 
 
-async def test_those_who_may_decide_hear_once_that_somebody_else_asked(bed: Bed) -> None:
+async def test_deciders_are_told_once_that_another_person_tried(bed: Bed) -> None:
     bed.person = Person("cy", Role.OPERATOR, ids={"slack": "U01CY"})
     gate = bed.open_gate()
     for event in ("p1", "p2"):
@@ -181,7 +179,7 @@ async def test_those_who_may_decide_hear_once_that_somebody_else_asked(bed: Bed)
     ]
 
 
-async def test_a_stranger_disturbs_nobody(bed: Bed) -> None:
+async def test_unknown_person_causes_no_message(bed: Bed) -> None:
     bed.person = stranger("slack", "U0999")
     await bed.router.handle(bed.inbound("", event="p1", press=Press("g1", "approve")))
     await bed.settled()

@@ -74,7 +74,7 @@ async def test_gates_show_deciders_and_age(bed: Bed) -> None:
     bed.engine.push_mail("product-b", kind=MailKind.PLAN, subject="Plan: a table", body="1. Do it")
     bed.clock.forward(minutes=12)
     post = await answer(bed, "/fleet gates")
-    assert "`g1` **product-b** plan “a table” · revision 1 · 12 min · needs whoever holds the web token" in post.text
+    assert "`g1` **product-b** plan “a table” · revision 1 · 12 min · needs anyone with the admin token" in post.text
     assert commands(post) == ["/fleet gates g1"]
 
 

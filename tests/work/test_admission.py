@@ -36,7 +36,7 @@ def only(queue: list[Work], capacity: Capacity, question: AdmissionInput = ROOM)
     return decision
 
 
-def test_the_higher_priority_starts_first_and_the_rest_waits_for_a_session() -> None:
+def test_higher_priority_starts_first_and_the_rest_waits_for_a_slot() -> None:
     queue = [work(1, "b"), work(2, "a"), work(3, "c")]
     assert order(queue, Capacity(running=0, max_sessions=2)) == [("w2", True), ("w1", True), ("w3", False)]
 
@@ -101,18 +101,18 @@ def test_why_work_waits(capacity: Capacity, question: AdmissionInput, code: str,
     assert decision.numbers["slots"][1] == 2
 
 
-def test_what_costs_more_than_a_days_budget_may_begin_on_a_fresh_one() -> None:
+def test_work_above_a_daily_budget_may_start_on_a_fresh_day() -> None:
     dear = replace(ROOM, spending={"c": Spend(0.0, 5.0)}, needs={"c": Requirements(0.1, 9.0)})
     assert only([work(1, "c")], Capacity(0, 2), dear).start
 
 
-def test_work_that_goes_on_comes_first_needs_no_memory_and_no_quiet_machine() -> None:
+def test_resuming_work_has_priority_and_needs_no_memory_or_cpu() -> None:
     full = Capacity(1, 2, memory_gb=12, max_memory_gb=12, cpu_percent=90, max_cpu_percent=60)
     queue = [work(1, "a", minutes=600), work(2, "b", state=WorkState.WAITING), work(3, "c", state=WorkState.WAITING)]
     assert order(queue, full) == [("w2", True), ("w3", False), ("w1", False)]
 
 
-def test_what_goes_on_is_not_held_up_by_memory_and_what_it_takes_still_is_no_longer_there_for_others() -> None:
+def test_resuming_work_ignores_memory_but_reserves_what_it_will_take() -> None:
     queue = [work(1, "b", state=WorkState.WAITING), work(2, "c")]
     still = replace(ROOM, needs={"w1": Requirements(1.5), "c": Requirements(1.0)})
     busy = Capacity(0, 9, memory_gb=10, max_memory_gb=12)
@@ -121,13 +121,13 @@ def test_what_goes_on_is_not_held_up_by_memory_and_what_it_takes_still_is_no_lon
 
 
 @pytest.mark.parametrize(("code", "goes_on"), [("gates", True), ("breaker", True), ("paused", False), ("brake", False)])
-def test_what_holds_new_work_back_and_what_holds_also_what_goes_on(code: str, goes_on: bool) -> None:
+def test_some_holds_stop_new_work_only_and_some_also_resuming_work(code: str, goes_on: bool) -> None:
     held = replace(ROOM, held={"b": Hold(code, "held")})
     assert only([work(1, "b", state=WorkState.WAITING)], Capacity(0, 2), held).start is goes_on
     assert not only([work(1, "b")], Capacity(0, 2), held).start
 
 
-def test_a_lighter_one_may_overtake_one_that_does_not_fit_until_that_has_waited_an_hour() -> None:
+def test_lighter_work_overtakes_for_an_hour_at_most() -> None:
     question = replace(ROOM, needs={"a": Requirements(8.0), "c": Requirements(1.0)})
     busy = Capacity(1, 9, memory_gb=6, max_memory_gb=12)
     assert order([work(1, "a", minutes=59), work(2, "c")], busy, question) == [("w1", False), ("w2", True)]
@@ -144,12 +144,12 @@ def test_a_lighter_one_may_overtake_one_that_does_not_fit_until_that_has_waited_
         Capacity(0, 9, free_gb={"": 7.0}, most_gb={"": 7.5}),
     ],
 )
-def test_nothing_is_kept_for_what_no_end_of_work_makes_room_for(capacity: Capacity) -> None:
+def test_no_reservation_for_work_that_can_never_fit(capacity: Capacity) -> None:
     question = replace(ROOM, needs={"a": Requirements(8.0), "c": Requirements(1.0)})
     assert order([work(1, "a", minutes=600), work(2, "c")], capacity, question) == [("w1", False), ("w2", True)]
 
 
-def test_a_runtime_that_is_full_is_kept_for_who_waits_for_it_and_others_start() -> None:
+def test_full_runtime_is_reserved_and_other_runtimes_start_work() -> None:
     products = {"a": replace(PRODUCTS["a"], runtime="far"), "b": replace(PRODUCTS["b"], runtime="far"), "c": PRODUCTS["c"]}
     question = replace(ROOM, products=products, needs={"a": Requirements(8.0), "b": Requirements(1.0), "c": Requirements(1.0)})
     capacity = Capacity(3, 9, free_gb={"far": 2.0, "": 2.0}, most_gb={"far": 16.0, "": 16.0})
@@ -157,13 +157,13 @@ def test_a_runtime_that_is_full_is_kept_for_who_waits_for_it_and_others_start() 
     assert {each.work.id: each.code for each in decisions} == {"w1": "machine", "w2": "kept", "w3": "admitted"}
 
 
-def test_a_product_with_places_stands_back_for_one_without() -> None:
+def test_product_with_slots_yields_to_one_without() -> None:
     queue = [work(1, "b", minutes=9), work(2, "b", minutes=8), work(3, "c", minutes=1)]
     assert order(queue, Capacity(0, 2)) == [("w1", True), ("w3", True), ("w2", False)]
     assert order(queue, Capacity(1, 3), replace(ROOM, slots={"b": 1}))[0] == ("w3", True)
 
 
-def test_judgement_puts_some_first_and_changes_no_limit() -> None:
+def test_model_choice_orders_work_and_changes_no_limit() -> None:
     queue = [work(1, "a"), work(2, "b"), work(3, "c")]
     chosen = replace(ROOM, first=("w3", "w9"), held={"c": Hold("paused", "c is paused")})
     assert order(queue, Capacity(0, 1), chosen) == [("w3", False), ("w1", True), ("w2", False)]
@@ -204,7 +204,7 @@ CAPACITIES = st.builds(
         st.sampled_from("abc"), st.sampled_from([Hold("paused", "paused"), Hold("gates", "held")]), max_size=2
     ),
 )
-def test_whatever_waits_no_start_goes_beyond_a_limit(
+def test_no_start_exceeds_a_limit(
     loads: Sequence[tuple[str, float, WorkState, float | None, float, float]],
     capacity: Capacity,
     spent: Mapping[str, float],
@@ -248,7 +248,7 @@ def test_whatever_waits_no_start_goes_beyond_a_limit(
 
 
 @given(ages=st.lists(st.floats(0, 5000), min_size=2, max_size=20), most=st.integers(1, 4))
-def test_of_two_alike_the_older_one_never_waits_while_the_younger_starts(ages: list[float], most: int) -> None:
+def test_older_of_two_alike_starts_first(ages: list[float], most: int) -> None:
     works = [work(number, "c", minutes) for number, minutes in enumerate(ages, 1)]
     decisions = admit(works, Capacity(0, most), ROOM, NOW)
     started = [each.work.created_at for each in decisions if each.start]

@@ -29,7 +29,7 @@ def paused(bed: Bed) -> list[str]:
     return sorted(name for name in bed.fleet.products if bed.engine.box(name).snapshot.paused)
 
 
-async def test_it_shows_first_what_is_in_flight_and_what_would_be_lost(bed: Bed) -> None:
+async def test_brake_shows_running_work_before_it_is_pulled(bed: Bed) -> None:
     await bed.say("/fleet spawn product-a mend it")
     (post,) = await bed.say("/fleet brake")
     assert "**product-a**: coordinator (coordinator, working)" in post.text
@@ -40,7 +40,7 @@ async def test_it_shows_first_what_is_in_flight_and_what_would_be_lost(bed: Bed)
     assert paused(bed) == []
 
 
-async def test_on_nothing_moves_and_nothing_starts_and_off_all_goes_on(bed: Bed) -> None:
+async def test_brake_halts_everything_and_release_resumes_it(bed: Bed) -> None:
     await bed.say("/fleet spawn product-a one")
     await bed.say("/fleet spawn product-b two")
     (post,) = await bed.say("/fleet brake --yes")
@@ -59,7 +59,7 @@ async def test_on_nothing_moves_and_nothing_starts_and_off_all_goes_on(bed: Bed)
     assert {work.state for work in bed.store.work.newest()} == {WorkState.RUNNING}
 
 
-async def test_of_one_product_it_leaves_the_others_alone(bed: Bed) -> None:
+async def test_brake_on_one_product_leaves_others_running(bed: Bed) -> None:
     await bed.say("/fleet spawn product-a one")
     await bed.say("/fleet spawn product-b two")
     await bed.say("/fleet brake product-b --yes")
@@ -75,7 +75,7 @@ async def test_of_one_product_it_leaves_the_others_alone(bed: Bed) -> None:
     assert bed.work("w3").state is WorkState.RUNNING
 
 
-async def test_what_a_person_had_paused_stays_paused(bed: Bed) -> None:
+async def test_release_keeps_products_paused_that_a_person_paused(bed: Bed) -> None:
     await bed.say("/fleet spawn product-a one")
     await bed.say("/fleet pause product-a")
     await bed.say("/fleet spawn product-b two")
@@ -85,7 +85,7 @@ async def test_what_a_person_had_paused_stays_paused(bed: Bed) -> None:
     assert [call.product for call in bed.engine.calls_of("resume")] == ["product-b"]
 
 
-async def test_a_runtime_away_is_halted_when_it_is_back(bed: Bed) -> None:
+async def test_unreachable_runtime_is_halted_when_it_returns(bed: Bed) -> None:
     await bed.say("/fleet spawn product-a one")
     bed.engine.go_down("the container is gone")
     (post,) = await bed.say("/fleet brake --yes")
@@ -95,7 +95,7 @@ async def test_a_runtime_away_is_halted_when_it_is_back(bed: Bed) -> None:
     assert paused(bed) == ["product-a"]
 
 
-async def test_what_was_let_start_and_had_not_begun_does_not_begin(bed: Bed) -> None:
+async def test_brake_stops_admitted_work_from_starting(bed: Bed) -> None:
     bed.engine.go_down("the container is gone")
     bed.fleet.down.clear()
     await bed.say("/fleet spawn product-a one")
@@ -109,7 +109,7 @@ async def test_what_was_let_start_and_had_not_begun_does_not_begin(bed: Bed) -> 
     assert len(bed.engine.calls_of("send", "product-a")) == 1
 
 
-async def test_only_who_may_act_on_all_may_halt_all(bed: Bed) -> None:
+async def test_fleet_brake_requires_rights_on_all_products(bed: Bed) -> None:
     bed.person = Person("ben", Role.OPERATOR, products=("product-a",))
     (post,) = await bed.say("/fleet brake --yes")
     assert "requires access to all products" in post.text
@@ -120,7 +120,7 @@ async def test_only_who_may_act_on_all_may_halt_all(bed: Bed) -> None:
     assert "needs the role operator" in post.text
 
 
-async def test_the_model_asks_for_a_yes(bed: Bed) -> None:
+async def test_brake_by_the_model_needs_approval(bed: Bed) -> None:
     await bed.say("/fleet spawn product-a one")
     result = await run(bed, "brake", by_model=True)
     assert data(result)["done"] is False

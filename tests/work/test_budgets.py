@@ -38,7 +38,7 @@ async def works(bed: Bed, product: str = "product-a") -> str:
     return bed.store.work.newest()[0].id
 
 
-async def test_at_80_percent_people_are_told_once_a_day(bed: Bed) -> None:
+async def test_80_percent_of_a_limit_warns_once_a_day(bed: Bed) -> None:
     await works(bed)
     await works(bed)
     await costs(bed, "product-a", 7.9)
@@ -51,7 +51,7 @@ async def test_at_80_percent_people_are_told_once_a_day(bed: Bed) -> None:
     assert not bed.engine.calls_of("pause")
 
 
-async def test_at_100_percent_what_runs_is_paused_not_ended_and_a_gate_asks(bed: Bed) -> None:
+async def test_100_percent_of_a_limit_pauses_and_raises_a_gate(bed: Bed) -> None:
     work = await works(bed)
     await works(bed)
     await costs(bed, "product-a", 10.2)
@@ -76,7 +76,7 @@ async def test_at_100_percent_what_runs_is_paused_not_ended_and_a_gate_asks(bed:
     assert bed.open_gate().title == "Spend $4.00 more on product-a?"
 
 
-async def test_a_no_leaves_it_paused_and_it_is_not_asked_again(bed: Bed) -> None:
+async def test_rejected_budget_gate_leaves_product_paused(bed: Bed) -> None:
     await works(bed)
     await costs(bed, "product-a", 10.0)
     decide(bed.fleet, bed.open_gate().id, "reject", bed.person)
@@ -87,7 +87,7 @@ async def test_a_no_leaves_it_paused_and_it_is_not_asked_again(bed: Bed) -> None
     assert bed.store.gates.in_states(GateState.OPEN) == []
 
 
-async def test_a_new_day_lets_it_go_on_by_itself_and_withdraws_the_question(bed: Bed) -> None:
+async def test_new_day_resumes_product_and_withdraws_gate(bed: Bed) -> None:
     await works(bed)
     await works(bed)
     await costs(bed, "product-a", 10.5)
@@ -100,14 +100,14 @@ async def test_a_new_day_lets_it_go_on_by_itself_and_withdraws_the_question(bed:
     assert bed.fleet.gate(gate.id).state is GateState.WITHDRAWN
 
 
-async def test_yesterdays_figure_is_not_taken_for_todays(bed: Bed) -> None:
+async def test_costs_of_yesterday_do_not_count_today(bed: Bed) -> None:
     await works(bed)
     await costs(bed, "product-a", 9.0)
     bed.clock.forward(hours=13)
     assert capacity(bed.fleet).spent_usd == 0.0
 
 
-async def test_the_fleets_own_limit_pauses_whatever_costs_and_one_yes_lets_all_go_on(bed: Bed) -> None:
+async def test_fleet_limit_pauses_all_products_and_one_approval_resumes_them(bed: Bed) -> None:
     await works(bed, "product-a")
     await works(bed, "product-b")
     await costs(bed, "product-a", 7.5)
@@ -121,7 +121,7 @@ async def test_the_fleets_own_limit_pauses_whatever_costs_and_one_yes_lets_all_g
     assert not paused(bed.fleet, "product-b")
 
 
-async def test_what_the_coordinator_itself_has_cost_counts_for_the_fleet(bed: Bed) -> None:
+async def test_costs_of_the_fleets_agent_count_against_the_fleet_limit(bed: Bed) -> None:
     await works(bed, "product-b")
     await costs(bed, "product-b", 4.0)
     bed.store.turns.record("t1", "web:main", bed.clock(), 12.5, {})
@@ -137,7 +137,7 @@ async def test_what_the_coordinator_itself_has_cost_counts_for_the_fleet(bed: Be
     assert bed.store.work.newest()[0].reason == "the fleet has spent $20.00 of $20.00 today"
 
 
-async def test_one_piece_of_work_has_a_limit_too(bed: Bed) -> None:
+async def test_limit_of_one_piece_of_work_pauses_its_product(bed: Bed) -> None:
     work = await works(bed, "product-b")
     await costs(bed, "product-b", 3.0)
     await costs(bed, "product-b", 8.1)
@@ -152,13 +152,13 @@ async def test_one_piece_of_work_has_a_limit_too(bed: Bed) -> None:
     assert bed.store.gates.in_states(GateState.OPEN) == []
 
 
-async def test_what_costs_are_of_several_pieces_is_shared_among_them(bed: Bed) -> None:
+async def test_costs_are_shared_among_running_work(bed: Bed) -> None:
     first, second = await works(bed, "product-b"), await works(bed, "product-b")
     await costs(bed, "product-b", 3.0)
     assert (bed.work(first).cost_usd, bed.work(second).cost_usd) == (1.5, 1.5)
 
 
-async def test_spending_more_takes_an_approver_and_resuming_alone_is_not_enough(bed: Bed) -> None:
+async def test_spending_more_requires_an_approver(bed: Bed) -> None:
     await works(bed)
     await costs(bed, "product-a", 10.0)
     (post,) = await bed.say("/fleet resume product-a")
@@ -170,7 +170,7 @@ async def test_spending_more_takes_an_approver_and_resuming_alone_is_not_enough(
     assert paused(bed.fleet, "product-a")
 
 
-async def test_an_engine_away_is_asked_again_and_nothing_new_starts_meanwhile(bed: Bed) -> None:
+async def test_unreachable_engine_is_paused_later_and_starts_nothing(bed: Bed) -> None:
     await works(bed)
     bed.engine.fail("pause", EngineError("The folder is locked.", code="locked"))
     bed.engine.set_snapshot("product-a", cost_usd_today=10.0, cost_usd_total=10.0)
@@ -183,7 +183,7 @@ async def test_an_engine_away_is_asked_again_and_nothing_new_starts_meanwhile(be
     assert bed.open_gate().kind is GateKind.ACTION
 
 
-async def test_a_budget_holds_in_the_moment_after_a_start_too(bed: Bed) -> None:
+async def test_budget_applies_right_after_a_start(bed: Bed) -> None:
     await costs(bed, "product-a", 10.0)
     await bed.kill()
     bed.engine.listener = None
@@ -193,7 +193,7 @@ async def test_a_budget_holds_in_the_moment_after_a_start_too(bed: Bed) -> None:
     assert bed.work("w1").reason == "product-a has spent $10.00 of $10.00 today"
 
 
-async def test_an_estimate_beyond_what_may_be_spent_is_refused(bed: Bed) -> None:
+async def test_estimate_above_a_limit_is_refused(bed: Bed) -> None:
     (post,) = await bed.say("/fleet spawn product-a --estimate 9 do it")
     assert "The estimate of $9.00 is above the limit of $8.00" in post.text
     assert bed.store.work.newest() == []

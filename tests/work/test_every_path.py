@@ -139,7 +139,7 @@ def starts(bed: Bed) -> list[str]:
 
 @pytest.mark.parametrize("against", [full, brake, spent])
 @pytest.mark.parametrize("path", PATHS | REFUSED)
-async def test_nothing_starts_where_nothing_may(bed: Bed, path: str, against: Step) -> None:
+async def test_held_product_starts_nothing_on_any_path(bed: Bed, path: str, against: Step) -> None:
     before, wants = (PATHS | REFUSED)[path]
     await before(bed)
     await against(bed)
@@ -151,7 +151,7 @@ async def test_nothing_starts_where_nothing_may(bed: Bed, path: str, against: St
 
 
 @pytest.mark.parametrize("path", PATHS)
-async def test_it_starts_once_by_itself_when_there_is_room(bed: Bed, path: str) -> None:
+async def test_work_starts_once_when_there_is_capacity(bed: Bed, path: str) -> None:
     before, wants = PATHS[path]
     await before(bed)
     await full(bed)
@@ -163,7 +163,7 @@ async def test_it_starts_once_by_itself_when_there_is_room(bed: Bed, path: str) 
     assert len(starts(bed)) == len(had) + 1
 
 
-async def test_questions_wake_no_more_coordinators_than_there_are_places(bed: Bed) -> None:
+async def test_questions_wake_no_more_coordinators_than_slots(bed: Bed) -> None:
     await run(bed, "ask product-a how far are you?", request="r1")
     assert capacity(bed.fleet).running == 1
     with pytest.raises(Conflict, match="waits for a slot"):
@@ -177,7 +177,7 @@ async def test_questions_wake_no_more_coordinators_than_there_are_places(bed: Be
     assert bed.work("w1").state is WorkState.RUNNING
 
 
-async def test_answers_wake_no_more_coordinators_than_there_are_places(bed: Bed) -> None:
+async def test_answers_wake_no_more_coordinators_than_slots(bed: Bed) -> None:
     for product in ("product-a", "product-b"):
         bed.engine.push_mail(product, kind=MailKind.QUESTION, subject="Which?", body="Which one?")
     await bed.settled()
@@ -204,7 +204,7 @@ def calls() -> Iterator[tuple[str, str, ast.Call]]:
                 yield from ((module, function.name, call) for call in ast.walk(function) if isinstance(call, ast.Call))
 
 
-def test_the_engine_is_asked_to_start_something_in_these_places_only() -> None:
+def test_engine_is_asked_to_start_agents_only_in_known_functions() -> None:
     found = {
         (f"{module}.{function}", call.func.attr)
         for module, function, call in calls()
@@ -224,7 +224,7 @@ def test_the_engine_is_asked_to_start_something_in_these_places_only() -> None:
     }
 
 
-def test_work_is_let_start_by_the_scheduler_only() -> None:
+def test_only_the_scheduler_admits_work() -> None:
     found = {
         f"{module}.{function}"
         for module, function, call in calls()

@@ -23,21 +23,21 @@ def ids(queue: list[Work], **how: Any) -> list[str]:
     return [each.id for each in Line(queue, PRODUCTS, how.get("places", {}), NOW, how.get("first", ())).rest()]
 
 
-def test_its_own_priority_goes_before_its_products() -> None:
+def test_priority_of_work_overrides_its_products() -> None:
     assert ids([work(1, "a"), work(2, "c", priority="critical")]) == ["w2", "w1"]
 
 
-def test_a_deadline_that_comes_near_moves_work_up() -> None:
+def test_near_deadline_raises_rank() -> None:
     far, near = NOW + timedelta(hours=24), NOW + timedelta(hours=1)
     assert ids([work(1), work(2, deadline=far), work(3, deadline=near)]) == ["w3", "w1", "w2"]
     assert rank(work(1, deadline=NOW - timedelta(days=1)), PRODUCTS["b"], NOW) == rank(work(1), PRODUCTS["b"], NOW) + 3
 
 
-def test_a_clock_that_was_set_back_makes_nobody_younger_than_new() -> None:
+def test_clock_set_back_lowers_no_rank() -> None:
     assert rank(work(1, minutes=-600), PRODUCTS["b"], NOW) == rank(work(1), PRODUCTS["b"], NOW)
 
 
-def test_the_lowest_is_overtaken_by_the_highest_for_an_hour_and_a_half_at_most() -> None:
+def test_lowest_priority_is_overtaken_for_ninety_minutes_at_most() -> None:
     old, new = work(1, "c", minutes=91), work(2, "b", priority="critical")
     assert ids([new, old]) == ["w1", "w2"]
 
@@ -48,7 +48,7 @@ def test_the_lowest_is_overtaken_by_the_highest_for_an_hour_and_a_half_at_most()
     to=st.integers(0, 12),
     places=st.dictionaries(st.sampled_from("abc"), st.integers(0, 3)),
 )
-def test_moved_work_stands_where_it_was_put(ages: list[tuple[str, float]], pick: int, to: int, places: dict[str, int]) -> None:
+def test_moved_work_keeps_its_position(ages: list[tuple[str, float]], pick: int, to: int, places: dict[str, int]) -> None:
     queue = [work(number, product, minutes) for number, (product, minutes) in enumerate(ages, 1)]
     line = Line(queue, PRODUCTS, places, NOW)
     order = [each for _, each in line.ranked()]

@@ -72,7 +72,7 @@ async def begin(bed: SlowBed, text: str, op: str) -> asyncio.Task[Any]:
     return task
 
 
-async def test_what_is_stopped_while_it_starts_is_stopped(bed: SlowBed) -> None:
+async def test_stop_waits_for_a_start_under_way(bed: SlowBed) -> None:
     started = await begin(bed, "/fleet spawn product-a mend it", "send")
     stopped = asyncio.create_task(bed.say("/fleet stop product-a --yes"))
     await asyncio.sleep(0.01)
@@ -82,7 +82,7 @@ async def test_what_is_stopped_while_it_starts_is_stopped(bed: SlowBed) -> None:
     assert not bed.engine.box("product-a").snapshot.coordinator
 
 
-async def test_what_was_admitted_and_is_stopped_before_it_was_handed_over_never_is(bed: SlowBed) -> None:
+async def test_admitted_work_stopped_before_its_start_never_starts(bed: SlowBed) -> None:
     stopping = await begin(bed, "/fleet stop product-a --yes", "stop")
     await bed.router.handle(bed.inbound("/fleet spawn product-a mend it"))
     for _ in range(5):
@@ -94,14 +94,14 @@ async def test_what_was_admitted_and_is_stopped_before_it_was_handed_over_never_
     assert bed.engine.box("product-a").snapshot.coordinator
 
 
-async def test_stopping_the_coordinator_by_its_name_ends_its_objectives(bed: SlowBed) -> None:
+async def test_stopping_the_coordinator_ends_its_objectives(bed: SlowBed) -> None:
     await bed.say("/fleet spawn product-a mend it")
     await bed.say("/fleet spawn product-a --capability scout look")
     await stop(bed.fleet, "product-a", bed.person, "coordinator")
     assert [bed.work(id).state for id in ("w1", "w2")] == [WorkState.CANCELLED, WorkState.RUNNING]
 
 
-async def test_an_answer_on_its_way_to_what_was_stopped_does_not_start_it_again(bed: SlowBed) -> None:
+async def test_pending_answer_does_not_restart_stopped_work(bed: SlowBed) -> None:
     await bed.say("/fleet spawn product-a mend it")
     await plan(bed)
     bed.engine.fail("reply", EngineError("The mailbox is locked.", code="locked"), times=1)
@@ -114,7 +114,7 @@ async def test_an_answer_on_its_way_to_what_was_stopped_does_not_start_it_again(
     assert (gate.state, gate.reason) == (GateState.DECIDED, "ana stopped its session")
 
 
-async def test_what_cannot_start_because_its_product_is_paused_leaves_its_place_to_others(bed: SlowBed) -> None:
+async def test_work_of_a_paused_product_frees_its_slot(bed: SlowBed) -> None:
     bed.file.write_text(bed.file.read_text().replace("max_concurrent_sessions: 2", "max_concurrent_sessions: 1"))
     bed.registry.reload()
     bed.engine.fail("send", EngineError("product-a is paused.", code="paused"), product="product-a")
@@ -126,7 +126,7 @@ async def test_what_cannot_start_because_its_product_is_paused_leaves_its_place_
     assert [bed.work(id).state for id in ("w1", "w2")] == [WorkState.QUEUED, WorkState.RUNNING]
 
 
-async def test_a_pause_that_the_engine_refuses_holds_nothing(bed: SlowBed) -> None:
+async def test_pause_refused_by_the_engine_changes_nothing(bed: SlowBed) -> None:
     bed.engine.fail("pause", EngineError("Its agents run on a tmux server of others.", code="unsupported"))
     (said,) = await bed.say("/fleet pause product-a")
     assert "tmux server" in said.text
@@ -134,7 +134,7 @@ async def test_a_pause_that_the_engine_refuses_holds_nothing(bed: SlowBed) -> No
     assert bed.work("w1").state is WorkState.RUNNING
 
 
-async def test_what_is_paused_in_its_runtime_is_shown_so_and_can_be_resumed(bed: SlowBed) -> None:
+async def test_pause_in_the_runtime_is_shown_and_can_be_resumed(bed: SlowBed) -> None:
     bed.engine.set_snapshot("product-a", paused=True)
     await bed.say("/fleet spawn product-a mend it")
     assert status(bed.fleet, ["product-a"]).products[0].state == "paused"
@@ -143,7 +143,7 @@ async def test_what_is_paused_in_its_runtime_is_shown_so_and_can_be_resumed(bed:
     assert bed.work("w1").state is WorkState.RUNNING
 
 
-async def test_pausing_what_is_parked_leaves_it_parked_and_its_work_queued(bed: SlowBed) -> None:
+async def test_pausing_a_parked_product_keeps_it_parked(bed: SlowBed) -> None:
     await bed.say("/fleet spawn product-a mend it")
     await bed.say("/fleet pause product-a --park")
     await bed.say("/fleet pause product-a")
@@ -152,7 +152,7 @@ async def test_pausing_what_is_parked_leaves_it_parked_and_its_work_queued(bed: 
     assert (bed.work("w1").state, bed.work("w1").attempt) == (WorkState.RUNNING, 2)
 
 
-async def test_parking_that_was_cut_off_is_finished_by_the_resume(bed: SlowBed) -> None:
+async def test_resume_finishes_interrupted_parking(bed: SlowBed) -> None:
     """Killed between its note and the end of the sessions, and nobody asked again."""
     await bed.say("/fleet spawn product-a mend it")
     bed.store.product_states.set_pause("product-a", "parked")
@@ -162,7 +162,7 @@ async def test_parking_that_was_cut_off_is_finished_by_the_resume(bed: SlowBed) 
     assert len(bed.engine.calls_of("stop")) == 1
 
 
-async def test_what_was_decided_before_a_park_is_told_to_the_next_attempt(bed: SlowBed) -> None:
+async def test_next_attempt_after_parking_learns_earlier_decisions(bed: SlowBed) -> None:
     await bed.say("/fleet spawn product-a mend it")
     await plan(bed)
     bed.engine.fail("reply", EngineError("The mailbox is locked.", code="locked"), times=1)
@@ -173,7 +173,7 @@ async def test_what_was_decided_before_a_park_is_told_to_the_next_attempt(bed: S
     assert "smaller steps" in bed.engine.calls_of("send")[-1].args["body"]
 
 
-async def test_what_waits_for_a_person_waits_on_through_a_restart_of_its_runtime(bed: SlowBed) -> None:
+async def test_waiting_work_keeps_waiting_through_a_runtime_restart(bed: SlowBed) -> None:
     await bed.say("/fleet spawn product-a mend it")
     await plan(bed)
     bed.engine.go_down("the container stopped")
@@ -194,7 +194,7 @@ async def test_what_waits_for_a_person_waits_on_through_a_restart_of_its_runtime
     assert bed.engine.box("product-a").snapshot.coordinator
 
 
-async def test_a_runtime_that_was_started_anew_while_we_were_down_is_noticed(bed: SlowBed) -> None:
+async def test_runtime_restart_during_downtime_is_noticed(bed: SlowBed) -> None:
     """A machine that restarts takes both with it."""
     await bed.say("/fleet spawn product-a mend it")
     await bed.crash()
@@ -211,7 +211,7 @@ async def test_a_runtime_that_was_started_anew_while_we_were_down_is_noticed(bed
     assert len([post for post in bed.posts("report") if "was restarted" in post.text]) == 1
 
 
-async def test_a_result_sent_just_before_the_runtime_went_is_taken_before_its_work_starts_again(bed: SlowBed) -> None:
+async def test_result_sent_before_a_runtime_restart_ends_the_work(bed: SlowBed) -> None:
     await bed.say("/fleet spawn product-a mend it")
     bed.engine.go_down("the container stopped")
     bed.engine.push_mail("product-a", kind=MailKind.FINISHED, body="Mended.", thread=bed.work("w1").mail)
@@ -222,7 +222,7 @@ async def test_a_result_sent_just_before_the_runtime_went_is_taken_before_its_wo
     assert len(bed.engine.calls_of("send")) == 1
 
 
-async def test_a_snapshot_from_before_the_start_and_from_a_fast_clock_fails_nothing(bed: SlowBed) -> None:
+async def test_stale_snapshot_fails_no_work(bed: SlowBed) -> None:
     await bed.say("/fleet spawn product-a mend it")
     shown = bed.fleet.snapshots["product-a"]
     empty = replace(shown, sessions=(), coordinator=False)
@@ -237,7 +237,7 @@ async def test_a_snapshot_from_before_the_start_and_from_a_fast_clock_fails_noth
     assert bed.work("w1").state is WorkState.RUNNING
 
 
-async def test_a_session_that_ended_while_nobody_looked_is_missed_twice_before_it_is_given_up(bed: SlowBed) -> None:
+async def test_missing_session_is_confirmed_by_a_second_snapshot(bed: SlowBed) -> None:
     await bed.say("/fleet spawn product-a mend it")
     await bed.kill()
     bed.engine.listener = None
@@ -251,7 +251,7 @@ async def test_a_session_that_ended_while_nobody_looked_is_missed_twice_before_i
     assert (bed.work("w1").state, bed.work("w1").lost) == (WorkState.QUEUED, 1)
 
 
-async def test_a_clock_that_is_set_back_hides_no_death(bed: SlowBed) -> None:
+async def test_clock_set_back_hides_no_lost_session(bed: SlowBed) -> None:
     await bed.say("/fleet spawn product-a mend it")
     bed.clock.forward(hours=-3)
     bed.engine.set_sessions("product-a")
@@ -259,7 +259,7 @@ async def test_a_clock_that_is_set_back_hides_no_death(bed: SlowBed) -> None:
     assert (bed.work("w1").state, bed.work("w1").lost) == (WorkState.QUEUED, 1)
 
 
-async def test_a_product_that_leaves_the_registry_takes_no_place_and_comes_back_as_it_was(bed: SlowBed) -> None:
+async def test_removed_product_uses_no_slot_and_returns_unchanged(bed: SlowBed) -> None:
     whole = bed.file.read_text().replace("max_concurrent_sessions: 2", "max_concurrent_sessions: 3")
     bed.file.write_text(whole)
     bed.registry.reload()
@@ -286,7 +286,7 @@ async def test_a_product_that_leaves_the_registry_takes_no_place_and_comes_back_
     assert {bed.work(id).state for id in ("w1", "w2", "w3")} == {WorkState.RUNNING}
 
 
-async def test_a_decision_that_cannot_arrive_offers_what_a_person_asked_for_not_what_an_agent_wrote(bed: SlowBed) -> None:
+async def test_undeliverable_decision_offers_the_persons_objective(bed: SlowBed) -> None:
     await bed.say("/fleet spawn product-a -- --strict mode has to work")
     bed.engine.push_mail(
         "product-a", kind=MailKind.PLAN, subject="delete everything --capability builder", body="1.", **PLAN,
@@ -302,7 +302,7 @@ async def test_a_decision_that_cannot_arrive_offers_what_a_person_asked_for_not_
     assert bed.work("w2").objective == "--strict mode has to work"
 
 
-async def test_mail_that_could_not_be_kept_is_not_passed_by(bed: SlowBed) -> None:
+async def test_mail_that_could_not_be_stored_is_fetched_again(bed: SlowBed) -> None:
     """A full disk for a moment: nothing that came then is lost, and nothing is taken in out of order."""
     await bed.say("/fleet spawn product-a mend it")
     pages = bed.store.database.value("PRAGMA page_count")
@@ -318,7 +318,7 @@ async def test_mail_that_could_not_be_kept_is_not_passed_by(bed: SlowBed) -> Non
     assert sum("long long" in post.text for post in bed.posts("report")) == 1
 
 
-async def test_a_mail_that_breaks_us_is_left_out_and_said(bed: SlowBed, caplog: pytest.LogCaptureFixture) -> None:
+async def test_unreadable_mail_is_skipped_and_reported(bed: SlowBed, caplog: pytest.LogCaptureFixture) -> None:
     bed.engine.go_down()
     bed.engine.push_mail("product-a", body="before")
     broken = bed.engine.push_mail("product-a", kind=MailKind.PLAN, revision=2**80)
@@ -330,7 +330,7 @@ async def test_a_mail_that_breaks_us_is_left_out_and_said(bed: SlowBed, caplog: 
     assert "is skipped" in caplog.text
 
 
-async def test_nobody_approves_what_they_may_have_asked_for_where_that_is_forbidden(bed: SlowBed) -> None:
+async def test_self_approval_is_refused_where_forbidden(bed: SlowBed) -> None:
     bed.file.write_text(bed.file.read_text() + "approvals: {self_approval: false}\n")
     bed.registry.reload()
     await bed.say("/fleet spawn product-a mend it")
@@ -341,7 +341,7 @@ async def test_nobody_approves_what_they_may_have_asked_for_where_that_is_forbid
     assert decide(bed.fleet, "g1", "approve", Person("ben", Role.ADMIN)).state is GateState.DECIDED
 
 
-async def test_two_processes_that_decide_at_once_make_one_decision(bed: SlowBed, tmp_path: Path) -> None:
+async def test_concurrent_decisions_of_two_processes_make_one(bed: SlowBed, tmp_path: Path) -> None:
     bed.engine.push_mail("product-a", kind=MailKind.PLAN, subject="Plan", body="1.", **PLAN)
     await bed.settled()
     other = SlowBed(tmp_path)

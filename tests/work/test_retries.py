@@ -37,9 +37,7 @@ async def later(bed: Bed, minutes: float) -> WorkState:
 
 
 @pytest.mark.parametrize("task", ["", " --capability scout"])
-async def test_what_may_be_done_twice_starts_again_after_one_and_five_minutes_and_then_a_person_is_asked(
-    bed: Bed, task: str
-) -> None:
+async def test_repeatable_work_is_retried_after_one_and_five_minutes_then_fails(bed: Bed, task: str) -> None:
     await bed.say(f"/fleet spawn product-a{task} mend it")
     for number, minutes in ((1, 1), (2, 5)):
         await loses_its_session(bed)
@@ -57,7 +55,7 @@ async def test_what_may_be_done_twice_starts_again_after_one_and_five_minutes_an
     assert await later(bed, 60) is WorkState.FAILED
 
 
-async def test_half_done_writing_is_not_done_twice_without_a_person(bed: Bed) -> None:
+async def test_writing_work_is_not_retried_without_a_person(bed: Bed) -> None:
     await bed.say("/fleet spawn product-a --capability builder mend it")
     await loses_its_session(bed)
     assert bed.work("w1").state is WorkState.FAILED

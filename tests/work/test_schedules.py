@@ -56,7 +56,7 @@ async def done(bed: Bed, kind: MailKind = MailKind.WORKER_FINISHED) -> None:
     await bed.settled()
 
 
-async def test_it_runs_at_its_time_once_also_when_killed_in_between(bed: Bed) -> None:
+async def test_due_schedule_runs_once_despite_a_crash(bed: Bed) -> None:
     assert await at(bed, NINE - timedelta(seconds=1)) == 0
     assert await at(bed, NINE) == 1
     await bed.crash()
@@ -68,7 +68,7 @@ async def test_it_runs_at_its_time_once_also_when_killed_in_between(bed: Bed) ->
     assert await at(bed, NINE + timedelta(days=1)) == 2
 
 
-async def test_the_clock_in_memory_only_wakes(bed: Bed) -> None:
+async def test_clock_only_wakes_the_table_of_schedules(bed: Bed) -> None:
     look = clock.make(bed.jobs, bed.registry).get_job("schedules").func
     bed.clock.at = NINE
     await look()
@@ -76,7 +76,7 @@ async def test_the_clock_in_memory_only_wakes(bed: Bed) -> None:
     assert len(bed.store.work.newest()) == 1
 
 
-async def test_a_clock_that_jumps_back_or_forth_runs_nothing_twice(bed: Bed) -> None:
+async def test_clock_jumps_run_nothing_twice(bed: Bed) -> None:
     assert await at(bed, NINE) == 1
     await done(bed)
     assert await at(bed, NINE - timedelta(hours=3)) == 1
@@ -88,7 +88,7 @@ async def test_a_clock_that_jumps_back_or_forth_runs_nothing_twice(bed: Bed) -> 
     assert await at(bed, NINE + timedelta(days=1)) == 2, "the year that did not come is not waited for"
 
 
-async def test_another_time_zone_runs_nothing_twice_on_the_same_day(bed: Bed) -> None:
+async def test_changed_time_zone_runs_nothing_twice(bed: Bed) -> None:
     assert await at(bed, NINE) == 1
     await done(bed)
     registry(bed, "Europe/Vienna", "UTC")
@@ -99,7 +99,7 @@ async def test_another_time_zone_runs_nothing_twice_on_the_same_day(bed: Bed) ->
 
 
 @pytest.mark.parametrize(("cron", "runs"), [("30 2 * * *", 1), ("30 * * * *", 2)])
-async def test_an_hour_that_comes_twice_runs_what_has_a_fixed_hour_once(tmp_path: Path, cron: str, runs: int) -> None:
+async def test_repeated_hour_runs_a_fixed_time_once(tmp_path: Path, cron: str, runs: int) -> None:
     async with Bed(tmp_path, REGISTRY.replace("0 9 * * mon-fri", cron).replace("missed: skip", "missed: once")) as bed:
         bed.clock.at = datetime(2026, 10, 24, 23, 45, tzinfo=UTC)
         bed.fleet.store.schedules.remove("pieces")
@@ -112,7 +112,7 @@ async def test_an_hour_that_comes_twice_runs_what_has_a_fixed_hour_once(tmp_path
 
 
 @pytest.mark.parametrize(("policy", "runs"), [("skip", 0), ("once", 1)])
-async def test_what_was_missed_while_the_fleet_was_down(tmp_path: Path, policy: str, runs: int) -> None:
+async def test_missed_runs_follow_the_missed_setting(tmp_path: Path, policy: str, runs: int) -> None:
     async with Bed(tmp_path, REGISTRY.replace("missed: skip", f"missed: {policy}")) as bed:
         assert await at(bed, NINE + timedelta(days=3, hours=1)) == runs
         assert await at(bed, NINE + timedelta(days=3, hours=2)) == runs
@@ -121,11 +121,11 @@ async def test_what_was_missed_while_the_fleet_was_down(tmp_path: Path, policy: 
         assert await at(bed, NINE + timedelta(days=4)) == runs + 1
 
 
-async def test_a_run_that_is_a_little_late_is_on_time(bed: Bed) -> None:
+async def test_slightly_late_run_counts_as_on_time(bed: Bed) -> None:
     assert await at(bed, NINE + timedelta(minutes=4)) == 1
 
 
-async def test_a_run_is_left_out_while_the_last_one_goes_on(bed: Bed) -> None:
+async def test_run_is_skipped_while_the_last_one_is_open(bed: Bed) -> None:
     await at(bed, NINE)
     assert await at(bed, NINE + timedelta(days=1)) == 1
     bed.expect("pieces", "was skipped, because `w1` is still running", kind="report")
@@ -133,7 +133,7 @@ async def test_a_run_is_left_out_while_the_last_one_goes_on(bed: Bed) -> None:
     assert await at(bed, NINE + timedelta(days=2)) == 2
 
 
-async def test_after_three_failures_it_is_disabled_with_a_message_and_a_way_back(bed: Bed) -> None:
+async def test_three_failures_disable_a_schedule(bed: Bed) -> None:
     for day in range(3):
         assert await at(bed, NINE + timedelta(days=day)) == day + 1
         await done(bed, MailKind.DIED)
@@ -149,7 +149,7 @@ async def test_after_three_failures_it_is_disabled_with_a_message_and_a_way_back
     assert await at(bed, NINE + timedelta(days=4)) == 4
 
 
-async def test_what_the_registry_takes_out_runs_no_more_and_what_it_disables_neither(bed: Bed) -> None:
+async def test_schedule_removed_or_disabled_in_the_registry_stops(bed: Bed) -> None:
     registry(bed, "missed: skip", "enabled: false")
     await bed.jobs.watch()
     assert await at(bed, NINE) == 0
@@ -167,7 +167,7 @@ async def test_what_the_registry_takes_out_runs_no_more_and_what_it_disables_nei
 SAID = 'schedule product-a tidy up the branches --when "every weekday at 9" --timezone Europe/Vienna'
 
 
-async def test_it_says_back_what_it_understood_with_the_zone_and_saves_after_a_yes(bed: Bed) -> None:
+async def test_schedule_is_confirmed_before_it_is_saved(bed: Bed) -> None:
     (post,) = await bed.say(f"/fleet {SAID}")
     assert "**Monday to Friday at 09:00**, Europe/Vienna: “tidy up the branches” on **product-a**" in post.text
     assert "next Mon 2 Mar 09:00 Europe/Vienna (08:00 UTC)" in post.text
@@ -184,7 +184,7 @@ async def test_it_says_back_what_it_understood_with_the_zone_and_saves_after_a_y
     assert [each.name for each in bed.store.schedules.every()] == ["pieces"]
 
 
-async def test_the_models_schedule_waits_for_a_persons_yes(bed: Bed) -> None:
+async def test_schedule_by_the_model_needs_approval(bed: Bed) -> None:
     result = await run(bed, SAID, by_model=True)
     assert data(result)["done"] is False
     gate = bed.open_gate()
@@ -208,12 +208,12 @@ async def test_the_models_schedule_waits_for_a_persons_yes(bed: Bed) -> None:
         ('schedule product-z do it --when "daily at 9"', "There is no product"),
     ],
 )
-async def test_nonsense_is_refused(bed: Bed, line: str, why: str) -> None:
+async def test_invalid_schedule_commands_are_refused(bed: Bed, line: str, why: str) -> None:
     assert why in await refusal(bed, f"/fleet {line}")
     assert len(bed.store.schedules.every()) == 1
 
 
-async def test_a_viewer_sees_and_changes_nothing(bed: Bed) -> None:
+async def test_viewer_sees_schedules_and_cannot_change_them(bed: Bed) -> None:
     bed.person = Person("vic", Role.VIEWER)
     assert "pieces" in (await run(bed, "schedule")).text
     for line in (f"{SAID} --yes", "schedule --disable pieces"):

@@ -148,5 +148,5 @@ async def run(folder: Path, at: int | None) -> list[str]:
     return fate.met
 
 
-async def test_no_work_is_lost_none_starts_twice_and_no_limit_is_passed_whatever_it_is_killed_at(tmp_path: Path) -> None:
+async def test_crash_at_any_point_loses_no_work_and_exceeds_no_limit(tmp_path: Path) -> None:
     await every(run, tmp_path, LEAST, step=16)

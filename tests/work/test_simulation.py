@@ -8,7 +8,7 @@ PIECES, DAYS = 900, 2
 
 
 @pytest.mark.parametrize("policy", ["weights", "arrival", "priority"])
-def test_no_start_goes_beyond_a_limit_all_work_is_done_and_places_are_used(policy: str) -> None:
+def test_simulation_exceeds_no_limit_and_finishes_all_work(policy: str) -> None:
     products, drawn = trace(PIECES, DAYS)
     order = {"weights": None, "arrival": by_arrival, "priority": by_priority(products)}[policy]
     run = Fleet(products, drawn, order).live()

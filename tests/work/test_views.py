@@ -9,7 +9,7 @@ from bot.work import views
 from tests.bed import Bed
 
 
-async def test_a_gate_is_told_with_all_that_a_decision_needs(tmp_path: Path) -> None:
+async def test_gate_json_has_everything_a_decision_needs(tmp_path: Path) -> None:
     async with Bed(tmp_path) as bed:
         await bed.say("/fleet spawn product-a fix the test")
         bed.engine.push_mail("product-a", kind=MailKind.PLAN, body="1. *Do* it", thread=bed.work("w1").mail)
@@ -25,7 +25,7 @@ async def test_a_gate_is_told_with_all_that_a_decision_needs(tmp_path: Path) -> 
         json.dumps(gate)
 
 
-async def test_the_age_of_a_gate_stops_when_it_is_decided(tmp_path: Path) -> None:
+async def test_gate_age_stops_at_the_decision(tmp_path: Path) -> None:
     async with Bed(tmp_path) as bed:
         bed.engine.push_mail("product-a", kind=MailKind.PLAN, body="plan")
         await bed.settled()
@@ -37,7 +37,7 @@ async def test_the_age_of_a_gate_stops_when_it_is_decided(tmp_path: Path) -> Non
         assert gate["outcome"].startswith("Approved by ana")
 
 
-async def test_a_gate_of_a_product_that_left_the_registry_is_still_told(tmp_path: Path) -> None:
+async def test_gate_of_a_removed_product_is_still_returned(tmp_path: Path) -> None:
     async with Bed(tmp_path) as bed:
         bed.engine.push_mail("product-c", kind=MailKind.PLAN, body="plan")
         await bed.settled()
@@ -47,7 +47,7 @@ async def test_a_gate_of_a_product_that_left_the_registry_is_still_told(tmp_path
         assert (gate["product"], gate["may_decide"], gate["required"]) == ("product-c", [], 1)
 
 
-async def test_a_post_carries_its_cards_as_they_are_now(tmp_path: Path) -> None:
+async def test_post_json_has_current_cards(tmp_path: Path) -> None:
     async with Bed(tmp_path) as bed:
         bed.engine.push_mail("product-a", kind=MailKind.PLAN, body="plan")
         await bed.settled()
@@ -57,7 +57,7 @@ async def test_a_post_carries_its_cards_as_they_are_now(tmp_path: Path) -> None:
         assert views.post_json(post, bed.fleet)["cards"][0]["detail"]["state"] != "open"
 
 
-async def test_work_is_told_with_its_times(tmp_path: Path) -> None:
+async def test_work_json_has_its_times(tmp_path: Path) -> None:
     async with Bed(tmp_path) as bed:
         (post,) = await bed.say("/fleet spawn product-a fix the test")
         (card,) = views.post_json(post, bed.fleet)["cards"]

@@ -20,6 +20,7 @@ from bot.domain.errors import NotAllowed, NotFound
 from bot.gates.inbox import assess
 from bot.text.markdown import to_html
 from bot.work import views
+from bot.work.slots import paused_products
 from bot.work.status import product_json
 from bot.work.status import status as fleet_status
 
@@ -75,7 +76,8 @@ async def work(request: web.Request) -> web.Response:
         found = fleet.store.work.open(name, states=wanted)[::-1][: limit(query.get("limit"), MOST)]
     else:
         found = fleet.store.work.newest(name, limit=limit(query.get("limit"), MOST))
-    return json_response({"work": [views.work_json(each) for each in found]})
+    paused = paused_products(fleet)
+    return json_response({"work": [views.work_json(each, fleet, paused) for each in found]})
 
 
 @routes.post("/api/skills/{name}")

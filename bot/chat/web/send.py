@@ -41,8 +41,8 @@ class Sender:
             self.post(change.post)
         if change.gate is not None and len(clients):
             clients.send(gate_event(change.gate, self._context))
-        if change.work is not None:
-            clients.send(work_event(change.work))
+        if change.work is not None and len(clients):
+            clients.send(work_event(change.work, self._context))
         if change.kind != "post":
             self._status()
 

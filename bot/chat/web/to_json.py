@@ -25,7 +25,7 @@ def gate_event(gate: Gate, context: Context) -> dict[str, Any]:
     return {"type": "card", "kind": "gate", "conversation": to_name(gate.conversation), "gate": gate.id, "detail": detail}
 
 
-def work_event(work: Work) -> dict[str, Any]:
+def work_event(work: Work, context: Context) -> dict[str, Any]:
     """Return the `card` message that shows work in its current state."""
     detail = views.work_json(work, context.fleet)
     return {"type": "card", "kind": "work", "conversation": to_name(work.conversation), "work": work.id, "detail": detail}
