@@ -1,4 +1,4 @@
-"""What must outlive the process: one SQLite file, a small class for each subject."""
+"""Persistent state in one SQLite file, with a small class per table."""
 
 from pathlib import Path
 
@@ -36,7 +36,7 @@ __all__ = ["Store"]
 
 
 class Store:
-    """The whole store. `with store.transaction():` makes several changes one."""
+    """The whole store. `with store.transaction():` commits several changes together."""
 
     def __init__(self, path: Path | str, database: type[Database] = Database) -> None:
         self.database = database(path)

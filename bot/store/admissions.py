@@ -1,4 +1,4 @@
-"""What the guard said of each piece of work, and when: the records from which `why` answers."""
+"""Table `admissions`, the guard's decisions on each piece of work. `why` answers from it."""
 
 import json
 import sqlite3
@@ -13,7 +13,10 @@ from bot.store.sweep import by_index
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """One decision of the guard. `verdict`: start, wait, resume. `chosen`: what put it into its place in line."""
+    """One decision of the guard.
+
+    `verdict` is start, wait or resume. `chosen` names what determined its position in the queue.
+    """
 
     at: datetime
     product: str
@@ -26,13 +29,13 @@ class Ruling:
 
 
 class Admissions:
-    """Rulings, written when what is said of a piece of work changes."""
+    """Rulings, written whenever the decision on a piece of work changes."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
 
     def add(self, ruling: Ruling) -> None:
-        """Keep one."""
+        """Store a ruling."""
         self._db.insert(
             "admissions",
             at=to_text(ruling.at),
@@ -46,12 +49,12 @@ class Admissions:
         )
 
     def of(self, work: str, limit: int = 20) -> list[Ruling]:
-        """What was said of one piece of work, newest first."""
+        """Return the rulings on one piece of work, newest first."""
         query = "SELECT * FROM admissions WHERE work = ? ORDER BY n DESC LIMIT ?"
         return [_to_ruling(row) for row in self._db.rows(query, number(work, "w"), limit)]
 
     def starts_since(self, at: datetime, limit: int = 500) -> list[Ruling]:
-        """What was let start since then, newest first."""
+        """Return the rulings since then that started work, newest first."""
         query = "SELECT * FROM admissions WHERE at >= ? AND verdict != 'wait' ORDER BY n DESC LIMIT ?"
         return [_to_ruling(row) for row in self._db.rows(query, to_text(at), limit)]
 

@@ -19,24 +19,27 @@ from bot.store.sweep import by_number
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How many rows follow from one another, and the number of the first that does not, with what is wrong there."""
+    """Result of verifying the journal.
+
+    `rows` counts the intact rows, `broken` is the first row that is not, with the reason.
+    """
 
     rows: int
     broken: int | None
     why: str = ""
     head: str = ""
-    """The hash of the newest row: whoever notes it elsewhere can tell later whether the journal was written anew."""
+    """Hash of the newest row. Stored elsewhere, it reveals later whether the journal was rewritten from the beginning."""
 
 
 class Audit:
-    """Append-only. What is written must have been redacted by then."""
+    """The append-only journal. Texts must be redacted before they are written."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
         self._marks = AuditMarkTable(database)
 
     def add(self, kind: str, *, at: datetime, person: str, product: str | None, subject: str, detail: dict[str, Any]) -> None:
-        """Write one row: `kind` (skill, decision, gate, work, engine, refused …) and what it was about."""
+        """Write one row. `kind` is skill, decision, gate, work, engine, refused and so on."""
         with self._db.transaction():
             previous = self._db.value("SELECT hash FROM audit ORDER BY n DESC LIMIT 1") or GENESIS
             row = (to_text(at) or "", kind, person, product, subject, dump(detail))
@@ -55,18 +58,18 @@ class Audit:
             self._marks.set("head", Mark(number or 0, digest))
 
     def newest(self, limit: int = 100, before: int | None = None) -> list[dict[str, Any]]:
-        """Rows, newest first, as JSON values."""
+        """Return the newest rows first, as JSON values."""
         rows = self._db.rows("SELECT * FROM audit WHERE n < ? ORDER BY n DESC LIMIT ?", before or 2**62, limit)
         return [{**dict(row), "detail": json.loads(row["detail"])} for row in rows]
 
     def about(self, *subjects: str) -> list[dict[str, Any]]:
-        """Every row about gates, work or whatever else has an id, oldest first, as JSON values."""
+        """Return every row about these ids, oldest first, as JSON values."""
         wanted = "SELECT value FROM json_each(?)"
         rows = self._db.rows(f"SELECT * FROM audit WHERE subject IN ({wanted}) ORDER BY n", dump(subjects))  # noqa: S608
         return [{**dict(row), "detail": json.loads(row["detail"])} for row in rows]
 
     def found(self, *, limit: int, before: int | None = None, **wanted: str | None) -> list[dict[str, Any]]:
-        """Rows with these values in `kind`, `person`, `product` or `subject` (None: any), newest first, as JSON values."""
+        """Return rows that match the given values, newest first, as JSON values. None matches any value."""
         given = {name: value for name, value in wanted.items() if value is not None}
         where = " AND ".join(["n < ?", *(f"{name} = ?" for name in given)])
         rows = self._db.rows(
@@ -76,7 +79,7 @@ class Audit:
         return [{**dict(row), "detail": json.loads(row["detail"])} for row in rows]
 
     def verify(self) -> Verdict:
-        """Whether every row follows from the one before it, none is missing in between, and neither end was cut off."""
+        """Verify that every row follows from the previous one, none is missing, and neither end was cut off."""
         base, head = self._marks.get("base"), self._marks.get("head")
         number, previous, rows = base.number, base.hash, 0
         try:
@@ -99,11 +102,11 @@ class Audit:
         return Verdict(rows, None, head=previous)
 
     def first_broken(self) -> int | None:
-        """The number of the first row that does not follow from the one before it; None when all do."""
+        """Return the number of the first row that does not follow from the previous one, or None."""
         return self.verify().broken
 
     def remove_before(self, before: datetime) -> Iterator[int]:
-        """Remove rows older than that, and remember where the rest begins, so that it still verifies. See `sweep`."""
+        """Remove older rows and record where the rest starts, so that it still verifies. See `sweep`."""
         return by_number(self._db, "audit", "n", "at", before, self._remove)
 
     def _remove(self, numbers: Sequence[int]) -> int:
@@ -115,7 +118,7 @@ class Audit:
 
 
 def _wrong(row: sqlite3.Row, number: int, previous: str) -> str:
-    """Why a row is not the one that was written as the next."""
+    """Return why a row is not the one that was written as the next."""
     content = (row["at"], row["kind"], row["person"], row["product"], row["subject"], row["detail"])
     if row["n"] > number:
         return "it was taken out"

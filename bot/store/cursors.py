@@ -1,4 +1,4 @@
-"""Table `cursors`: the position in each product's mailbox up to which all mail was handled."""
+"""Table `cursors` with the position in each product's mailbox up to which all mail was handled."""
 
 from bot.store.database import Database
 
@@ -10,11 +10,11 @@ class CursorTable:
         self._db = database
 
     def all(self) -> dict[str, str]:
-        """Where we are in each product's mailbox."""
+        """Return the cursor of each product."""
         return {row["name"]: row["value"] for row in self._db.rows("SELECT name, value FROM cursors")}
 
     def set(self, product: str, cursor: str) -> None:
-        """All mail up to there has been dealt with."""
+        """Record that all mail up to this cursor was handled."""
         self._db.run(
             "INSERT INTO cursors VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", product, cursor
         )

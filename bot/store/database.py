@@ -19,15 +19,15 @@ from bot.domain.errors import StoreError
 from bot.store.migrations import NewerStore, migrate
 
 CHECKPOINT = 4000
-"""Pages (16 MB) that are written before they are carried over into the file itself, for which one commit waits: with SQLite's
-own 1000 that was one of fifty, at a hundred events a second."""
+"""Number of pages (16 MB) in the write-ahead log before SQLite moves them into the file, for which one commit waits.
+With SQLite's default of 1000, one commit in fifty waited at a hundred events a second."""
 
 
 class Database:
-    """A connection with migrations applied. Raises StoreError when the file cannot be used."""
+    """A connection with migrations applied. Raises StoreError if the file cannot be used."""
 
     synchronous = "NORMAL"
-    """SQLite's setting of that name. Commits do not wait for the disk, only `durable` does. With OFF that does not either."""
+    """SQLite's `synchronous` setting. Commits do not wait for the disk, only `durable` does. With OFF, it does not either."""
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
@@ -44,10 +44,10 @@ class Database:
             self._wal: int | None = None
             self._db.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT}")
             self.undone = 0
-            """How many transactions were undone: what was remembered of a table may be wrong since."""
+            """Number of transactions that were rolled back. Caches of a table compare it."""
             self._migrate()
             self.origin: str = self.value("SELECT origin FROM fleet_state")
-            """A few letters, drawn when the file was made, that tell its ids from another store's."""
+            """Random letters, drawn when the file was created, that distinguish its ids from another store's."""
         except (sqlite3.Error, OSError) as error:
             raise self._unusable(error) from error
 
@@ -98,9 +98,11 @@ class Database:
         return self._on_disk < self._db.total_changes
 
     async def durable(self) -> None:
-        """Wait until everything committed by now survives a loss of power. Await this before anything leaves the process.
+        """Wait until all commits so far survive a loss of power.
 
-        Concurrent callers share one wait. Raises StoreError when the disk refuses."""
+        Await this before anything leaves the process. Concurrent callers share one wait. Raises StoreError if the
+        disk refuses.
+        """
         if self.synchronous == "OFF" or str(self.path) == ":memory:":
             return
         wanted = self._db.total_changes
@@ -127,8 +129,10 @@ class Database:
             raise self._unusable(error) from error
 
     def run(self, sql: str, *values: Any) -> sqlite3.Cursor:
-        """Execute one statement, in its own transaction unless one is open. Raises StoreError for a file that cannot be read or
-        written now (full, locked, damaged)."""
+        """Execute one statement, in its own transaction unless one is open.
+
+        Raises StoreError if the file cannot be read or written now (full, locked, damaged).
+        """
         try:
             return self._db.execute(sql, values)
         except sqlite3.DatabaseError as error:
@@ -137,21 +141,21 @@ class Database:
             raise
 
     def rows(self, sql: str, *values: Any) -> list[sqlite3.Row]:
-        """All rows."""
+        """Return all rows."""
         return self.run(sql, *values).fetchall()
 
     def row(self, sql: str, *values: Any) -> sqlite3.Row | None:
-        """The first row, if any."""
+        """Return the first row, if any."""
         row: sqlite3.Row | None = self.run(sql, *values).fetchone()
         return row
 
     def value(self, sql: str, *values: Any) -> Any:
-        """The first column of the first row, or None."""
+        """Return the first column of the first row, or None."""
         row = self.row(sql, *values)
         return None if row is None else row[0]
 
     def insert(self, table: str, **values: Any) -> int | None:
-        """Insert a row; its number, or None when a unique key shows that it was there before."""
+        """Insert a row and return its number, or None if a unique key shows that it exists."""
         marks = ", ".join("?" * len(values))
         names = ", ".join(values)
         cursor = self.run(
@@ -169,21 +173,21 @@ class Database:
 
 
 def to_text(at: datetime | None) -> str | None:
-    """A time as stored: UTC, ISO 8601, sortable as text."""
+    """Return a time as text in UTC, ISO 8601, sortable."""
     return None if at is None else at.isoformat(timespec="microseconds")
 
 
 def to_time(text: str | None) -> datetime | None:
-    """A stored time."""
+    """Return a stored time as a datetime."""
     return None if text is None else datetime.fromisoformat(text)
 
 
 def number(id: str, letter: str) -> int:
-    """The row number in an id such as `w12`; 0, which no row has, for anything else."""
+    """Return the row number in an id such as `w12`, or 0, which no row has."""
     digits = id[1:] if id[:1] == letter else id
     return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 18 else 0
 
 
 def dump(value: Any) -> str:
-    """A JSON value as stored."""
+    """Return a value as stored JSON."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -1,4 +1,4 @@
-"""Gates and the answers people gave to them. The database itself allows one final decision for each gate."""
+"""Tables `gates` and `answers`. The database itself allows one final decision per gate."""
 
 import json
 import sqlite3
@@ -16,21 +16,21 @@ COLUMNS = (
     "n, product, kind, title, body, state, created_at, updated_at, revision, options, thread, mail, sender, task,"
     " work, conversation, previous, reason, action, reply, sent_at, sendings, reminded_at, reminders, escalated_at"
 )
-"""In the order in which `_to_gate` takes them. By name it would take twice as long, and a thousand may be read at once."""
+"""Columns in the order in which `_to_gate` reads them. Reading them by name would take twice as long."""
 
 
 UNFINISHED_STATES = frozenset({GateState.OPEN.value, GateState.DECIDED.value})
-"""States that few gates are in."""
+"""States that few gates are in at any time."""
 
 
 class Gates:
-    """Rows of gates, numbered `g1`, `g2`, …"""
+    """Gates, numbered `g1`, `g2`, …"""
 
     def __init__(self, database: Database) -> None:
         self._db = database
 
     def add(self, gate: Gate) -> Gate | None:
-        """Keep a new gate (its id is given here); None when its mail raised one before."""
+        """Store a new gate under a new id. Returns None if its mail raised one before."""
         n = self._db.insert(
             "gates",
             product=gate.product,
@@ -55,17 +55,17 @@ class Gates:
         return None if n is None else replace(gate, id=f"g{n}", origin=self._db.origin)
 
     def get(self, id: str) -> Gate | None:
-        """One gate by its id."""
+        """Return one gate by its id."""
         return next(iter(self._found("n = ?", number(id, "g"))), None)
 
     def some(self, ids: Iterable[str]) -> dict[str, Gate]:
-        """Gates by their id, as far as there are such: two queries, however many there are."""
+        """Return the existing gates by id, with two queries in all."""
         if not (numbers := sorted({number(id, "g") for id in ids})):
             return {}
         return {gate.id: gate for gate in self._numbered(numbers)}
 
     def save(self, gate: Gate) -> None:
-        """Keep what changes of it, and any answers that are new."""
+        """Store a gate's changes and its new answers."""
         n = number(gate.id, "g")
         with self._db.transaction():
             changing = {
@@ -97,7 +97,7 @@ class Gates:
                 )
 
     def in_states(self, *states: GateState, product: str | None = None, limit: int = -1) -> list[Gate]:
-        """Gates in these states (in any, if none is given), oldest first; only the newest `limit` of them, if it is not -1."""
+        """Return the gates in these states (any if none is given), oldest first. A `limit` other than -1 selects the newest."""
         wanted: Sequence[str] = [state.value for state in states] or [state.value for state in GateState]
         # Most gates have ended. Looking for ended ones by their state would read and sort them all, so these are read from
         # the newest on, which the expression around `state` makes the database do.
@@ -112,24 +112,24 @@ class Gates:
         return self._numbered([row["n"] for row in self._db.rows("SELECT n FROM gates WHERE updated_at >= ?", to_text(at))])
 
     def of_work(self, work: str) -> list[Gate]:
-        """Every gate that a piece of work has raised, oldest first."""
+        """Return every gate that a piece of work has raised, oldest first."""
         return self._found("work = ? ORDER BY n", work)
 
     def of_mail(self, product: str, mail: str) -> Gate | None:
-        """The gate that a mail raised."""
+        """Return the gate that a mail raised."""
         return next(iter(self._found("product = ? AND mail = ?", product, mail)), None)
 
     def latest_of(self, product: str, kind: GateKind, thread: str) -> Gate | None:
-        """The newest revision on a thread."""
+        """Return the newest revision on a thread."""
         where = "product = ? AND kind = ? AND thread = ? ORDER BY n DESC LIMIT 1"
         return next(iter(self._found(where, product, kind.value, thread)), None)
 
     def _found(self, where: str, *values: str | int | None) -> list[Gate]:
-        """Return the gates that a condition of ours finds, with their answers."""
+        """Return the gates that match a condition, with their answers."""
         return self._numbered([row["n"] for row in self._db.rows(f"SELECT n FROM gates WHERE {where}", *values)])  # noqa: S608
 
     def _numbered(self, numbers: Sequence[int]) -> list[Gate]:
-        """Return the gates with these numbers, oldest first, with their answers: two queries for each batch."""
+        """Return the gates with these numbers and their answers, oldest first. Each batch takes two queries."""
         found: list[Gate] = []
         for some in batched(sorted(numbers)):
             given: defaultdict[int, tuple[sqlite3.Row, ...]] = defaultdict(tuple)
@@ -158,7 +158,7 @@ class Gates:
 
 @lru_cache(maxsize=1024)
 def _to_gate(row: sqlite3.Row, given: tuple[sqlite3.Row, ...], origin: str) -> Gate:
-    """A gate from its row and those of its answers; the same rows are the same gate, so that it need not be made again."""
+    """Return the gate of a row and its answers. Equal rows return the same object, which saves building it again."""
     n, product, kind, title, body, state, created_at, updated_at, revision, options, thread, mail, sender, task, *more = row
     work, conversation, previous, reason, action, reply, sent_at, sendings, reminded_at, reminders, escalated_at = more
     answers = tuple(map(_to_decision, given))
@@ -200,7 +200,7 @@ def _to_decision(row: sqlite3.Row) -> Decision:
 
 @lru_cache(maxsize=256)
 def _to_options(text: str) -> tuple[str, ...]:
-    """Options as kept; most gates have the same."""
+    """Return the options of a row. Most gates share the same ones."""
     return tuple(json.loads(text))
 
 

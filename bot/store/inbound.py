@@ -1,4 +1,4 @@
-"""Table `inbound`: events from people, each received and handled once."""
+"""Table `inbound` with events from people, each received and handled once."""
 
 import json
 import sqlite3
@@ -18,7 +18,7 @@ class InboundTable:
         self._db = database
 
     def receive(self, inbound: Inbound) -> bool:
-        """Persist an event; False when it was received before."""
+        """Persist an event and return True, or False if it was received before."""
         return (
             self._db.insert(
                 "inbound",
@@ -37,37 +37,37 @@ class InboundTable:
         )
 
     def handled(self, event: str, error: str = "", answered_by: str = "") -> None:
-        """The event is done with; `error` says what went wrong, if anything did, `answered_by` whose turn took it up."""
+        """Mark an event as handled. `error` says what went wrong, and `answered_by` names the event whose turn answered it."""
         self._db.run(
             "UPDATE inbound SET state = 'done', error = ?, answered_by = coalesce(nullif(?, ''), answered_by) WHERE event = ?",
             *(error, answered_by, event),
         )
 
     def answered_by(self, event: str) -> str:
-        """The event whose posts answer this one: itself, unless another's turn took it up."""
+        """Return the event whose posts answer this one, which is itself unless another's turn answered it."""
         found: str | None = self._db.value("SELECT answered_by FROM inbound WHERE event = ?", event)
         return found or event
 
     def get(self, event: str) -> Inbound | None:
-        """An event as it was received."""
+        """Return an event as it was received."""
         row = self._db.row("SELECT * FROM inbound WHERE event = ?", event)
         return _to_inbound(row) if row else None
 
     def unhandled(self) -> list[Inbound]:
-        """Events received but not done with, oldest first: what a restart has to take up."""
+        """Return the events that were received and not handled, oldest first. A restart resumes with them."""
         return [_to_inbound(row) for row in self._db.rows("SELECT * FROM inbound WHERE state != 'done' ORDER BY at, rowid")]
 
     def unanswered(self, conversation: str) -> list[Inbound]:
-        """What was said in a conversation and is not done with, oldest first."""
+        """Return the unhandled messages of a conversation, oldest first."""
         sql = "SELECT * FROM inbound WHERE state != 'done' AND conversation = ? AND press IS NULL ORDER BY at, rowid"
         return [_to_inbound(row) for row in self._db.rows(sql, conversation)]
 
     def done(self, event: str) -> bool:
-        """Whether an event is done with, or was never received."""
+        """Return True if an event was handled, or was never received."""
         return not self._db.value("SELECT 1 FROM inbound WHERE event = ? AND state != 'done'", event)
 
     def remove_before(self, before: datetime) -> Iterator[int]:
-        """Remove events older than that which were handled. See `sweep`."""
+        """Remove older events that were handled. See `sweep`."""
         old = "SELECT event FROM inbound WHERE at < ? AND state = 'done' ORDER BY at LIMIT ?"
         return by_index(self._db, f"DELETE FROM inbound WHERE event IN ({old})", to_text(before))  # noqa: S608
 

@@ -18,7 +18,7 @@ from bot.store.sweep import SHOWS_UNFINISHED, by_number, marks
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """One post on its way to one platform."""
+    """One post to be delivered to one platform."""
 
     number: int
     post: int
@@ -27,22 +27,25 @@ class Outgoing:
     state: str
     attempts: int
     message: str | None
-    """The platform's id of the message, once delivered."""
+    """Platform's id of the message, once delivered."""
     plain: bool
-    """Whether the platform refused its form, so that only its text is sent."""
+    """True if the platform refused the rich form, so that only the text is sent."""
     stale: int
-    """How often it has changed since it was shown."""
+    """Number of changes since it was last shown."""
     created_at: datetime
 
 
 class Outbox:
-    """Rows in the order in which they were said."""
+    """Deliveries, in the order in which the posts were made."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
 
     def add(self, post: int, conversation: str, platform: str, now: datetime, hold: datetime | None = None) -> None:
-        """See that a post is shown on a platform, once; not before `hold`, unless something else is said there."""
+        """Queue a post for delivery to a platform, once.
+
+        With `hold` it is sent no earlier, unless another post follows there.
+        """
         at = to_text(now)
         with self._db.transaction():
             self._db.run(
@@ -62,7 +65,7 @@ class Outbox:
             )
 
     def due(self, platform: str, now: datetime, limit: int = 50) -> list[Outgoing]:
-        """What may be attempted now: in each conversation the oldest first, none before one that still waits."""
+        """Return the deliveries that may be attempted now. Each conversation is in order, oldest first."""
         rows = self._db.rows(
             """SELECT * FROM outbox AS o WHERE platform = ? AND state IN ('pending', 'attempting')
                AND (not_before IS NULL OR not_before <= ?)
@@ -74,15 +77,18 @@ class Outbox:
         return [_to_outgoing(row) for row in rows]
 
     def next_due(self) -> datetime | None:
-        """When the first of those that have to wait for their time is due."""
+        """Return the time at which the next delayed delivery is due."""
         text = self._db.value(
             "SELECT min(not_before) FROM outbox WHERE state IN ('pending', 'attempting') AND not_before IS NOT NULL"
         )
         return datetime.fromisoformat(text) if text else None
 
     def attempting(self, number: int, now: datetime) -> None:
-        """It is about to be sent, as it is now, as soon as this lasts: a crash from here on leaves an ambiguous attempt. One
-        that already was may be found as it was shown then, so what has changed since stays to be shown."""
+        """Mark a delivery as being attempted with its present content.
+
+        A crash after this leaves an ambiguous attempt, which may be found on the platform with that content, so later
+        changes are still to be shown.
+        """
         self._db.run(
             "UPDATE outbox SET stale = CASE state WHEN 'pending' THEN 0 ELSE stale END, state = 'attempting',"
             " attempts = attempts + 1, updated_at = ? WHERE n = ?",
@@ -90,7 +96,7 @@ class Outbox:
         )
 
     def delivered(self, number: int, message: str, now: datetime) -> None:
-        """The platform shows it, under this id. Where that is forgotten the platform is asked, as after any attempt."""
+        """Mark a delivery as shown under this message id. If the id is lost, the platform is asked, as after any attempt."""
         self._db.run(
             "UPDATE outbox SET state = 'delivered', message = ?, error = '', updated_at = ? WHERE n = ?",
             *(message, to_text(now), number),
@@ -99,20 +105,20 @@ class Outbox:
     def retry(
         self, number: int, error: str, now: datetime, at: datetime, *, unknown: bool = False, plain: bool = False
     ) -> None:
-        """It was not taken, and is tried again at a time; with `unknown` the platform may show it all the same."""
+        """Schedule another attempt. With `unknown` the platform may show the message nevertheless."""
         self._db.run(
             "UPDATE outbox SET state = ?, error = ?, not_before = ?, plain = max(plain, ?), updated_at = ? WHERE n = ?",
             *("attempting" if unknown else "pending", error, to_text(at), int(plain), to_text(now), number),
         )
 
     def failed(self, number: int, error: str, now: datetime) -> None:
-        """It was not taken, and is given up on."""
+        """Give up a delivery that the platform refused."""
         self._db.run(
             "UPDATE outbox SET state = 'failed', error = ?, stale = 0, updated_at = ? WHERE n = ?", error, to_text(now), number
         )
 
     def failed_in(self, conversation: str, error: str, now: datetime) -> None:
-        """Nothing that waits for a conversation is shown there any more."""
+        """Give up everything that waits for a conversation."""
         self._db.run(
             "UPDATE outbox SET state = 'failed', error = ?, stale = 0, updated_at = ?"
             " WHERE conversation = ? AND state IN ('pending', 'attempting')",
@@ -122,29 +128,29 @@ class Outbox:
     # -- what is shown and has changed -------------------------------------------------------------------------------
 
     def outdate(self, *, gate: str | None = None, post: int | None = None) -> None:
-        """Every message that shows a gate's card, or a post, is to be shown anew."""
+        """Mark every message that shows a gate's card, or a post, as outdated."""
         posts = "SELECT post FROM shown WHERE gate = ?" if gate is not None else "?"
         value = gate if gate is not None else post
         self._db.run(f"UPDATE outbox SET stale = stale + 1 WHERE post IN ({posts}) AND state != 'failed'", value)  # noqa: S608
 
     def stale(self, platform: str, limit: int = 50) -> list[Outgoing]:
-        """Messages of a platform that show something as it was."""
+        """Return the outdated messages of a platform."""
         rows = self._db.rows(
             "SELECT * FROM outbox WHERE platform = ? AND stale > 0 AND state = 'delivered' ORDER BY n LIMIT ?", platform, limit
         )
         return [_to_outgoing(row) for row in rows]
 
     def fresh(self, row: Outgoing) -> None:
-        """A message was shown as it was when the row was read; what has changed since is still to be shown."""
+        """Mark a message as current as of when the row was read. Later changes are still to be shown."""
         self._db.run("UPDATE outbox SET stale = 0 WHERE n = ? AND stale = ?", row.number, row.stale)
 
     def messages(self, post: int) -> list[tuple[str, str]]:
-        """(platform, message id) wherever a post is shown."""
+        """Return (platform, message id) for each place where a post is shown."""
         rows = self._db.rows("SELECT platform, message FROM outbox WHERE post = ? AND message IS NOT NULL", post)
         return [(row["platform"], row["message"]) for row in rows]
 
     def shown_as(self, platform: str, prefix: str, limit: int = 200) -> list[str]:
-        """The newest message ids of a platform that begin so: what is known to be some post."""
+        """Return a platform's newest message ids with this prefix."""
         rows = self._db.rows(
             "SELECT message FROM outbox WHERE platform = ? AND substr(message, 1, ?) = ? ORDER BY n DESC LIMIT ?",
             *(platform, len(prefix), prefix, limit),
@@ -152,7 +158,7 @@ class Outbox:
         return [row["message"] for row in rows]
 
     def cards(self, gate: str, platform: str) -> list[tuple[str, str]]:
-        """(conversation, message id) of each message of a platform that shows a gate's card, oldest first."""
+        """Return (conversation, message id) of each message of a platform that shows a gate's card, oldest first."""
         rows = self._db.rows(
             "SELECT outbox.conversation, message FROM outbox JOIN posts ON posts.id = outbox.post WHERE kind = 'gate'"
             " AND platform = ? AND message IS NOT NULL AND post IN (SELECT post FROM shown WHERE gate = ?) ORDER BY n",
@@ -161,7 +167,7 @@ class Outbox:
         return [(row["conversation"], row["message"]) for row in rows]
 
     def counts(self) -> dict[str, int]:
-        """Return the number of rows in each state. Reads the whole table: see `unsent` for what screens show."""
+        """Return the number of rows in each state. This reads the whole table, so screens use `unsent`."""
         return {row["state"]: row["rows"] for row in self._db.rows("SELECT state, count(*) AS rows FROM outbox GROUP BY state")}
 
     def unsent(self) -> dict[str, int]:

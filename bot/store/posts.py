@@ -1,4 +1,4 @@
-"""Tables `posts` and `shown`: what was said in each conversation, and which posts show which gate."""
+"""Tables `posts` and `shown` with the posts of each conversation and the gates they show."""
 
 import json
 import sqlite3
@@ -14,13 +14,13 @@ from bot.store.sweep import SHOWS_UNFINISHED, by_number, marks
 
 
 class PostTable:
-    """Posts, numbered across all conversations in the order in which they were said."""
+    """Posts, numbered across all conversations in order."""
 
     def __init__(self, database: Database, conversations: ConversationTable) -> None:
         self._db, self._conversations = database, conversations
 
     def say(self, post: Post, key: str) -> Post | None:
-        """Add a post to its conversation; None when the key was used before."""
+        """Add a post to its conversation and return it, or None if the key was used before."""
         with self._db.transaction():
             number = self._db.insert(
                 "posts",
@@ -61,17 +61,17 @@ class PostTable:
             self._db.insert("shown", gate=gate, post=post)
 
     def get(self, number: int) -> Post | None:
-        """One post by its number."""
+        """Return one post by its number."""
         row = self._db.row("SELECT * FROM posts WHERE id = ?", number)
         return _to_post(row) if row else None
 
     def keyed(self, prefix: str) -> list[Post]:
-        """The posts whose key begins so, oldest first: what an event was answered with."""
+        """Return the posts whose key has this prefix, oldest first."""
         rows = self._db.rows("SELECT * FROM posts WHERE key >= ? AND key < ? ORDER BY id", prefix, prefix + "\U0010ffff")
         return [_to_post(row) for row in rows]
 
     def of(self, conversation: str, *, after: int = 0, before: int | None = None, limit: int = 100) -> list[Post]:
-        """The newest posts of a conversation in a range of numbers, oldest first."""
+        """Return the newest posts of a conversation in a range of numbers, oldest first."""
         rows = self._db.rows(
             "SELECT * FROM posts WHERE conversation = ? AND id > ? AND id < ? ORDER BY id DESC LIMIT ?",
             *(conversation, after, before or 2**62, limit),
@@ -79,14 +79,14 @@ class PostTable:
         return [_to_post(row) for row in reversed(rows)]
 
     def with_gate(self, gate: str) -> list[Post]:
-        """Every post that was made to show a gate's card."""
+        """Return every post that shows a gate's card."""
         rows = self._db.rows(
             "SELECT * FROM posts WHERE kind = 'gate' AND id IN (SELECT post FROM shown WHERE gate = ?) ORDER BY id", gate
         )
         return [_to_post(row) for row in rows]
 
     def remove_before(self, before: datetime) -> Iterator[int]:
-        """Remove posts older than that, except those that show unfinished gates or are on their way to a chat. See `sweep`."""
+        """Remove older posts, except those that show unfinished gates or are being delivered. See `sweep`."""
         return by_number(self._db, "posts", "id", "at", before, self._remove)
 
     def _remove(self, numbers: Sequence[int]) -> int:

@@ -1,4 +1,4 @@
-"""Schedules: work that comes back by the clock. This table is the truth about what is due; the clock in memory only wakes."""
+"""Table `schedules` with recurring work. It decides what is due; the in-memory clock only wakes the jobs."""
 
 import sqlite3
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from bot.store.database import Database, to_text, to_time
 
 @dataclass(frozen=True, slots=True)
 class Timed:
-    """One schedule. `cron` has five parts, its days of the week by name; `timezone` is an IANA name."""
+    """One schedule. `cron` has five fields with names for days of the week, and `timezone` is an IANA name."""
 
     name: str
     product: str
@@ -21,30 +21,30 @@ class Timed:
     updated_at: datetime
     capability: str | None = None
     missed: str = "skip"
-    """What becomes of runs missed while the fleet was down: `skip`, or `once` for all of them together."""
+    """Treatment of runs missed while the fleet was down. `skip` omits them, `once` makes one run for all of them."""
     enabled: bool = True
     from_file: bool = False
-    """Whether the registry lists it; else it was made in a conversation."""
+    """True if the registry defines it, False if it was made in a conversation."""
     asked_by: str = ""
     conversation: str = ""
     why_off: str = ""
-    """Why it was disabled by itself."""
+    """Reason why it was disabled automatically."""
     next_at: datetime | None = None
-    """When it runs next, UTC; None while it is disabled."""
+    """Time of the next run in UTC, or None if it is disabled."""
     last_label: str = ""
-    """What names its last run by the clock on the wall, so that no change of clock or zone runs it twice."""
+    """Wall-clock label of the last run, so that no change of clock or zone runs it twice."""
     counted_from: int = 0
-    """Runs with a higher number count for disabling it."""
+    """Number of the work after which failed runs count towards disabling it."""
 
 
 class Schedules:
-    """Rows by name."""
+    """Schedules by name."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
 
     def save(self, timed: Timed) -> None:
-        """Keep a schedule, new or changed."""
+        """Store a new or changed schedule."""
         values = _values(timed)
         names, marks = ", ".join(values), ", ".join("?" * len(values))
         changes = ", ".join(f"{name} = excluded.{name}" for name in values if name != "name")
@@ -54,25 +54,25 @@ class Schedules:
         )
 
     def remove(self, name: str) -> None:
-        """Forget a schedule; what it has started goes on."""
+        """Delete a schedule. Work it has started continues."""
         self._db.run("DELETE FROM schedules WHERE name = ?", name)
 
     def get(self, name: str) -> Timed | None:
-        """One schedule, however its name is capitalised."""
+        """Return one schedule by its name, ignoring case."""
         row = self._db.row("SELECT * FROM schedules WHERE name = ? COLLATE NOCASE", name)
         return _to_timed(row) if row else None
 
     def every(self) -> list[Timed]:
-        """All of them, by name."""
+        """Return all schedules, by name."""
         return _all(self._db.rows("SELECT * FROM schedules ORDER BY name"))
 
     def due(self, now: datetime) -> list[Timed]:
-        """Those whose time has come, the longest due first."""
+        """Return the schedules that are due, the longest overdue first."""
         rows = self._db.rows("SELECT * FROM schedules WHERE enabled AND next_at <= ? ORDER BY next_at, name", to_text(now))
         return _all(rows)
 
     def next_at(self) -> datetime | None:
-        """When the next one is due."""
+        """Return the time at which the next schedule is due."""
         return to_time(self._db.value("SELECT min(next_at) FROM schedules WHERE enabled"))
 
 

@@ -1,5 +1,7 @@
-"""What each product has cost on each day (UTC), in US dollars: what the engine last said, kept so that a budget holds also in
-the moment after a start, before any product has been heard of."""
+"""Table `spending` with the cost of each product per day (UTC) in US dollars.
+
+It stores the engine's last figures, so that budgets hold right after a start, before any product has reported.
+"""
 
 from collections.abc import Iterator
 from datetime import date, datetime
@@ -9,13 +11,13 @@ from bot.store.sweep import by_index
 
 
 class SpendingTable:
-    """A row for each day and product; a figure never falls within its day."""
+    """Cost by day and product. A figure never falls within its day."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
 
     def note(self, day: date, product: str, usd: float) -> None:
-        """Keep what a product has cost on a day, unless more is known already."""
+        """Store a product's cost on a day, unless a higher figure is known."""
         if usd > 0:
             self._db.run(
                 "INSERT INTO spending VALUES (?, ?, ?) ON CONFLICT (day, product) DO UPDATE SET usd = max(usd, excluded.usd)"
@@ -24,18 +26,18 @@ class SpendingTable:
             )
 
     def on(self, day: date) -> dict[str, float]:
-        """US dollars by product on one day."""
+        """Return US dollars by product on one day."""
         rows = self._db.rows("SELECT product, usd FROM spending WHERE day = ?", day.isoformat())
         return {row["product"]: row["usd"] for row in rows}
 
     def since(self, day: date) -> dict[date, dict[str, float]]:
-        """US dollars by day and product, from that day on."""
+        """Return US dollars by day and product, from that day on."""
         found: dict[date, dict[str, float]] = {}
         for row in self._db.rows("SELECT * FROM spending WHERE day >= ? ORDER BY day", day.isoformat()):
             found.setdefault(date.fromisoformat(row["day"]), {})[row["product"]] = row["usd"]
         return found
 
     def remove_before(self, before: datetime) -> Iterator[int]:
-        """Remove the costs of days before then. See `sweep`."""
+        """Remove the costs of earlier days. See `sweep`."""
         old = "SELECT day, product FROM spending WHERE day < ? ORDER BY day, product LIMIT ?"
         return by_index(self._db, f"DELETE FROM spending WHERE (day, product) IN ({old})", before.date().isoformat())  # noqa: S608

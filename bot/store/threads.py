@@ -1,4 +1,4 @@
-"""Table `threads`: the conversation and the work that each mail of ours belongs to."""
+"""Table `threads` with the conversation and the work that each mail of the fleet belongs to."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from bot.store.database import Database
 
 @dataclass(frozen=True, slots=True)
 class Thread:
-    """The conversation and work that answers to a mail of ours belong to."""
+    """Conversation and work that answers to a mail of the fleet belong to."""
 
     conversation: str
     work: str | None
@@ -20,10 +20,10 @@ class ThreadTable:
         self._db = database
 
     def bind(self, product: str, mail: str, conversation: str, work: str | None) -> None:
-        """Answers in this mail's thread belong to that conversation and work."""
+        """Record the conversation and work that answers in this mail's thread belong to."""
         self._db.insert("threads", product=product, mail=mail, conversation=conversation, work=work)
 
     def get(self, product: str, mail: str) -> Thread | None:
-        """Where answers in this mail's thread belong."""
+        """Return the thread that answers to this mail belong to, or None."""
         row = self._db.row("SELECT conversation, work FROM threads WHERE product = ? AND mail = ?", product, mail)
         return Thread(row["conversation"], row["work"]) if row else None

@@ -1,4 +1,4 @@
-"""Table `transcript`: the messages of the Messages API that the agent's turns consist of."""
+"""Table `transcript` with the Messages API messages of the agent's turns."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -27,7 +27,7 @@ class TranscriptTable:
         return [(row["turn"], json.loads(row["message"])) for row in reversed(rows)]
 
     def remove_before(self, before: datetime) -> Iterator[int]:
-        """Remove messages older than that. See `sweep`."""
+        """Remove older messages. See `sweep`."""
         return by_number(self._db, "transcript", "id", "at", before, self._remove)
 
     def _remove(self, numbers: Sequence[int]) -> int:

@@ -1,4 +1,4 @@
-"""Work: what was asked of each product, and what became of it."""
+"""Table `work` with every request and its state."""
 
 import json
 import sqlite3
@@ -14,27 +14,26 @@ from bot.store.sweep import UNFINISHED, by_number, marks
 
 OPEN = tuple(state.value for state in WorkState if state.open)
 REPORTED = (WorkState.DONE, WorkState.REJECTED, WorkState.FAILED)
-"""The results that a product's status reports as its last work."""
+"""Final states that a product's status reports as its last work."""
 UNDER_WAY = (WorkState.STARTING, WorkState.RUNNING, WorkState.WAITING)
-"""Handed to the engine, or about to be, and not ended."""
+"""States of work that was sent to the engine and has not ended."""
 
 
 class WorkTable:
-    """Rows of work, numbered `w1`, `w2`, …
-
-    All that is not finished is remembered, for it is looked at whenever something changes: nobody else writes the file."""
+    """Work, numbered `w1`, `w2`, … Unfinished work is cached, because every change reads it and no other process
+    writes the file."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
         self._open: dict[WorkState, dict[int, Work]] = {}
-        """By state and number; empty until it is read, and once a transaction was undone."""
+        """Unfinished work by state and number. Empty until read, and after a rollback."""
         self._undone = database.undone
         self._last: dict[str, tuple[int, Work]] | None = None
-        """The last work of each product that was done, rejected or failed, with its number. None until it is read."""
+        """Last work of each product that was done, rejected or failed, with its number. None until read."""
         self._last_undone = database.undone
 
     def add(self, work: Work, request: str) -> tuple[Work, bool]:
-        """Keep new work (its id is given here); the same request again returns what it made before, and False."""
+        """Store new work under a new id and return it with True. A repeated request returns the earlier work with False."""
         with self._db.transaction():
             # An insert that meets an older row would use up a number all the same, and people would miss `w2`.
             if (known := self.requested(request)) is not None:
@@ -45,36 +44,36 @@ class WorkTable:
         return work, True
 
     def requested(self, request: str) -> Work | None:
-        """The work that a request made."""
+        """Return the work that a request created."""
         row = self._db.row("SELECT * FROM work WHERE request = ?", request)
         return self._to_work(row) if row else None
 
     def get(self, id: str) -> Work | None:
-        """One piece of work by its id."""
+        """Return one piece of work by its id."""
         row = self._db.row("SELECT * FROM work WHERE n = ?", number(id, "w"))
         return self._to_work(row) if row else None
 
     def some(self, ids: Iterable[str]) -> dict[str, Work]:
-        """Work by its id, as far as there is such: one query, however many there are."""
+        """Return existing work by id, with one query."""
         if not (numbers := sorted({number(id, "w") for id in ids})):
             return {}
         rows = self._db.rows("SELECT * FROM work WHERE n IN (SELECT value FROM json_each(?))", dump(numbers))
         return {work.id: work for work in map(self._to_work, rows)}
 
     def asked(self, ids: Iterable[str]) -> dict[str, tuple[str, str]]:
-        """By whom work was asked for, and what, by its id: one query, however many there are."""
+        """Return requester and objective of work by id, with one query."""
         numbers = dump(sorted({number(id, "w") for id in ids}))
         rows = self._db.run("SELECT n, asked_by, objective FROM work WHERE n IN (SELECT value FROM json_each(?))", numbers)
         return {f"w{n}": (asked_by, objective) for n, asked_by, objective in rows}
 
     def open_ids(self) -> dict[str, tuple[str, WorkState]]:
-        """Product and state of all work that is not finished, by its id, oldest first: all that an order needs."""
+        """Return product and state of all unfinished work by id, oldest first."""
         marks = ", ".join("?" * len(OPEN))
         rows = self._db.run(f"SELECT n, product, state FROM work WHERE state IN ({marks}) ORDER BY n", *OPEN)  # noqa: S608
         return {f"w{n}": (product, WorkState(state)) for n, product, state in rows}
 
     def save(self, work: Work) -> None:
-        """Replace what is kept of it."""
+        """Store a changed piece of work."""
         values = _values(work)
         marks = ", ".join(f"{name} = ?" for name in values)
         n = number(work.id, "w")
@@ -82,7 +81,7 @@ class WorkTable:
             self._remember(n, replace(work, origin=self._db.origin))
 
     def _remember(self, n: int, work: Work) -> None:
-        """Have what was written now among what is open, or not any more."""
+        """Update the cache of unfinished work."""
         for numbered in self._open.values():
             numbered.pop(n, None)
         if work.state in self._open:
@@ -94,7 +93,7 @@ class WorkTable:
             self._last = None
 
     def open(self, product: str | None = None, states: Sequence[str] = OPEN) -> list[Work]:
-        """Work in one of these states (by default all that is not finished), oldest first; of one product, if named."""
+        """Return work in these states (by default all unfinished work), oldest first, optionally of one product."""
         if not set(states) <= set(OPEN):
             return self._in(states, product)
         if not self._open or self._undone != self._db.undone:
@@ -106,7 +105,7 @@ class WorkTable:
         return [work for _, work in found if product in (None, work.product)]
 
     def _in(self, states: Sequence[str], product: str | None) -> list[Work]:
-        """The same from the file."""
+        """Return work in one state, read from the file."""
         marks = ", ".join("?" * len(states))
         rows = self._db.rows(
             f"SELECT * FROM work WHERE state IN ({marks}) AND (? IS NULL OR product = ?) ORDER BY n",  # noqa: S608
@@ -115,11 +114,11 @@ class WorkTable:
         return [self._to_work(row) for row in rows]
 
     def states(self, ids: Sequence[str]) -> dict[str, WorkState]:
-        """The states of these pieces of work; those that there are not are left out."""
+        """Return the states of the existing ones among these ids."""
         return {id: work.state for id in dict.fromkeys(ids) if (work := self.get(id)) is not None}
 
     def newest(self, product: str | None = None, limit: int = 50) -> list[Work]:
-        """The newest work, newest first."""
+        """Return the newest work first."""
         where, values = ("", ()) if product is None else (" WHERE product = ?", (product,))
         rows = self._db.rows(f"SELECT * FROM work{where} ORDER BY n DESC LIMIT ?", *values, limit)  # noqa: S608
         return [self._to_work(row) for row in rows]
@@ -136,7 +135,7 @@ class WorkTable:
         return {product: work for product, (_, work) in self._last.items()}
 
     def lately_ended(self, product: str, limit: int) -> list[Work]:
-        """A product's work that was done or failed, the newest first by its end."""
+        """Return a product's work that was done or failed, most recently ended first."""
         rows = self._db.rows(
             "SELECT * FROM work WHERE product = ? AND ended_at IS NOT NULL AND state IN ('done', 'failed')"
             " ORDER BY ended_at DESC, n DESC LIMIT ?",
@@ -145,40 +144,40 @@ class WorkTable:
         return [self._to_work(row) for row in rows]
 
     def by_agent(self, product: str, agent: str) -> Work | None:
-        """The work for which this agent was started."""
+        """Return the work for which this agent was started."""
         row = self._db.row("SELECT * FROM work WHERE product = ? AND agent = ? ORDER BY n DESC LIMIT 1", product, agent)
         return self._to_work(row) if row else None
 
     def ended_since(self, product: str, at: datetime) -> list[Work]:
-        """A product's work that has ended since then."""
+        """Return a product's work that has ended since then."""
         rows = self._db.rows("SELECT * FROM work WHERE product = ? AND ended_at >= ? ORDER BY n", product, to_text(at))
         return [self._to_work(row) for row in rows]
 
     def by_mail(self, product: str, mail: str) -> Work | None:
-        """The work that this mail carried to the engine."""
+        """Return the work that this mail carried to the engine."""
         row = self._db.row("SELECT * FROM work WHERE product = ? AND mail = ?", product, mail)
         return self._to_work(row) if row else None
 
     def of_schedule(self, schedule: str, after: int = 0, limit: int = 10) -> list[Work]:
-        """The runs of a schedule, newest first; only those numbered after `after`."""
+        """Return the runs of a schedule numbered after `after`, newest first."""
         rows = self._db.rows("SELECT * FROM work WHERE schedule = ? AND n > ? ORDER BY n DESC LIMIT ?", schedule, after, limit)
         return [self._to_work(row) for row in rows]
 
     def stall_reported(self, id: str) -> str | None:
-        """Return the attempt of a piece of work (its tag) whose stall people were told of."""
+        """Return the attempt (its tag) of a piece of work whose stall was reported."""
         tag: str | None = self._db.value("SELECT stall_reported FROM work WHERE n = ?", number(id, "w"))
         return tag
 
     def set_stall_reported(self, id: str, tag: str) -> None:
-        """Record the attempt of a piece of work whose stall people are told of."""
+        """Record the attempt of a piece of work whose stall was reported."""
         self._db.run("UPDATE work SET stall_reported = ? WHERE n = ?", tag, number(id, "w"))
 
     def last_number(self) -> int:
-        """The number of the newest work; 0 where there is none."""
+        """Return the number of the newest work, or 0."""
         return int(self._db.value("SELECT coalesce(max(n), 0) FROM work"))
 
     def changed_since(self, at: datetime, limit: int = 500) -> list[Work]:
-        """Work that has changed its state or its news since then, oldest first."""
+        """Return work whose state or latest report has changed since then, oldest first."""
         rows = self._db.rows(
             "SELECT * FROM work WHERE n IN (SELECT n FROM work WHERE updated_at >= ?) ORDER BY n LIMIT ?", *(to_text(at), limit)
         )
