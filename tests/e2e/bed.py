@@ -101,7 +101,7 @@ class Compose:
     def __call__(self, *words: str, seconds: float = 180, check: bool = True) -> str:
         """Run one compose command."""
         files = ["-f", "compose.yaml", "-f", "tests/e2e/compose.e2e.yaml"]
-        # No .env of this checkout, and nothing that the shell has set for a fleet of its own.
+        # Neither this checkout's .env nor the shell's settings may affect the tests.
         clean = {name: os.environ[name] for name in ("PATH", "HOME", "DOCKER_HOST", "DOCKER_CONFIG") if name in os.environ}
         argv = [*compose_program(), "--env-file", os.devnull, "-p", self.project, *files, *words]
         return run(argv, env={**clean, **self.settings}, seconds=seconds, check=check)
@@ -115,9 +115,9 @@ class Compose:
             raise
 
     def down(self) -> None:
-        """Take everything away, volumes as well."""
+        """Remove everything, including volumes."""
         self("down", "--volumes", "--remove-orphans", "--timeout", "5")
 
     def keep_logs(self, name: str) -> None:
-        """Write what the containers said to the artifacts."""
+        """Save the containers' logs to the artifacts."""
         (ARTIFACTS / f"{name}.log").write_text(self("logs", "--no-color", "--timestamps", check=False))

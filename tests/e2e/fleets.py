@@ -130,7 +130,11 @@ class Fleet(ABC):
 
         def look() -> dict[str, Any] | None:
             found = self.work(product)
-            return found[0] if found and all(each["state"] in {"done", "failed", "cancelled"} for each in found) else None
+            return (
+                found[0]
+                if found and all(each["state"] in {"done", "rejected", "failed", "cancelled"} for each in found)
+                else None
+            )
 
         return until(look, f"the work of {product} to end", seconds) or {}
 
@@ -150,7 +154,7 @@ class InContainers(Fleet):
 
     def start(self) -> None:
         self.compose.up()
-        until(self.ready, "the coordinator to be ready")
+        until(self.ready, "the fleet to be ready")
 
     def kill(self) -> None:
         run(["docker", "kill", "--signal", "KILL", BOT])
@@ -187,7 +191,7 @@ class OnHost(Fleet):
         return str(Path(sys.executable).with_name("fleet"))
 
     def start(self) -> None:
-        # In a folder of its own, where no .env lies.
+        # A separate folder, because `fleet` reads a .env in its working directory.
         self._process = subprocess.Popen(
             [self.program, "up"],
             cwd=self.folder,
@@ -196,7 +200,7 @@ class OnHost(Fleet):
             stdout=self.log,
             stderr=subprocess.STDOUT,
         )
-        until(self.ready, "the coordinator to be ready")
+        until(self.ready, "the fleet to be ready")
 
     def kill(self) -> None:
         self.end(signal.SIGKILL)

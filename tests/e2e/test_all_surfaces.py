@@ -52,7 +52,7 @@ class Everywhere:
 
     async def plan(self, number: int) -> str:
         """Request work on the page, and return its gate once both platforms show its card with buttons."""
-        await asyncio.to_thread(self.fleet.say, "/fleet spawn product-a [complex] mend the failing test")
+        await asyncio.to_thread(self.fleet.say, "/fleet spawn product-a [complex] fix the failing test")
         gate = f"g{number}"
         await self.slack.until(lambda: self.slack_card(gate, "Approve"), f"{gate} on Slack")
         await self.discord.until(lambda: self.discord_card(gate, "Approve"), f"{gate} on Discord")

@@ -11,23 +11,25 @@ from tests.process import ROOT, Process
 def test_brake_works_from_a_shell_without_a_running_fleet(tmp_path: Path) -> None:
     with Process(tmp_path, REHEARSAL_SECONDS="60") as fleet:
         fleet.start()
-        fleet.say("/fleet spawn product-a mend the failing test")
-        fleet.until(lambda: product(fleet, "product-a")["sessions"], "product-a to work")
+        fleet.say("/fleet spawn product-a fix the failing test")
+        fleet.until(lambda: product(fleet, "product-a")["sessions"], "product-a runs")
         fleet.kill()
         shown = shell(fleet, "brake")
         assert "product-a" in shown
         assert "in-flight response is lost" in shown
         assert "Nothing was changed." in shown
-        assert "The brake is on for the fleet: product-a halted, and nothing starts." in shell(fleet, "brake", "--yes")
+        assert "The brake is on for the fleet: product-a halted. No work starts until it is released." in shell(
+            fleet, "brake", "--yes"
+        )
         fleet.start()
-        fleet.until(lambda: product(fleet, "product-a")["state"] == "paused", "product-a stands still")
+        fleet.until(lambda: product(fleet, "product-a")["state"] == "paused", "product-a is paused")
         fleet.say("/fleet spawn product-b tidy up")
         assert "the brake is on" in fleet.work()[0]["reason"]
         fleet.kill()
         assert "The brake is off" in shell(fleet, "brake", "--release")
         fleet.start()
-        fleet.until(lambda: fleet.work()[0]["state"] == "running", "product-b to work")
-        fleet.until(lambda: product(fleet, "product-a")["state"] == "working", "product-a goes on")
+        fleet.until(lambda: fleet.work()[0]["state"] == "running", "product-b runs")
+        fleet.until(lambda: product(fleet, "product-a")["state"] == "running", "product-a runs again")
 
 
 def shell(fleet: Process, *words: str) -> str:

@@ -70,7 +70,7 @@ def test_plan_is_revised_and_then_approved(tab: Tab) -> None:
     tab.picture("gate-revision-2")
     gate.get_by_test_id("choose-approve").click()
     expect(tab.gate("product-b")).to_have_count(0, timeout=PATIENCE)
-    expect(tab.find("post-report").last).to_contain_text("rehearsal is done", timeout=PATIENCE)
+    expect(tab.find("post-report").last).to_contain_text("rehearsal is complete", timeout=PATIENCE)
     tab.picture("gate-approved")
     assert tab.fleet.finished("product-b")["state"] == "done"
 

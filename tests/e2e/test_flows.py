@@ -41,7 +41,7 @@ def test_scout_is_spawned_and_reports(fleet: Fleet) -> None:
     assert fleet.finished("product-a")["state"] == "done"
     reports = until(lambda: [each for each in fleet.posts("scout") if each["kind"] == "report"], "the scout's report")
     assert len(reports) == 1
-    assert "hours" in reports[0]["text"], "the scout tells of the product's real files"
+    assert "hours" in reports[0]["text"], "the scout reports on the product's real files"
 
 
 def test_plan_is_revised_and_approved(fleet: Fleet) -> None:
@@ -52,7 +52,7 @@ def test_plan_is_revised_and_approved(fleet: Fleet) -> None:
     second = fleet.gate("product-b", revision=2)
     assert second["body"] != first["body"]
     late = fleet.decide(first, "approve")
-    assert late.status == 409, "what was shown has been replaced"
+    assert late.status == 409, "revision 1 has been replaced"
     assert fleet.decide(second, "approve").status == 200
     assert fleet.finished("product-b")["state"] == "done"
     assert fleet.gates("product-b") == []
@@ -83,7 +83,7 @@ def test_kill_between_any_two_steps_loses_and_repeats_nothing(fleet: Fleet) -> N
     }
     told = [each["text"] for each in posts]
     assert len(told) == len(set(told)), told
-    assert len([each for each in told if "rehearsal is done" in each]) == 1, told
+    assert len([each for each in told if "rehearsal is complete" in each]) == 1, told
 
 
 def test_products_beyond_capacity_are_queued(fleet: Fleet) -> None:
@@ -91,18 +91,18 @@ def test_products_beyond_capacity_are_queued(fleet: Fleet) -> None:
         fleet.say(f"/fleet spawn {name} tidy up", "queue")
     waiting = [each for name in PRODUCTS for each in fleet.work(name)[:1] if each["state"] == "queued"]
     assert waiting
-    assert all(each["reason"] for each in waiting), "each says what it waits for"
+    assert all(each["reason"] for each in waiting), "each states its reason"
     for name in PRODUCTS:
         assert fleet.finished(name, seconds=90)["state"] == "done"
 
 
 def test_restarted_runtime_is_reported_and_its_work_recovered(fleet: Fleet) -> None:
     run(["docker", "stop", "--time", "5", RUNTIME])
-    until(lambda: not fleet.ready(), "the coordinator to notice")
+    until(lambda: not fleet.ready(), "the fleet to notice")
     assert "reach" in fleet.say("/fleet status", "restart").lower()
     run(["docker", "start", RUNTIME])
-    until(fleet.ready, "the coordinator to be ready again", 60)
-    until(lambda: fleet.product("product-d")["problem"] is None, "product-d to be well again")
+    until(fleet.ready, "the fleet to be ready again", 60)
+    until(lambda: fleet.product("product-d")["problem"] is None, "product-d to be reachable again")
     fleet.say("/fleet spawn product-d answer the oldest request", "restart")
     assert fleet.finished("product-d")["state"] == "done"
 
@@ -111,9 +111,9 @@ def test_work_of_a_killed_runtime_is_recovered(fleet: Fleet) -> None:
     fleet.say("/fleet spawn product-a [complex] count in minutes", "crash")
     gate = fleet.gate("product-a")
     run(["docker", "kill", RUNTIME])
-    until(lambda: not fleet.ready(), "the coordinator to notice")
+    until(lambda: not fleet.ready(), "the fleet to notice")
     run(["docker", "start", RUNTIME])
-    until(fleet.ready, "the coordinator to be ready again", 60)
+    until(fleet.ready, "the fleet to be ready again", 60)
     assert fleet.gate("product-a")["id"] == gate["id"]
     assert fleet.decide(gate, "approve").status == 200
     assert fleet.finished("product-a")["state"] == "done"
@@ -123,13 +123,13 @@ def test_registry_edits_are_picked_up_unless_broken(fleet: Fleet) -> None:
     good = fleet.registry.read_text()
     try:
         replace(fleet, good.replace("priority: high", "priority: low"))
-        until(lambda: fleet.product("product-a")["priority"] == "low", "the edit to be taken up")
+        until(lambda: fleet.product("product-a")["priority"] == "low", "the edit to be loaded")
         replace(fleet, good.replace("max_concurrent_sessions", "max_concurent_sessions"))
-        until(lambda: "problem" in fleet.get("/readyz")["parts"]["registry"]["why"], "the mistake to be said")
-        assert fleet.product("product-a")["priority"] == "low", "the last good registry stays"
+        until(lambda: "problem" in fleet.get("/readyz")["parts"]["registry"]["why"], "the mistake to be reported")
+        assert fleet.product("product-a")["priority"] == "low", "the last valid registry stays"
     finally:
         replace(fleet, good)
-    until(lambda: fleet.product("product-a")["priority"] == "high", "the good registry to be back")
+    until(lambda: fleet.product("product-a")["priority"] == "high", "the valid registry to be loaded")
 
 
 def replace(fleet: Fleet, text: str) -> None:

@@ -18,13 +18,13 @@ def one(found: list[dict[str, Any]]) -> dict[str, Any]:
 def test_plan_completes_with_a_kill_between_all_steps(tmp_path: Path) -> None:
     with Process(tmp_path) as fleet:
         fleet.start()
-        fleet.say("/fleet spawn product-a [complex] mend the failing test", id="ask-1")
+        fleet.say("/fleet spawn product-a [complex] fix the failing test", id="ask-1")
         fleet.kill()
 
         fleet.start()
-        fleet.say("/fleet spawn product-a [complex] mend the failing test", id="ask-1")
+        fleet.say("/fleet spawn product-a [complex] fix the failing test", id="ask-1")
         assert len(fleet.work()) == 1
-        gate = one(fleet.until(fleet.gates, "a plan waits"))
+        gate = one(fleet.until(fleet.gates, "a plan is open"))
         assert (gate["kind"], gate["revision"], gate["product"]) == ("plan", 1, "product-a")
         fleet.kill()
 
@@ -35,7 +35,7 @@ def test_plan_completes_with_a_kill_between_all_steps(tmp_path: Path) -> None:
         fleet.kill()
 
         fleet.start()
-        second = one(fleet.until(fleet.gates, "revision 2 waits"))
+        second = one(fleet.until(fleet.gates, "revision 2 is open"))
         assert (second["revision"], second["previous"]) == (2, gate["id"])
         assert "smaller" in second["body"]
         fleet.kill()
@@ -87,7 +87,7 @@ async def test_sigterm_during_a_turn_exits_and_the_next_start_finishes_it(tmp_pa
         with Process(tmp_path, ANTHROPIC_API_KEY="sk-ant-test-0123456789", ANTHROPIC_BASE_URL=api.url) as fleet:
             await asyncio.to_thread(fleet.start)
             asked = asyncio.create_task(asyncio.to_thread(fleet.say, "run a scout on product-a", id="scout-1"))
-            await asyncio.to_thread(fleet.until, fleet.work, "the scout is asked for")
+            await asyncio.to_thread(fleet.until, fleet.work, "the scout is requested")
             await asyncio.to_thread(fleet.end)
             await asyncio.gather(asked, return_exceptions=True)
             hold.set()

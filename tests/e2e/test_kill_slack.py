@@ -76,7 +76,7 @@ async def town(tmp_path: Path, model: MessagesApi) -> AsyncIterator[Town]:
 async def test_killed_between_receiving_and_acknowledging(town: Town) -> None:
     await town.start()
     other = sqlite3.connect(town.fleet.state / "fleet.db", isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")  # while somebody else writes, nothing can be kept, and so nothing is acknowledged
+    other.execute("BEGIN IMMEDIATE")  # while another process writes, nothing can be stored or acknowledged
     saying = await town.says("<@fleet> status")
     await town.until(lambda: len([each for each in town.slack.deliveries if each.sent]) >= 2, "both events on their way")
     await town.kill()
@@ -142,7 +142,7 @@ async def test_killed_between_a_click_and_updating_the_card(town: Town) -> None:
     town.slack.forget_faults()
     hold.set()
     await town.start()
-    await town.until(lambda: "Approved by ana" in read(card) and not labels(card), "what the card says")
-    await town.until(lambda: town.slack.world.ephemeral, "the word to who clicked")
+    await town.until(lambda: "Approved by ana" in read(card) and not labels(card), "the decided card")
+    await town.until(lambda: town.slack.world.ephemeral, "the confirmation of the click")
     await town.until(lambda: [each for each in town.fleet.work() if each["state"] == "done"], "the end of the work")
     assert len(town.shown("Approved by ana")) == 1

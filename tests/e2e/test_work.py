@@ -37,16 +37,16 @@ def test_third_start_is_queued_and_starts_when_a_slot_is_free(fleet: Fleet) -> N
 
 def test_brake_halts_and_releases_agents_in_the_container(fleet: Fleet) -> None:
     fleet.say("/fleet spawn product-a [stall] tidy up again", "brake")
-    until(lambda: fleet.product("product-a")["sessions"], "product-a to work", 60)
+    until(lambda: fleet.product("product-a")["sessions"], "product-a to run", 60)
     assert "The brake is on for the fleet" in fleet.say("/fleet brake --yes", "brake")
-    until(lambda: fleet.product("product-a")["state"] == "paused", "product-a to stand still")
+    until(lambda: fleet.product("product-a")["state"] == "paused", "product-a to be paused")
     fleet.say("/fleet spawn product-b tidy up too", "brake")
     assert "the brake is on" in fleet.work("product-b")[0]["reason"]
     fleet.restart()
     assert fleet.work("product-b")[0]["state"] == "queued"
     assert "The brake is off" in fleet.command("brake", "--release")
     assert fleet.finished("product-b", seconds=90)["state"] == "done"
-    until(lambda: fleet.product("product-a")["state"] == "working", "product-a to go on", 30)
+    until(lambda: fleet.product("product-a")["state"] == "running", "product-a to resume", 30)
     fleet.say("/fleet stop product-a --yes", "brake")
 
 
