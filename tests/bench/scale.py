@@ -15,6 +15,7 @@ from bot.registry import PRIORITIES, RegistryFile
 from bot.store import Store
 from bot.work import admission
 from bot.work.admission import NOTHING, Capacity, Hold, Requirements
+from bot.work.status import status
 from tests.bench import machine
 from tests.bench.bench import Bench
 from tests.bench.figures import Figure, Goal, Section, amount, middle
@@ -22,6 +23,8 @@ from tests.bench.running_fleet import RunningFleet, end_supervisors, write_regis
 from tests.fakes.engine import FakeEngine
 
 PRODUCTS, WAITING, GATES = 200, 2000, 1000
+HISTORIES = (1_000, 200_000)
+"""Numbers of ended pieces of work between which the status is compared."""
 TIMES = 15
 STATIC = files("bot.chat.web") / "static"
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -46,12 +49,12 @@ One builder, one branch, three of forty files.
 
 async def measure(bench: Bench) -> Section:
     """Measure admission and the views of the queue."""
-    figures = [*_admit(), await _step(bench.place("queue")), *await _inbox(bench.place("inbox"))]
+    figures = [*_admit(), await _step(bench.place("queue")), *_history(bench), *await _inbox(bench.place("inbox"))]
     method = (
         f"`admit` is the pure function that decides about all queued work, here {WAITING:,} pieces for {PRODUCTS} products: "
         "once while 40 of them can start, and in the worst case, when each one is considered and refused. The job step reads "
         "the queue, decides, and stores the rulings that changed, while no slot is free. These figures are CPU of this "
-        "process. The "
+        "process, and so are those of `status`, which is compared between a short and a long history. The "
         f"inbox is requested over HTTP from a fleet whose store holds {GATES:,} open plans, each with its own work; those "
         "figures are CPU of the fleet's process (from /proc), so other programs do not affect them."
     )
@@ -98,6 +101,44 @@ async def _step(place: Path) -> Figure:
     finally:
         store.close()
     return middle(f"scheduling job: {WAITING:,} queued, {PRODUCTS} products", times, goal=30.0)
+
+
+def _history(bench: Bench) -> list[Figure]:
+    """Compare the status of the same fleet after few and after many ended pieces of work."""
+    figures = [_status_after(bench.place(f"history-{ended}"), ended) for ended in HISTORIES]
+    few, many = (figure.value for figure in figures)
+    ratio = Figure(f"`status`: {HISTORIES[1]:,} against {HISTORIES[0]:,} ended pieces of work", many / few, "times", Goal(1.2))
+    return [*figures, ratio]
+
+
+def _status_after(place: Path, ended: int) -> Figure:
+    registry = RegistryFile(write_registry(place / "products.yaml", _paths(PRODUCTS)))
+    store = Store(place / "fleet.db")
+    try:
+        with store.transaction():
+            for number, name in enumerate(_paths(PRODUCTS), 1):
+                work = replace(_queued(number, name), state=WorkState.DONE, started_at=NOW, ended_at=NOW, result="done")
+                store.work.add(work, f"ended-{number}")
+            _repeat_work(store, ended // PRODUCTS - 1)
+            for number, name in enumerate(_spread(_paths(PRODUCTS), PRODUCTS // 10), 1):
+                store.work.add(_queued(number, name), f"request-{number}")
+        fleet = Fleet(registry, store, FakeEngine())
+        status(fleet)
+        times = [_timed(lambda: status(fleet)) for _ in range(10 * TIMES)]
+    finally:
+        store.close()
+    return middle(f"`status`: {PRODUCTS} products, {ended:,} ended pieces of work", times)
+
+
+def _repeat_work(store: Store, times: int) -> None:
+    """Copy every piece of work in the store this many times, each under its own request."""
+    columns = [row["name"] for row in store.database.rows("PRAGMA table_info(work)") if row["name"] not in {"n", "request"}]
+    names = ", ".join(columns)
+    store.database.run(
+        f"INSERT INTO work ({names}, request) WITH RECURSIVE copy(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM copy WHERE i < ?)"
+        f" SELECT {names}, request || '-' || i FROM work, copy ORDER BY i",
+        times,
+    )
 
 
 async def _inbox(place: Path) -> list[Figure]:
