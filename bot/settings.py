@@ -105,9 +105,11 @@ _WS = _url("ws", "wss")
 _DOCKER = _url("unix", "tcp", "ssh", "http", "https", "npipe")
 
 VARIABLES = (
-    _key("ANTHROPIC_API_KEY", "anthropic_api_key", "API key for Claude. Without it, commands work and plain text does not."),
+    _key("ANTHROPIC_API_KEY", "anthropic_api_key", "API key for Claude. Without it, only commands work."),
     Variable("ANTHROPIC_BASE_URL", "anthropic_base_url", "URL of the Messages API, if not Anthropic's.", _HTTP),
-    _key("ENGINE_ANTHROPIC_API_KEY", "engine_anthropic_api_key", "API key for agents. Default: ANTHROPIC_API_KEY."),
+    _key(
+        "ENGINE_ANTHROPIC_API_KEY", "engine_anthropic_api_key", "API key for agents in the runtime. Default: ANTHROPIC_API_KEY."
+    ),
     _key("SLACK_BOT_TOKEN", "slack_bot_token", "Slack bot token (xoxb-…). Without it, Slack is off.", "xoxb-", "the bot token"),
     _key("SLACK_APP_TOKEN", "slack_app_token", "Slack app token (xapp-…) for Socket Mode.", "xapp-", "the app token"),
     _key(
@@ -119,17 +121,19 @@ VARIABLES = (
     _key("DISCORD_TOKEN", "discord_token", "Discord bot token. Without it, Discord is off."),
     Variable("DISCORD_API_URL", "discord_api_url", "Base URL of the Discord REST API (…/api/v10), if not Discord's.", _HTTP),
     Variable("DISCORD_GATEWAY_URL", "discord_gateway_url", "URL of the Discord gateway, if not Discord's.", _WS),
-    Variable("DOCKER_HOST", "docker_host", "Docker engine. Default: Docker's own.", _DOCKER),
-    Variable("FLEET_PRODUCTS", "products", "Registry file.", _path, "products.yaml"),
+    Variable("DOCKER_HOST", "docker_host", "Address of the Docker engine. Default: Docker's own.", _DOCKER),
+    Variable("FLEET_PRODUCTS", "products", "Registry file, which lists the products.", _path, "products.yaml"),
     Variable("FLEET_STATE", "state", "Folder for the database and all other state.", _path, ".fleet"),
-    _key("FLEET_WEB_TOKEN", "web_token", "Token for the page and the API. Default: generated once and stored."),
+    _key("FLEET_WEB_TOKEN", "web_token", "Admin token for the page and the API. Default: generated once and stored."),
     Variable("FLEET_WEB_HOST", "web_host", "Address that the page and the gateway listen on.", _host, "127.0.0.1"),
     Variable("FLEET_PUBLIC_URL", "public_url", "Public URL of the page, for Slack over HTTP.", _HTTP),
-    Variable("FLEET_WEB_PORT", "web_port", "Port of the page, 0 for any free port.", _port, "41790"),
-    Variable("FLEET_GATEWAY_PORT", "gateway_port", "Port of the gateway, 0 for any free port.", _port, "41789"),
+    Variable("FLEET_WEB_PORT", "web_port", "Port of the page (0: any free port).", _port, "41790"),
+    Variable("FLEET_GATEWAY_PORT", "gateway_port", "Port of the gateway (0: any free port).", _port, "41789"),
     Variable("FLEET_LOG", "log", "Log level (debug, info, warning, error) and format (text, json).", _log, "info text"),
     Variable("FLEET_ENGINE", "engine", "Engine: rehearsal, local, docker or socket. Default: detected.", _engine),
-    Variable("FLEET_RUNTIME_SOCKET", "runtime_socket", "Socket of the supervisor, in a volume shared with a runtime.", _path),
+    Variable(
+        "FLEET_RUNTIME_SOCKET", "runtime_socket", "Path of the supervisor's socket, in a volume shared with the runtime.", _path
+    ),
 )
 """Every variable, in the order of the reference."""
 

@@ -56,7 +56,7 @@ SECTIONS: dict[str, type[Section]] = {
 KINDS: tuple[tuple[Any, str], ...] = (
     (values.Name, "a name"),
     (values.Text, "text"),
-    (values.Days, "a whole number, from 1 to 36500"),
+    (values.Days, "a whole number"),
     (values.Minutes, "minutes, `2h` or `1d`"),
     (values.Dollars, "US dollars"),
     (values.Zone, "a time zone"),
@@ -73,14 +73,14 @@ KINDS: tuple[tuple[Any, str], ...] = (
 def made() -> dict[str, str]:
     """Return every table, by its name on the page."""
     return {
-        "variables": table(("variable", "means", "default"), _variables()),
-        "make": table(("target", "does"), ((f"`make {name}`", words) for name, words in targets())),
-        **{f"registry-{key}": table(("key", "takes", "default", "means"), _keys(each)) for key, each in SECTIONS.items()},
+        "variables": table(("variable", "meaning", "default"), _variables()),
+        "make": table(("target", "effect"), ((f"`make {name}`", words) for name, words in targets())),
+        **{f"registry-{key}": table(("key", "value", "default", "meaning"), _keys(each)) for key, each in SECTIONS.items()},
         "skills": "\n".join(_skill(each) for each in catalogue.load()),
-        "routes": table(("route", "does", "token"), _routes()),
-        "says": table(("`type`", "carries", "does"), _says()),
-        "metrics": table(("metric", "labels", "means"), _metrics()),
-        "engine-errors": table(("code", "status", "means"), _engine_errors()),
+        "routes": table(("route", "effect", "token"), _routes()),
+        "says": table(("`type`", "keys", "effect"), _says()),
+        "metrics": table(("metric", "labels", "meaning"), _metrics()),
+        "engine-errors": table(("code", "status", "meaning"), _engine_errors()),
     }
 
 
@@ -141,7 +141,7 @@ def _limits(info: FieldInfo) -> str:
 
 def _default(info: FieldInfo) -> str:
     if info.is_required():
-        return "needed"
+        return "required"
     value = info.default
     if value in (None, (), PydanticUndefined):
         return ""
@@ -160,11 +160,11 @@ def _skill(each: Skill) -> str:
         "",
         f"`{catalogue.usage(each)}`",
         "",
-        f"{each.summary} {who}Takes the role {each.role}.",
+        f"{each.summary} {who}Requires the role {each.role}.",
     ]
     if arguments := catalogue.fields(each):
-        lines += ["", table(("argument", "means"), ((f"`{field.shown}`", field.description) for field in arguments)).rstrip()]
-    lines += ["", "For instance: " + ", ".join(f"`/fleet {example}`" for example in each.examples), ""]
+        lines += ["", table(("argument", "meaning"), ((f"`{field.shown}`", field.description) for field in arguments)).rstrip()]
+    lines += ["", "Examples: " + ", ".join(f"`/fleet {example}`" for example in each.examples), ""]
     return "\n".join(lines)
 
 

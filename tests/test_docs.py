@@ -82,14 +82,14 @@ def test_every_registry_key_has_an_example() -> None:
 
 
 def test_terminal_commands_are_described(capsys: pytest.CaptureFixture[str]) -> None:
-    described = {name.split()[1] for name in names("The terminal's own") if name.startswith("fleet ")}
+    described = {name.split()[1] for name in names("Terminal commands") if name.startswith("fleet ")}
     assert described == set(main.commands())
     options = set()
     for name in main.commands():
         with suppress(SystemExit):
             main.main([name, "--help"])
         options |= set(re.findall(r"^ +(--[a-z-]+)", capsys.readouterr().out, re.MULTILINE))
-    listed = set(re.findall(r"^\| `(--[a-z-]+)", PAGE.partition("### The terminal's own")[2].partition("###")[0], re.MULTILINE))
+    listed = set(re.findall(r"^\| `(--[a-z-]+)", PAGE.partition("### Terminal commands")[2].partition("###")[0], re.MULTILINE))
     assert listed == (options | {"--json"}) - {"--help"}
 
 
@@ -107,7 +107,7 @@ def test_states_are_described() -> None:
     expected = (status.MARKS, WorkState, GateState, GateKind)
     assert [set(table) for table in tables] == [{str(each) for each in kinds} for kinds in expected]
     assert names("people") >= set(SECTIONS["people"].keys())
-    assert set(re.findall(r"^\| `(\w+)` \| (?:look|also)", PAGE, re.MULTILINE)) == {str(role) for role in Role}
+    assert set(re.findall(r"^\| `(\w+)` \| (?:read|also)", PAGE, re.MULTILINE)) == {str(role) for role in Role}
 
 
 def test_websocket_messages_are_described() -> None:
@@ -116,7 +116,9 @@ def test_websocket_messages_are_described() -> None:
         if isinstance(node, ast.Dict):
             values = zip(node.keys, node.values, strict=True)
             said |= {ast.literal_eval(value) for key, value in values if _is(key, "type") and isinstance(value, ast.Constant)}
-    described = set(re.findall(r"^\| `(\w+)` \|", PAGE.partition("What it sends,")[2].partition("\n## ")[0], re.MULTILINE))
+    described = set(
+        re.findall(r"^\| `(\w+)` \|", PAGE.partition("Messages that the fleet sends,")[2].partition("\n## ")[0], re.MULTILINE)
+    )
     assert described - {"type"} == said
     assert set(messages_in()) == {"message", "decision", "stop", "subscribe", "ping"}
 
@@ -127,7 +129,7 @@ def test_every_error_is_described_with_its_status() -> None:
     assert set(described) == set(expected)
     wrong = {name: (given, expected[name]) for name, given in described.items() if given not in {"", expected[name]}}
     assert not wrong, "the page's status, and the true one"
-    models = PAGE.partition("the codes are ")[2].partition(".")[0]
+    models = PAGE.partition("The codes are ")[2].partition(".")[0]
     assert set(re.findall(r"`(\w+)`", models)) == set(claude.MESSAGES)
 
 
@@ -211,7 +213,7 @@ def test_commands_in_docs_are_valid(page: Path) -> None:
         if words == ["--version"]:
             continue
         if words[0] in main.commands() and (words[0] != "ask" or len(words) < 3 or words[1] not in PRODUCTS):
-            known = set(re.findall(r"--[a-z]+", PAGE.partition("### The terminal's own")[2].partition("###")[0]))
+            known = set(re.findall(r"--[a-z]+", PAGE.partition("### Terminal commands")[2].partition("###")[0]))
             assert {word for word in words if word.startswith("--")} <= known | {"--help"}, words
         else:
             catalogue.parse(words, SKILLS, products=PRODUCTS)

@@ -83,7 +83,7 @@ class ProductSection(Section):
     type: Literal["code", "marketing", "support"] = Field(default="code", description="Kind of work.")
     overstory: bool = Field(default=True, description="Allow agents to run in it. false: the product can only be read.")
     priority: Literal["critical", "high", "medium", "low"] = Field(
-        default="medium", description="Priority when slots are scarce."
+        default="medium", description="Priority of its work in the queue."
     )
     resource_weight: float = Field(
         default=1.0, gt=0, le=1000, description="Resource use of its work, relative to other products."
@@ -108,7 +108,9 @@ class PersonSection(Section):
     products: tuple[Text, ...] = Field(default=(), description="Products that the role covers. Default: all.")
     slack: Text | None = Field(default=None, description="Slack member id.")
     discord: Text | None = Field(default=None, description="Discord user id.")
-    web: Text | None = Field(default=None, description="token: anyone with FLEET_WEB_TOKEN.")
+    web: Text | None = Field(
+        default=None, description="The word token. This person is anyone who signs in with the admin token."
+    )
     terminal: Text | None = Field(default=None, description="User name on this machine.")
     whatsapp: Text | None = Field(default=None, description="Phone number.")
 
@@ -147,7 +149,7 @@ class Scheduling(Section):
     renamed: ClassVar[dict[str, str]] = {"waiting_keeps_place": "waiting_keeps_slot"}
 
     max_concurrent_sessions: int = Field(
-        default=2, ge=1, le=1000, description="Number of slots: most pieces of work that run at the same time."
+        default=2, ge=1, le=1000, description="Number of slots, which is how many pieces of work may run at once."
     )
     strategy: Literal["priority-weighted", "reasoned"] = Field(
         default="priority-weighted",
@@ -227,24 +229,24 @@ class Schedule(Section):
     name: Name = Field(description="Unique name.")
     product: Text = Field(description="Product to work on.")
     cron: Annotated[str, AfterValidator(crons.check)] = Field(
-        description="minute hour day month weekday, such as 0 9 * * mon-fri."
+        description="Times as a cron expression (minute hour day month weekday), such as 0 9 * * mon-fri."
     )
     objective: str = Field(min_length=1, description="Objective of the work.")
     capability: Name | None = Field(
         default=None, description="Kind of agent (scout, marketing, …). Default: the product's coordinator."
     )
-    timezone: Zone = Field(default="UTC", description="Time zone of cron.")
+    timezone: Zone = Field(default="UTC", description="Time zone of the cron expression.")
     missed: Literal["skip", "once"] = Field(
         default="skip", description="Skip runs that were missed while the fleet was down, or make up for them once."
     )
-    enabled: bool = Field(default=True, description="false: the schedule does not run.")
+    enabled: bool = Field(default=True, description="Run the schedule. false: it is ignored.")
 
 
 class Digest(Section):
     """Daily report of changes, sent only if there are any. It uses no tokens."""
 
-    time: Clock = Field(description="Time of day.")
-    timezone: Zone = Field(default="UTC", description="Time zone of time.")
+    time: Clock = Field(description="Time of day at which it is sent.")
+    timezone: Zone = Field(default="UTC", description="Time zone of the time of day.")
     channel: Channel | None = Field(
         default=None, description="Channel of the report. Default: the fleet's conversation on the page."
     )
@@ -287,9 +289,9 @@ class RetentionSection(Section):
     work: Days = Field(default=730, description="Days to keep work that ended, and gates that ended without a decision.")
     mail: Days = Field(default=365, description="Days to keep the engine's mail.")
     admissions: Days = Field(default=90, description="Days to keep the scheduler's reasons for starting or not starting work.")
-    spending: Days = Field(default=730, description="Days to keep costs per day and the records of the agent's turns.")
+    spending: Days = Field(default=730, description="Days to keep daily costs and the records of the agent's turns.")
     outbox: Days = Field(default=90, description="Days to keep the records of deliveries to chats.")
-    audit: Days = Field(default=365, description="Days to keep the audit journal. The rest of it still verifies.")
+    audit: Days = Field(default=365, description="Days to keep rows of the audit journal. The remaining rows still verify.")
 
     def days(self) -> dict[str, int]:
         """Return the days of every kind."""
@@ -299,7 +301,7 @@ class RetentionSection(Section):
 class AuditSection(Section):
     """Former place of `retention.audit`."""
 
-    keep_days: Days = Field(default=365, description="Former name of `retention.audit`, which takes precedence.")
+    keep_days: Days = Field(default=365, description="Replaced by `retention.audit`, which takes precedence.")
 
 
 class AgentLimits(Section):
@@ -319,7 +321,7 @@ class RegistrySection(Section):
     products: tuple[ProductSection, ...] = Field(default=(), description="Products of the fleet.")
     scheduling: Scheduling = Field(default_factory=Scheduling, description="Limits and rules for starting work.")
     people: tuple[PersonSection, ...] = Field(
-        default=(), description="People who may use the fleet. Default: anyone with the web token, as admin."
+        default=(), description="People who may use the fleet. Default: anyone with the admin token, as admin."
     )
     approvals: ApprovalsSection = Field(default_factory=ApprovalsSection, description="Rules for gates.")
     budget: BudgetSection = Field(default_factory=BudgetSection, description="Budget of all products together.")
@@ -330,7 +332,7 @@ class RegistrySection(Section):
     retention: RetentionSection = Field(
         default_factory=RetentionSection, description="Days after which history is deleted, by kind."
     )
-    audit: AuditSection | None = Field(default=None, description="Former place of `retention.audit`.")
+    audit: AuditSection | None = Field(default=None, description="Replaced by `retention.audit`. Still works.")
     agent: AgentLimits = Field(default_factory=AgentLimits, description="Model and limits of the Claude agent.")
 
 

@@ -112,7 +112,7 @@ def test_ordering_steps_match_the_code() -> None:
     assert ordering.MINUTES_PER_STEP == 30
     assert "Every thirty minutes of waiting add one step" in SCHEDULING
     assert (PRIORITY_STEPS["critical"] - PRIORITY_STEPS["low"]) * ordering.MINUTES_PER_STEP == 90
-    assert "low work overtakes new critical work after an hour and a half" in SCHEDULING
+    assert "after an hour and a half, low-priority work overtakes new critical work" in SCHEDULING
     assert (3, timedelta(hours=12), 1) == (ordering.MOST_URGENT, ordering.URGENT, ordering.CROWD)
     assert "up to three steps during its last twelve hours" in SCHEDULING
     assert "Each slot the product already uses subtracts one step" in SCHEDULING
@@ -125,10 +125,10 @@ def test_waiting_times_match_the_code() -> None:
     *pauses, last = (f"{retry.pause_before(attempt).total_seconds() / 60:g}" for attempt in (1, 2, 3))
     assert f"starts again after {', '.join(pauses)} and {last} minutes" in SCHEDULING
     assert timedelta(minutes=10) == REPLY_WITHIN
-    assert "until it has written its reply, for at most ten minutes" in SCHEDULING
+    assert "until it has replied, for at most ten minutes" in SCHEDULING
     assert retry.COOLING.first == 30 * 60
     assert "nothing starts on the product for half an hour" in SCHEDULING
     assert f"At {budgets.WARN_AT:.0%} people are notified once".replace("%", " %") in SCHEDULING
     assert (timedelta(minutes=5), 3) == (schedules.GRACE, schedules.FAILURES)
-    assert "Up to five minutes late counts as on time" in SCHEDULING
+    assert "A run up to five minutes late counts as on time" in SCHEDULING
     assert "After three failed runs in a row" in SCHEDULING
