@@ -1,6 +1,7 @@
 """Slots: which work uses one of `max_concurrent_sessions`, and which products are halted and use none."""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -22,9 +23,17 @@ class Resuming:
 
 def in_use(fleet: Fleet) -> list[Work]:
     """Return all work that uses a slot now. Work of a halted product leaves its slot to others."""
-    known, stopped = fleet.products, halted(fleet)
-    states = (*SLOT_STATES, WorkState.WAITING) if fleet.registry.scheduling.waiting_keeps_slot else SLOT_STATES
-    return [work for work in fleet.store.work.open(states=states) if work.product in known and work.product not in stopped]
+    return using(fleet, fleet.store.work.open(states=_states(fleet)), paused_products(fleet))
+
+
+def using(fleet: Fleet, work: Iterable[Work], paused: set[str]) -> list[Work]:
+    """Return the work that uses a slot among this open work, given the paused products."""
+    known, states, stopped = fleet.products, _states(fleet), paused - fleet.state(Resuming).products
+    return [each for each in work if each.state in states and each.product in known and each.product not in stopped]
+
+
+def _states(fleet: Fleet) -> tuple[WorkState, ...]:
+    return (*SLOT_STATES, WorkState.WAITING) if fleet.registry.scheduling.waiting_keeps_slot else SLOT_STATES
 
 
 def by_product(fleet: Fleet) -> Counter[str]:

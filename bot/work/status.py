@@ -15,7 +15,7 @@ from bot.work import priorities
 from bot.work.admission import Capacity
 from bot.work.capacity import capacity
 from bot.work.limits import spent_today
-from bot.work.slots import by_product, paused_products
+from bot.work.slots import paused_products, using
 
 Owned = TypeVar("Owned", Work, Gate)
 
@@ -67,7 +67,8 @@ def status(fleet: Fleet, names: Sequence[str] = (), person: Person | None = None
     gates = [each.gate for each in inbox.by_urgency(assessed)]
     work, waiting = _by_product(unfinished), _by_product(gates)
     last, paused = fleet.store.work.last_ended(), paused_products(fleet)
-    known, spent, slots = priorities.products(fleet), spent_today(fleet), by_product(fleet)
+    known, spent = priorities.products(fleet), spent_today(fleet)
+    slots = Counter(each.product for each in using(fleet, unfinished, paused))
     products = [
         product_status(
             product,
