@@ -231,5 +231,4 @@ class Link:
         self._fail_waiting()
         if not self._told:
             self._told = True
-            log.warning("%s is unreachable: %s", self.name, reason)
             self._down(self, reason)

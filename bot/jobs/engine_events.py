@@ -76,7 +76,7 @@ class EngineEvents:
                 self._take_snapshot(snapshot)
             case RuntimeDown(runtime, reason):
                 self._fleet.down[runtime] = (reason, self._fleet.now())
-                log.warning("Runtime %s does not answer: %s", runtime, reason)
+                log.warning("Runtime %s is unreachable: %s", runtime, reason)
                 self._fleet.changed(Change("runtime"))
             case RuntimeUp(runtime, info, restarted):
                 self._runtime_up(runtime, info, restarted=restarted)
@@ -108,7 +108,8 @@ class EngineEvents:
 
     def _runtime_up(self, runtime: str, info: RuntimeInfo, *, restarted: bool) -> None:
         fleet = self._fleet
-        fleet.down.pop(runtime, None)
+        if fleet.down.pop(runtime, None) is not None:
+            log.info("Runtime %s is reachable again.", runtime)
         self._loop.retry_now()
         fleet.unheard |= {name for name in self._on(runtime) if fleet.products[name].overstory}
         with fleet.transaction():

@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from bot.supervisor.protocol import PROTOCOL, ChannelError, Decoder, Hello1, Request, Response, disagree, encode
+from bot.supervisor.protocol import CHECK, PROTOCOL, ChannelError, Decoder, Hello1, Request, Response, disagree, encode
 
 ANSWER = 8.0
 """Seconds that `--check` waits for an answer."""
@@ -89,7 +89,7 @@ def check(path: Path) -> int:
 def _info(path: Path) -> dict[str, Any]:
     with connected(path) as end:
         end.settimeout(ANSWER)
-        end.sendall(encode(Request(0, "hello", {"protocol": PROTOCOL, "client": "check"})))
+        end.sendall(encode(Request(0, "hello", {"protocol": PROTOCOL, "client": CHECK})))
         decoder = Decoder()
         while data := end.recv(CHUNK):
             for message in decoder.feed(data):

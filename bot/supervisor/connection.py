@@ -16,6 +16,7 @@ from bot.supervisor.drivers.messages import translate
 from bot.supervisor.operations import OPERATIONS
 from bot.supervisor.product import Product
 from bot.supervisor.protocol import (
+    CHECK,
     METHODS,
     PROTOCOL,
     ChannelError,
@@ -163,7 +164,9 @@ class Connection:
             await self.write(Response(hello.id, error=disagree("supervisor", PROTOCOL, "fleet", number)))
             return False
         await self.write(Response(hello.id, {"protocol": PROTOCOL, **await self._daemon.info()}))
-        log.info("attached: %s", hello.params.get("client", "a fleet"))
+        client = hello.params.get("client", "a fleet")
+        # Containers are checked every few seconds, which would bury the rest of the log.
+        log.log(logging.DEBUG if client == CHECK else logging.INFO, "connected: %s", client)
         return True
 
     async def _refuse(self, hello: Hello1) -> None:

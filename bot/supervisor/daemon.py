@@ -169,7 +169,7 @@ class Daemon:
         jobs = [start_job("watch", lambda: watch(lambda: self._watched.values())), start_job("orphans", reaper.collect)]
         for sign in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(sign, self.stopping.set)
-        log.info("supervisor %s on %s", self.boot[:8], path)
+        log.info("listening on %s (supervisor %s)", path, self.boot[:8])
         try:
             await self.stopping.wait()
         finally:
@@ -237,4 +237,4 @@ async def serve(path: Path, engine: Engine, state: State, *, idle_after: float =
             threads = ThreadPoolExecutor(THREADS, thread_name_prefix="read")
             daemon = Daemon(Shared(engine, state, http, threads, idle_after), make)
             await daemon.run(path)
-        log.info("ended after %.0f s", time.monotonic() - started)
+        log.info("stopped after %.0f s", time.monotonic() - started)

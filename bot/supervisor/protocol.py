@@ -84,6 +84,9 @@ from typing import Any, Final
 PROTOCOL: Final = 2
 """Version of this document."""
 
+CHECK: Final = "check"
+"""Name of the client that a container's health check gives in its hello."""
+
 MAX_LINE: Final = 4 * 1024 * 1024
 """Longest line in bytes, LF included."""
 

@@ -308,6 +308,7 @@ async def test_socket_has_one_supervisor_and_a_stale_socket_is_replaced(yard: Ya
     assert second.returncode == 1
     assert "Another supervisor" in second.stderr
     assert supervisor.check().returncode == 0
+    assert "DEBUG bot.supervisor.connection: connected: check" in supervisor.log
     assert (supervisor.socket.stat().st_mode & 0o777) == 0o600
     supervisor.end(signal.SIGKILL)
     assert supervisor.socket.exists()
