@@ -47,7 +47,7 @@ class Town:
         async def look() -> bool:
             return self.discord.gateway.connected and bool(self.discord.world.commands.get(None))
 
-        await until(look, "the coordinator listens to Discord")
+        await until(look, "the fleet listens to Discord")
 
     def forget(self) -> None:
         """Discard what the stand-in has recorded, so that it does not distort the measurement."""

@@ -11,8 +11,8 @@ Written by `make bench`. Every figure is from one run on one machine. {summary}
 
 {facts}
 
-OpenClaw's figures were measured with OpenClaw 2026.9.6 on a machine of the same size (2 cores), with a scripted model that
-answers without delay. A missing figure means that OpenClaw has nothing comparable.
+For comparison, the last column shows OpenClaw 2026.9.6, another chat bot that runs agents, on a machine of the same size
+(2 cores), with a scripted model that answers without delay. An empty cell means that it has nothing comparable.
 """
 
 

@@ -164,7 +164,7 @@ async def _inbox(place: Path) -> list[Figure]:
     asked: dict[str, Callable[[], Awaitable[object]]] = {
         f"`GET /api/gates?state=open&limit={GATES}`": lambda: fleet.get(f"/api/gates?state=open&limit={GATES}"),
         "the skill `gates`, with its table and data": skill,
-        "the page as it opens: all that it asks for": lambda: _open_page(fleet),
+        "opening the page, with all its requests": lambda: _open_page(fleet),
     }
     try:
         async with fleet:

@@ -363,7 +363,7 @@ async def measure(bench: Bench) -> Section:
         if ours:
             figures.append(Figure("starts beyond a limit", run.beyond, "", Goal(1)))
             figures.append(Figure("work done", run.done, "pieces", Goal(PIECES, at_least=True)))
-            figures.append(Figure("most memory in use", run.most_gb, "GB", spread=f"limit {MEMORY_GB:g} GB"))
+            figures.append(Figure("peak memory in use", run.most_gb, "GB", spread=f"limit {MEMORY_GB:g} GB"))
         share, goal = 100 * run.busy([(0.0, DAYS * DAY)]) / bound, Goal(95, at_least=True) if ours else None
         figures.append(Figure(f"slot use, {name}, relative to the best packing", share, "%", goal))
         crowded = sum(end - begin for begin, end in run.crowded)

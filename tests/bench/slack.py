@@ -121,7 +121,7 @@ async def _storm(slack: TimedSlack, ana: Somebody, channels: list[Channel], flee
     acks = [_took(each) for each in deliveries]
     grown = machine.resident_mib(fleet.pid) - memory
     own, left = await _own_times(fleet, known, len(deliveries))
-    spread = f"p50 {amount(percentile(acks, 50) * 1000, 'ms')}, most {amount(max(acks) * 1000, 'ms')}, n = {len(acks)}"
+    spread = f"p50 {amount(percentile(acks, 50) * 1000, 'ms')}, max {amount(max(acks) * 1000, 'ms')}, n = {len(acks)}"
     return [
         Figure(f"{RATE} events/s for {SECONDS} s: event to acknowledgement, p99", percentile(acks, 99) * 1000, "ms", Goal(50),
                "", spread),

@@ -111,7 +111,7 @@ async def _status(fleet: RunningFleet, api: TimedApi) -> list[Figure]:
             sent, asked = sum(_tokens(body) for body in api.bodies[known:]), len(api.bodies) - known
         spread = f"{asked} model calls, {amount(sent, 'tokens')} sent; n = {len(times)}"
         figures.append(
-            Figure(f"status of 4 products in plain words, {name}", median(times) * 1000, "ms", None, openclaw, spread)
+            Figure(f"status of 4 products in plain language, {name}", median(times) * 1000, "ms", None, openclaw, spread)
         )
     return figures
 
