@@ -32,7 +32,7 @@ class Args(SkillArgs):
     yes: bool = option(False, description="Apply the changes without asking again.")
     undo: bool = option(False, description="Undo the newest adoption and restore every file.")
     shown: str | None = option(
-        None, pattern=r"^[0-9a-z]{1,40}$", description="Digest of the preview; apply exactly that or nothing."
+        None, pattern=r"^[0-9a-z]{1,40}$", description="Digest of the preview that was shown; apply exactly that or nothing."
     )
     type: Literal["code", "marketing", "support"] = option(
         "code", description="Type of a folder that is not in products.yaml yet."

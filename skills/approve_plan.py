@@ -34,7 +34,7 @@ class Args(SkillArgs):
     note: str = option(
         "", json_schema_extra={"value": "TEXT"}, description="A note with the answer: what to change, or why you reject."
     )
-    again: bool = option(False, description="Send a decision that did not arrive again.")
+    again: bool = option(False, description="Send the decision again if it did not arrive.")
     revision: int | None = option(None, ge=1, description="Decide only if the plan is still at this revision.")
 
 

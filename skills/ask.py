@@ -31,7 +31,9 @@ class Args(SkillArgs):
 
     product: str = words(description="Name of the product.")
     question: str = words(rest=True, min_length=1, max_length=8000, description="The question, in full sentences.")
-    wait: float = option(0, ge=0, le=120, description="Seconds to wait for the answer; with 0 it is posted here later.")
+    wait: float = option(
+        0, ge=0, le=120, description="Seconds to wait for the answer. With 0, it is posted here when it arrives."
+    )
 
 
 @skill(

@@ -31,7 +31,7 @@ class Args(SkillArgs):
     )
     agent: str | None = option(None, description="Only mail this agent sent or received.")
     to: str | None = option(None, description="Send the text to this agent: coordinator, or a name that status shows.")
-    limit: int = option(20, ge=1, le=200, description="Number of mails, newest first; from 1 to 200.")
+    limit: int = option(20, ge=1, le=200, description="Maximum number of mails, newest first; from 1 to 200.")
 
 
 @skill(

@@ -24,15 +24,20 @@ class Args(SkillArgs):
     """Arguments of `prioritize`."""
 
     what: str = words(description="Name of a product, or id of queued work (w12).")
-    level: Level | None = words(None, description="The new priority; default reverts to products.yaml.")
+    level: Level | None = words(None, description="The new priority, or default for that of products.yaml.")
     before: str | None = option(None, pattern=r"^[Ww]\d{1,12}$", description="Move the work right before this one.")
     first: bool = option(False, description="Move the work to the head of the queue.")
     last: bool = option(False, description="Move the work to the end of the queue.")
     after: str | None = option(
-        None, pattern=r"^(none|[Ww]\d{1,12}(,[Ww]\d{1,12})*)$", description="Ids of work to be done first (w3,w4), or none."
+        None,
+        pattern=r"^(none|[Ww]\d{1,12}(,[Ww]\d{1,12})*)$",
+        description="Ids of work that has to be done first (w3,w4), or none.",
     )
     deadline: str | None = option(
-        None, max_length=40, json_schema_extra={"value": "WHEN"}, description="18:00, 2026-03-02 18:00, friday, in 3h, or none."
+        None,
+        max_length=40,
+        json_schema_extra={"value": "WHEN"},
+        description="When it should be done: 18:00, 2026-03-02 18:00, friday, in 3h, or none.",
     )
 
 

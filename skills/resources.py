@@ -56,7 +56,7 @@ async def resources(args: Args, context: SkillContext) -> SkillResult:
 
 
 def _machine() -> dict[str, Any]:
-    """Return the load of the machine that the fleet runs on."""
+    """Return the load of the fleet's machine."""
     import psutil
 
     memory = psutil.virtual_memory()

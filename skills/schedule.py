@@ -27,9 +27,12 @@ class Args(SkillArgs):
     product: str | None = words(None, description="Name of the product; without it, all schedules are listed.")
     objective: str = words("", rest=True, max_length=20_000, description="What each run should do, in full sentences.")
     when: str | None = option(
-        None, max_length=80, json_schema_extra={"value": "WHEN"}, description="every weekday at 9, or cron: 0 9 * * mon-fri."
+        None,
+        max_length=80,
+        json_schema_extra={"value": "WHEN"},
+        description="When to run: every weekday at 9, or cron: 0 9 * * mon-fri.",
     )
-    timezone: str | None = option(None, description="Time zone of when; default that of quiet_hours, else UTC.")
+    timezone: str | None = option(None, description="Time zone of --when; by default that of quiet_hours, else UTC.")
     name: str | None = option(None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description="Name of the schedule.")
     capability: str | None = option(
         None, pattern=r"^[a-z][a-z0-9_-]{0,40}$", description="Kind of worker; the coordinator by default."

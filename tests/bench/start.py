@@ -21,8 +21,8 @@ async def measure(bench: Bench) -> Section:
     finally:
         end_supervisors(fleet.state)
     method = (
-        "From the start of the process to the first 200 of `/healthz`, and of `/readyz` (every part, including the engine), polled "
-        "every 5 ms. Four products on the rehearsal. OpenClaw's first answer came about 3.5 s after it was ready."
+        "From the start of the process to the first 200 of `/healthz`, and of `/readyz` (every part, including the engine), "
+        "polled every 5 ms. Four products on the rehearsal. OpenClaw's first answer came about 3.5 s after it was ready."
     )
     return Section(
         "Start",
