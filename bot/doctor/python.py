@@ -1,6 +1,5 @@
-"""Check of Python, the installed packages, and git."""
+"""Check of Python and the installed packages."""
 
-import shutil
 import sys
 from importlib import metadata
 
@@ -8,7 +7,7 @@ from bot.domain.checks import Check
 
 
 def check() -> list[Check]:
-    """Check that every required package is installed, and git."""
+    """Check that every required package is installed."""
     said = ".".join(map(str, sys.version_info[:3]))
     missing = []
     for wanted in metadata.requires("meta-coordinator") or ():
@@ -22,8 +21,4 @@ def check() -> list[Check]:
         return [
             Check("python", "fail", said, "Run `make install`, or reinstall with pip install meta-coordinator.", fatal=True)
         ]
-    checks = [Check("python", "ok", f"{said}, meta-coordinator {metadata.version('meta-coordinator')}")]
-    if shutil.which("git") is None:
-        fix = "Install git, or run products in a container."
-        checks.append(Check("git", "warn", "git is not installed; an engine on this machine needs it.", fix))
-    return checks
+    return [Check("python", "ok", f"{said}, meta-coordinator {metadata.version('meta-coordinator')}")]

@@ -5,7 +5,7 @@ import os
 import shutil
 from collections.abc import Sequence
 
-from bot.doctor import product
+from bot.doctor import git, product
 from bot.domain import Product
 from bot.domain.checks import Check
 from bot.domain.errors import EngineError
@@ -23,7 +23,7 @@ INSTALL = "Install overstory there, or set FLEET_ENGINE=rehearsal."
 async def check(transport: Transport, products: Sequence[Product], cursors: dict[str, str]) -> list[Check]:
     """Check that a runtime's supervisor answers, and what it reports about the products."""
     if isinstance(transport, LocalTransport):
-        return _unable(transport) or await _on_this_machine(transport, products, cursors)
+        return [*git.check(), *(_unable(transport) or await _on_this_machine(transport, products, cursors))]
     try:
         return await _reach(transport, transport, products, cursors)
     except (EngineError, ChannelError) as error:

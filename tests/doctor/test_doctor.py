@@ -5,6 +5,8 @@ import json
 import os
 import socket
 import sqlite3
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
@@ -58,6 +60,15 @@ async def test_healthy_fleet_passes_and_checks_create_nothing(folder: Path) -> N
         "product-a: initialized",
     }
     assert not (folder / ".fleet").exists()
+
+
+@pytest.mark.parametrize(
+    ("engine", "warned"), [({"FLEET_ENGINE": "rehearsal"}, True), ({"FLEET_RUNTIME_SOCKET": "/nowhere/s.sock"}, False)]
+)
+def test_missing_git_is_a_warning_for_an_engine_on_this_machine(engine: dict[str, str], warned: bool, folder: Path) -> None:
+    command, home = [sys.executable, "-m", "bot.cli", "doctor"], {"HOME": str(folder), "PATH": "/nowhere"}
+    done = subprocess.run(command, cwd=folder, env={**home, **engine}, capture_output=True, text=True, timeout=60)
+    assert ("git is not installed" in done.stdout) == warned, done.stdout + done.stderr
 
 
 async def test_registry_errors_are_listed_with_their_lines(folder: Path) -> None:
