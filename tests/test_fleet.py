@@ -29,7 +29,7 @@ async def ask(bed: Bed, text: str = "/fleet spawn product-a fix the failing test
     return bed.work("w1").mail or ""
 
 
-async def plan(bed: Bed, revision: int = 1, body: str = "1. Look\n2. Mend") -> None:
+async def plan(bed: Bed, revision: int = 1, body: str = "1. Look\n2. Fix") -> None:
     thread = bed.work("w1").mail
     payload = {**PLAN, "revision": revision}
     bed.engine.push_mail("product-a", kind=MailKind.PLAN, subject="Plan ready: t-1", body=body, **payload, thread=thread)
@@ -42,7 +42,7 @@ async def test_objective_is_sent_once_and_its_result_reported(bed: Bed) -> None:
     assert sent.marker == bed.work("w1").marker
     assert "fix the failing test" in sent.args["body"]
     assert bed.work("w1").state is WorkState.RUNNING
-    bed.engine.push_mail("product-a", kind=MailKind.FINISHED, subject="Mended", body="The test passes.", thread=mail)
+    bed.engine.push_mail("product-a", kind=MailKind.FINISHED, subject="Fixed", body="The test passes.", thread=mail)
     await bed.settled()
     assert bed.work("w1").state is WorkState.DONE
     report = bed.expect("product-a", "The test passes.", kind="report")
@@ -50,8 +50,8 @@ async def test_objective_is_sent_once_and_its_result_reported(bed: Bed) -> None:
 
 
 async def test_repeated_request_is_one_piece_of_work(bed: Bed) -> None:
-    await bed.say("/fleet spawn product-a mend it", event="once")
-    await bed.say("/fleet spawn product-a mend it", event="once")
+    await bed.say("/fleet spawn product-a fix it", event="once")
+    await bed.say("/fleet spawn product-a fix it", event="once")
     assert len(bed.engine.calls_of("send")) == 1
     assert len(bed.store.work.newest()) == 1
 
@@ -102,7 +102,7 @@ async def test_requested_changes_lead_to_a_second_revision(bed: Bed) -> None:
     decide(bed.fleet, "g1", "changes", bed.person, note="test it too")
     await bed.settled()
     assert bed.engine.calls_of("reply")[0].args["answer"] == Answer("changes", "test it too")
-    await plan(bed, 2, "1. Look\n2. Mend\n3. Test")
+    await plan(bed, 2, "1. Look\n2. Fix\n3. Test")
     gate = bed.open_gate()
     assert (gate.revision, gate.previous) == (2, "g1")
 
@@ -271,7 +271,7 @@ async def test_invalid_registry_keeps_the_last_valid_one(bed: Bed) -> None:
 
 async def test_status_lists_most_urgent_first(bed: Bed) -> None:
     await bed.say("/fleet spawn product-c write")
-    await ask(bed, "/fleet spawn product-a mend")
+    await ask(bed, "/fleet spawn product-a fix")
     bed.engine.set_trouble("product-b", Trouble("engine_missing", "ov is not there."))
     bed.engine.push_mail("product-a", kind=MailKind.QUESTION, subject="Which?", body="Which one?")
     await bed.settled()

@@ -187,9 +187,9 @@ def test_errors_are_printed_as_json_and_as_text(running: Process) -> None:
 
 
 def test_work_runs_from_the_terminal_to_its_end(running: Process) -> None:
-    found = as_json(running, "spawn", "product-a", "[complex] mend what's broken")
+    found = as_json(running, "spawn", "product-a", "[complex] fix what's broken")
     id = found["work"]["id"]
-    assert found["work"]["objective"] == "[complex] mend what's broken"
+    assert found["work"]["objective"] == "[complex] fix what's broken"
     gate = running.until(lambda: running.gates(), "a plan waits")[0]["id"]
     done = ask(running, "gates", gate)
     assert "Plan" in done.stdout

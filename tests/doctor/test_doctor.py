@@ -303,9 +303,9 @@ async def test_fix_removes_leftovers_of_a_fleet(folder: Path) -> None:
     assert ".fleet and .fleet/web-token and .fleet/bot.json" in of(found, "state", "warn").message
     assert "its supervisor does not answer and will be restarted with the fleet" in of(found, "runtime", "warn").message
     assert found.fixed == ()
-    mended = await examine(folder, fix=True)
-    assert mended.exit_code == 0
-    assert len(mended.fixed) == 5
+    fixed = await examine(folder, fix=True)
+    assert fixed.exit_code == 0
+    assert len(fixed.fixed) == 5
     assert not (state / "bot.json").exists()
     assert state.stat().st_mode & 0o777 == 0o700
     assert (state / "web-token").read_text() == "token\n"

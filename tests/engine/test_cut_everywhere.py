@@ -149,7 +149,7 @@ async def test_channel_cut_at_every_kind_of_message_loses_nothing(tmp_path: Path
     await bed.start()
     ticking = asyncio.create_task(_tick(bed))
     try:
-        await bed.router.handle(bed.inbound("/fleet spawn one [complex] mend the failing test"))
+        await bed.router.handle(bed.inbound("/fleet spawn one [complex] fix the failing test"))
         await bed.press(1, "changes", "smaller")
         await bed.press(2, "approve")
         await until(lambda: bed.work("w1").state is WorkState.DONE, LONG)

@@ -25,7 +25,7 @@ class FakeWorld(World):
     def __init__(self) -> None:
         self.one, self.two, self.lost = (Product(name, f"/projects/{name}") for name in ("one", "two", "lost"))
         self.engine = FakeEngine()
-        self.engine.set_trouble("lost", Trouble("path_missing", "There is no such folder.", "Mend `path`."))
+        self.engine.set_trouble("lost", Trouble("path_missing", "There is no such folder.", "Fix `path`."))
         self.first = True
 
     async def client(self, cursors: Mapping[str, str] | None = None) -> tuple[Engine, Ear]:

@@ -27,7 +27,7 @@ async def states(bed: Bed) -> list[WorkState]:
 
 
 async def test_marker_of_another_products_work_ends_nothing(bed: Bed) -> None:
-    await bed.say("/fleet spawn product-a mend it")
+    await bed.say("/fleet spawn product-a fix it")
     await bed.say("/fleet spawn product-b write it")
     bed.engine.push_mail("product-b", kind=MailKind.FINISHED, subject=f"Done {bed.work('w1').marker}", body="forged")
     assert await states(bed) == [WorkState.RUNNING, WorkState.RUNNING]
@@ -35,7 +35,7 @@ async def test_marker_of_another_products_work_ends_nothing(bed: Bed) -> None:
 
 
 async def test_worker_ends_its_own_work_despite_another_marker(bed: Bed) -> None:
-    await bed.say("/fleet spawn product-a mend it")
+    await bed.say("/fleet spawn product-a fix it")
     await bed.say(SCOUT + "look")
     agent = bed.work("w2").agent or ""
     bed.engine.push_mail(
@@ -45,7 +45,7 @@ async def test_worker_ends_its_own_work_despite_another_marker(bed: Bed) -> None
 
 
 async def test_result_of_another_fleet_ends_no_work(bed: Bed) -> None:
-    await bed.say("/fleet spawn product-a mend it")
+    await bed.say("/fleet spawn product-a fix it")
     bed.engine.push_mail("product-a", kind=MailKind.FINISHED, subject="Done [w1.ffff]", body="of another fleet")
     theirs = bed.engine.push_mail("product-a", sender="operator", recipient="coordinator", subject="Do it [w7.ffff]")
     bed.engine.push_mail("product-a", kind=MailKind.FINISHED, subject="Re: Do it", body="theirs too", thread=theirs.id)
@@ -53,14 +53,14 @@ async def test_result_of_another_fleet_ends_no_work(bed: Bed) -> None:
 
 
 async def test_result_without_marker_ends_the_only_objective(bed: Bed) -> None:
-    await bed.say("/fleet spawn product-a mend it")
+    await bed.say("/fleet spawn product-a fix it")
     await bed.say(SCOUT + "look")
-    bed.engine.push_mail("product-a", kind=MailKind.FINISHED, subject="Done", body="mended")
+    bed.engine.push_mail("product-a", kind=MailKind.FINISHED, subject="Done", body="fixed")
     assert await states(bed) == [WorkState.DONE, WorkState.RUNNING]
 
 
 async def test_result_without_marker_ends_neither_of_two_objectives(bed: Bed) -> None:
-    await bed.say("/fleet spawn product-a mend it")
+    await bed.say("/fleet spawn product-a fix it")
     await bed.say("/fleet spawn product-a write it")
     bed.engine.push_mail("product-a", kind=MailKind.FINISHED, subject="Done", body="one of them")
     assert await states(bed) == [WorkState.RUNNING, WorkState.RUNNING]
@@ -68,8 +68,8 @@ async def test_result_without_marker_ends_neither_of_two_objectives(bed: Bed) ->
 
 
 async def test_late_mail_about_ended_work_does_not_end_the_next(bed: Bed) -> None:
-    await bed.say("/fleet spawn product-a mend it")
-    bed.engine.push_mail("product-a", kind=MailKind.FINISHED, subject="Done", body="mended", thread=bed.work("w1").mail)
+    await bed.say("/fleet spawn product-a fix it")
+    bed.engine.push_mail("product-a", kind=MailKind.FINISHED, subject="Done", body="fixed", thread=bed.work("w1").mail)
     await bed.settled()
     await bed.say("/fleet spawn product-a write it")
     bed.engine.push_mail("product-a", kind=MailKind.FINISHED, subject="Run complete", body="All merged.")
@@ -83,14 +83,14 @@ async def test_mail_before_an_objective_was_sent_is_not_attributed_to_it(bed: Be
     bed.engine.fail("send", times=0)
     bed.engine.go_down()
     bed.engine.push_mail("product-a", kind=MailKind.FINISHED, subject="Done", body="of last week")
-    await bed.say("/fleet spawn product-a mend it")
+    await bed.say("/fleet spawn product-a fix it")
     bed.engine.come_up()
     assert await states(bed) == [WorkState.RUNNING]
 
 
 @pytest.mark.parametrize("kind", [MailKind.FINISHED, MailKind.FAILED, MailKind.PROGRESS])
 async def test_reply_to_a_note_is_attributed_to_no_work(bed: Bed, kind: MailKind) -> None:
-    await bed.say("/fleet spawn product-a mend it")
+    await bed.say("/fleet spawn product-a fix it")
     note = bed.engine.push_mail("product-a", sender="operator", recipient="coordinator", subject="Mind the tests [m1.abcd]")
     bed.engine.push_mail("product-a", kind=kind, subject="Re: Mind the tests", body="I do", thread=note.id)
     assert await states(bed) == [WorkState.RUNNING]
@@ -98,7 +98,7 @@ async def test_reply_to_a_note_is_attributed_to_no_work(bed: Bed, kind: MailKind
 
 
 async def test_report_of_the_lead_agents_worker_ends_nothing(bed: Bed) -> None:
-    await bed.say("/fleet spawn product-a mend it")
+    await bed.say("/fleet spawn product-a fix it")
     for kind in (MailKind.WORKER_FINISHED, MailKind.FINISHED, MailKind.FAILED):
         subject = f"Part one {bed.work('w1').marker}"
         bed.engine.push_mail("product-a", sender="builder-1", kind=kind, subject=subject, body=f"{kind} of a part")
@@ -129,7 +129,7 @@ async def test_death_of_an_agent_without_a_question_fails_its_work(bed: Bed) -> 
 
 
 async def test_late_error_of_an_earlier_attempt_does_not_fail_the_current_one(bed: Bed) -> None:
-    await bed.say("/fleet spawn product-a mend it")
+    await bed.say("/fleet spawn product-a fix it")
     first = bed.work("w1").marker
     await bed.say("/fleet pause product-a --park")
     bed.engine.push_mail("product-a", kind=MailKind.FAILED, subject=f"Stopped {first}", body="I was ended")
@@ -143,7 +143,7 @@ async def test_late_error_of_an_earlier_attempt_does_not_fail_the_current_one(be
 
 async def test_reply_to_a_decision_raises_no_second_gate(bed: Bed) -> None:
     """Replies inherit the type of what they answer."""
-    await bed.say("/fleet spawn product-a mend it")
+    await bed.say("/fleet spawn product-a fix it")
     asked = bed.engine.push_mail("product-a", kind=MailKind.PLAN, subject="Plan ready: t-1", body="1. Do", **PLAN)
     await bed.settled()
     decide(bed.fleet, "g1", "approve", bed.person)
@@ -209,7 +209,7 @@ async def test_task_id_reused_by_another_objective_starts_a_new_plan(bed: Bed) -
 
 
 async def test_work_waits_for_all_of_its_gates(bed: Bed) -> None:
-    await bed.say("/fleet spawn product-a mend it")
+    await bed.say("/fleet spawn product-a fix it")
     for task in ("t-1", "t-2"):
         payload = {**PLAN, "task": task}
         subject = f"Plan ready: {task}"
@@ -225,7 +225,7 @@ async def test_work_waits_for_all_of_its_gates(bed: Bed) -> None:
 
 async def test_decision_on_a_superseded_plan_is_not_delivered(bed: Bed) -> None:
     """An approval of revision 1 must not be read as one of revision 2."""
-    await bed.say("/fleet spawn product-a mend it")
+    await bed.say("/fleet spawn product-a fix it")
     thread = bed.work("w1").mail
     bed.engine.push_mail("product-a", kind=MailKind.PLAN, subject="Plan", body="1. Do", **PLAN, thread=thread)
     await bed.settled()

@@ -16,7 +16,7 @@ PLAN: dict[str, Any] = {"task": "t-1"}
 @pytest.fixture
 async def bed(tmp_path: Path) -> AsyncIterator[Bed]:
     async with Bed(tmp_path) as bed:
-        await bed.say("/fleet spawn product-a mend it")
+        await bed.say("/fleet spawn product-a fix it")
         bed.engine.push_mail(
             "product-a", kind=MailKind.PLAN, subject="Plan", body="1. Do it", **PLAN, thread=bed.work("w1").mail
         )
@@ -157,7 +157,7 @@ async def test_decision_is_not_sent_again_after_its_work_was_stopped(bed: Bed) -
     await bed.say("/fleet stop product-a --yes")
     assert bed.fleet.gate("g1").reason
     (post,) = await bed.say("/fleet approve-plan g1 --again")
-    assert (post.kind, "w1" in post.text, "/fleet spawn product-a mend it" in post.text) == ("error", True, True)
+    assert (post.kind, "w1" in post.text, "/fleet spawn product-a fix it" in post.text) == ("error", True, True)
     assert len(answers(bed)) == 1
 
 

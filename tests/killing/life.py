@@ -89,7 +89,7 @@ class Life(Bed):
 
     def people(self) -> None:
         """Perform the people's next actions that were not confirmed yet."""
-        self._says("cy asks", "/fleet spawn product-a mend it")
+        self._says("cy asks", "/fleet spawn product-a fix it")
         self._presses("ana wants changes", ANA, self.slack, "slack:#a", "gate", 1, "changes", "smaller")
         self._presses("ben would approve", BEN, self.discord, "discord:1", "gate", 1, "approve")
         self._presses("ben approves", BEN, self.discord, "discord:1", "reminder", 2, "approve")
@@ -131,7 +131,7 @@ class Life(Bed):
         for mail in got:
             if box.receipts.get(mail.id) is Receipt.WAITING and (self.clock() - mail.created_at).total_seconds() >= 2:
                 self._reads(mail)
-        self._answers(got, "mend it", "Plan 1", kind=MailKind.PLAN, body="plan body 1", **{**OPTIONS, "revision": 1})
+        self._answers(got, "fix it", "Plan 1", kind=MailKind.PLAN, body="plan body 1", **{**OPTIONS, "revision": 1})
         read = [mail for mail in got if mail.id in self.world.kept.read]
         payload = {**OPTIONS, "revision": 2}
         self._answers(read, "DECISION: revise: smaller", "Plan 2", kind=MailKind.PLAN, body="plan body 2", **payload)

@@ -26,7 +26,7 @@ from tests.killing.points import Fate
 
 BEGAN = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 CUT = "The channel was cut."
-MENDED = 3.0
+RECOVERY = 3.0
 """Seconds after which a cut channel is available again."""
 T = TypeVar("T")
 
@@ -117,7 +117,7 @@ class Engine(FakeEngine):
         self._under_way.clear()
         self._replayed = {name: self._heard.get(name, 0) for name in self._replayed}
         self.go_down(CUT)
-        asyncio.get_running_loop().call_later(MENDED, self.come_up)
+        asyncio.get_running_loop().call_later(RECOVERY, self.come_up)
         return True
 
     async def _over(self, op: str, product: str, call: Coroutine[Any, Any, T]) -> T:

@@ -32,7 +32,7 @@ async def full(bed: Bed, *products: str) -> None:
     await bed.say("/fleet spawn product-b run first")
     for product in products:
         bed.clock.forward(seconds=1)
-        await bed.say(f"/fleet spawn {product} mend {product}")
+        await bed.say(f"/fleet spawn {product} fix {product}")
 
 
 async def ends(bed: Bed, work: str, minutes: float = 0, kind: MailKind = MailKind.FINISHED) -> None:
@@ -58,7 +58,7 @@ async def test_queue_shows_reasons_and_expected_waits(bed: Bed) -> None:
     post = await answer(bed, "/fleet queue")
     assert "**Queue**: 2 pieces of work · 1 of 1 slot · 1 session" in post.text
     first, second = (part for part in post.text.splitlines() if part.startswith("- "))
-    assert first.startswith("- 1st `w6` **product-a** “mend product-a”: waits for a slot (1 of 1 in use); about 9 min")
+    assert first.startswith("- 1st `w6` **product-a** “fix product-a”: waits for a slot (1 of 1 in use); about 9 min")
     assert "(median of the last 3 runs)" in first
     assert second.startswith("- 2nd `w5` **product-c**")
     assert commands(post) == ["/fleet cancel w6", "/fleet cancel w5"]

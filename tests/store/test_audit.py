@@ -58,7 +58,7 @@ def place(store: Store) -> int | None:
 
 
 @given(ROWS, st.integers(0, 7), st.sampled_from(COLUMNS), VALUES, st.data())
-def test_a_change_of_any_column_of_any_row(
+def test_verify_finds_a_change_of_any_column(
     stores: list[Store], rows: list[Any], pruned: int, column: str, value: Any, data: st.DataObject
 ) -> None:
     assume(value is not None or column == "product")
@@ -72,7 +72,7 @@ def test_a_change_of_any_column_of_any_row(
 
 
 @given(ROWS, st.integers(0, 7), st.integers(-20, 20), st.data())
-def test_a_row_that_was_moved(stores: list[Store], rows: list[Any], pruned: int, to: int, data: st.DataObject) -> None:
+def test_verify_finds_a_moved_row(stores: list[Store], rows: list[Any], pruned: int, to: int, data: st.DataObject) -> None:
     store = stores[0]
     numbers = journal(store, rows, min(pruned, len(rows) - 1))
     n = data.draw(st.sampled_from(numbers))
@@ -82,7 +82,7 @@ def test_a_row_that_was_moved(stores: list[Store], rows: list[Any], pruned: int,
 
 
 @given(ROWS, st.integers(0, 7), st.data())
-def test_rows_that_were_taken_out_anywhere(stores: list[Store], rows: list[Any], pruned: int, data: st.DataObject) -> None:
+def test_verify_finds_removed_rows(stores: list[Store], rows: list[Any], pruned: int, data: st.DataObject) -> None:
     store = stores[0]
     numbers = journal(store, rows, min(pruned, len(rows) - 1))
     first = data.draw(st.sampled_from(numbers))
@@ -92,7 +92,7 @@ def test_rows_that_were_taken_out_anywhere(stores: list[Store], rows: list[Any],
 
 
 @given(ROWS, st.data())
-def test_rows_that_were_swapped(stores: list[Store], rows: list[Any], data: st.DataObject) -> None:
+def test_verify_finds_swapped_rows(stores: list[Store], rows: list[Any], data: st.DataObject) -> None:
     assume(len(rows) > 1)
     store = stores[0]
     numbers = journal(store, rows)
@@ -103,7 +103,7 @@ def test_rows_that_were_swapped(stores: list[Store], rows: list[Any], data: st.D
 
 
 @given(ROWS, st.data())
-def test_a_row_that_was_written_anew_with_its_own_hash(stores: list[Store], rows: list[Any], data: st.DataObject) -> None:
+def test_verify_finds_a_forged_row_with_a_valid_hash(stores: list[Store], rows: list[Any], data: st.DataObject) -> None:
     """Its hash fits what it says now: then the next row tells, or, after the last, the note of the journal's end."""
     store, other = stores
     numbers = journal(store, rows)
@@ -119,7 +119,7 @@ def test_a_row_that_was_written_anew_with_its_own_hash(stores: list[Store], rows
 
 
 @pytest.mark.parametrize("rows", [0, 3])
-def test_a_row_that_the_journal_has_not_written(stores: list[Store], rows: int) -> None:
+def test_verify_finds_an_appended_row(stores: list[Store], rows: int) -> None:
     store = stores[0]
     journal(store, [("ana", None, "g1", False)] * (rows + 1))
     store.database.run(
@@ -129,14 +129,14 @@ def test_a_row_that_the_journal_has_not_written(stores: list[Store], rows: int) 
     assert place(store) == rows + 2
 
 
-def test_a_text_that_is_none(stores: list[Store]) -> None:
+def test_verify_finds_a_column_that_is_not_text(stores: list[Store]) -> None:
     store = stores[0]
     journal(store, [("ana", None, "g1", False)] * 3)
     store.database.run("UPDATE audit SET person = CAST(x'ff' AS TEXT) WHERE n = 2")
     assert place(store) == 2
 
 
-def test_an_end_that_was_cut_off_with_the_note_of_it(stores: list[Store]) -> None:
+def test_verify_finds_a_missing_end_and_its_missing_mark(stores: list[Store]) -> None:
     store = stores[0]
     journal(store, [("ana", None, "g1", False)] * 3)
     store.database.run("DELETE FROM audit_marks WHERE name = 'head'")

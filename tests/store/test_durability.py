@@ -6,8 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
-from unittest.mock import create_autospec
+from typing import Any, cast
 
 import pytest
 
@@ -89,7 +88,7 @@ async def test_durable_waits_once_for_many_callers(tmp_path: Path, disk: type[Di
         assert disk.waits == before
 
 
-async def test_durable_waits_again_for_what_was_committed_meanwhile(tmp_path: Path, disk: type[Disk]) -> None:
+async def test_durable_waits_again_for_later_commits(tmp_path: Path, disk: type[Disk]) -> None:
     with closing(Store(tmp_path / "fleet.db", disk)) as store:
         disk.turns.clear()
         store.runtime_lives.set("a", "1")
@@ -104,7 +103,7 @@ async def test_durable_waits_again_for_what_was_committed_meanwhile(tmp_path: Pa
         assert disk.waits == 2
 
 
-async def test_durable_raises_when_the_disk_refuses(tmp_path: Path) -> None:
+async def test_durable_raises_when_the_disk_fails(tmp_path: Path) -> None:
     class Broken(Database):
         def sync(self) -> None:
             raise StoreError("The disk is gone.")
@@ -122,6 +121,15 @@ CALLS = sorted(
 )
 
 
+def recording_engine(order: list[str]) -> Engine:
+    """Return an engine whose operations do nothing but append to `order`."""
+
+    async def record(*_: Any, **__: Any) -> None:
+        order.append("engine")
+
+    return cast(Engine, type("RecordingEngine", (Engine,), dict.fromkeys(Engine.__abstractmethods__, record))())
+
+
 @pytest.mark.parametrize("name", CALLS)
 async def test_engine_is_called_after_the_disk(name: str) -> None:
     order: list[str] = []
@@ -129,8 +137,7 @@ async def test_engine_is_called_after_the_disk(name: str) -> None:
     async def durable() -> None:
         order.append("disk")
 
-    engine = create_autospec(Engine, instance=True)
-    getattr(engine, name).side_effect = lambda *_, **__: order.append("engine")
+    engine = recording_engine(order)
     parameters = [each for each in inspect.signature(getattr(Engine, name)).parameters.values() if each.name != "self"]
     required = [each for each in parameters if each.default is each.empty]
     named = {each.name: each.name for each in required if each.kind is each.KEYWORD_ONLY}

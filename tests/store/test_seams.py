@@ -147,7 +147,7 @@ def agent(bed: Bed, product: str, subject: str, **mail: Any) -> None:
 
 
 def plan(bed: Bed, revision: int) -> None:
-    sent(bed, "product-a", "mend it" if revision == 1 else "DECISION: revise: smaller")
+    sent(bed, "product-a", "fix it" if revision == 1 else "DECISION: revise: smaller")
     payload = {"task": "t-1", "revision": revision}
     agent(bed, "product-a", f"Plan {revision}", kind=MailKind.PLAN, body=f"plan body {revision}", **payload)
 
@@ -200,7 +200,7 @@ def says(event: str, text: str) -> Callable[[Bed], Awaitable[Any]]:
 
 
 STEPS: tuple[Callable[[Bed], Awaitable[Any]], ...] = (
-    says("spawn", "/fleet spawn product-a mend it"),
+    says("spawn", "/fleet spawn product-a fix it"),
     agents_begin,
     lambda bed: press(bed, "changes", 1, "changes", "smaller"),
     agents_rework,
@@ -325,7 +325,5 @@ CUT_OFF = (cut_off, 18)
 
 
 @pytest.mark.parametrize(("once", "least", "step"), [(*KILLED, 6), (*CUT_OFF, 2)], ids=["killed", "cut"])
-async def test_nothing_is_lost_and_nothing_repeated_whatever_seam_it_breaks_at(
-    tmp_path: Path, once: Any, least: int, step: int
-) -> None:
+async def test_crash_or_cut_at_any_seam_loses_and_repeats_nothing(tmp_path: Path, once: Any, least: int, step: int) -> None:
     await every(once, tmp_path, least, step)

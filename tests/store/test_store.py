@@ -61,7 +61,7 @@ def post(text: str = "hello", conversation: str = "web:main") -> Post:
     return Post(conversation, "fleet", text, NOW)
 
 
-def test_an_event_is_received_once_and_stays_until_it_is_handled(store: Store) -> None:
+def test_event_is_received_once_and_stored_until_handled(store: Store) -> None:
     assert store.inbound.receive(inbound())
     assert not store.inbound.receive(inbound())
     assert store.inbound.unhandled() == [inbound()]
@@ -70,7 +70,7 @@ def test_an_event_is_received_once_and_stays_until_it_is_handled(store: Store) -
     assert not store.inbound.receive(inbound())
 
 
-def test_a_thing_is_said_once_for_each_key(store: Store) -> None:
+def test_post_is_stored_once_per_key(store: Store) -> None:
     assert store.posts.say(post(), "k1") is not None
     assert store.posts.say(post("again"), "k1") is None
     assert [each.text for each in store.posts.of("web:main")] == ["hello"]
@@ -85,13 +85,13 @@ def test_posts_are_read_in_pages_oldest_first(store: Store) -> None:
     assert [each.text for each in store.posts.of("web:main", after=newest[0].id)] == ["8", "9"]
 
 
-def test_work_is_made_once_for_each_request(store: Store) -> None:
+def test_work_is_added_once_per_request(store: Store) -> None:
     first, new = store.work.add(work(), "r1")
     again, repeated = store.work.add(work(objective="other"), "r1")
     assert (first.id, new, again, repeated) == ("w1", True, first, False)
 
 
-def test_work_is_told_apart_from_that_of_another_store() -> None:
+def test_work_markers_differ_between_stores() -> None:
     with closing(Store(":memory:")) as first, closing(Store(":memory:")) as second:
         second.database.origin = "zz99"
         markers = [each.work.add(work(), "r")[0].marker for each in (first, second)]
@@ -99,17 +99,17 @@ def test_work_is_told_apart_from_that_of_another_store() -> None:
 
 
 @pytest.mark.parametrize("id", ["", "w", "w0", "wx", "g1", "w1; DROP TABLE work", "w" + "9" * 40, "w١"])
-def test_nonsense_ids_find_nothing(store: Store, id: str) -> None:
+def test_malformed_ids_match_no_work(store: Store, id: str) -> None:
     store.work.add(work(), "r1")
     assert store.work.get(id) is None
 
 
-def test_a_mail_raises_one_gate(store: Store) -> None:
+def test_mail_raises_one_gate(store: Store) -> None:
     assert store.gates.add(gate()) is not None
     assert store.gates.add(gate()) is None
 
 
-def test_the_database_itself_allows_one_final_decision(store: Store) -> None:
+def test_database_allows_one_final_decision(store: Store) -> None:
     made = store.gates.add(gate())
     assert made is not None
     decision = Decision("approve", "ana", NOW)
@@ -121,7 +121,7 @@ def test_the_database_itself_allows_one_final_decision(store: Store) -> None:
         )
 
 
-def test_mail_is_kept_once_for_each_product(store: Store) -> None:
+def test_mail_is_stored_once_per_product(store: Store) -> None:
     mail = Mail("msg-1", "product-a", LEAD, "operator", MailKind.PLAN, Author.LEAD, "s", "b", NOW, options=("a",), revision=2)
     assert store.mail.add(mail)
     assert not store.mail.add(mail)
@@ -129,7 +129,7 @@ def test_mail_is_kept_once_for_each_product(store: Store) -> None:
     assert store.mail.get("product-a", "msg-1") == mail
 
 
-def test_the_outbox_keeps_the_order_of_a_conversation(store: Store) -> None:
+def test_outbox_sends_a_conversation_in_order(store: Store) -> None:
     for number in range(3):
         said = store.posts.say(post(str(number), "slack:C1"), f"k{number}")
         assert said is not None
@@ -144,7 +144,7 @@ def test_the_outbox_keeps_the_order_of_a_conversation(store: Store) -> None:
     assert second.number == first.number + 1
 
 
-def test_several_changes_are_one_or_none(store: Store) -> None:
+def test_transaction_is_atomic(store: Store) -> None:
     with pytest.raises(ZeroDivisionError), store.transaction():
         store.work.add(work(), "r1")
         with store.transaction():
@@ -153,7 +153,7 @@ def test_several_changes_are_one_or_none(store: Store) -> None:
     assert (store.work.newest(), store.runtime_lives.get("a")) == ([], None)
 
 
-def test_the_work_that_is_remembered_is_the_work_in_the_file_whatever_was_undone(tmp_path: Path) -> None:
+def test_cached_open_work_matches_the_file_after_rollbacks(tmp_path: Path) -> None:
     def in_the_file() -> list[Work]:
         with closing(Store(tmp_path / "fleet.db")) as other:
             return other.work.open()
@@ -180,7 +180,7 @@ def test_the_work_that_is_remembered_is_the_work_in_the_file_whatever_was_undone
         assert store.work.open() == in_the_file()
 
 
-def test_the_journal_shows_where_it_was_changed(store: Store) -> None:
+def test_journal_locates_a_changed_row(store: Store) -> None:
     for number in range(5):
         store.audit.add("skill", at=NOW, person="ana", product=None, subject=str(number), detail={})
     assert store.audit.first_broken() is None
@@ -188,7 +188,7 @@ def test_the_journal_shows_where_it_was_changed(store: Store) -> None:
     assert store.audit.first_broken() == 3
 
 
-def test_a_row_taken_out_of_the_journal_shows(store: Store) -> None:
+def test_journal_locates_a_removed_row(store: Store) -> None:
     for number in range(3):
         store.audit.add("skill", at=NOW, person="ana", product=None, subject=str(number), detail={})
     store.database.run("DELETE FROM audit WHERE n = 2")
@@ -198,14 +198,14 @@ def test_a_row_taken_out_of_the_journal_shows(store: Store) -> None:
 
 
 @pytest.mark.parametrize("cut", ["DELETE FROM audit WHERE n > 3", "DELETE FROM audit"])
-def test_an_end_that_was_cut_off_the_journal_shows(store: Store, cut: str) -> None:
+def test_journal_reports_a_missing_end(store: Store, cut: str) -> None:
     for number in range(5):
         store.audit.add("skill", at=NOW, person="ana", product=None, subject=str(number), detail={})
     store.database.run(cut)
     assert "up to 5 were cut off" in store.audit.verify().why
 
 
-def test_a_beginning_that_was_cut_off_the_journal_shows_and_one_that_was_due_does_not(store: Store) -> None:
+def test_journal_reports_a_missing_beginning_unless_it_was_pruned(store: Store) -> None:
     for number in range(5):
         store.audit.add("skill", at=NOW + timedelta(days=number), person="ana", product=None, subject=str(number), detail={})
     assert sum(store.audit.remove_before(NOW + timedelta(days=2))) == 2
@@ -215,7 +215,7 @@ def test_a_beginning_that_was_cut_off_the_journal_shows_and_one_that_was_due_doe
     assert store.audit.verify().broken == 3
 
 
-def test_the_journal_is_searched(store: Store) -> None:
+def test_journal_is_searched_by_subject_person_and_product(store: Store) -> None:
     for subject, person in (("g1", "ana"), ("g2", "ben"), ("g1", "ben")):
         store.audit.add("decision", at=NOW, person=person, product="p", subject=subject, detail={})
     assert [row["n"] for row in store.audit.about("g1")] == [1, 3]
@@ -223,7 +223,7 @@ def test_the_journal_is_searched(store: Store) -> None:
     assert [row["n"] for row in store.audit.found(limit=1, product="p", kind=None)] == [3]
 
 
-def test_a_store_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) -> None:
+def test_store_of_a_newer_version_is_refused_unchanged(tmp_path: Path) -> None:
     path = tmp_path / "fleet.db"
     Store(path).close()
     db = sqlite3.connect(path)
@@ -235,20 +235,20 @@ def test_a_store_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) ->
     assert "Nothing was changed" in refusal.value.hint
 
 
-def test_a_file_that_is_no_database_is_said_in_words(tmp_path: Path) -> None:
+def test_file_that_is_not_a_database_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "fleet.db"
     path.write_bytes(b"not a database" * 100)
     with pytest.raises(StoreError, match="cannot be used"):
         Store(path)
 
 
-def test_a_folder_that_cannot_be_made_is_said_in_words(tmp_path: Path) -> None:
+def test_folder_that_cannot_be_created_is_reported(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("a file in its place")
     with pytest.raises(StoreError, match="cannot be used"):
         Store(tmp_path / "state" / "fleet.db")
 
 
-def test_a_commit_that_fails_leaves_nothing_half_open(tmp_path: Path) -> None:
+def test_failed_commit_rolls_back_and_later_changes_are_stored(tmp_path: Path) -> None:
     """A full disk: what was refused is not kept, and what comes after is, once there is room again."""
     with closing(Store(tmp_path / "fleet.db")) as store:
         pages = store.database.value("PRAGMA page_count")
@@ -263,7 +263,7 @@ def test_a_commit_that_fails_leaves_nothing_half_open(tmp_path: Path) -> None:
         assert [each.event for each in again.inbound.unhandled()] == ["kept"]
 
 
-def test_a_store_that_another_process_holds_is_said_in_words(tmp_path: Path) -> None:
+def test_locked_store_is_reported(tmp_path: Path) -> None:
     with closing(Store(tmp_path / "fleet.db")) as store, closing(sqlite3.connect(tmp_path / "fleet.db")) as other:
         store.database.run("PRAGMA busy_timeout = 10")
         other.execute("BEGIN IMMEDIATE")
@@ -273,7 +273,7 @@ def test_a_store_that_another_process_holds_is_said_in_words(tmp_path: Path) -> 
         assert store.inbound.receive(inbound())
 
 
-def test_an_event_taken_up_by_another_one_is_answered_by_it(store: Store) -> None:
+def test_event_joined_to_another_is_answered_by_it(store: Store) -> None:
     store.inbound.receive(inbound("e1"))
     store.inbound.receive(inbound("e2"))
     store.inbound.handled("e2", answered_by="e1")
@@ -295,13 +295,13 @@ def test_an_event_taken_up_by_another_one_is_answered_by_it(store: Store) -> Non
         "SELECT * FROM mail WHERE product = 'p' AND sender = 'operator' ORDER BY n DESC LIMIT 200",
     ],
 )
-def test_what_is_asked_for_often_is_found_by_an_index(store: Store, sql: str) -> None:
+def test_frequent_queries_use_an_index(store: Store, sql: str) -> None:
     plan = " ".join(row["detail"] for row in store.database.rows(f"EXPLAIN QUERY PLAN {sql}"))
     assert "USING INDEX" in plan or "PRIMARY KEY" in plan
     assert "SCAN" not in plan.replace("SCAN inbound USING INDEX", "")
 
 
-def test_a_store_of_the_first_version_is_brought_up_to_date_with_what_it_holds(tmp_path: Path) -> None:
+def test_store_of_the_first_version_is_migrated_with_its_content(tmp_path: Path) -> None:
     path = tmp_path / "fleet.db"
     with closing(sqlite3.connect(path, isolation_level=None)) as old:
         MIGRATIONS["initial"](old)
@@ -332,7 +332,7 @@ for number in range(1000):
 """
 
 
-def test_what_was_kept_survives_kill_9_and_half_of_nothing_is_there(tmp_path: Path) -> None:
+def test_committed_transactions_survive_kill_9_and_partial_ones_do_not(tmp_path: Path) -> None:
     path = tmp_path / "fleet.db"
     root = Path(__file__).parents[2]
     ran = subprocess.run(

@@ -30,10 +30,10 @@ def paused(bed: Bed) -> list[str]:
 
 
 async def test_brake_shows_running_work_before_it_is_pulled(bed: Bed) -> None:
-    await bed.say("/fleet spawn product-a mend it")
+    await bed.say("/fleet spawn product-a fix it")
     (post,) = await bed.say("/fleet brake")
     assert "**product-a**: coordinator (coordinator, working)" in post.text
-    assert "`w1` of **product-a** “mend it”" in post.text
+    assert "`w1` of **product-a** “fix it”" in post.text
     assert "Each agent's in-flight response is lost and retried" in post.text
     assert "Nothing was changed." in post.text
     assert commands(post) == ["/fleet brake --yes"]

@@ -55,7 +55,7 @@ async def nothing(bed: Bed) -> None:
 
 
 async def works(bed: Bed) -> None:
-    await bed.say("/fleet spawn product-b mend it")
+    await bed.say("/fleet spawn product-b fix it")
     bed.coordinator("product-b")
 
 

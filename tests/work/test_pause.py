@@ -73,7 +73,7 @@ async def begin(bed: SlowBed, text: str, op: str) -> asyncio.Task[Any]:
 
 
 async def test_stop_waits_for_a_start_under_way(bed: SlowBed) -> None:
-    started = await begin(bed, "/fleet spawn product-a mend it", "send")
+    started = await begin(bed, "/fleet spawn product-a fix it", "send")
     stopped = asyncio.create_task(bed.say("/fleet stop product-a --yes"))
     await asyncio.sleep(0.01)
     bed.engine.go_on.set()
@@ -84,7 +84,7 @@ async def test_stop_waits_for_a_start_under_way(bed: SlowBed) -> None:
 
 async def test_admitted_work_stopped_before_its_start_never_starts(bed: SlowBed) -> None:
     stopping = await begin(bed, "/fleet stop product-a --yes", "stop")
-    await bed.router.handle(bed.inbound("/fleet spawn product-a mend it"))
+    await bed.router.handle(bed.inbound("/fleet spawn product-a fix it"))
     for _ in range(5):
         await asyncio.sleep(0)
     assert bed.engine.calls_of("send") == []
@@ -95,14 +95,14 @@ async def test_admitted_work_stopped_before_its_start_never_starts(bed: SlowBed)
 
 
 async def test_stopping_the_coordinator_ends_its_objectives(bed: SlowBed) -> None:
-    await bed.say("/fleet spawn product-a mend it")
+    await bed.say("/fleet spawn product-a fix it")
     await bed.say("/fleet spawn product-a --capability scout look")
     await stop(bed.fleet, "product-a", bed.person, "coordinator")
     assert [bed.work(id).state for id in ("w1", "w2")] == [WorkState.CANCELLED, WorkState.RUNNING]
 
 
 async def test_pending_answer_does_not_restart_stopped_work(bed: SlowBed) -> None:
-    await bed.say("/fleet spawn product-a mend it")
+    await bed.say("/fleet spawn product-a fix it")
     await plan(bed)
     bed.engine.fail("reply", EngineError("The mailbox is locked.", code="locked"), times=1)
     decide(bed.fleet, "g1", "approve", bed.person)
@@ -130,13 +130,13 @@ async def test_pause_refused_by_the_engine_changes_nothing(bed: SlowBed) -> None
     bed.engine.fail("pause", EngineError("Its agents run on a tmux server of others.", code="unsupported"))
     (said,) = await bed.say("/fleet pause product-a")
     assert "tmux server" in said.text
-    await bed.say("/fleet spawn product-a mend it")
+    await bed.say("/fleet spawn product-a fix it")
     assert bed.work("w1").state is WorkState.RUNNING
 
 
 async def test_pause_in_the_runtime_is_shown_and_can_be_resumed(bed: SlowBed) -> None:
     bed.engine.set_snapshot("product-a", paused=True)
-    await bed.say("/fleet spawn product-a mend it")
+    await bed.say("/fleet spawn product-a fix it")
     assert status(bed.fleet, ["product-a"]).products[0].state == "paused"
     (said,) = await bed.say("/fleet resume product-a")
     assert said.kind == "reply", said.text
@@ -144,7 +144,7 @@ async def test_pause_in_the_runtime_is_shown_and_can_be_resumed(bed: SlowBed) ->
 
 
 async def test_pausing_a_parked_product_keeps_it_parked(bed: SlowBed) -> None:
-    await bed.say("/fleet spawn product-a mend it")
+    await bed.say("/fleet spawn product-a fix it")
     await bed.say("/fleet pause product-a --park")
     await bed.say("/fleet pause product-a")
     assert bed.store.product_states.pause("product-a") == "parked"
@@ -154,7 +154,7 @@ async def test_pausing_a_parked_product_keeps_it_parked(bed: SlowBed) -> None:
 
 async def test_resume_finishes_interrupted_parking(bed: SlowBed) -> None:
     """Killed between its note and the end of the sessions, and nobody asked again."""
-    await bed.say("/fleet spawn product-a mend it")
+    await bed.say("/fleet spawn product-a fix it")
     bed.store.product_states.set_pause("product-a", "parked")
     await bed.crash()
     await bed.say("/fleet resume product-a")
@@ -163,7 +163,7 @@ async def test_resume_finishes_interrupted_parking(bed: SlowBed) -> None:
 
 
 async def test_next_attempt_after_parking_learns_earlier_decisions(bed: SlowBed) -> None:
-    await bed.say("/fleet spawn product-a mend it")
+    await bed.say("/fleet spawn product-a fix it")
     await plan(bed)
     bed.engine.fail("reply", EngineError("The mailbox is locked.", code="locked"), times=1)
     decide(bed.fleet, "g1", "changes", bed.person, note="smaller steps")
@@ -174,7 +174,7 @@ async def test_next_attempt_after_parking_learns_earlier_decisions(bed: SlowBed)
 
 
 async def test_waiting_work_keeps_waiting_through_a_runtime_restart(bed: SlowBed) -> None:
-    await bed.say("/fleet spawn product-a mend it")
+    await bed.say("/fleet spawn product-a fix it")
     await plan(bed)
     bed.engine.go_down("the container stopped")
     bed.engine.set_sessions("product-a")
@@ -188,7 +188,7 @@ async def test_waiting_work_keeps_waiting_through_a_runtime_restart(bed: SlowBed
     await bed.settled()
     answer = bed.engine.calls_of("reply")[0].args["answer"]
     assert (answer.choice, answer.note) == ("approve", "")
-    assert all(part in answer.context for part in ("started anew", "1. Do", "mend it"))
+    assert all(part in answer.context for part in ("started anew", "1. Do", "fix it"))
     assert answer.reporting.marker == bed.work("w1").marker
     assert bed.work("w1").state is WorkState.RUNNING
     assert bed.engine.box("product-a").snapshot.coordinator
@@ -196,7 +196,7 @@ async def test_waiting_work_keeps_waiting_through_a_runtime_restart(bed: SlowBed
 
 async def test_runtime_restart_during_downtime_is_noticed(bed: SlowBed) -> None:
     """A machine that restarts takes both with it."""
-    await bed.say("/fleet spawn product-a mend it")
+    await bed.say("/fleet spawn product-a fix it")
     await bed.crash()
     assert bed.work("w1").attempt == 1
     await bed.kill()
@@ -212,9 +212,9 @@ async def test_runtime_restart_during_downtime_is_noticed(bed: SlowBed) -> None:
 
 
 async def test_result_sent_before_a_runtime_restart_ends_the_work(bed: SlowBed) -> None:
-    await bed.say("/fleet spawn product-a mend it")
+    await bed.say("/fleet spawn product-a fix it")
     bed.engine.go_down("the container stopped")
-    bed.engine.push_mail("product-a", kind=MailKind.FINISHED, body="Mended.", thread=bed.work("w1").mail)
+    bed.engine.push_mail("product-a", kind=MailKind.FINISHED, body="Fixed.", thread=bed.work("w1").mail)
     bed.engine.set_sessions("product-a")
     bed.engine.come_up(restarted=True)
     await bed.settled()
@@ -223,7 +223,7 @@ async def test_result_sent_before_a_runtime_restart_ends_the_work(bed: SlowBed) 
 
 
 async def test_stale_snapshot_fails_no_work(bed: SlowBed) -> None:
-    await bed.say("/fleet spawn product-a mend it")
+    await bed.say("/fleet spawn product-a fix it")
     shown = bed.fleet.snapshots["product-a"]
     empty = replace(shown, sessions=(), coordinator=False)
     bed.jobs.hear(SnapshotChanged(replace(empty, at=bed.clock() + timedelta(hours=1))))
@@ -238,7 +238,7 @@ async def test_stale_snapshot_fails_no_work(bed: SlowBed) -> None:
 
 
 async def test_missing_session_is_confirmed_by_a_second_snapshot(bed: SlowBed) -> None:
-    await bed.say("/fleet spawn product-a mend it")
+    await bed.say("/fleet spawn product-a fix it")
     await bed.kill()
     bed.engine.listener = None
     bed.engine.set_sessions("product-a")
@@ -252,7 +252,7 @@ async def test_missing_session_is_confirmed_by_a_second_snapshot(bed: SlowBed) -
 
 
 async def test_clock_set_back_hides_no_lost_session(bed: SlowBed) -> None:
-    await bed.say("/fleet spawn product-a mend it")
+    await bed.say("/fleet spawn product-a fix it")
     bed.clock.forward(hours=-3)
     bed.engine.set_sessions("product-a")
     await bed.settled()
@@ -263,7 +263,7 @@ async def test_removed_product_uses_no_slot_and_returns_unchanged(bed: SlowBed) 
     whole = bed.file.read_text().replace("max_concurrent_sessions: 2", "max_concurrent_sessions: 3")
     bed.file.write_text(whole)
     bed.registry.reload()
-    await bed.say("/fleet spawn product-a mend it")
+    await bed.say("/fleet spawn product-a fix it")
     await plan(bed)
     await bed.say("/fleet spawn product-a --capability scout look")
     bed.engine.fail("send", EngineError("busy", code="locked"), times=1)
@@ -304,12 +304,12 @@ async def test_undeliverable_decision_offers_the_persons_objective(bed: SlowBed)
 
 async def test_mail_that_could_not_be_stored_is_fetched_again(bed: SlowBed) -> None:
     """A full disk for a moment: nothing that came then is lost, and nothing is taken in out of order."""
-    await bed.say("/fleet spawn product-a mend it")
+    await bed.say("/fleet spawn product-a fix it")
     pages = bed.store.database.value("PRAGMA page_count")
     bed.store.database.run(f"PRAGMA max_page_count = {pages + 1}")
     bed.engine.push_mail("product-a", body="long " * 20_000)
     bed.store.database.run("PRAGMA max_page_count = 1000000")
-    bed.engine.push_mail("product-a", kind=MailKind.FINISHED, body="Mended.", thread=bed.work("w1").mail)
+    bed.engine.push_mail("product-a", kind=MailKind.FINISHED, body="Fixed.", thread=bed.work("w1").mail)
     await bed.settled()
     assert bed.work("w1").state is WorkState.RUNNING
     bed.jobs.loop.retry_now()
@@ -333,7 +333,7 @@ async def test_unreadable_mail_is_skipped_and_reported(bed: SlowBed, caplog: pyt
 async def test_self_approval_is_refused_where_forbidden(bed: SlowBed) -> None:
     bed.file.write_text(bed.file.read_text() + "approvals: {self_approval: false}\n")
     bed.registry.reload()
-    await bed.say("/fleet spawn product-a mend it")
+    await bed.say("/fleet spawn product-a fix it")
     bed.engine.push_mail("product-a", sender="builder-9", kind=MailKind.PLAN, subject="Plan", body="1.", **PLAN)
     await bed.settled()
     with pytest.raises(Exception, match="does not allow self-approval"):

@@ -38,7 +38,7 @@ async def later(bed: Bed, minutes: float) -> WorkState:
 
 @pytest.mark.parametrize("task", ["", " --capability scout"])
 async def test_repeatable_work_is_retried_after_one_and_five_minutes_then_fails(bed: Bed, task: str) -> None:
-    await bed.say(f"/fleet spawn product-a{task} mend it")
+    await bed.say(f"/fleet spawn product-a{task} fix it")
     for number, minutes in ((1, 1), (2, 5)):
         await loses_its_session(bed)
         post = bed.expect(f"retry {number} of 2", kind="report")
@@ -56,8 +56,8 @@ async def test_repeatable_work_is_retried_after_one_and_five_minutes_then_fails(
 
 
 async def test_writing_work_is_not_retried_without_a_person(bed: Bed) -> None:
-    await bed.say("/fleet spawn product-a --capability builder mend it")
+    await bed.say("/fleet spawn product-a --capability builder fix it")
     await loses_its_session(bed)
     assert bed.work("w1").state is WorkState.FAILED
     post = bed.expect("`w1` failed", "Its agents' commits are still on their branches.", kind="report")
-    assert commands(post) == ["/fleet spawn product-a --capability builder mend it"]
+    assert commands(post) == ["/fleet spawn product-a --capability builder fix it"]

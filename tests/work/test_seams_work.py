@@ -74,7 +74,7 @@ async def half_past(bed: Queue) -> None:
 
 
 STEPS: tuple[Callable[[Queue], Awaitable[Any]], ...] = (
-    says("one", "/fleet spawn product-a mend it"),
+    says("one", "/fleet spawn product-a fix it"),
     says("two", "/fleet spawn product-b tidy up"),
     says("three", "/fleet spawn product-c write"),
     says("first", "/fleet prioritize w3 critical"),
@@ -115,7 +115,7 @@ async def live(bed: Queue) -> None:
 def check(bed: Queue) -> None:
     """All as if nothing had happened."""
     work = bed.store.work.newest()
-    assert [each.objective for each in reversed(work)] == ["mend it", "tidy up", "write", "count the visitors"]
+    assert [each.objective for each in reversed(work)] == ["fix it", "tidy up", "write", "count the visitors"]
     assert {each.state for each in work} == {WorkState.DONE}, [(each.id, each.state, each.reason) for each in work]
     sent = Counter(mail.subject for box in bed.engine.boxes.values() for mail in box.mail if mail.ours)
     assert set(sent.values()) == {1}, sent
