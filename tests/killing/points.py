@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.store.database import Database
+from tests.killing import ROOT
 
 WRITES = ("INSERT", "UPDATE", "DELETE")
 
@@ -41,11 +42,11 @@ class Stepped(Coroutine[Any, Any, Any]):
         self.__qualname__ = str(getattr(inner, "__qualname__", inner))
 
     def send(self, value: Any) -> Any:
-        self._fate.meet(f"{self.__qualname__} goes on")
+        self._fate.meet(f"{self.__qualname__} resumes")
         return self._inner.send(value)
 
     def throw(self, *raised: Any) -> Any:
-        self._fate.meet(f"{self.__qualname__} goes on")
+        self._fate.meet(f"{self.__qualname__} resumes")
         return self._inner.throw(*raised)
 
     def close(self) -> None:
@@ -78,7 +79,7 @@ class HastyLoop(asyncio.SelectorEventLoop):
         def make(
             loop: asyncio.AbstractEventLoop, coro: Any, *, context: Context | None = None, **how: Any
         ) -> "asyncio.Task[Any]":
-            ours = "tests" not in Path(coro.cr_code.co_filename).parts
+            ours = not Path(coro.cr_code.co_filename).is_relative_to(ROOT / "tests")
             return asyncio.Task(Stepped(coro, fate) if ours else coro, loop=loop, context=context, **how)
 
         self.set_task_factory(make)
