@@ -299,7 +299,7 @@ class RetentionSection(Section):
 
 
 class AuditSection(Section):
-    """Former place of `retention.audit`."""
+    """Section that `retention.audit` replaces."""
 
     keep_days: Days = Field(default=365, description="Replaced by `retention.audit`, which takes precedence.")
 
