@@ -49,7 +49,7 @@ def sources(*folders: str) -> tuple[ast.AST, ...]:
 
 
 def code(page: Path) -> Iterator[tuple[str, str]]:
-    """Return (language, text) of every block and of every text in backticks, the latter without a language."""
+    """Return (language, text) of every block and of every text in backticks. The latter has no language."""
     text = page.read_text()
     for indent, language, block in FENCE.findall(text):
         yield language or "text", re.sub(f"^{indent}", "", block, flags=re.MULTILINE)

@@ -1,4 +1,4 @@
-"""The spine as its people meet it: asked, started, planned, decided, delivered, reported; with crashes at every seam."""
+"""The main path of a fleet with a crash at every seam. Work is requested, started, planned, decided, delivered and reported."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -103,7 +103,7 @@ class Supervisor:
 
     @property
     def log(self) -> str:
-        """Its log so far."""
+        """Return its log."""
         return (self.folder / "log").read_text() if (self.folder / "log").exists() else ""
 
 

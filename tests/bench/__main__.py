@@ -28,7 +28,7 @@ MEASUREMENTS: Mapping[str, Callable[[Bench], Awaitable[Section]]] = {
     "mail": mail.measure,
     "commands": commands.measure,
 }
-"""Measurements in the order in which they run. Those that need a quiet machine come before those that load it."""
+"""Measurements in running order. Those that need a quiet machine come before those that load it."""
 TITLES = {"status": "Status of working products", "mail": "Mail to page", "commands": "Response time of commands"}
 """Titles of the measurements that need Docker."""
 

@@ -1,4 +1,7 @@
-"""Discord: the fleet's share of the time between an event and its acknowledgement, answer and model request."""
+"""Benchmark of Discord.
+
+Measures the fleet's share of the time between an event and its acknowledgement, answer and model request.
+"""
 
 import asyncio
 import sqlite3
@@ -168,7 +171,10 @@ def _last(fleet: RunningFleet) -> int:
 
 
 async def _own_times(fleet: RunningFleet, known: int, expected: int) -> tuple[list[float], int]:
-    """Return the seconds from each event to its answer's row in the outbox, and the number of undelivered answers."""
+    """Return the delay of each answer and the number of undelivered answers.
+
+    A delay is the seconds from an event to its answer's row in the outbox.
+    """
     sql = (
         "SELECT inbound.at, outbox.created_at, outbox.state FROM outbox JOIN posts ON posts.id = outbox.post"
         " JOIN inbound ON inbound.event = posts.answers WHERE outbox.n > ?"

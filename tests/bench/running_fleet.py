@@ -24,7 +24,7 @@ PATIENCE = 60.0
 
 
 class RunningFleet:
-    """One running fleet. `environment` is added to the variables that every fleet gets, which exclude this shell's own."""
+    """One running fleet. It gets `environment` and the variables of every fleet, but not this shell's own."""
 
     def __init__(self, folder: Path, registry: Path, environment: Mapping[str, str] | None = None) -> None:
         self.folder, self.state, self.registry = folder, folder / "state", registry

@@ -65,7 +65,7 @@ async def build() -> None:
 
 
 class Runtime:
-    """A container with `count` products. No work runs at first; work lasts as long as the container."""
+    """A container with `count` products, idle at first. Started work lasts as long as the container."""
 
     def __init__(self, count: int) -> None:
         self.container = f"fleet-bench-{secrets.token_hex(4)}"
@@ -102,7 +102,7 @@ class Runtime:
         return write_registry(path, chosen, runtimes=[{"name": "bench", "kind": "docker", "container": self.container}])
 
     async def set_to_work(self, fleet: RunningFleet) -> None:
-        """Start an objective in every product, a few at a time, and wait for a coordinator and a builder in each."""
+        """Start an objective in every product, and wait for its coordinator and builder."""
         names = list(self.products)
         for first in range(0, len(names), TOGETHER):
             batch = names[first : first + TOGETHER]
@@ -111,7 +111,7 @@ class Runtime:
             await until(lambda batch=batch: _work(fleet, batch), f"agents work in {', '.join(batch)}", pause=0.1)  # type: ignore[misc]
 
     async def processes(self, *words: str) -> list[int]:
-        """Return the container's Python processes whose command line starts with these words, with this machine's pids."""
+        """Return the container's Python processes that start with these words. The pids are this machine's."""
         wanted = " ".join(("python3", *words))
         lines = (await docker("top", self.container, "-eo", "pid,args")).splitlines()[1:]
         found = [int(pid) for pid, argv in (line.split(None, 1) for line in lines) if argv.startswith(wanted)]

@@ -85,7 +85,7 @@ def _admit() -> list[Figure]:
 
 
 async def _step(place: Path) -> Figure:
-    """Run the scheduling job on a real store and a fake engine. Nothing may start, so the engine is never called."""
+    """Run the scheduling job on a real store and a fake engine, which it never calls."""
     registry = RegistryFile(
         write_registry(place / "products.yaml", _paths(PRODUCTS), scheduling={"max_concurrent_sessions": 1})
     )

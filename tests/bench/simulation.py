@@ -1,9 +1,9 @@
-"""Thirty days of a large fleet, in seconds: 200 products and 10,000 pieces of work go through the guard, as they would, and the
-same trace through first come, first served and through strict priority.
+"""Thirty simulated days of a large fleet, run in seconds.
 
-Lengths, answers and failures are drawn as others have counted them (see `LENGTHS`, `ANSWERS`, `failing`); what nobody has
-published is chosen, and said to be: arrivals by working days, memory, money, how many ask. All of it is drawn once, so that
-every policy meets the same luck.
+200 products and 10,000 pieces of work pass through the real admission, and the same trace through first come, first
+served and through strict priority. Lengths, answers and failures follow published counts (see `LENGTHS`, `ANSWERS`,
+`failing`). Arrivals by working days, memory, money and the share of work that asks are unpublished, so they are
+assumptions. Everything is drawn once, so that every policy gets the same trace.
 """
 
 import heapq
@@ -29,20 +29,20 @@ BUDGET_USD = 12.0
 START = datetime(2026, 3, 2, tzinfo=UTC)
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 LENGTHS = {(2, 5): 2151, (5, 15): 2105, (15, 30): 1053, (30, 360): 351}
-"""Minutes, and the number of autonomous sessions of that length in half a year, from “What 7,500 Autonomous Sessions
-Taught Me About Agent Productivity” (March 2026). Sessions under two minutes are pings and left out; the last class
-has no upper bound there."""
+"""Lengths of sessions in minutes, with their number in half a year. Source: “What 7,500 Autonomous Sessions Taught Me
+About Agent Productivity” (March 2026). Sessions under two minutes are pings and left out. The last class has no upper
+bound there."""
 ANSWERS = {0.2: 31_491, 0.5: 25_754, 0.9: 37_657, 1.1: 8_356, 0.8: 14_155}
-"""Hours until half of the pull requests had a first review, and the number of pull requests of that size, from “Cycle
-time decoded” (117,413 reviewed pull requests, October 2025). The spread is not published: a lognormal of 1.3 is used,
-cut off after 14 hours."""
+"""Hours until half of the pull requests of a size were reviewed, with their number. From “Cycle time decoded”
+(117,413 reviewed pull requests, October 2025). The spread is not published: a lognormal of 1.3 is used, cut off after
+14 hours."""
 ASKS = 0.35
-"""Share of work that asks a person. In “SyFI Trace Atlas”, half of 4,265 sessions had a single request."""
+"""Share of work that asks a person. In “SyFI Trace Atlas”, half of 4,265 sessions had one request."""
 
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """Random outcome of one piece of work. Times are in seconds; `dies` and `asks` are fractions of its length."""
+    """Random outcome of one piece of work. Times are in seconds. `dies` and `asks` are fractions of its length."""
 
     work: Work
     at: float
@@ -156,7 +156,7 @@ def _moment(luck: Random, days: int) -> float:
 
 
 class Fleet:
-    """A simulated fleet under one policy. `order` sorts the queue; None uses the weights of `bot.work.ordering`."""
+    """A simulated fleet under one policy. `order` sorts the queue. None uses the weights of `bot.work.ordering`."""
 
     def __init__(
         self, products: Mapping[str, Product], drawn: Sequence[Drawn], order: Callable[[Sequence[Work]], list[str]] | None

@@ -1,4 +1,7 @@
-"""Slack with the real client library and a stand-in server: single events, answers and a storm of events."""
+"""Benchmark of Slack with the real client library and a stand-in server.
+
+Measures single events, answers and a storm of events.
+"""
 
 import asyncio
 import sqlite3
@@ -150,7 +153,10 @@ def _last(fleet: RunningFleet) -> int:
 
 
 async def _own_times(fleet: RunningFleet, known: int, expected: int) -> tuple[list[float], int]:
-    """Return the seconds from each message to its answer's row in the outbox, and the number of undelivered answers."""
+    """Return the delay of each answer and the number of undelivered answers.
+
+    A delay is the seconds from a message to its answer's row in the outbox.
+    """
     sql = (
         "SELECT inbound.at, outbox.created_at, outbox.state FROM outbox JOIN posts ON posts.id = outbox.post"
         " JOIN inbound ON inbound.event = posts.answers WHERE outbox.n > ?"

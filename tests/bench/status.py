@@ -1,4 +1,7 @@
-"""Status of working products: through the channel, and by one `docker exec … overstory status --json` each."""
+"""Benchmark of the status of working products.
+
+Compares the channel with one `docker exec … overstory status --json` for each product.
+"""
 
 import asyncio
 import json
@@ -21,26 +24,26 @@ from tests.bench.runtime import Runtime
 
 COUNTS = (4, 20, 50)
 AT_ONCE = 8
-"""Execs under way at the same time: a sensible program would not run them one by one."""
+"""Number of parallel execs. A sensible program would not run them one by one."""
 ARGV = ("overstory", "status", "--json")
 BURST, LEAST = 1000, 20
 """Products asked about, in all, through the channel and by each other way."""
 WE = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
 
 Sweep = Callable[[Sequence[str]], Awaitable[dict[str, int]]]
-"""Asks for the status of these products; how many agents each one has."""
+"""Requests the status of these products and returns the number of agents of each."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a sweep costs: seconds each, and CPU seconds of the whole machine for each product."""
+    """Cost of a sweep. Times are in seconds, CPU in seconds of the whole machine for each product."""
 
     times: tuple[float, ...]
     cpu: float
 
 
 async def measure(bench: Bench) -> Section:
-    """Every way, for every count, in one run."""
+    """Measure every way for every count in one run."""
     runtime, _ = await bench.working()
     engine = SupervisedEngine(DockerTransport(runtime.container, name="bench"))
     products = registry.load(runtime.registry(bench.folder / "status.yaml")).products
@@ -56,7 +59,7 @@ async def measure(bench: Bench) -> Section:
 
 
 def through(engine: SupervisedEngine) -> Sweep:
-    """One request over the stream that is open."""
+    """Return a sweep that sends one request over the open stream."""
 
     async def sweep(names: Sequence[str]) -> dict[str, int]:
         found: tuple[Snapshot, ...] = await engine.snapshot(names)
@@ -66,7 +69,7 @@ def through(engine: SupervisedEngine) -> Sweep:
 
 
 class Execs:
-    """The way without a channel, by Docker's command and by its SDK."""
+    """Sweeps without a channel, by Docker's command and by its SDK."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
@@ -82,11 +85,11 @@ class Execs:
         self._client.close()
 
     async def by_command(self, names: Sequence[str]) -> dict[str, int]:
-        """One `docker exec` each."""
+        """Run one `docker exec` for each product."""
         return dict(await asyncio.gather(*map(self._command, names)))
 
     async def by_sdk(self, names: Sequence[str]) -> dict[str, int]:
-        """One `exec_run` each."""
+        """Run one `exec_run` for each product."""
         loop = asyncio.get_running_loop()
         return dict(await asyncio.gather(*(loop.run_in_executor(self._threads, self._exec_run, name) for name in names)))
 
@@ -114,18 +117,18 @@ class Parties:
 
     docker: tuple[int, ...]
     keeper: int
-    """Docker's process that runs commands in the container; what they have used is booked to it when they end."""
+    """Docker's process that runs commands in the container. Their CPU time is added to it when they end."""
     supervisor: tuple[int, ...]
-    """The supervisor with the streams to it; nobody for the ways without a channel."""
+    """The supervisor and the streams to it, empty for the ways without a channel."""
 
     @classmethod
     async def of(cls, runtime: Runtime, way: str) -> "Parties":
-        """Those of a runtime, as they are now."""
+        """Return the current processes of a runtime."""
         inside = await runtime.processes("-m", "bot.supervisor") if way == "channel" else []
         return cls(tuple(machine.named("dockerd", "containerd")), await runtime.keeper(), tuple(inside))
 
     def used(self) -> float:
-        """CPU seconds so far, of all of them."""
+        """Return the CPU seconds that all of them have used."""
         own = sum(resource.getrusage(who).ru_utime + resource.getrusage(who).ru_stime for who in WE)
         others = sum(machine.cpu_seconds(pid) for pid in (*self.docker, *self.supervisor))
         return own + others + machine.cpu_seconds(self.keeper, children=True)

@@ -1,4 +1,4 @@
-"""Turns of the agent with a model that answers at once: the fleet's own time, tokens and memory."""
+"""Benchmark of the agent's turns with a model that answers at once. Measures the fleet's own time, tokens and memory."""
 
 import asyncio
 import json
@@ -96,7 +96,7 @@ async def _plain(fleet: RunningFleet, api: TimedApi, before: float) -> list[Figu
 
 
 async def _status(fleet: RunningFleet, api: TimedApi) -> list[Figure]:
-    """Measure the status of four products requested in plain words, with one call for all and one call for each."""
+    """Measure a status of four products requested in plain words. Compares one call for all with one call for each."""
     figures = []
     for text, name, openclaw in (
         ("how do they stand?", "one tool call", "1,143 ms, 5 model calls, 75,600 tokens (one after the other)"),

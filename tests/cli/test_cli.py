@@ -1,4 +1,4 @@
-"""The command line as people and scripts use it, with and without a running fleet, in pipes and terminals."""
+"""The command line with and without a running fleet, in pipes and terminals."""
 
 import asyncio
 import io
@@ -32,7 +32,7 @@ BARE = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """How a command ended, and what it printed."""
+    """Exit code and output of a command."""
 
     returncode: int
     stdout: str
@@ -40,7 +40,7 @@ class Done:
 
 
 def fleet(*words: str, cwd: Path, env: dict[str, str] | None = None, stdin: str = "") -> Done:
-    """One command, to its end, with the environment and the folder of a process of its own."""
+    """Run one command to its end with its own environment and folder."""
     before, ours = dict(os.environ), sys.stdin
     with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err, chdir(cwd):
         os.environ.clear()
@@ -58,7 +58,7 @@ def fleet(*words: str, cwd: Path, env: dict[str, str] | None = None, stdin: str 
 
 
 def alone(*words: str, cwd: Path, env: dict[str, str] | None = None) -> Done:
-    """One command as a process of its own, for what outlives it or is about it as a whole."""
+    """Run one command in its own process."""
     done = subprocess.run(
         [*FLEET, *words], cwd=cwd, env={**BARE, **(env or {})}, capture_output=True, text=True, timeout=PATIENCE
     )
@@ -319,7 +319,7 @@ class Desk(WebBed):
         (self.folder / ".fleet" / "bot.json").write_text(json.dumps({"pid": os.getpid(), "url": self.url, "token": TOKEN}))
 
     async def begin(self, *words: str) -> asyncio.subprocess.Process:
-        """A command, begun."""
+        """Start a command in its own process."""
         pipe = asyncio.subprocess.PIPE
         return await asyncio.create_subprocess_exec(*FLEET, *words, cwd=self.folder, env=BARE, stdout=pipe, stderr=pipe)
 

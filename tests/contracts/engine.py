@@ -1,4 +1,4 @@
-"""What every Engine does. A suite for an implementation inherits `EngineContract` and hands in a `world`."""
+"""Contract of the Engine port. A suite for an implementation inherits `EngineContract` and provides a `world`."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from tests.yard import Ear, until
 
 
 class World(ABC):
-    """An engine under test with what is around it: two sound products, `one` and `two`, and `lost`, whose folder is missing."""
+    """An engine under test with its products. `one` and `two` are sound, and the folder of `lost` is missing."""
 
     one: Product
     two: Product
@@ -21,7 +21,7 @@ class World(ABC):
 
     @abstractmethod
     async def client(self, cursors: Mapping[str, str] | None = None) -> tuple[Engine, Ear]:
-        """A new client (as after a restart of the bot) that watches all three products from these cursors."""
+        """Return a new client that watches all three products from these cursors. It is like a fleet after a restart."""
 
     @abstractmethod
     async def agent_mails(self, product: Product, subject: str, kind: MailKind = MailKind.PROGRESS) -> None:
@@ -33,11 +33,11 @@ class World(ABC):
 
     @abstractmethod
     async def come_up(self) -> None:
-        """Bring it back, with another supervisor; what ran in it runs on."""
+        """Bring the runtime back with another supervisor. Its sessions keep running."""
 
 
 class WorkContract(ABC):
-    """What starts, speaks to and stops agents; `world` is a fresh one for each test."""
+    """Contract for starting, messaging and stopping agents. `world` is a fresh one for each test."""
 
     @pytest.fixture
     @abstractmethod
@@ -147,7 +147,7 @@ class WorkContract(ABC):
 
 
 class EngineContract(WorkContract):
-    """The whole contract: that, and what watches, reads and reaches, which is the same whatever the engine's version."""
+    """The whole contract. It adds watching, reading and connecting, which do not depend on the engine's version."""
 
     async def test_watch_replays_mail_in_order_then_pushes_new_mail(self, world: World) -> None:
         await world.agent_mails(world.one, "first")

@@ -98,7 +98,7 @@ async def test_unreachable_docker_is_reported(folder: Path) -> None:
 
 @asynccontextmanager
 async def docker(folder: Path, container: dict[str, Any] | None) -> AsyncIterator[str]:
-    """A Docker engine on a socket, with one container or none; its address."""
+    """Serve a Docker engine with one container or none on a socket, and yield its address."""
 
     async def answer(request: web.Request) -> web.Response:
         if request.path.endswith("/version"):
@@ -148,7 +148,7 @@ async def test_invalid_variables_are_reported(folder: Path) -> None:
 
 @asynccontextmanager
 async def messages_api(status: int) -> AsyncIterator[tuple[str, list[str]]]:
-    """A Messages API that answers with a status; its address, and the keys that it was shown."""
+    """Serve a Messages API that answers with a status, and yield its address and the keys it received."""
     keys: list[str] = []
 
     async def count(request: web.Request) -> web.Response:

@@ -1,4 +1,4 @@
-"""Access rules: denied by default, with the reason and the people who may."""
+"""Access rules. The default is a refusal with its reason and the people who may."""
 
 from dataclasses import replace
 

@@ -1,5 +1,7 @@
-"""The real channel to a real supervisor over the rehearsal, cut at every kind of message that goes over it, on both sides of
-it: a plan is asked for, changed, approved and done, and nothing of it is lost or happens twice."""
+"""The real channel to a real supervisor over the rehearsal, cut on both sides of every kind of message.
+
+A plan is requested, changed, approved and completed, and nothing is lost or happens twice.
+"""
 
 import asyncio
 import json
@@ -21,12 +23,14 @@ from tests.bed import Bed, Clock
 from tests.yard import Yard, until
 
 LONG = 90.0
-"""Seconds for a step, however busy the machine is: a connection is cut a dozen times in one, and made again after a pause."""
+"""Seconds for a step on a busy machine. A step has a dozen cuts, each followed by a reconnection after a pause."""
 
 
 class Cutter:
-    """A socket before a supervisor's. The first message of each kind is lost with the connection; the connection breaks right
-    behind the next one of its kind."""
+    """A socket before a supervisor's.
+
+    It drops the first message of each kind with the connection, and cuts the connection right after the next one.
+    """
 
     def __init__(self, path: Path, behind: Path) -> None:
         self.path, self._behind = path, behind
@@ -108,11 +112,11 @@ class CutBed(Bed):
         self.clock, self.engine = Now(), engine  # type: ignore[assignment]
 
     def gate(self, revision: int) -> Gate | None:
-        """The open gate of a revision."""
+        """Return the open gate of a revision."""
         return next((gate for gate in self.store.gates.in_states(GateState.OPEN) if gate.revision == revision), None)
 
     async def press(self, revision: int, choice: str, note: str = "") -> None:
-        """A person answers it."""
+        """Press a button as a person."""
         gate = await until(lambda: self.gate(revision), LONG)
         given = Press(gate.id, choice, note, revision, gate.digest)
         await self.router.handle(self.inbound("", press=given))
@@ -128,14 +132,14 @@ async def cutter(yard: Yard) -> AsyncIterator[Cutter]:
 
 
 async def _tick(bed: Bed) -> None:
-    """What the clock does."""
+    """Run the jobs as the clock does."""
     while True:
         await asyncio.sleep(0.3)
         await bed.jobs.tick()
 
 
 async def _asked(bed: Bed) -> tuple[Mail, ...]:
-    """The product's mail, asked for until it is answered."""
+    """Return the product's mail, requested until it is answered."""
     while True:
         with suppress(EngineError):
             return await bed.engine.mail("one", limit=200)

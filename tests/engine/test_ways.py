@@ -1,4 +1,4 @@
-"""The ways to a supervisor: a socket, a process beside the bot, docker exec; and the link that goes over any of them."""
+"""The ways to a supervisor (a socket, a local process, docker exec and SSH) and the link over any of them."""
 
 import asyncio
 import os
@@ -342,7 +342,7 @@ def test_exec_frames_may_be_split_anywhere(chunks: list[tuple[int, bytes]], cuts
 
 
 class FakeDocker:
-    """Docker's client as far as it is used: one container, and an exec that is a pair of sockets."""
+    """Docker's client with one container and an exec that is a pair of sockets."""
 
     def __init__(self, state: Mapping[str, Any], end: Any = None) -> None:
         self.api, self.state, self.end = self, state, end
@@ -402,7 +402,7 @@ async def test_channel_works_over_docker_exec(wrap: Callable[[socket.socket], An
 
 
 def greeting(end: socket.socket) -> None:
-    """What answers inside the container: a hello, then each request with nothing, in frames that arrive in pieces."""
+    """Answer inside the container with a hello and then empty results. The frames arrive in pieces."""
     decoder = Decoder()
     with suppress(OSError):  # the bot hangs up when it has what it wants, and that may be in the middle of an answer
         while data := end.recv(65536):

@@ -1,4 +1,4 @@
-"""The boundary of the engine port: only drivers know their engine's mail types and addresses."""
+"""The boundary of the engine port. Only drivers know their engine's mail types and addresses."""
 
 import re
 from pathlib import Path

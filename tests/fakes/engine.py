@@ -385,7 +385,7 @@ class FakeEngine(Engine):
         return None
 
     def _begin(self, op: str, product: str, args: dict[str, Any], *, reach_trouble: bool = False) -> Callable[[], None]:
-        """Record the call and apply the prepared outcome. The returned function ends the call and may drop its answer."""
+        """Record the call and apply the prepared outcome. The returned function may drop the call's answer."""
         self.calls.append(Call(op, product, args))
         if self.down is not None:
             raise RuntimeUnreachable(self.down, "It is tried again until it answers.", product=product)

@@ -31,7 +31,7 @@ class ScriptedModel(Model):
         self.closed = False
 
     async def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
-        """Stream the next reply word by word. A reply with `cut` breaks off after that many words and restarts."""
+        """Stream the next reply word by word. A reply with `cut` breaks off after `cut` words and restarts."""
         self._check(request)
         self.requests.append(request)
         reply = self._next(request)

@@ -1,4 +1,4 @@
-"""What the model would do that needs a yes: a gate asks, a person answers, and it is done once with the rights of who asked."""
+"""Action gates of the model's requests. A person decides, and the action runs once with the rights of its requester."""
 
 from dataclasses import replace
 from pathlib import Path

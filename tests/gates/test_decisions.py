@@ -1,5 +1,7 @@
-"""Decisions as they really come: from many at once, too late, twice, forged and malformed. Each is answered in words, each is
-in the journal, and at most one of them counts."""
+"""Concurrent, late, repeated, forged and malformed decisions.
+
+Each is answered and recorded in the journal, and at most one counts.
+"""
 
 import asyncio
 import json
@@ -22,7 +24,7 @@ CROWD = [Person(f"p{n}", Role.APPROVER, ids={"slack": f"U01P{n:04}"} if n % 2 el
 
 
 def crowd(required: int) -> str:
-    """A registry with 50 people on two platforms."""
+    """Return a registry with 50 people on two platforms."""
     people = "\n".join(f"  - {{name: {each.name}, role: approver, {_id(each)}}}" for each in CROWD)
     channels = '["slack:#a", "discord:1"]'
     product = f"{{name: product-a, path: /projects/product-a, channels: {channels}, approvals: {{required: {required}}}}}"
@@ -34,7 +36,7 @@ def _id(person: Person) -> str:
 
 
 async def click(bed: Bed, number: int, choice: str) -> list[Post]:
-    """One of 50 people presses a button of the card that stands on their platform."""
+    """Press a button on the card of the person's platform, as one of 50 people."""
     person, gate = CROWD[number % 50], bed.fleet.gate("g1")
     (platform,) = person.ids
     press = Press("g1", choice, "no" if choice == "reject" else "", 1, gate.digest)
@@ -95,7 +97,7 @@ WRONG: dict[str, tuple[str, dict[str, Any], str, str]] = {
     "too long": ("ana", {"choice": "reject", "note": MEGABYTE}, "the limit is 8000|larger than 256 KiB", ""),
     "with control characters": ("ana", {"choice": "reject", "note": "a\x1b[31mb"}, "control characters", "note_malformed"),
 }
-"""Who, what, and what they hear: words, and the code where a program asks."""
+"""Invalid decisions by name, as person, changed fields, expected words and expected error code."""
 
 
 @pytest.fixture
@@ -112,21 +114,21 @@ async def bed(tmp_path: Path) -> AsyncIterator[WebBed]:
 
 
 def is_now(bed: WebBed, name: str) -> None:
-    """Let this person hold the web token, and speak."""
+    """Let this person hold the web token and speak."""
     bed.file.write_text(REGISTRY + PEOPLE.replace(f"name: {name},", f"name: {name}, web: token,"))
     assert bed.registry.reload()
     bed.person = next(each for each in bed.registry.current.people if each.name == name)
 
 
 def filled(bed: WebBed, given: dict[str, Any]) -> dict[str, Any]:
-    """A decision with all that it needs."""
+    """Return a complete decision with these fields."""
     digest = given.get("digest")
     found = {"gate": "g1", "choice": "approve", "note": "", **given}
     return {**found, "digest": bed.fleet.gate("g1").digest} if digest == "that of g1" else found
 
 
 async def by_press(bed: WebBed, given: dict[str, Any]) -> tuple[str, str]:
-    """A button of a chat platform's card."""
+    """Decide with a button of a chat platform's card."""
     pressed = Inbound("press", "slack", "slack:#a", bed.person, bed.clock(), press=Press(**given))
     (post,) = await bed.router.handle(pressed)
     assert post.private
@@ -134,27 +136,27 @@ async def by_press(bed: WebBed, given: dict[str, Any]) -> tuple[str, str]:
 
 
 async def by_command(bed: WebBed, given: dict[str, Any]) -> tuple[str, str]:
-    """`/fleet approve-plan`, said on a chat platform."""
+    """Decide with `/fleet approve-plan` on a chat platform."""
     revision = f" --revision {given['revision']}" if "revision" in given else ""
     (post,) = await bed.say(f"/fleet approve-plan {given['gate']} {given['choice']} {given['note']}{revision}")
     return post.text, ""
 
 
 async def by_command_line(bed: WebBed, given: dict[str, Any]) -> tuple[str, str]:
-    """`fleet approve-plan` in a terminal, which asks the coordinator that runs."""
+    """Decide with `fleet approve-plan` in a terminal, which asks the running fleet."""
     answer = f"{given['choice']} {given['note']}"
     body = {"gate": given["gate"], "answer": answer, **{name: given[name] for name in ("revision",) if name in given}}
     return await _posted(bed, "/api/skills/approve_plan", body)
 
 
 async def by_page(bed: WebBed, given: dict[str, Any]) -> tuple[str, str]:
-    """The API."""
+    """Decide through the API."""
     body = {name: value for name, value in given.items() if name != "gate"}
     return await _posted(bed, f"/api/gates/{given['gate']}/decision", body)
 
 
 async def by_socket(bed: WebBed, given: dict[str, Any]) -> tuple[str, str]:
-    """The WebSocket of the page and the gateway."""
+    """Decide over the WebSocket of the page and the gateway."""
     async with bed.listen() as client:
         await client.send(type="decision", **given)
         error = (await client.receive("error"))["error"]

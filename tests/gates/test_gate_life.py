@@ -1,5 +1,7 @@
-"""Whatever happens to gates, and in whichever order, every one of them has at most one decision, which a person gave for what
-was shown, and which its reader meets once."""
+"""Gates under any order of events.
+
+Every gate has at most one decision, which a person made on the text that was shown and which its reader gets once.
+"""
 
 import asyncio
 from collections.abc import Coroutine
@@ -42,7 +44,7 @@ MET = frozenset({Receipt.READ, Receipt.TAKEN})
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A card as somebody saw it."""
+    """A card as a person saw it."""
 
     gate: str
     revision: int
@@ -95,7 +97,7 @@ class GateLife(RuleBasedStateMachine):
 
     @rule(target=cards, counts=st.booleans())
     def revise(self, counts: bool) -> Any:
-        """The agent asks, anew or again; some do not count their revisions."""
+        """Let the agent ask, with or without a revision number."""
         self.number += 1
         revision = self.number if counts else 0
         self.engine.push_mail("product-a", kind=MailKind.PLAN, body=f"plan {self.number}", task="t-1", revision=revision)
@@ -112,7 +114,7 @@ class GateLife(RuleBasedStateMachine):
         forged=st.sampled_from(["", "", "revision", "digest"]),
     )
     def decide(self, card: Shown, by: str, choice: str, note: str, forged: str) -> None:
-        """Somebody answers a card, however old, or something that nobody was shown."""
+        """Answer a card of any age, or with a revision or digest that was never shown."""
         before = self.fleet.gate(card.gate)
         revision = card.revision + (forged == "revision")
         digest = "0" * 64 if forged == "digest" else card.digest
@@ -138,7 +140,7 @@ class GateLife(RuleBasedStateMachine):
 
     @rule(card=cards, by=st.sampled_from(["ana", "vic"]))
     def hand_over_again(self, card: Shown, by: str) -> None:
-        """Somebody has a decision that did not arrive sent once more."""
+        """Request that an undelivered decision is sent again."""
         before = self.fleet.gate(card.gate)
         try:
             after = deliver_again(self.fleet, card.gate, PEOPLE[by])
@@ -149,7 +151,7 @@ class GateLife(RuleBasedStateMachine):
 
     @rule(card=cards, lost=st.booleans())
     def deliver(self, card: Shown, lost: bool) -> None:
-        """The jobs send a decision, or look how far it got; the engine's answer may be lost on the way."""
+        """Let the jobs send a decision or check its delivery. The engine's answer may be lost."""
         if lost:
             self.engine.lose_answer("reply")
         try:
@@ -160,7 +162,7 @@ class GateLife(RuleBasedStateMachine):
 
     @rule(data=st.data(), receipt=st.sampled_from(list(Receipt)))
     def read(self, data: st.DataObject, receipt: Receipt) -> None:
-        """Its reader meets what was sent to it last, or a hook swallows it."""
+        """Let the reader read the last answer, or let a hook swallow it."""
         waiting = [mail for mail in self.sent() if self.receipt_of(mail) in (Receipt.WAITING, Receipt.READ)]
         if waiting:
             mail = data.draw(st.sampled_from(waiting))
@@ -169,18 +171,18 @@ class GateLife(RuleBasedStateMachine):
 
     @rule(hours=st.floats(0.01, 200))
     def wait(self, hours: float) -> None:
-        """Time passes, and people are reminded."""
+        """Let time pass and send due reminders."""
         self.clock.forward(hours=hours)
         reminders.send_due(self.fleet)
 
     @rule()
     def withdraw(self) -> None:
-        """The session that asks ends."""
+        """End the session that asks."""
         withdraw(self.fleet, "product-a", "its session ended")
 
     @rule()
     def crash(self) -> None:
-        """All is gone but what the store holds, byte by byte."""
+        """Lose everything except the stored bytes."""
         path = Path(self.folder.name) / "fleet.db"
         path.write_bytes(self.store.database._db.serialize())
         self.store.close()

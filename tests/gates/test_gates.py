@@ -1,4 +1,4 @@
-"""The life of a gate: what raises it, what decides it, and that it is decided once for what was shown."""
+"""The life of a gate from its message to its one decision, which is bound to the text shown."""
 
 from dataclasses import replace
 from datetime import UTC, datetime

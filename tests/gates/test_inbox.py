@@ -1,4 +1,4 @@
-"""Which open gate stands first, and why."""
+"""Order of the open gates in the inbox, with its reasons."""
 
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace

@@ -1,5 +1,7 @@
-"""`kill -9` on the way from a mail to a delivered decision, and the engine's channel cut on it: some of all points, evenly
-spread; `tests/e2e/test_killed_everywhere.py` tries every one."""
+"""`kill -9` and cut channels between a mail and its delivered decision.
+
+These tests try an even spread of all points. `tests/e2e/test_killed_everywhere.py` tries every one.
+"""
 
 from pathlib import Path
 

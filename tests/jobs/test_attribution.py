@@ -1,4 +1,7 @@
-"""Which work a mail is about, which of it may end that work, and what of it is asking: agents write what they like."""
+"""Attribution of mail to work and gates, whatever agents write.
+
+It covers the work of a mail, the work it may end, and the gates it raises.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -106,7 +109,7 @@ async def test_report_of_the_lead_agents_worker_ends_nothing(bed: Bed) -> None:
 
 
 async def test_death_of_an_agent_with_an_open_question_fails_nothing(bed: Bed) -> None:
-    """The engine calls it dead: its turn ended without a report."""
+    """The engine reports the agent as dead because its turn ended without a report."""
     await bed.say(f"{SCOUT}which file")
     agent, died = bed.work("w1").agent or "", "Clean exit without terminal mail"
     bed.engine.push_mail(
@@ -282,7 +285,7 @@ async def test_huge_mail_is_shortened_in_reports_and_stored_whole(bed: Bed) -> N
 
 
 async def test_worker_that_asked_and_ended_keeps_its_gate_and_its_work(bed: Bed) -> None:
-    """Only a coordinator can wait; the engine ends any other agent that asks (its answer goes to the coordinator)."""
+    """Only a coordinator can wait. The engine ends any other agent that asks, and its answer goes to the coordinator."""
     await bed.say(SCOUT + "look")
     agent = bed.work("w1").agent or ""
     bed.engine.push_mail("product-a", sender=agent, kind=MailKind.QUESTION, subject="Which?", body="Which folder?")

@@ -1,4 +1,4 @@
-"""The clock looks at the registry file: a good change is taken up, a broken one is said and changes nothing."""
+"""The clock's check of the registry file. A valid change is loaded. An invalid one is reported and changes nothing."""
 
 import logging
 from pathlib import Path

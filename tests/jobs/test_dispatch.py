@@ -1,4 +1,4 @@
-"""A decision reaches the engine once, is seen to be read, is sent again where the engine swallowed it, and is never lost."""
+"""Delivery of decisions. Each reaches the engine once, its reading is confirmed, and a lost one is sent again."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -37,7 +37,7 @@ async def look_again(bed: Bed, **span: float) -> Gate:
 
 
 def next_answer(bed: Bed, uptake: Receipt) -> None:
-    """What becomes of the next answer that is sent."""
+    """Set the receipt of the next answer."""
     bed.engine.next_receipt = uptake
 
 

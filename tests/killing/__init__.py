@@ -1,6 +1,6 @@
 """A fleet that is killed by SIGKILL at every point between a mail and a delivered decision.
 
-`points` defines a point, `life` the path, and `world` everything that outlives the process. There are about 790
+`points` defines a point, `life` the path, and `world` everything that outlives the process. There are about 640
 points, and 60 places at which the engine's channel is cut. `make test` tries an even spread of them, `make e2e` all.
 """
 

@@ -28,9 +28,10 @@ AGAIN = 61
 
 
 def forked(folder: Path, at: int = 0, cut: int = 0) -> int:
-    """Run one life in a forked process that dies at a point, or whose channel is cut at one, and return its wait status.
+    """Run one life in a forked process and return its wait status.
 
-    Its output goes to `log` in the folder, the points it passed to `met`.
+    It dies at point `at`, or its channel is cut at point `cut`. Its output goes to `log` in the folder, the points it
+    passed to `met`.
     """
     if child := os.fork():
         return os.waitpid(child, 0)[1]
@@ -50,7 +51,7 @@ def forked(folder: Path, at: int = 0, cut: int = 0) -> int:
 
 
 def killed(folder: Path, at: int) -> str:
-    """Return the problem after a death at a point, or None. At every second point the next process dies as well."""
+    """Return the problem after a death at a point, or an empty string. At every second point the next process dies as well."""
     ended = forked(folder, at)
     if not os.WIFSIGNALED(ended) or os.WTERMSIG(ended) != signal.SIGKILL:
         return f"it did not die: {(folder / 'log').read_text()}"
@@ -62,7 +63,7 @@ def killed(folder: Path, at: int) -> str:
 
 
 def cut(folder: Path, at: int) -> str:
-    """Return the problem after the channel was cut at a point, or None."""
+    """Return the problem after the channel was cut at a point, or an empty string."""
     return "" if forked(folder, cut=at) == 0 else (folder / "log").read_text()
 
 

@@ -156,7 +156,10 @@ class Life(Bed):
     # -- how it has to end -------------------------------------------------------------------------------------------
 
     def check(self) -> None:
-        """Check that no gate or decision is lost, none is delivered twice, no card is stale and every click is answered."""
+        """Check the final state.
+
+        No gate or decision is lost, none is delivered twice, no card is stale and every click is answered.
+        """
         assert LAST in self.world.kept.done, f"it got no further than {self.world.kept.done}"
         self._check_gates()
         self._check_engine()

@@ -199,7 +199,7 @@ class Platform(FakeChat):
         await asyncio.sleep(0)
 
     def face(self, post: Post) -> str:
-        """Return what a person sees: the text, and each gate's card with its current state and buttons."""
+        """Return the visible text and each gate's card with its current state and buttons."""
         cards = [self.fleet().gate(card.gate) for card in post.cards if card.gate]
         said = [f"{gate.state}: {lifecycle.outcome(gate)} {gate.id} {gate.revision} {gate.digest}" for gate in cards]
         return "\n".join([post.text, *said])

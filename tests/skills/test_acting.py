@@ -1,4 +1,4 @@
-"""Skills that act: spawn, ask, pause, resume, stop, mail, nudge and approve-plan."""
+"""The skills spawn, ask, pause, resume, stop, mail, nudge and approve-plan."""
 
 import asyncio
 from collections.abc import Sequence

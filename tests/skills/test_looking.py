@@ -1,4 +1,4 @@
-"""Skills that show: status, products, gates, inspect, help and audit."""
+"""The skills status, products, gates, inspect, help and audit."""
 
 import json
 from pathlib import Path

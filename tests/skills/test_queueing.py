@@ -1,4 +1,4 @@
-"""Skills for the queue and money: queue, cancel, prioritize, why, resources, costs and digest."""
+"""The skills queue, cancel, prioritize, why, resources, costs and digest."""
 
 from datetime import UTC, datetime
 from pathlib import Path

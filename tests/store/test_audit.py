@@ -1,4 +1,4 @@
-"""The journal is intact or says where it is not: whatever single thing somebody does to its rows."""
+"""Verification of the audit journal after any single change to its rows."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -36,7 +36,7 @@ def stores() -> Iterator[list[Store]]:
 
 
 def journal(store: Store, rows: list[Any], pruned: int = 0) -> list[int]:
-    """Let the store's journal be of these rows, the oldest of which were due to be taken out; the numbers of those left."""
+    """Write these rows to the journal, prune the oldest, and return the numbers of the rest."""
     with store.transaction():
         for sql in ("audit", "sqlite_sequence WHERE name = 'audit'", "audit_marks"):
             store.database.run(f"DELETE FROM {sql}")
@@ -49,7 +49,7 @@ def journal(store: Store, rows: list[Any], pruned: int = 0) -> list[int]:
 
 
 def place(store: Store) -> int | None:
-    """Where it is broken; what stands before is counted."""
+    """Return the number of the first broken row, or None. Check that the rows before it are counted."""
     verdict = store.audit.verify()
     assert bool(verdict.why) is (verdict.broken is not None)
     if verdict.broken is not None:
@@ -104,7 +104,7 @@ def test_verify_finds_swapped_rows(stores: list[Store], rows: list[Any], data: s
 
 @given(ROWS, st.data())
 def test_verify_finds_a_forged_row_with_a_valid_hash(stores: list[Store], rows: list[Any], data: st.DataObject) -> None:
-    """Its hash fits what it says now: then the next row tells, or, after the last, the note of the journal's end."""
+    """The forged row's hash is valid, so the next row reveals it, or the mark of the journal's end if it is the last."""
     store, other = stores
     numbers = journal(store, rows)
     journal(other, rows)

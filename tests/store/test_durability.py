@@ -1,4 +1,4 @@
-"""Commits do not wait for the disk, and nothing leaves the process before what was committed is on disk."""
+"""Durability. Nothing leaves the process before its changes are on disk, and commits do not wait for it."""
 
 import asyncio
 import inspect
@@ -24,7 +24,7 @@ from tests.fakes.chat import FakeChat
 from tests.standins.slack_world import BOT_USER
 
 PATIENCE = 0.15
-"""Seconds in which something that does not wait for the disk would have happened."""
+"""Seconds within which an operation that does not wait for the disk would have happened."""
 
 
 class Disk(Database):

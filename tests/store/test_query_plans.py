@@ -1,4 +1,4 @@
-"""Screens cost the same however long the history is: none of their queries scans a table of history."""
+"""Query plans of every screen. None scans a table of history, so its cost does not grow with age."""
 
 import re
 from collections.abc import Iterator

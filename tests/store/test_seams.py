@@ -1,11 +1,10 @@
-"""`kill -9` at every seam of the way from a request to its result, and the engine's channel cut at every one of its own.
+"""`kill -9` and cut channels at every seam between a request and its result.
 
-A seam is the moment before a commit, a call of the engine or a message to a chat platform, which is as well the moment after
-the one before it: between two of them nothing outlasts the process. A first run counts them; then each run dies at another
-one, starts anew, and must end as if nothing had happened. People send again what was not answered, as their platforms do,
-and agents act on what they get. The channel is cut on both sides of each call: what it did may be known to one side only.
-
-Here some seams are tried, evenly spread; `tests/e2e/test_killed_everywhere.py` tries every one.
+A seam is the moment before a commit, an engine call or a message to a chat platform. Nothing between two seams
+outlasts the process. A first run counts the seams. Each further run dies at another one, restarts, and must end as if
+nothing had happened. People send unanswered messages again, as their platforms do, and agents act on what they get.
+The channel is cut on both sides of each call, so that only one side may know its effect. These tests try an even
+spread of the seams. `tests/e2e/test_killed_everywhere.py` tries every one.
 """
 
 import re
@@ -35,11 +34,11 @@ WRITES = ("INSERT", "UPDATE", "DELETE")
 
 
 class Killed(BaseException):
-    """The process is gone. Nothing catches it, and nothing that it did not do by then happens."""
+    """The process was killed. Nothing catches this."""
 
 
 class Fate:
-    """Counts seams, and says at which of them to die, or to cut the channel."""
+    """Counter of seams that kills the process or cuts the channel at seam number `at`."""
 
     def __init__(self, at: int | None = None, cut: bool = False) -> None:
         self.at, self.cut = at, cut
@@ -47,7 +46,7 @@ class Fate:
         self.dead = False
 
     def meet(self, where: str, *, cut: bool = False) -> bool:
-        """Pass a seam; dies if it is the one. Whether it is where the channel is to be cut."""
+        """Pass a seam, or die there. Return True if the channel is to be cut."""
         if self.dead:
             raise Killed(where)
         if cut is not self.cut:
@@ -62,7 +61,7 @@ class Fate:
 
 
 class Seamed(FakeEngine):
-    """An engine with a seam before each call; its channel can be cut on both sides of it."""
+    """An engine with a seam before each call and a channel that can be cut on both sides of it."""
 
     fate = Fate()
 
@@ -84,7 +83,7 @@ class Seamed(FakeEngine):
 
 
 class Platform(FakeChat):
-    """A chat platform that outlives us, with a seam on both sides of each post."""
+    """A chat platform that outlives the process, with a seam on both sides of each post."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -136,12 +135,12 @@ class Life(Bed):
 
 
 def sent(bed: Bed, product: str, words: str) -> Mail:
-    """What the operator wrote to this product's agents and begins so."""
+    """Return the operator's mail to this product's agents that starts with these words."""
     return next(mail for mail in bed.engine.box(product).mail if mail.ours and mail.body.startswith(words))
 
 
 def agent(bed: Bed, product: str, subject: str, **mail: Any) -> None:
-    """An agent sends a mail, once."""
+    """Send a mail as an agent, once."""
     if all(known.subject != subject for known in bed.engine.box(product).mail):
         bed.engine.push_mail(product, subject=subject, **mail)
 
@@ -187,7 +186,7 @@ async def operator_answers(bed: Bed) -> None:
 
 
 def says(event: str, text: str) -> Callable[[Bed], Awaitable[Any]]:
-    """A person says it, and says it again once the runtime answers that did not."""
+    """Return a step that sends a message, and sends it again if the runtime did not answer."""
 
     async def step(bed: Bed) -> None:
         (post,) = await bed.say(text, event=event)
@@ -218,13 +217,13 @@ STEPS: tuple[Callable[[Bed], Awaitable[Any]], ...] = (
 
 
 async def moment(bed: Life) -> None:
-    """A few seconds later: reports that were held back for those that might follow are shown."""
+    """Advance a few seconds, so that delayed reports are posted."""
     bed.clock.forward(seconds=5)
     await bed.settled()
 
 
 async def live(bed: Life) -> None:
-    """Every step, again if it was cut off."""
+    """Perform every step, and repeat it after a crash or cut."""
     for step in STEPS:
         while True:
             try:
@@ -284,12 +283,12 @@ def _all(bed: Bed, conversation: str) -> list[Post]:
 
 
 async def killed(folder: Path, at: int | None) -> list[str]:
-    """One life that ends at a seam and begins anew; the seams that its first process met."""
+    """Run one life that dies at a seam and restarts, and return the seams of its first process."""
     return await _run(folder, at, cut=False)
 
 
 async def cut_off(folder: Path, at: int | None) -> list[str]:
-    """One life whose channel is cut at a seam; the seams of the channel."""
+    """Run one life whose channel is cut at a seam, and return the seams of the channel."""
     return await _run(folder, at, cut=True)
 
 
@@ -309,7 +308,7 @@ async def _run(folder: Path, at: int | None, *, cut: bool) -> list[str]:
 
 
 async def every(once: Callable[[Path, int | None], Awaitable[list[str]]], folder: Path, least: int, step: int = 1) -> None:
-    """Live once as if nothing happened, then once for every seam met in it, or every `step`-th; there are at least so many."""
+    """Run one undisturbed life, then one for every `step`-th of its seams. Check that there are at least `least` seams."""
     seams = await once(folder / "whole", None)
     assert len(seams) >= least
     for at, seam in list(enumerate(seams, 1))[::step]:
@@ -321,7 +320,7 @@ async def every(once: Callable[[Path, int | None], Awaitable[list[str]]], folder
 
 KILLED = (killed, 75)
 CUT_OFF = (cut_off, 18)
-"""The two ways to break, with the least number of seams for each."""
+"""The two kinds of failure, with the minimum number of seams for each."""
 
 
 @pytest.mark.parametrize(("once", "least", "step"), [(*KILLED, 6), (*CUT_OFF, 2)], ids=["killed", "cut"])

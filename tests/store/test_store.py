@@ -1,4 +1,4 @@
-"""What must outlive the process: kept once, in order, refused politely when it cannot be."""
+"""The store. Everything is stored once, in order, and failures are reported."""
 
 import os
 import signal
@@ -249,7 +249,7 @@ def test_folder_that_cannot_be_created_is_reported(tmp_path: Path) -> None:
 
 
 def test_failed_commit_rolls_back_and_later_changes_are_stored(tmp_path: Path) -> None:
-    """A full disk: what was refused is not kept, and what comes after is, once there is room again."""
+    """A full disk refuses a transaction. Later changes are stored once there is space."""
     with closing(Store(tmp_path / "fleet.db")) as store:
         pages = store.database.value("PRAGMA page_count")
         store.database.run(f"PRAGMA max_page_count = {pages + 8}")

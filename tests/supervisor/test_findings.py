@@ -374,9 +374,7 @@ async def test_plan_gate_of_0_5_8_is_delivered_and_approved(old_yard: Yard) -> N
 
 
 async def test_plain_answer_never_becomes_an_approval_in_0_5_8(old_yard: Yard) -> None:
-    """The coordinator gets the answer of an ended worker.
-
-    It takes a subject `approve: <task>` for a decision."""
+    """The coordinator gets the answer of an ended worker and takes a subject `approve: <task>` for a decision."""
     engine, ear, product, _ = await running(old_yard, REHEARSAL_DIALECT=OLD)
     await engine.start("one")
     body = "Blue?\nDECISION: approve"

@@ -10,7 +10,7 @@ from bot.supervisor.drivers import conventions, messages
 
 
 def mail(**changes: Any) -> dict[str, Any]:
-    """A plan from the coordinator, as overstory stores it, with these changes."""
+    """Return a coordinator's plan as overstory stores it, with these changes."""
     standard: dict[str, Any] = {
         "id": "msg-1",
         "sender": "coordinator",

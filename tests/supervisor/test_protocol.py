@@ -1,4 +1,4 @@
-"""The protocol's lines: messages survive them, and no bytes break the decoder."""
+"""The protocol's encoding. Messages survive it, and no bytes break the decoder."""
 
 import json
 from typing import Any
@@ -45,7 +45,7 @@ messages: st.SearchStrategy[Message] = st.one_of(
 
 
 def plain(message: Message | ChannelError) -> object:
-    """A message in a form that compares by value, its error included."""
+    """Return a message in a form that compares by value, its error included."""
     if isinstance(message, Response) and message.error is not None:
         return (message.id, message.error.as_json())
     return message

@@ -1,4 +1,4 @@
-"""The command: print the figures, and fail beyond their limits."""
+"""The command that prints the figures and fails beyond their limits."""
 
 import sys
 from dataclasses import dataclass
@@ -18,9 +18,9 @@ class Figure:
     name: str
     found: list[Finding]
     limit: float | None
-    """Most that is allowed; None where the figure is only printed."""
+    """Maximum value, None where the figure is only printed."""
     of: int | None = None
-    """The total that a percentage is taken of; None for a plain number."""
+    """Total for a percentage, None for a plain number."""
 
     @property
     def value(self) -> float:
@@ -42,7 +42,7 @@ def measure(paths: list[Path]) -> list[Figure]:
     """Measure the given files and folders, or everything without any."""
     sources = python(paths or [ROOT / "bot", ROOT / "skills"])
     tests = python(paths or [ROOT / "tests"])
-    total = docstrings.count(sources)
+    total, of_tests = docstrings.count(sources), docstrings.count(tests)
     return [
         Figure("docstrings that begin with a relative clause", docstrings.relative(sources), 2, total),
         Figure("first lines that join clauses or exceed 100 characters", docstrings.joined(sources), 6, total),
@@ -53,6 +53,8 @@ def measure(paths: list[Path]) -> list[Figure]:
         Figure("broad handlers outside events and jobs", structure.broad_handlers(sources), 0),
         Figure("patches in tests", structure.patches([each for each in tests if each.name.startswith("tests/")]), 0),
         Figure("words that are never right", words.find(words.NEVER, paths or words.EVERYWHERE), 0),
+        Figure("relative docstrings in tests", docstrings.relative(tests), None, of_tests),
+        Figure("joined or long first lines in tests", docstrings.joined(tests), None, of_tests),
         Figure("words to judge by eye", words.find(words.LOOK_AT, paths or words.EVERYWHERE), None),
     ]
 

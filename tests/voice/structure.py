@@ -24,7 +24,7 @@ CATCH_ALL = {
     "bot/supervisor/background.py": "a job",
     "bot/doctor/__init__.py": "a job",
 }
-"""Modules that may catch everything, with the boundary they guard: one event, or one run of a job."""
+"""Modules that may catch everything, with the boundary they guard (one event, or one run of a job)."""
 STREAMS = ("stdin", "stdout", "stderr")
 """Attributes of `sys` that a test may replace, because contextlib cannot redirect standard input."""
 PATCHES = re.compile(r"\bMagicMock\b|\bunittest\.mock\b|\bmock\.patch\b|\bmonkeypatch\.(setattr|delattr|setitem)\b")

@@ -26,7 +26,7 @@ NEVER = {
     r"\bIt goes:": "Usage:",
     r"\bwords for anybody\b": "plain words",
 }
-"""Expressions that are always wrong, with their replacements. A case where one is right is worded otherwise."""
+"""Expressions that are always wrong, with their replacements. Reword a case where one would be right."""
 LOOK_AT = {
     r"\b(is|are|was|were|be|being) told\b": "is notified",
     r"(?<!meta-)\bcoordinators?\b": "only overstory's agent of a product; the program is the fleet",

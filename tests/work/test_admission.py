@@ -1,4 +1,4 @@
-"""The guard as tables: who starts, who waits, and the reason in words; and what no queue may ever bring about."""
+"""Admission as tables of decisions with their reasons, and limits that no queue may exceed."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence

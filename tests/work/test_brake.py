@@ -1,4 +1,4 @@
-"""The brake: everything stands still, whatever can be reached; and goes on again, as it was."""
+"""The brake. It halts everything that can be reached, and its release restores the state before."""
 
 from pathlib import Path
 from typing import Any

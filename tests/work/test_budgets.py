@@ -1,4 +1,4 @@
-"""Ceilings on money: told at 80 %, paused at 100 %, asked, let go on; whatever is killed in between."""
+"""Budgets. They warn at 80 %, pause at 100 % and resume after approval, despite crashes in between."""
 
 from pathlib import Path
 from typing import Any

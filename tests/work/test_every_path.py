@@ -1,5 +1,8 @@
-"""There is no way around the guard: whatever could make an agent run is refused or waits where nothing may start, and starts
-once when something may; and nothing else in the code asks the engine for what starts one."""
+"""Admission on every path that starts an agent.
+
+Work is refused or waits while nothing may start, and starts once when it may. No other code asks the engine to start
+an agent.
+"""
 
 import ast
 from collections.abc import Awaitable, Callable, Iterator
@@ -18,7 +21,7 @@ from tests.skills.speaking import run
 
 ROOT = Path(__file__).parents[2]
 STARTS = {"start", "send", "start_worker", "reply", "resume", "nudge"}
-"""What of the engine starts an agent, or wakes one."""
+"""Operations of the engine that start or wake an agent."""
 REGISTRY = """
 products:
   - {name: product-a, path: /projects/product-a, priority: critical}
@@ -111,13 +114,13 @@ PATHS: dict[str, tuple[Step, Step]] = {
     "a runtime that was started anew": (works, restarts),
     "a session that was lost": (works, dies),
 }
-"""What comes before, and what then wants product-b to run."""
+"""Steps that prepare each path, and steps that then try to run product-b."""
 REFUSED: dict[str, tuple[Step, Step]] = {
     "a question": (nothing, runs("ask product-b how far are you?")),
     "a mail": (nothing, runs("mail product-b --to coordinator go on")),
     "a nudge": (nothing, runs("nudge product-b coordinator go on")),
 }
-"""What is refused, for it makes no sense later."""
+"""Steps that are refused instead of queued, because they make no sense later."""
 
 
 async def full(bed: Bed) -> None:
@@ -194,7 +197,7 @@ async def test_answers_wake_no_more_coordinators_than_slots(bed: Bed) -> None:
 
 
 def calls() -> Iterator[tuple[str, str, ast.Call]]:
-    """Every call in the bot and its skills: module, function it is in, call."""
+    """Yield every call in the bot and its skills, with its module and function."""
     for file in sorted([*ROOT.glob("bot/**/*.py"), *ROOT.glob("skills/*.py")]):
         module = ".".join(file.relative_to(ROOT).with_suffix("").parts)
         if module.startswith(("bot.supervisor", "bot.rehearsal")):

@@ -1,4 +1,4 @@
-"""Who comes first: what a rank is made of, and where a person's hand puts work."""
+"""Order of the queue, by rank and by a person's manual moves."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

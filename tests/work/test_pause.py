@@ -1,4 +1,4 @@
-"""Pausing, parking, stopping and losing what is being started, asked or answered, at the moments that are hardest."""
+"""Pausing, parking, stopping and losing sessions during a start, a question or an answer."""
 
 import asyncio
 from dataclasses import replace
@@ -22,7 +22,7 @@ PLAN: dict[str, Any] = {"task": "t-1", "revision": 1}
 
 
 class SlowEngine(FakeEngine):
-    """An engine whose operations can be held at their beginning, as a coordinator's start can take seconds."""
+    """An engine whose operations can be held at their start. A coordinator's start can take seconds."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
@@ -153,7 +153,7 @@ async def test_pausing_a_parked_product_keeps_it_parked(bed: SlowBed) -> None:
 
 
 async def test_resume_finishes_interrupted_parking(bed: SlowBed) -> None:
-    """Killed between its note and the end of the sessions, and nobody asked again."""
+    """The fleet was killed after storing the pause and before ending the sessions."""
     await bed.say("/fleet spawn product-a fix it")
     bed.store.product_states.set_pause("product-a", "parked")
     await bed.crash()
@@ -195,7 +195,7 @@ async def test_waiting_work_keeps_waiting_through_a_runtime_restart(bed: SlowBed
 
 
 async def test_runtime_restart_during_downtime_is_noticed(bed: SlowBed) -> None:
-    """A machine that restarts takes both with it."""
+    """A machine that restarts ends the fleet and the runtime."""
     await bed.say("/fleet spawn product-a fix it")
     await bed.crash()
     assert bed.work("w1").attempt == 1
@@ -303,7 +303,7 @@ async def test_undeliverable_decision_offers_the_persons_objective(bed: SlowBed)
 
 
 async def test_mail_that_could_not_be_stored_is_fetched_again(bed: SlowBed) -> None:
-    """A full disk for a moment: nothing that came then is lost, and nothing is taken in out of order."""
+    """The disk is full for a moment. Mail of that time is fetched again, in order."""
     await bed.say("/fleet spawn product-a fix it")
     pages = bed.store.database.value("PRAGMA page_count")
     bed.store.database.run(f"PRAGMA max_page_count = {pages + 1}")

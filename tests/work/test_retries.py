@@ -1,4 +1,4 @@
-"""Sessions that are lost: started again with a pause where that is safe, so often and no oftener; then a person is asked."""
+"""Retries of lost sessions, with a delay and a limit where repeating is safe. Otherwise a person decides."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Schedules: run once for each time on the wall, whatever clocks, zones and crashes do; disabled when they fail."""
+"""Schedules. Each time runs once despite clock changes, zones and crashes. Repeated failures disable a schedule."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -37,7 +37,7 @@ async def bed(tmp_path: Path) -> Any:
 
 
 async def at(bed: Bed, when: datetime) -> int:
-    """Set the clock and look; how many pieces of work there are then."""
+    """Set the clock, run the jobs, and return the number of pieces of work."""
     bed.clock.at = when
     bed.jobs.wake()
     await bed.settled()

@@ -1,8 +1,8 @@
-"""`kill -9` at every seam of a queue under limits: no work lost, none started twice, never more places than there are, nothing
-spent that nobody allowed.
+"""`kill -9` at every seam of a queue under limits.
 
-As in `tests/store/test_seams.py`, a seam is the moment before a commit or a call of the engine. Here the engine is watched:
-whatever it was asked to start, at no moment does more run in it than may.
+No work is lost or started twice, and no limit on slots or money is exceeded. As in `tests/store/test_seams.py`, a
+seam is the moment before a commit or a call of the engine. Here the number of running sessions is checked after every
+step.
 """
 
 from collections import Counter
@@ -25,7 +25,7 @@ schedules:
   - {name: hourly, product: product-c, cron: 30 * * * *, objective: count the visitors, missed: once}
 """
 LEAST = 100
-"""So many seams there are, or more."""
+"""Minimum number of seams."""
 PLAN: dict[str, Any] = {"task": "t-1", "revision": 1}
 
 
@@ -48,7 +48,7 @@ def says(event: str, text: str) -> Callable[[Queue], Awaitable[Any]]:
 
 
 def ends(product: str, subject: str) -> Callable[[Queue], Awaitable[Any]]:
-    """The work that this product runs ends, once."""
+    """Return a step that ends this product's work, once."""
 
     async def step(bed: Queue) -> None:
         if all(mail.subject != subject for mail in bed.engine.box(product).mail):
@@ -98,7 +98,7 @@ async def settle(bed: Queue) -> None:
 
 
 async def live(bed: Queue) -> None:
-    """Every step, again if it was cut off."""
+    """Perform every step, and repeat it after a crash."""
     for step in STEPS:
         while True:
             try:
@@ -113,7 +113,7 @@ async def live(bed: Queue) -> None:
 
 
 def check(bed: Queue) -> None:
-    """All as if nothing had happened."""
+    """Check that everything is as if nothing had happened."""
     work = bed.store.work.newest()
     assert [each.objective for each in reversed(work)] == ["fix it", "tidy up", "write", "count the visitors"]
     assert {each.state for each in work} == {WorkState.DONE}, [(each.id, each.state, each.reason) for each in work]
@@ -133,7 +133,7 @@ def check(bed: Queue) -> None:
 
 
 async def run(folder: Path, at: int | None) -> list[str]:
-    """One life; the seams that its first process met."""
+    """Run one life and return the seams of its first process."""
     folder.mkdir()
     bed = Queue(folder)
     bed.fate = fate = Fate()

@@ -1,4 +1,4 @@
-"""Two days of the simulation that `make bench` runs for thirty: nothing starts beyond a limit, whatever the order is."""
+"""Two days of the thirty-day simulation of `make bench`. No start exceeds a limit under any order."""
 
 import pytest
 
