@@ -113,7 +113,7 @@ class Skill:
     synonyms: frozenset[str] = frozenset()
     """Names from other tools that people type for it."""
     hints: frozenset[str] = frozenset()
-    """Words that make a sentence likely to mean it, though nobody types them as a command."""
+    """Words that make a sentence likely to mean it, although they are not typed as a command."""
     irreversible: bool = False
     """True when its effect cannot be undone, so that a button asks for confirmation first."""
 

@@ -158,5 +158,5 @@ async def _awaited(name: str, check: Callable[[], Awaitable[list[Check]]]) -> li
 
 
 def _broke(name: str, error: Exception) -> Check:
-    said = f"The check itself failed: {type(error).__name__}: {error}."
-    return Check(name, "fail", said, "Install meta-coordinator again. If that does not help, report it.")
+    message = f"The check itself failed: {type(error).__name__}: {error}."
+    return Check(name, "fail", message, "Install meta-coordinator again. If that does not help, report it.")

@@ -26,8 +26,8 @@ def check(folder: Path) -> list[Check]:
     with closing(Store(path)) as store:
         verdict = store.audit.verify()
         if verdict.broken is not None:
-            said = f"The audit journal was changed at row {verdict.broken}: {verdict.why}."
-            found.append(Check("audit", "fail", said, "Compare it with a backup of the state folder."))
+            message = f"The audit journal was changed at row {verdict.broken}: {verdict.why}."
+            found.append(Check("audit", "fail", message, "Compare it with a backup of the state folder."))
         for conversation, why in store.unreachable.all().items():
             fix = "Invite the bot there again, or remove the channel from products.yaml. Its messages are on the page."
             found.append(Check("chat", "warn", f"{conversation} cannot be posted to: {why}", fix))

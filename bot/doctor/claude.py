@@ -15,8 +15,8 @@ def check(settings: Settings, *, online: bool) -> list[Check]:
         return [Check("claude", "ok", "off: set ANTHROPIC_API_KEY to talk in plain language; commands work")]
     text = key.get_secret_value()
     if base is None and not text.startswith("sk-ant-"):
-        said = f"ANTHROPIC_API_KEY is not an Anthropic key: it has {len(text)} characters and does not begin with sk-ant-."
-        return [Check("claude", "fail", said, "Copy the whole key from console.anthropic.com, without quotes.")]
+        message = f"ANTHROPIC_API_KEY is not an Anthropic key: it has {len(text)} characters and does not begin with sk-ant-."
+        return [Check("claude", "fail", message, "Copy the whole key from console.anthropic.com, without quotes.")]
     if base is None and not online:
         return [Check("claude", "ok", "the key has the right shape; `fleet doctor --online` tries it")]
     return [_ask(base or "https://api.anthropic.com", text if online else "")]

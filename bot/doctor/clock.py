@@ -11,6 +11,6 @@ def check(folder: Path) -> list[Check]:
     path = folder / "fleet.db"
     ahead = (path.stat().st_mtime - time.time()) / 60 if path.exists() else 0
     if ahead > 5:
-        said = f"The clock shows {time.strftime('%Y-%m-%d %H:%M')}, {ahead:.0f} minutes before the store was last written."
-        return [Check("clock", "warn", said, "Set the clock, or synchronize it with NTP.")]
+        message = f"The clock shows {time.strftime('%Y-%m-%d %H:%M')}, {ahead:.0f} minutes before the store was last written."
+        return [Check("clock", "warn", message, "Set the clock, or synchronize it with NTP.")]
     return [Check("clock", "ok", time.strftime("%Y-%m-%d %H:%M %Z"))]

@@ -22,6 +22,6 @@ def check(folder: Path) -> tuple[RunningFleet | None, list[Check]]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         return None, [Check("fleet", "warn", f"{path} cannot be read: {error}.", "Run `fleet doctor --fix` to remove it.")]
     if found is None:
-        said = f"{path} was left over by process {pid}, which has ended."
-        return None, [Check("fleet", "warn", said, "Run `fleet doctor --fix` to remove it, or start the fleet.")]
+        message = f"{path} was left over by process {pid}, which has ended."
+        return None, [Check("fleet", "warn", message, "Run `fleet doctor --fix` to remove it, or start the fleet.")]
     return found, [Check("fleet", "ok", f"running at {found.url} (process {found.pid})")]

@@ -24,8 +24,8 @@ def check_files(product: Product) -> Check:
     """Check a product by its files, where the supervisor on this machine is not running yet."""
     folder = Path(product.path)
     if not folder.is_dir():
-        said = f"{product.name}: the folder {folder} does not exist."
-        return Check("product", "fail", said, f"Fix the `path` of {product.name} in products.yaml.")
+        summary = f"{product.name}: the folder {folder} does not exist."
+        return Check("product", "fail", summary, f"Fix the `path` of {product.name} in products.yaml.")
     if not (folder / ".git").exists():
         return Check("product", "fail", f"{product.name}: {folder} is not a git repository.", f"git init {folder}")
     config = folder / ".overstory" / "config.yaml"

@@ -8,7 +8,7 @@ from bot.domain.checks import Check
 
 def check() -> list[Check]:
     """Check that every required package is installed."""
-    said = ".".join(map(str, sys.version_info[:3]))
+    version = ".".join(map(str, sys.version_info[:3]))
     missing = []
     for wanted in metadata.requires("meta-coordinator") or ():
         name = wanted.split(";")[0].split("[")[0].rstrip("<>=!~ .0123456789,")
@@ -17,8 +17,8 @@ def check() -> list[Check]:
         except metadata.PackageNotFoundError:
             missing.append(name)
     if missing:
-        said = f"These packages are missing: {', '.join(missing)}."
+        message = f"These packages are missing: {', '.join(missing)}."
         return [
-            Check("python", "fail", said, "Run `make install`, or reinstall with pip install meta-coordinator.", fatal=True)
+            Check("python", "fail", message, "Run `make install`, or reinstall with pip install meta-coordinator.", fatal=True)
         ]
-    return [Check("python", "ok", f"{said}, meta-coordinator {metadata.version('meta-coordinator')}")]
+    return [Check("python", "ok", f"{version}, meta-coordinator {metadata.version('meta-coordinator')}")]

@@ -29,9 +29,9 @@ async def check(transport: Transport, products: Sequence[Product], cursors: dict
     except (EngineError, ChannelError) as error:
         return [Check("runtime", "fail", f"{transport.name}: {error.message}", error.hint)]
     except (OSError, TimeoutError) as error:
-        said = f"{transport.name}: its supervisor does not answer ({error or 'timed out'})."
+        message = f"{transport.name}: its supervisor does not answer ({error or 'timed out'})."
         fix = f"docker restart {transport.name}" if transport.kind == "docker" else "Restart the runtime that owns the socket."
-        return [Check("runtime", "fail", said, fix)]
+        return [Check("runtime", "fail", message, fix)]
 
 
 async def _on_this_machine(transport: LocalTransport, products: Sequence[Product], cursors: dict[str, str]) -> list[Check]:
@@ -42,9 +42,9 @@ async def _on_this_machine(transport: LocalTransport, products: Sequence[Product
     try:
         return await _reach(transport, UnixTransport(transport.socket), products, cursors)
     except (EngineError, ChannelError, OSError, TimeoutError) as error:
-        said = f"{transport.name}: its supervisor does not answer and will be restarted with the fleet. {error}"
+        message = f"{transport.name}: its supervisor does not answer and will be restarted with the fleet. {error}"
         return [
-            Check("runtime", "warn", said, "Run `fleet doctor --fix` to remove the socket that no process answers on."),
+            Check("runtime", "warn", message, "Run `fleet doctor --fix` to remove the socket that no process answers on."),
             *files,
         ]
 
@@ -63,12 +63,12 @@ async def _ask(transport: Transport, line: Line, products: Sequence[Product], cu
     channel = Channel(line)
     info = await channel.greet("doctor")
     engine = str(info.get("engine") or "")
-    said = f"{transport.name}: supervisor answers, protocol {channel.protocol}, engine {engine or 'none'}"
-    found = [Check("runtime", "ok", said)]
+    message = f"{transport.name}: supervisor answers, protocol {channel.protocol}, engine {engine or 'none'}"
+    found = [Check("runtime", "ok", message)]
     user = getattr(getattr(transport, "address", None), "user", "")
     if user == "root":
-        said = f"{transport.name}: the engine would run as root, which it refuses."
-        found.append(Check("runtime", "fail", said, "Set `user` of that runtime in products.yaml to the agents' user."))
+        message = f"{transport.name}: the engine would run as root, which it refuses."
+        found.append(Check("runtime", "fail", message, "Set `user` of that runtime in products.yaml to the agents' user."))
     if not engine:
         found.append(Check("runtime", "fail", f"{transport.name} has no engine (ov, overstory).", INSTALL))
     watched = [{"name": each.name, "path": each.path, "cursor": cursors.get(each.name, "")} for each in products]
@@ -84,8 +84,8 @@ def _unable(transport: LocalTransport) -> list[Check]:
     if engine_on_path() is None:
         return [Check("runtime", "fail", "ov is not on the PATH.", INSTALL.replace(" there", ""))]
     if os.geteuid() == 0:
-        said = "The engine refuses to run as root, and this user is root."
-        return [Check("runtime", "fail", said, "Run the fleet as another user, or the engine in its container.")]
+        message = "The engine refuses to run as root, and this user is root."
+        return [Check("runtime", "fail", message, "Run the fleet as another user, or the engine in its container.")]
     if shutil.which("claude") is None:
         return [Check("runtime", "fail", "claude is not on the PATH, and the engine needs it.", "Install Claude Code.")]
     return []

@@ -26,8 +26,8 @@ def check(folder: Path) -> list[Check]:
     """Check that the folder exists or can be created, is writable and private, and has free disk."""
     if not folder.exists() and not folder.is_symlink():
         if problem := _unwritable(_nearest(folder)):
-            said = f"{folder} cannot be created: {problem}."
-            return [Check("state", "fail", said, "Set FLEET_STATE to a folder that you can write to.", fatal=True)]
+            message = f"{folder} cannot be created: {problem}."
+            return [Check("state", "fail", message, "Set FLEET_STATE to a folder that you can write to.", fatal=True)]
         return [Check("state", "ok", f"{folder} is created at the first start")]
     if problem := _unwritable(folder):
         fix = "Make it writable for this user, or set FLEET_STATE to another folder."
@@ -35,12 +35,12 @@ def check(folder: Path) -> list[Check]:
     free = shutil.disk_usage(folder).free
     if free < FREE_DISK[1]:
         status: Status = "fail" if free < FREE_DISK[0] else "warn"
-        said = f"{folder} has {free // 2**20} MiB of free disk."
-        return [Check("state", status, said, "Free some disk space there.", fatal=status == "fail")]
+        message = f"{folder} has {free // 2**20} MiB of free disk."
+        return [Check("state", status, message, "Free some disk space there.", fatal=status == "fail")]
     if loose := [path for path in private_files(folder) if stat.S_IMODE(path.stat().st_mode) & 0o077]:
         names = " and ".join(_name(path, folder) for path in loose)
-        said = f"Other users on this machine can read {names}."
-        return [Check("state", "warn", said, "Run `fleet doctor --fix` to restrict access.")]
+        message = f"Other users on this machine can read {names}."
+        return [Check("state", "warn", message, "Run `fleet doctor --fix` to restrict access.")]
     return [Check("state", "ok", f"{folder}, {free / 2**30:.0f} GiB free")]
 
 

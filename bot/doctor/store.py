@@ -21,13 +21,15 @@ def check(folder: Path) -> list[Check]:
             database.execute("BEGIN IMMEDIATE")
             database.execute("ROLLBACK")
     except NewerStore as newer:
-        said = f"{path} belongs to a newer version: it has the migration “{newer.unknown}”, which this version does not know."
-        return [Check("store", "fail", said, "Upgrade meta-coordinator, or set FLEET_STATE to another folder.", fatal=True)]
+        message = (
+            f"{path} belongs to a newer version: it has the migration “{newer.unknown}”, which this version does not know."
+        )
+        return [Check("store", "fail", message, "Upgrade meta-coordinator, or set FLEET_STATE to another folder.", fatal=True)]
     except sqlite3.OperationalError as error:
         if "locked" in str(error):
             return [Check("store", "warn", f"{path} is locked by another process.", "Run `fleet doctor` again in a moment.")]
-        said = f"{path} is not writable: {error}."
-        return [Check("store", "fail", said, "Make the file and its folder writable for this user.", fatal=True)]
+        message = f"{path} is not writable: {error}."
+        return [Check("store", "fail", message, "Make the file and its folder writable for this user.", fatal=True)]
     except sqlite3.DatabaseError as error:
         return [Check("store", "fail", f"{path} is damaged or not a store: {error}.", fix, fatal=True)]
     if intact != "ok":

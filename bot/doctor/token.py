@@ -14,7 +14,7 @@ def check(settings: Settings) -> list[Check]:
         return [Check("token", "ok", f"stored in {stored}" if stored.exists() else "created at the first start")]
     text = settings.web_token.get_secret_value()
     if len(text) < SHORT or len(set(text)) < 6:
-        said = f"FLEET_WEB_TOKEN is easy to guess: {len(text)} characters, {len(set(text))} different."
+        message = f"FLEET_WEB_TOKEN is easy to guess: {len(text)} characters, {len(set(text))} different."
         fix = "Remove it, so that one is created, or use the output of: openssl rand -base64 24"
-        return [Check("token", "warn", said, fix)]
+        return [Check("token", "warn", message, fix)]
     return [Check("token", "ok", "FLEET_WEB_TOKEN")]

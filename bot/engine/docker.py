@@ -199,8 +199,8 @@ class DockerTransport(Transport):
             if isinstance(error, NotFound):
                 raise missing(self.address) from error
             if isinstance(error, APIError):
-                said = f"Docker refused to enter {self.address.container}: {error.explanation}"
-                raise RuntimeUnreachable(said, "See `docker logs` of that container.") from error
+                summary = f"Docker refused to enter {self.address.container}: {error.explanation}"
+                raise RuntimeUnreachable(summary, "See `docker logs` of that container.") from error
             if isinstance(error, DockerException | RequestException | OSError):
                 raise no_docker(self.address, error) from error
             raise

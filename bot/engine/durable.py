@@ -1,6 +1,6 @@
 """An engine that is called only once everything the fleet has stored is on disk.
 
-What an agent is told must not be forgotten by the fleet when the machine loses power, so each call first waits for the disk.
+The fleet must remember what it sent to an agent even after a power loss, so each call first waits for the disk.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence

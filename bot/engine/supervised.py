@@ -183,8 +183,8 @@ class SupervisedEngine(Engine):
 
     def _no_runtime(self, product: Product) -> EngineError:
         known = ", ".join(self._links) or "none"
-        said = f"{product.name} names the runtime {product.runtime}, which does not exist."
-        return EngineError(said, f"Known runtimes: {known}.", code="not_found", product=product.name)
+        summary = f"{product.name} names the runtime {product.runtime}, which does not exist."
+        return EngineError(summary, f"Known runtimes: {known}.", code="not_found", product=product.name)
 
     async def _snapshots(self, link: Link, names: list[str]) -> dict[str, Snapshot]:
         found = await link.request("snapshot", params={"products": names})

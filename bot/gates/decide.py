@@ -135,7 +135,7 @@ def _asked_by(fleet: Fleet, gate: Gate) -> tuple[str, ...]:
 
 
 def _asked_deciders(fleet: Fleet, gate: Gate, person: Person) -> bool:
-    """Tell those who may decide that this person tried to, if the person may see the gate. Return True if anyone was told."""
+    """Notify the deciders that this person tried to, if the person may see the gate. Return True if any was notified."""
     visible = access.may(person, Role.VIEWER, gate.product or None) is None
     return gate.state is GateState.OPEN and visible and notify.tell_deciders(fleet, gate, person)
 

@@ -37,7 +37,7 @@ def message(fleet: Fleet, gate: Gate, names: Iterable[str], text: str, key: str)
 
 
 def tell_deciders(fleet: Fleet, gate: Gate, person: Person) -> bool:
-    """Tell those who may decide that someone who may not has tried, once for each person. Return True if anyone was told."""
+    """Notify the deciders once that this person tried to decide a gate without the right. Return True if any was notified."""
     text = f"{person.name} would like “{gate.title}” (`{gate.id}`) of **{gate.product}** to be decided, and may not do it."
     return message(fleet, gate, deciders(fleet, gate), text, f":asked by {person.name}")
 

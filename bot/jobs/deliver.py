@@ -194,7 +194,7 @@ def _undelivered(fleet: Fleet, gate: Gate, error: EngineError, offer: Suggestion
     with fleet.transaction():
         gate = fleet.save_gate(lifecycle.undeliverable(gate, error.message, fleet.now()))
         fleet.record("gate", "fleet", gate.product, gate.id, {"undelivered": error.message, "code": error.code})
-        said = f"**{gate.product}** did not get the decision on `{gate.id}`: {error.message} {error.hint}".rstrip()
+        message = f"**{gate.product}** did not get the decision on `{gate.id}`: {error.message} {error.hint}".rstrip()
         work = fleet.store.work.get(gate.work) if gate.work else None
         # Text of agents must not become a command, so the button repeats what a person asked for.
         offer = offer or (Suggestion("Ask again", work.spawn_command) if work else None)
@@ -203,4 +203,4 @@ def _undelivered(fleet: Fleet, gate: Gate, error: EngineError, offer: Suggestion
             fleet.save_work(work, state=WorkState.WAITING, reason=reason)
         for target in fleet.targets(gate.product, gate.conversation):
             key = f"undelivered:{gate.id}:{target}"
-            fleet.say(target, said, key=key, kind="error", product=gate.product, suggestions=(offer,) if offer else ())
+            fleet.say(target, message, key=key, kind="error", product=gate.product, suggestions=(offer,) if offer else ())

@@ -133,5 +133,5 @@ class EngineEvents:
             fleet.record("engine", "fleet", None, runtime, {"restarted": [work.id for work in lost]})
             requeue(fleet, lost, f"runtime {runtime} was restarted")
             names = ", ".join(f"`{work.id}` ({work.product})" for work in lost)
-            said = f"The runtime {runtime} was restarted." + (f" I'm starting its work again: {names}." if lost else "")
-            fleet.say(BOARD, said, key=f"restarted:{runtime}:{fleet.now().isoformat()}", kind="report")
+            message = f"The runtime {runtime} was restarted." + (f" I'm starting its work again: {names}." if lost else "")
+            fleet.say(BOARD, message, key=f"restarted:{runtime}:{fleet.now().isoformat()}", kind="report")

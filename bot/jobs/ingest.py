@@ -53,8 +53,8 @@ def take(fleet: Fleet, arrived: MailArrived) -> None:
 def skip(fleet: Fleet, mail: Mail) -> None:
     """Skip a mail that cannot be ingested, and report that."""
     with fleet.transaction():
-        said = f"**{mail.product}** has a mail that I cannot read (`{mail.id}`). I skipped it. The log has the reason."
-        fleet.say(BOARD, said, key=f"left out:{mail.product}:{mail.id}", kind="error", product=mail.product)
+        summary = f"**{mail.product}** has a mail that I cannot read (`{mail.id}`). I skipped it. The log has the reason."
+        fleet.say(BOARD, summary, key=f"left out:{mail.product}:{mail.id}", kind="error", product=mail.product)
         fleet.store.cursors.set(mail.product, mail.cursor)
 
 
@@ -94,7 +94,7 @@ def _warn(fleet: Fleet, mail: Mail) -> None:
     """Report a forged decision, which is possible because mail has no signatures."""
     product = mail.product
     fleet.record("mail", "unknown", product, mail.id, {"decides": shortened(mail.body, 200), "to": mail.recipient})
-    said = (
+    summary = (
         f"**{product}**: {mail.recipient} got a decision in the operator's name that did not come from me: "
         f"“{shortened(lifecycle.without_markers(mail.body), 120)}”. No one decided that here. It was written in a shell, by "
         f"another fleet, or by an agent. If you do not recognize it, pause {product} and check its changes."
@@ -102,7 +102,7 @@ def _warn(fleet: Fleet, mail: Mail) -> None:
     offers = (Suggestion("Pause", f"/fleet pause {product}"), Suggestion("Read", f"/fleet mail {product} {mail.id}"))
     for target in fleet.targets(product, ""):
         key = f"not ours:{product}:{mail.id}:{target}"
-        fleet.say(target, said, key=key, kind="error", product=product, suggestions=offers)
+        fleet.say(target, summary, key=key, kind="error", product=product, suggestions=offers)
 
 
 def _take_one(fleet: Fleet, mail: Mail) -> list[Report]:

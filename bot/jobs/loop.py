@@ -29,7 +29,7 @@ class Job(Generic[Item]):
 
     name: str
     due: Callable[[], Iterable[Item]]
-    """Items that are due now. A generator is advanced only after its last item has been started or left."""
+    """Items that are due now. A generator is advanced only after its previous item has been started or skipped."""
     run: Callable[[Item], Coroutine[Any, Any, bool | None]]
     """The work on one item. It returns True to be run again after a pause."""
     key: Callable[[Item], str] = str
@@ -57,7 +57,7 @@ class Loop:
 
     def __init__(self, retries: Backoff, expected: tuple[type[FleetError], ...] = ()) -> None:
         self.table: Table = ()
-        """The jobs in the order in which each pass asks them."""
+        """The jobs in the order in which each pass checks them."""
         self._retries = retries
         self._expected = expected
         """Errors that pass by themselves, so that a line in the log is enough."""
@@ -76,7 +76,7 @@ class Loop:
         self._wake.set()
 
     def wake_in(self, seconds: float, lane: str = EVERYTHING) -> None:
-        """Ask for a pass later. Only the newest request is kept, because each pass finds the next one."""
+        """Ask for a pass later. Only the newest request is stored, because each pass finds the next one."""
         if self._timer is not None:
             self._timer.cancel()
         self._timer = asyncio.get_running_loop().call_later(seconds, self.wake, lane)

@@ -72,5 +72,5 @@ def _final(error: DeliveryError) -> bool:
 def _give_up(fleet: Fleet, row: Outgoing, error: DeliveryError) -> None:
     with fleet.transaction():
         fleet.store.outbox.failed(row.number, error.message, fleet.now())
-        said = f"I couldn't post a message in `{row.conversation}`: {error.message} {error.hint}".rstrip()
-        fleet.say(BOARD, f"{said} You can read it on the page.", key=f"unshown:{row.number}", kind="error")
+        summary = f"I couldn't post a message in `{row.conversation}`: {error.message} {error.hint}".rstrip()
+        fleet.say(BOARD, f"{summary} You can read it on the page.", key=f"unshown:{row.number}", kind="error")

@@ -7,7 +7,7 @@ from bot.fleet import Fleet
 from bot.store import retention
 
 PAUSE = 0.02
-"""Seconds between two transactions, in which everything else goes on."""
+"""Seconds between two transactions, in which other work continues."""
 
 
 async def remove_old(fleet: Fleet) -> Counter[str]:

@@ -73,7 +73,7 @@ Name = Annotated[str, AfterValidator(_name)]
 Text = Annotated[str, AfterValidator(_printable)]
 Minutes = Annotated[float, BeforeValidator(_minutes), Field(gt=0)]
 Days = Annotated[int, Field(ge=1, le=36500)]
-"""Days that history of a kind is kept: 1 to 36500."""
+"""Days to store history of one kind, 1 to 36500."""
 Dollars = Annotated[float, Field(gt=0)]
 Zone = Annotated[str, AfterValidator(_zone)]
 Clock = Annotated[time, PlainValidator(_clock)]

@@ -62,7 +62,7 @@ class Arguments:
         return name in self.flags
 
     def number(self, name: str, default: int) -> int:
-        """Return a flag's value as a non-negative integer."""
+        """Return a flag's value as a non-negative integer. Raises InvalidRequest if it is not one."""
         text = self.values.get(name)
         if text is None:
             return default

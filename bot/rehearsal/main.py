@@ -64,7 +64,7 @@ def usage(dialect: Dialect) -> str:
 
 
 def run(words: list[str], dialect: Dialect) -> int:
-    """Run a command of a dialect."""
+    """Run a command of a dialect and return its exit code."""
     begun = time.monotonic()
     project_path = None
     before: list[str] = []

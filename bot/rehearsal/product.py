@@ -45,7 +45,7 @@ OWN_FOLDERS = (".overstory/", ".claude/", ".git", "rehearsal/")
 
 @dataclass(frozen=True)
 class Survey:
-    """Result of a survey."""
+    """Files, languages and findings of a product, from which a rehearsed agent writes its report."""
 
     files: list[str]
     languages: list[tuple[str, int, int]]

@@ -1,7 +1,7 @@
 """The journal of what happened and who did it: each row carries the hash of the one before it, so that a change shows.
 
 Where the journal begins (after older rows were taken out) and ends is noted beside it, so that a cut at either end shows, too.
-Somebody who may write the whole file can still write all of it anew; against that helps the newest hash, noted elsewhere.
+Anyone who can write the file can still rewrite all of it. To detect that, store the newest hash elsewhere.
 """
 
 import json

@@ -36,7 +36,7 @@ class ConversationTable:
         return [dict(row) for row in rows]
 
     def remove_before(self, before: datetime) -> Iterator[int]:
-        """Remove conversations without posts that nobody used since then. See `sweep`."""
+        """Remove conversations without posts that were last used before then. See `sweep`."""
         old = (
             "SELECT id FROM conversations WHERE updated_at < ?"
             " AND NOT EXISTS (SELECT 1 FROM posts WHERE conversation = conversations.id) ORDER BY updated_at LIMIT ?"

@@ -7,7 +7,7 @@ from bot.store.database import Database
 
 @dataclass(frozen=True, slots=True)
 class LiveMessage:
-    """A message that grows until the answer takes its place."""
+    """A message that grows until the final answer replaces it."""
 
     channel: str
     message: str = ""

@@ -118,7 +118,7 @@ class Outbox:
         )
 
     def failed_in(self, conversation: str, error: str, now: datetime) -> None:
-        """Give up everything that waits for a conversation."""
+        """Mark every unsent delivery to a conversation as failed with this error."""
         self._db.run(
             "UPDATE outbox SET state = 'failed', error = ?, stale = 0, updated_at = ?"
             " WHERE conversation = ? AND state IN ('pending', 'attempting')",
@@ -145,7 +145,7 @@ class Outbox:
         self._db.run("UPDATE outbox SET stale = 0 WHERE n = ? AND stale = ?", row.number, row.stale)
 
     def messages(self, post: int) -> list[tuple[str, str]]:
-        """Return (platform, message id) for each place where a post is shown."""
+        """Return (platform, message id) for each message that shows a post."""
         rows = self._db.rows("SELECT platform, message FROM outbox WHERE post = ? AND message IS NOT NULL", post)
         return [(row["platform"], row["message"]) for row in rows]
 

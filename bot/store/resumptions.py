@@ -23,7 +23,7 @@ class ResumptionTable:
         self._db = database
 
     def add(self, resumption: Resumption, at: datetime) -> None:
-        """Store a resumption. A second one for the same product keeps the place of the first."""
+        """Store a resumption. A second one for the same product keeps the first one's position."""
         self._db.run(
             "INSERT INTO resumptions (product, person, conversation, request, asked_at) VALUES (?, ?, ?, ?, ?)"
             " ON CONFLICT (product) DO UPDATE SET person = excluded.person, conversation = excluded.conversation,"

@@ -1,16 +1,16 @@
-"""Table `runtime_lives`: which life of each runtime the fleet was last connected to."""
+"""Table `runtime_lives` with the life id (one start of the machine or container) that the fleet last saw."""
 
 from bot.store.database import Database
 
 
 class RuntimeLifeTable:
-    """Rows by runtime. A runtime that was restarted has another life."""
+    """Rows by runtime. A new id shows that the runtime was restarted and its agents have ended."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
 
     def get(self, runtime: str) -> str | None:
-        """Return the life of a runtime, or None if it never told one."""
+        """Return the life of a runtime, or None if none is stored."""
         life: str | None = self._db.value("SELECT life FROM runtime_lives WHERE runtime = ?", runtime)
         return life
 

@@ -92,8 +92,8 @@ async def run(
             async with asyncio.timeout(deadline):
                 code = await _wait(process, (stdout, stderr))
         except TimeoutError as error:
-            said = f"`{' '.join(argv[:4])}` took longer than {deadline:g} s and was stopped."
-            raise ChannelError("timed_out", said, "Try again, and check the load of the runtime.") from error
+            summary = f"`{' '.join(argv[:4])}` took longer than {deadline:g} s and was stopped."
+            raise ChannelError("timed_out", summary, "Try again, and check the load of the runtime.") from error
         finally:
             _end_group(process)
         return Outcome(tuple(argv), code, _output(stdout), _output(stderr))

@@ -195,8 +195,8 @@ class Connection:
         except Exception as error:
             # A fault in one request must not end the others or the daemon.
             log.exception("%s of %s failed in the supervisor itself", request.method, request.product)
-            said = f"The supervisor failed in {request.method}: {type(error).__name__}: {error}"
-            response = Response(request.id, error=ChannelError("engine_failed", said, "See the supervisor's log."))
+            summary = f"The supervisor failed in {request.method}: {type(error).__name__}: {error}"
+            response = Response(request.id, error=ChannelError("engine_failed", summary, "See the supervisor's log."))
         if response.error is not None and request.product:
             response.error.product = request.product
         await self._respond(response)

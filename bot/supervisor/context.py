@@ -109,8 +109,8 @@ class Context:
             async with asyncio.timeout(READ_DEADLINE), self._reading:
                 return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: function(*args, **kwargs))
         except TimeoutError as error:
-            said = f"Reading {self.folder} took longer than {READ_DEADLINE:g} s."
-            raise ChannelError("timed_out", said, "Check the disk of the runtime.") from error
+            summary = f"Reading {self.folder} took longer than {READ_DEADLINE:g} s."
+            raise ChannelError("timed_out", summary, "Check the disk of the runtime.") from error
 
     async def rows(self) -> tuple[Row, ...]:
         """Return the product's sessions as recorded."""

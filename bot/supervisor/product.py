@@ -1,4 +1,4 @@
-"""One product with its health, its snapshot and its background round."""
+"""One product with its health, its snapshot and its periodic maintenance."""
 
 import asyncio
 import contextlib

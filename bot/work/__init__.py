@@ -1,1 +1,1 @@
-"""What a product is asked to do: how it waits, what is admitted, chosen and watched, and what it may cost."""
+"""Work on products, from the queue through admission and monitoring to its cost."""

@@ -19,7 +19,7 @@ from bot.work.slots import SLOT_STATES
 
 @dataclass(frozen=True, slots=True)
 class InFlight:
-    """What is running or waiting where the brake would be pulled."""
+    """Running and waiting work that the brake would affect."""
 
     sessions: tuple[tuple[str, Session], ...]
     """Every running agent's session, with its product."""

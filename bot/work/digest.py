@@ -17,7 +17,7 @@ SHOWN = 3
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What changed in one product."""
+    """Changes in one product."""
 
     product: str
     asked: tuple[Work, ...]

@@ -12,15 +12,15 @@ RUNS = 9
 """Number of last runs that count."""
 ENOUGH = 3
 """Number of runs from which on their figures are used."""
-REMEMBERED = 40
-"""Number of ended pieces of work of a product that are searched for runs."""
+NEWEST_ENDED = 40
+"""Number of a product's newest ended pieces of work in which runs of one kind are searched for."""
 REHEARSED_GB = 0.1
 """Memory that a session of the rehearsal is expected to take, GiB. Its agents are small scripts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """What a piece of work is expected to take. `seconds` is None if no work of its kind has ended."""
+    """Expected requirements of a piece of work. `seconds` is None if no work of its kind has ended."""
 
     memory_gb: float
     usd: float = 0.0
@@ -53,7 +53,7 @@ def expected(fleet: Fleet, product: str, capability: str | None) -> Expectation:
 
 
 def requirements(fleet: Fleet, work: Work) -> Requirements:
-    """Return the memory and money that a piece of work is expected to take. A person's estimate of the cost comes first."""
+    """Return the memory and money that a piece of work is expected to take. A person's estimate of the cost has priority."""
     found = expected(fleet, work.product, work.capability)
     return Requirements(found.memory_gb, found.usd if work.estimate_usd is None else work.estimate_usd)
 
@@ -97,6 +97,6 @@ def _past(fleet: Fleet, product: str) -> Past:
     past = fleet.state(Past)
     if product not in past.ended or past.endings[product] != fleet.endings[product]:
         past.endings[product] = fleet.endings[product]
-        past.ended[product] = fleet.store.work.lately_ended(product, REMEMBERED)
+        past.ended[product] = fleet.store.work.lately_ended(product, NEWEST_ENDED)
         past.known[product] = {}
     return past

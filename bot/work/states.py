@@ -14,7 +14,7 @@ ENDED = {
     WorkState.FAILED: "failed",
     WorkState.CANCELLED: "was cancelled",
 }
-"""How work ended, as the verb of a sentence."""
+"""Outcome of ended work, as the verb of a sentence."""
 
 
 def label(work: Work) -> str:

@@ -48,9 +48,9 @@ async def _checks(client: discord.Client, registry: Registry | None) -> list[Che
         if each.platform == PLATFORM:
             checks.append(await _channel(client, int(each.id)))
     if registry is not None and not any(PLATFORM in person.ids for person in registry.people):
-        said = "No person under `people` has a `discord` id, so the bot answers nobody on Discord."
+        summary = "No person under `people` has a `discord` id, so the bot answers nobody on Discord."
         fix = 'Add `discord: "<user id>"` to a person under `people` in products.yaml.'
-        checks.append(Check("discord people", "warn", said, fix))
+        checks.append(Check("discord people", "warn", summary, fix))
     return checks
 
 
@@ -58,8 +58,10 @@ def _intent(client: discord.Client) -> Check:
     flags = client.application_flags
     if flags.gateway_message_content or flags.gateway_message_content_limited:
         return Check("discord intents", "ok", "Message Content is on")
-    said = "The Message Content intent is off, so people must mention the bot in every message of a thread."
-    return Check("discord intents", "warn", said, "Turn it on under Bot → Privileged Gateway Intents in the developer portal.")
+    summary = "The Message Content intent is off, so people must mention the bot in every message of a thread."
+    return Check(
+        "discord intents", "warn", summary, "Turn it on under Bot → Privileged Gateway Intents in the developer portal."
+    )
 
 
 async def _commands(client: discord.Client) -> Check:

@@ -20,8 +20,8 @@ async def check(settings: Settings, registry: Registry | None) -> list[Check]:
             return [Check("slack", "warn", "SLACK_BOT_TOKEN is missing; Slack needs both tokens.", "Set SLACK_BOT_TOKEN.")]
         return [Check("slack", "ok", "off: SLACK_BOT_TOKEN and SLACK_APP_TOKEN are not set")]
     if app is None and not over_http:
-        said = "SLACK_APP_TOKEN is missing; Slack needs both tokens."
-        return [Check("slack", "warn", said, "Set SLACK_APP_TOKEN, or for HTTP SLACK_SIGNING_SECRET and FLEET_PUBLIC_URL.")]
+        summary = "SLACK_APP_TOKEN is missing; Slack needs both tokens."
+        return [Check("slack", "warn", summary, "Set SLACK_APP_TOKEN, or for HTTP SLACK_SIGNING_SECRET and FLEET_PUBLIC_URL.")]
     api = Api(bot.get_secret_value(), settings.slack_api_url)
     api.open()
     try:
@@ -81,15 +81,15 @@ async def _channels(api: Api, registry: Registry | None) -> list[Check]:
     ]
     if not lacking:
         return [Check("slack channels", "ok", f"in {len(joined)} channels, including every channel of the registry")]
-    said = "\n".join(
+    summary = "\n".join(
         f"{channel} of {product}: it does not exist, is archived, or the bot was not invited" for product, channel in lacking
     )
     fix = f"In {listed([channel for _, channel in lacking])}, type /invite @fleet. Or fix the names in products.yaml."
-    return [Check("slack channels", "warn", said, fix)]
+    return [Check("slack channels", "warn", summary, fix)]
 
 
 def _people(registry: Registry | None) -> list[Check]:
     if registry is None or any("slack" in person.ids for person in registry.people):
         return []
-    said = "No person under `people` has a `slack` id, so the bot answers nobody on Slack."
-    return [Check("slack people", "warn", said, "Add ids as docs/slack.md shows. App Home shows each person their id.")]
+    summary = "No person under `people` has a `slack` id, so the bot answers nobody on Slack."
+    return [Check("slack people", "warn", summary, "Add ids as docs/slack.md shows. App Home shows each person their id.")]

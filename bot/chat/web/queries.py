@@ -2,8 +2,8 @@
 
 from bot.domain.errors import UsageError
 
-USUAL = 100
-"""Rows in an answer without a limit."""
+DEFAULT_ROWS = 100
+"""Default number of rows in an answer, for a request without `limit`."""
 
 
 def states(wanted: str, known: dict[str, bool]) -> tuple[str, ...]:
@@ -23,7 +23,7 @@ def states(wanted: str, known: dict[str, bool]) -> tuple[str, ...]:
 
 def limit(text: str | None, most: int) -> int:
     """Return the number of rows asked for, at most `most`. Raises UsageError."""
-    return max(1, min(number(text, "limit") if text else USUAL, most))
+    return max(1, min(number(text, "limit") if text else DEFAULT_ROWS, most))
 
 
 def number(text: str | None, name: str) -> int:

@@ -1,4 +1,4 @@
-"""Assembly of the server."""
+"""HTTP and WebSocket server of `ov serve`, assembled from its routes and the push of events."""
 
 import asyncio
 import signal
@@ -13,7 +13,7 @@ from bot.rehearsal.server.routes import Routes, envelope
 
 
 def run(project: Project, host: str, port: int, *, as_json: bool) -> int:
-    """Serve and return the exit code."""
+    """Serve until interrupted and return the exit code, 1 if the port cannot be used."""
     try:
         return asyncio.run(serve(project, host, port, as_json=as_json))
     except OSError as problem:

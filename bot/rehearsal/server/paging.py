@@ -11,7 +11,7 @@ DEFAULT_LIMIT, LARGEST_LIMIT = 100, 500
 
 
 def limit_of(query: Any) -> int:
-    """Return the requested page size."""
+    """Return the requested page size, 1 to 500 and by default 100. Raises InvalidRequest for anything else."""
     text = query.get("limit", str(DEFAULT_LIMIT))
     if not text.isdigit() or not 1 <= int(text) <= LARGEST_LIMIT:
         raise InvalidRequest(f"limit must be an integer between 1 and {LARGEST_LIMIT}")

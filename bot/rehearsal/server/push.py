@@ -15,7 +15,7 @@ POLL_SECONDS = 0.25
 
 
 def room_of(query: Any) -> str | None:
-    """Return the room that a query requests, None if it requests none."""
+    """Return the room (overstory's name for a push topic) in a query, or None."""
     if query.get("mail") == "true":
         return "mail"
     for kind in ("run", "agent"):

@@ -47,7 +47,7 @@ ALTER TABLE work ADD COLUMN stall_reported TEXT
 
 
 def migrate(db: sqlite3.Connection) -> None:
-    """Create the tables, move each note into its place, and drop the notes."""
+    """Create the tables, move each note into its table, and drop the notes."""
     run(db, SQL)
     (origin,) = db.execute("SELECT value FROM notes WHERE name = 'origin'").fetchone()
     db.execute("INSERT INTO fleet_state (only, origin) VALUES (1, ?)", (origin,))
@@ -184,4 +184,4 @@ NOTES: dict[str, Callable[[sqlite3.Connection, str, str], None]] = {
     "discord:direct:": _discord_direct,
     "discord:board:": _discord_board,
 }
-"""What moves each kind of note, by the beginning of its name, or by its whole name where it has no colon at its end."""
+"""Functions that move each kind of note, by the prefix of its name, or by the whole name if the key has no final colon."""

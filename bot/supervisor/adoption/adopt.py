@@ -105,8 +105,8 @@ async def _undo(product: Product, request: Request) -> dict[str, Any]:
     left = ("after", "before") if backup.record["state"] == "undoing" else ("after",)
     states = backup.states()
     if changed := [f".overstory/{path}" for path, state in states.items() if state not in left]:
-        said = f"{', '.join(changed)} changed since the adoption, so it cannot be undone exactly."
-        raise ChannelError("changed", said, f"Restore the old files by hand from {backup.place}.")
+        summary = f"{', '.join(changed)} changed since the adoption, so it cannot be undone exactly."
+        raise ChannelError("changed", summary, f"Restore the old files by hand from {backup.place}.")
     now = {path: read(folder, (path,)).get(path) for path in backup.paths}
     changes = [
         {"path": f".overstory/{path}", "why": ["restores the old file"], "diff": diff(path, now[path], backup.before(path))}
@@ -214,8 +214,10 @@ def _text(path: Path) -> str | None:
 async def _refuse(product: Product, ours: Sequence[str] = ()) -> None:
     """Raise what forbids changing the product now."""
     if alive := sorted(await product.alive(await product.context.rows())):
-        said = f"Agents are running there: {', '.join(alive)}. They merge into the same files and follow the old instructions."
-        raise ChannelError("at_work", said, "Wait until none runs, or stop the product with `fleet stop`.")
+        summary = (
+            f"Agents are running there: {', '.join(alive)}. They merge into the same files and follow the old instructions."
+        )
+        raise ChannelError("at_work", summary, "Wait until none runs, or stop the product with `fleet stop`.")
     git.refuse_dirty([path for path in await git.dirty(product.context.path) if path not in ours])
 
 

@@ -1,8 +1,7 @@
 """Backups of the files that an adoption changes.
 
 A backup is `.overstory/backup-fleet/<time>/` with the old files and a record. The record is written before the first file is
-changed and has the state `begun`, `done`, `undoing` or `undone`. So an interrupted adoption can be told from later edits by
-people.
+changed and has the state `begun`, `done`, `undoing` or `undone`. This tells an interrupted adoption from later edits by people.
 """
 
 import json

@@ -35,10 +35,10 @@ def refuse_dirty(paths: Sequence[str]) -> None:
     """Raise `dirty` with the file names, if there are any."""
     if paths:
         more = f" and {len(paths) - MOST_NAMED} more" if len(paths) > MOST_NAMED else ""
-        said = f"The repository has uncommitted changes: {', '.join(paths[:MOST_NAMED])}{more}."
+        summary = f"The repository has uncommitted changes: {', '.join(paths[:MOST_NAMED])}{more}."
         engines = all(path.startswith(".overstory/") for path in paths)
         back = " If the engine overwrote these files, `git restore .overstory` reverts them." if engines else ""
-        raise ChannelError("dirty", said, f"Commit or stash them, then try again.{back}")
+        raise ChannelError("dirty", summary, f"Commit or stash them, then try again.{back}")
 
 
 async def commit(root: Path, paths: Sequence[str], message: str) -> str:
@@ -88,8 +88,8 @@ async def _git(root: Path, *words: str) -> str:
     outcome = await commands.run(("git", *words), root, deadline=30.0)
     if outcome.code != 0:
         command = next(word for word in words if not word.startswith("-") and "=" not in word)
-        said = f"git {command}: {' '.join(outcome.error_text.split())[:600]}"
-        if "dubious ownership" in said:
-            raise ChannelError("not_a_repository", said, "Change the folder's owner to the runtime's user (chown -R).")
-        raise ChannelError("engine_failed", said, "Check the repository. The adoption was reverted.")
+        summary = f"git {command}: {' '.join(outcome.error_text.split())[:600]}"
+        if "dubious ownership" in summary:
+            raise ChannelError("not_a_repository", summary, "Change the folder's owner to the runtime's user (chown -R).")
+        raise ChannelError("engine_failed", summary, "Check the repository. The adoption was reverted.")
     return outcome.stdout

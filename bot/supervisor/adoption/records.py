@@ -44,8 +44,8 @@ def notice(folder: Path) -> Notice | None:
     found = SECTION.search(text)
     record = newest(folder)
     if found is None and record is None:
-        said = "It is not adopted, so its coordinator does not ask before large work or report to the fleet."
-        return Notice("not_adopted", said)
+        summary = "It is not adopted, so its coordinator does not ask before large work or report to the fleet."
+        return Notice("not_adopted", summary)
     if found is None or (record is not None and not _intact(folder, record)):
         return Notice("overwritten", "Its adoption was overwritten by `ov init` or `ov update`.")
     if int(found[1]) < VERSION:

@@ -107,7 +107,7 @@ class Meter:
 
     @property
     def total(self) -> float:
-        """US dollars so far."""
+        """Cost of all days read so far, US dollars."""
         return sum(self.days.values())
 
     def read(self, transcript: Path) -> None:

@@ -1,6 +1,6 @@
 """Nudges for a coordinator in tmux, which mail alone does not wake.
 
-A nudge to a busy pane is neither delivered nor kept. The unread mail itself says what is due, so a restart of the supervisor
+A nudge to a busy pane is neither delivered nor stored. The unread mail itself says what is due, so a restart of the supervisor
 forgets nothing. Reports of workers cause nudges too, because no other program wakes the coordinator for them.
 """
 
