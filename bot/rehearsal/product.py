@@ -45,7 +45,7 @@ OWN_FOLDERS = (".overstory/", ".claude/", ".git", "rehearsal/")
 
 @dataclass(frozen=True)
 class Survey:
-    """Files, languages and findings of a product, from which a rehearsed agent writes its report."""
+    """Files, languages and findings of a product, from which rehearsed plans and reports are written."""
 
     files: list[str]
     languages: list[tuple[str, int, int]]

@@ -28,7 +28,7 @@ class ChatPositionTable:
         return {row["channel"]: ChatPosition(row["position"], to_time(row["at"])) for row in rows}
 
     def set(self, platform: str, channel: str, position: str, at: datetime | None = None) -> None:
-        """Store the position of a channel and the time of its message, if known, in place of the previous ones."""
+        """Replace the stored position of a channel. See `ChatPosition` for `position` and `at`."""
         self._db.run(
             "INSERT INTO chat_positions (platform, channel, position, at) VALUES (?, ?, ?, ?)"
             " ON CONFLICT (platform, channel) DO UPDATE SET position = excluded.position, at = excluded.at",
