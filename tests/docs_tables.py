@@ -96,7 +96,7 @@ def filled(page: str) -> str:
     return BLOCK.sub(lambda block: f"{block[1]}{tables[block[2]]}{block[3]}", page)
 
 
-# -- what operators set ----------------------------------------------------------------------------------------------------
+# -- settings of operators -------------------------------------------------------------------------------------------------
 
 
 def _variables() -> Iterator[tuple[str, str, str]]:
@@ -150,7 +150,7 @@ def _default(info: FieldInfo) -> str:
     return f"`{value.value if isinstance(value, Enum) else f'{value:g}' if isinstance(value, float) else value}`"
 
 
-# -- what people type ------------------------------------------------------------------------------------------------------
+# -- commands of people ----------------------------------------------------------------------------------------------------
 
 
 def _skill(each: Skill) -> str:
@@ -168,7 +168,7 @@ def _skill(each: Skill) -> str:
     return "\n".join(lines)
 
 
-# -- what programs ask -----------------------------------------------------------------------------------------------------
+# -- routes for programs ---------------------------------------------------------------------------------------------------
 
 
 def routes() -> list[tuple[str, str, str]]:

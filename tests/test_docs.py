@@ -61,7 +61,7 @@ def code(page: Path) -> Iterator[tuple[str, str]]:
 
 
 def test_generated_tables_are_current() -> None:
-    assert filled(PAGE) == PAGE, "write them anew: python -m tests.docs_tables"
+    assert filled(PAGE) == PAGE, "run python -m tests.docs_tables"
 
 
 def test_every_generated_table_appears_once() -> None:
@@ -128,7 +128,7 @@ def test_every_error_is_described_with_its_status() -> None:
     expected = _codes()
     assert set(described) == set(expected)
     wrong = {name: (given, expected[name]) for name, given in described.items() if given not in {"", expected[name]}}
-    assert not wrong, "the page's status, and the true one"
+    assert not wrong, "status on the page and in the code"
     models = PAGE.partition("The codes are ")[2].partition(".")[0]
     assert set(re.findall(r"`(\w+)`", models)) == set(claude.MESSAGES)
 

@@ -40,7 +40,7 @@ async def until(condition: Callable[[], object], seconds: float = PATIENCE) -> A
     """Wait until a condition holds and return its value."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):
-        assert time.monotonic() < deadline, "what was waited for did not happen"
+        assert time.monotonic() < deadline, "the awaited condition did not become true"
         await asyncio.sleep(0.01)
     return found
 
@@ -49,7 +49,7 @@ async def eventually(condition: Callable[[], Awaitable[object]], seconds: float 
     """Wait until an asynchronous condition holds."""
     deadline = time.monotonic() + seconds
     while not await condition():
-        assert time.monotonic() < deadline, "what was waited for did not happen"
+        assert time.monotonic() < deadline, "the awaited condition did not become true"
         await asyncio.sleep(0.02)
 
 

@@ -142,7 +142,7 @@ async def test_step_limit_counts_across_restarts(desk: Desk) -> None:
     desk.say("status, indefinitely")
     model = ScriptedModel(script=lambda request: call("status", product="product-a"))
     await desk.turn(model, Limits(steps=3))
-    del desk.kept.messages[-2:]  # killed before the last results were kept
+    del desk.kept.messages[-2:]  # killed before the last results were stored
     again = ScriptedModel()
     result = await desk.turn(again, Limits(steps=3))
     assert again.requests == []
@@ -177,7 +177,7 @@ async def test_stop_cancels_a_streaming_answer(desk: Desk) -> None:
         result = await turn
     assert result.text == desk.streamed == "It\n\nStopped. Nothing was done."
     assert result.record.stop == "stopped"
-    assert result.record.cost_usd == pytest.approx(0.001), "what the model had read is paid for"
+    assert result.record.cost_usd == pytest.approx(0.001), "input that the model has read costs money"
     valid(desk)
 
 

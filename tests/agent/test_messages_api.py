@@ -185,7 +185,7 @@ def test_script_rules_match_the_conversation() -> None:
     asked = [user(text("<fleet>"), text("please run a scout on product-a"))]
     first = script.answer(asked)
     assert first.calls[0].input == {"product": "product-a", "task": ["please run a scout on product-a"]}
-    assert script.answer(asked).text == "Pardon?", "used up"
+    assert script.answer(asked).text == "Pardon?", "no replies are left"
     called = [*asked, assistant({**USE, "name": "spawn"})]
     assert script.answer([*called, user(RESULT)]).text == "Done. idle"
     assert script.answer([*called, user({**RESULT, "content": [text("refused")]})]).text == "No: refused"

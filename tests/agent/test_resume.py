@@ -85,10 +85,10 @@ class TestResume:
         desk.done = {request: effect for request, effect in whole.done.items() if request in called}
         result = await finish(desk, claude, api)
         answered = sum(message["role"] == "assistant" for message in whole.kept.messages[:kept])
-        assert len(api.bodies) == ANSWERS - answered, "no answer is paid for twice"
+        assert len(api.bodies) == ANSWERS - answered, "every answer is paid for once"
         assert result.cards == complete.cards
         assert (result.record.steps, len(result.record.tools)) == (ANSWERS, len(complete.record.tools))
-        assert len(desk.done) == len(EFFECTS), "a repeated call has the id it had before"
+        assert len(desk.done) == len(EFFECTS), "a repeated call keeps its id"
 
     @pytest.mark.parametrize("name", ["status", "spawn", "pause", "inspect"])
     async def test_turn_resumes_after_a_kill_during_a_tool(self, api: MessagesApi, claude: Claude, name: str) -> None:

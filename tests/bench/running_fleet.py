@@ -116,7 +116,7 @@ class RunningFleet:
     async def _until_answers(self, path: str) -> None:
         async def look() -> bool:
             if self._process is None or self._process.poll() is not None:
-                raise RuntimeError(f"the coordinator ended:\n{self.log.read_text()[-4000:]}")
+                raise RuntimeError(f"the fleet ended:\n{self.log.read_text()[-4000:]}")
             try:
                 async with self.http.get(path) as answer:
                     return answer.status == 200

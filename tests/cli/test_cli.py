@@ -275,7 +275,7 @@ def test_skill_without_a_running_fleet_runs_in_the_command(tmp_path: Path) -> No
         found = alone("spawn", "product-a", "look round", "--capability", "scout", "--json", cwd=tmp_path, env=env)
         assert json.loads(found.stdout)["work"]["id"] == "w1"
         seen = json.loads(alone("inspect", "product-a", "--json", cwd=tmp_path, env=env).stdout)
-        assert seen["sessions"][0]["capability"] == "scout", "it was started before the command ended"
+        assert seen["sessions"][0]["capability"] == "scout", "the work was started before the command ended"
         process.start()
         process.until(lambda: process.work()[0]["state"] == "done", "a fleet that starts later learns of its end")
         assert process.process is not None
@@ -340,7 +340,7 @@ async def test_ctrl_c_stops_the_turn(desk: Desk) -> None:
     desk.replies.replies = [say("This takes very long.", hold=hold)]
     process = await desk.begin("ask", "tell me a story")
     assert process.stdout is not None
-    assert await asyncio.wait_for(process.stdout.readexactly(4), PATIENCE) == b"This", "it is written as it comes"
+    assert await asyncio.wait_for(process.stdout.readexactly(4), PATIENCE) == b"This", "output is streamed"
     process.send_signal(signal.SIGINT)
     out, _ = await asyncio.wait_for(process.communicate(), PATIENCE)
     hold.set()
@@ -445,7 +445,7 @@ def test_colour_depends_on_the_terminal() -> None:
     text = Screen(colour=True, width=60).result(
         {"text": "**a**\n\n- x", "table": {"columns": ["n"], "rows": [["[red]x[/red]"]]}}
     )
-    assert "[red]x[/red]" in text, "what agents write is no markup"
+    assert "[red]x[/red]" in text, "text of agents is not markup"
 
 
 def test_discord_invite_prints_the_link_and_its_reasons(capsys: pytest.CaptureFixture[str]) -> None:

@@ -98,7 +98,7 @@ def test_each_product_is_initialized_for_the_engine(fleet: Path, name: str) -> N
         assert set(agent) == {"file", "model", "tools", "capabilities", "canSpawn", "constraints"}
         definition = (engine / "agent-defs" / agent["file"]).read_text("utf-8")
         assert "{{" not in definition
-        assert len(definition.encode()) < 12_000  # Overstory 0.5 puts it on tmux's command line, which takes no more.
+        assert len(definition.encode()) < 12_000  # Overstory 0.5 puts it on tmux's command line, which is limited.
     for folder in ("agents", "worktrees", "specs", "logs"):
         assert (engine / folder).is_dir()
 
@@ -128,7 +128,7 @@ def test_engine_files_stay_out_of_git(fleet: Path, tmp_path: Path) -> None:
     assert git(product, "status", "--porcelain") == ""
 
 
-# -- what the products are -----------------------------------------------------------------------------------------------
+# -- content of the products ---------------------------------------------------------------------------------------------
 
 TESTS = (sys.executable, "-m", "unittest", "discover", "-s", "tests", "-t", ".")
 

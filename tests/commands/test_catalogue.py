@@ -74,7 +74,7 @@ def test_duplicate_names_and_missing_skills_are_errors(tmp_path: Path) -> None:
 @pytest.mark.parametrize("skill", SKILLS, ids=lambda skill: skill.name)
 def test_every_skill_is_completely_declared(skill: object) -> None:
     found = next(each for each in SKILLS if each is skill)
-    assert len(found.description.split()) > 8, "its docstring tells the model when to use it"
+    assert len(found.description.split()) > 8, "the docstring must tell the model when to use the skill"
     assert found.summary.endswith(".")
     assert len(found.summary) <= 80
     assert found.examples

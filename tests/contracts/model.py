@@ -89,7 +89,7 @@ class ModelContract(ABC):
         events = await heard(model, ask("count"))
         begins = [index for index, event in enumerate(events) if isinstance(event, Begun)]
         assert len(begins) == 2
-        assert begins[1] > 1, "text was shown before it broke"
+        assert begins[1] > 1, "text was streamed before the interruption"
         after = [event.text for event in events[begins[1] :] if isinstance(event, TextDelta)]
         assert "".join(after) == "One two three four five six seven"
 

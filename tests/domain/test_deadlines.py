@@ -7,7 +7,7 @@ import pytest
 from bot.domain import deadlines
 from bot.domain.errors import UsageError
 
-NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)  # a Wednesday; 13:00 in Vienna
+NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)  # a Wednesday, 13:00 in Vienna
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ def test_overspending_work_is_paused_and_resumes_after_approval_despite_kills(tm
         asked = fleet.until(gate, "a gate is open") or {}
         assert product(fleet)["state"] == "paused"
         spent = product(fleet)["cost_usd_today"]
-        assert 2 <= spent < 300, "it is paused long before everything is spent"
+        assert 2 <= spent < 300, "work is paused long before its full cost"
         assert fleet.work()[0]["state"] == "running"
         fleet.kill()
         fleet.start()

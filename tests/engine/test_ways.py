@@ -404,7 +404,7 @@ async def test_channel_works_over_docker_exec(wrap: Callable[[socket.socket], An
 def greeting(end: socket.socket) -> None:
     """Answer inside the container with a hello and then empty results. The frames arrive in pieces."""
     decoder = Decoder()
-    with suppress(OSError):  # the bot hangs up when it has what it wants, and that may be in the middle of an answer
+    with suppress(OSError):  # the client may disconnect in the middle of an answer
         while data := end.recv(65536):
             hello = {"protocol": PROTOCOL, "boot": "b", "life": "l", "engine": "0.11.0"}
             asked = [message for message in decoder.feed(data) if isinstance(message, Request)]

@@ -104,7 +104,7 @@ class FakeEngine(Engine):
         """Receipt of the next answers."""
         self._numbers: Counter[str] = sharing._numbers if sharing else Counter()
 
-    # What a test steers
+    # Control by tests
 
     def push_mail(
         self,

@@ -73,7 +73,7 @@ async def test_concurrent_clicks_make_one_decision(tmp_path: Path, required: int
         assert (kinds.count("decision"), kinds.count("event") + kinds.count("refused")) == (required, 200 - required)
 
 
-# -- what may be wrong with a decision, on every surface ---------------------------------------------------------------------
+# -- invalid decisions on every surface --------------------------------------------------------------------------------------
 
 PEOPLE = """
 people:
@@ -185,7 +185,7 @@ async def test_invalid_decision_is_answered_and_recorded(bed: WebBed, wrong: str
     given, before = filled(bed, more), bed.store.gates.in_states()
     for surface in SURFACES:
         if "digest" in given and surface in (by_command, by_command_line):
-            continue  # what is typed names the gate, and the revision at most
+            continue  # a typed command has no digest
         newest = bed.store.audit.newest(1)[0]["n"]
         said, found = await surface(bed, given)
         assert re.search(words, said), (surface.__name__, said)

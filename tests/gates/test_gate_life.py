@@ -93,7 +93,7 @@ class GateLife(RuleBasedStateMachine):
         self.loop.close()
         self.folder.cleanup()
 
-    # -- what may happen ---------------------------------------------------------------------------------------------
+    # -- events -----------------------------------------------------------------------------------------------------
 
     @rule(target=cards, counts=st.booleans())
     def revise(self, counts: bool) -> Any:
@@ -192,7 +192,7 @@ class GateLife(RuleBasedStateMachine):
             self.store.database.origin = self.store.origin = found.origin
         self.wake_up()
 
-    # -- what holds at any time --------------------------------------------------------------------------------------
+    # -- invariants -------------------------------------------------------------------------------------------------
 
     def gates(self) -> list[Gate]:
         return self.store.gates.in_states()

@@ -55,11 +55,11 @@ def why(gate: Gate) -> tuple[str, ...]:
         pytest.param(gate(2, "dear"), gate(1), id="priority"),
         pytest.param(gate(2), gate(1, "poor", minutes=900), id="priority before age"),
         pytest.param(escalated(gate(2)), gate(1, minutes=900), id="backups were asked"),
-        pytest.param(replace(gate(2), reminders=2), replace(gate(1, minutes=900), reminders=1), id="reminded of more often"),
+        pytest.param(replace(gate(2), reminders=2), replace(gate(1, minutes=900), reminders=1), id="more reminders"),
         pytest.param(gate(2, minutes=6), gate(1, minutes=5), id="the oldest"),
         pytest.param(gate(2), gate(10), id="the lower number"),
         pytest.param(gate(2, "poor"), gate(1, "gone", minutes=900), id="a product of the registry before one that left it"),
-        pytest.param(gate(2, work="w1"), gate(1, work="w5", minutes=60), id="work that has ended waits no more"),
+        pytest.param(gate(2, work="w1"), gate(1, work="w5", minutes=60), id="ended work does not wait"),
     ],
 )
 def test_more_urgent_gate_is_first(first: Gate, second: Gate) -> None:

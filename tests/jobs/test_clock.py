@@ -24,7 +24,7 @@ async def test_changed_registry_is_loaded_or_its_errors_logged(tmp_path: Path, c
         await look()
         assert "stays in use" in caplog.text
         assert "products.yaml:2:33" in caplog.text
-        assert [change.kind for change in heard] == ["registry"], "the page is told at once"
+        assert [change.kind for change in heard] == ["registry"], "the page is notified at once"
         assert len(status(bed.fleet).products) == 3
         bed.file.write_text("products:\n  - {name: product-z, path: /z}\n")
         await look()

@@ -94,7 +94,7 @@ async def test_reader_with_unread_answer_is_nudged(bed: Bed) -> None:
     assert bed.engine.box("product-a").nudges == []
     await look_again(bed, seconds=20)
     ((agent, text),) = bed.engine.box("product-a").nudges
-    # Not a word of what an agent wrote: a nudge is the operator's, and a title may say `DECISION: approve`.
+    # A nudge contains no text of agents, because it is the operator's and a title may say `DECISION: approve`.
     assert (agent, text) == ("coordinator", "The operator has answered. Check your mail.")
 
 
@@ -146,7 +146,7 @@ async def test_unread_answer_of_an_ended_session_is_reported_and_can_be_sent_aga
     await bed.say(said.suggestions[0].command)
     assert (await look_again(bed, seconds=1)).state is GateState.DELIVERED
     assert "started anew since you asked" in answers(bed)[-1].body
-    assert "\n> " in answers(bed)[-1].body, "what an agent wrote is a quotation in the operator's mail"
+    assert "\n> " in answers(bed)[-1].body, "text of agents is quoted in the operator's mail"
     assert "There is nothing to hand over again" in (await bed.say("/fleet approve-plan g1 --again"))[0].text
 
 

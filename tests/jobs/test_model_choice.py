@@ -59,7 +59,7 @@ async def test_model_choice_and_its_reason_are_stored(tmp_path: Path) -> None:
     async with Chooser(tmp_path, choose("w4", "w2", "w3")) as chooser:
         await chooser.line_up()
         assert chooser.running() == ["w4"]
-        assert len(chooser.model.requests) == 1, "one that fits alone, and one that nothing contends with, are no choice"
+        assert len(chooser.model.requests) == 1, "the model is not asked about work without a contender"
         said = json.dumps(chooser.model.requests[0].messages)
         assert "1 of these 3 can start now" in said
         assert "never follow" in chooser.model.requests[0].system
@@ -68,7 +68,7 @@ async def test_model_choice_and_its_reason_are_stored(tmp_path: Path) -> None:
         (post,) = await chooser.bed.say("/fleet why w4")
         assert "the agent: it unblocks the others" in post.text
         await chooser.ends("w4")
-        assert chooser.running() == ["w2"], "what was put in order already is not asked again"
+        assert chooser.running() == ["w2"], "the model is not asked again about ordered work"
         await chooser.ends("w2")
         assert chooser.running() == ["w3"]
         assert len(chooser.model.requests) == 1
@@ -107,7 +107,7 @@ async def test_daily_tokens_are_limited(tmp_path: Path) -> None:
     async with Chooser(tmp_path, choose("w4", "w2", "w3"), registry=registry) as chooser:
         await chooser.line_up()
         assert chooser.running() == ["w4"]
-        assert capacity(chooser.bed.fleet).spent_usd == 0.002, "it counts as cost of the agent"
+        assert capacity(chooser.bed.fleet).spent_usd == 0.002, "the choice counts as cost of the agent"
         await chooser.bed.say("/fleet spawn product-c a late one")
         await chooser.ends("w4")
         assert chooser.running() == ["w2"]

@@ -128,7 +128,7 @@ async def test_paused_product_releases_its_slot_and_resumes_when_one_is_free(bed
     await ends(bed, "w1")
     assert len(bed.engine.calls_of("resume", "product-b")) == 1
     assert capacity(bed.fleet).running == 2
-    assert states(bed)["w4"] == "queued", "what was resumed came first"
+    assert states(bed)["w4"] == "queued", "resumed work has priority"
     bed.expect("product-b** resumed", kind="report")
     assert not paused(bed.fleet, "product-b")
     (post,) = await bed.say("/fleet why product-b")
@@ -173,7 +173,7 @@ async def test_resume_undoes_pause_with_focus(bed: Bed) -> None:
     await ends(bed, "w1")
     (post,) = await bed.say("/fleet resume product-b")
     assert status(bed.fleet, ["product-d"]).products[0].priority == "low"
-    assert bed.fleet.product("product-d").priority == "low", "the file stays as it is"
+    assert bed.fleet.product("product-d").priority == "low", "the registry file is unchanged"
 
 
 async def test_dependent_work_waits_for_its_dependency(bed: Bed) -> None:

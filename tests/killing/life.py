@@ -85,7 +85,7 @@ class Life(Bed):
             await asyncio.sleep(TICK)
             await asyncio.create_task(self.jobs.tick())
 
-    # -- who outlives it ---------------------------------------------------------------------------------------------
+    # -- people and agents -------------------------------------------------------------------------------------------
 
     def people(self) -> None:
         """Perform the people's next actions that were not confirmed yet."""
@@ -160,7 +160,7 @@ class Life(Bed):
 
         No gate or decision is lost, none is delivered twice, no card is stale and every click is answered.
         """
-        assert LAST in self.world.kept.done, f"it got no further than {self.world.kept.done}"
+        assert LAST in self.world.kept.done, f"the life stopped after {self.world.kept.done}"
         self._check_gates()
         self._check_engine()
         for chat in (self.slack, self.discord):

@@ -64,7 +64,7 @@ class _Selector(selectors.SelectSelector):
     def select(self, timeout: float | None = None) -> Any:
         found = super().select(0)
         if not found:
-            assert timeout is not None, "nothing will ever happen again"
+            assert timeout is not None, "every task waits indefinitely"
             self.passed += max(timeout, 0.0)
         return found
 

@@ -40,7 +40,9 @@ def test_plan_is_revised_approved_and_carried_out(old: Product) -> None:
     assert started["tmuxSession"] == "overstory-old-coordinator" and running(started["pid"])
     assert "Coordinator is already running (tmux: overstory-old-coordinator" in old.ov("coordinator", "start").err
     thread = tell(old, "[complex] Add a discount", "For loyal customers.", "dispatch")
-    assert not [one for one in old.quickly("mail", "list", "--json").json if one["from"] == "coordinator"], "nobody woke it yet"
+    assert not [one for one in old.quickly("mail", "list", "--json").json if one["from"] == "coordinator"], (
+        "the coordinator was not woken yet"
+    )
     assert nudge(old, "New objective in mail")
     ready = wait(old, thread, "plan_ready", "lead-")
     plan = json.loads(ready["payload"])

@@ -73,7 +73,7 @@ async def test_ask_posts_the_answer_in_the_conversation(bed: Bed) -> None:
     bed.engine.push_mail("product-a", kind=MailKind.QUESTION, subject=f"Re: {sent.subject}", body="Half way.", thread=sent.id)
     await bed.settled()
     bed.expect("Half way.", kind="report")
-    assert bed.store.gates.in_states(GateState.OPEN) == [], "an answer is no question"
+    assert bed.store.gates.in_states(GateState.OPEN) == [], "an answer raises no gate"
 
 
 async def test_ask_waits_for_the_answer(bed: Bed) -> None:
@@ -86,7 +86,7 @@ async def test_ask_waits_for_the_answer(bed: Bed) -> None:
     bed.engine.push_mail("product-a", kind=MailKind.QUESTION, body="Half way.\nDone soon.", thread=sent.id)
     result = await asyncio.wait_for(asked, 5)
     assert data(result)["answer"] == "Half way.\nDone soon."
-    assert result.text == "**product-a** has answered, see above.", "the report stands in this conversation already"
+    assert result.text == "**product-a** has answered, see above.", "the report is already in this conversation"
 
 
 async def test_ask_reports_a_timeout(bed: Bed) -> None:
@@ -285,7 +285,7 @@ async def test_approve_plan_decides_several_gates(bed: Bed) -> None:
     decisions = [bed.fleet.gate(id).decision for id in ("g1", "g2", "g3")]
     assert [each.note for each in decisions if each] == ["all fine", "not now", "all fine"]
     result = await run(bed, "approve-plan g1,g3 approve all fine", request="b")
-    assert [each["id"] for each in data(result)["gates"]] == ["g1", "g3"], "the same again is no error"
+    assert [each["id"] for each in data(result)["gates"]] == ["g1", "g3"], "repeating a decision is not an error"
 
 
 async def test_approve_plan_refuses_mixed_gates(bed: Bed) -> None:

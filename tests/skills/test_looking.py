@@ -96,7 +96,7 @@ async def test_gate_details_show_what_a_revision_changed(bed: Bed) -> None:
     bed.engine.push_mail("product-b", kind=MailKind.PLAN, subject="Plan", body="use a table\n```x", task="t1", revision=2)
     post = await answer(bed, "/fleet gates g2")
     assert "use a table" in post.text
-    assert "Changes since revision 1:\n\n````diff" in post.text, "a fence that the plan cannot close"
+    assert "Changes since revision 1:\n\n````diff" in post.text, "the plan cannot close the fence"
     assert "-use a ladder\n+use a table" in post.text
     assert [card.gate for card in post.cards] == ["g2"]
     assert "superseded" in json.dumps(data(await run(bed, "gates --all")))

@@ -116,7 +116,7 @@ async def test_prioritize_overrides_the_registry(bed: Bed) -> None:
 
 async def test_work_moved_by_hand_stays_in_position(bed: Bed) -> None:
     await full(bed, "product-a", "product-a", "product-c", "product-b")
-    assert line(await run(bed, "queue")) == ["w2", "w3", "w4", "w5"], "product-b has a place already, and stands back"
+    assert line(await run(bed, "queue")) == ["w2", "w3", "w4", "w5"], "product-b has a slot already and yields"
     await bed.say("/fleet prioritize w4 --before w3")
     assert line(await run(bed, "queue")) == ["w2", "w4", "w3", "w5"]
     await bed.say("/fleet prioritize w5 --first")

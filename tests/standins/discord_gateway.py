@@ -104,7 +104,7 @@ class Gateway:
         self._numbers = count(1)
         world.subscribers.append(self._happened)
 
-    # -- what a test asks for ----------------------------------------------------------------------------------------
+    # -- control by tests --------------------------------------------------------------------------------------------
 
     @property
     def connected(self) -> bool:

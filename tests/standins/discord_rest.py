@@ -108,7 +108,7 @@ class Rest:
         self.overall: Bucket | None = None
         """The global rate limit."""
 
-    # -- what a test asks for ----------------------------------------------------------------------------------------
+    # -- control by tests --------------------------------------------------------------------------------------------
 
     def fail(self, method: str, path: str, status: int, code: int = 0, message: str = "no", times: int = 1) -> None:
         """Refuse requests."""

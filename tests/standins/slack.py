@@ -130,7 +130,7 @@ class Slack:
         """The value for SLACK_API_URL."""
         return f"{self.root}/api"
 
-    # -- who there is -------------------------------------------------------------------------------------------------
+    # -- content ----------------------------------------------------------------------------------------------------
 
     def person(self, id: str, name: str, **more: Any) -> Somebody:
         """Add a person to the workspace."""

@@ -102,7 +102,7 @@ class World:
         self._last = max(self._last + 1, int(self.now() * 1_000_000) + 1)
         return f"{self._last // 1_000_000}.{self._last % 1_000_000:06d}"
 
-    # -- who and where ------------------------------------------------------------------------------------------------
+    # -- people and channels ---------------------------------------------------------------------------------------------
 
     def user(self, id: str) -> User:
         """Return a user by id."""

@@ -131,7 +131,7 @@ class Life(Bed):
         await self.start()
 
 
-# -- what people and agents do, told again until it is done ------------------------------------------------------------------
+# -- actions of people and agents, repeated until they succeed ---------------------------------------------------------------
 
 
 def sent(bed: Bed, product: str, words: str) -> Mail:

@@ -9,7 +9,7 @@ from bot.supervisor.records import database
 
 def test_locked_database_is_detected(tmp_path: Path) -> None:
     path = tmp_path / "sessions.db"
-    assert not database.locked(path), "there is none"
+    assert not database.locked(path), "a missing database is not locked"
     with closing(sqlite3.connect(path, isolation_level=None)) as holder:
         holder.execute("CREATE TABLE sessions (id TEXT)")
         assert not database.locked(path)
@@ -19,7 +19,7 @@ def test_locked_database_is_detected(tmp_path: Path) -> None:
         assert not database.locked(path)
         holder.execute("PRAGMA journal_mode = WAL")
         holder.execute("BEGIN IMMEDIATE")
-        assert not database.locked(path), "who only writes to the log keeps nobody from reading"
+        assert not database.locked(path), "a writer of the log does not block readers"
         holder.execute("ROLLBACK")
     path.write_bytes(b"no database at all" * 100)
-    assert not database.locked(path), "damage is another trouble, which reading it names"
+    assert not database.locked(path), "damage is reported when the database is read"

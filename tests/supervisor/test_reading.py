@@ -166,7 +166,7 @@ CATALOGUE = [
     ("error: unknown option '--bogus'", "unsupported"),
     ("Unknown command: statsu\nDid you mean 'status'?", "unsupported"),
     ('Invalid --type "plan_ready". Must be one of: status', "unsupported"),
-    ("Something nobody has seen before", "engine_failed"),
+    ("Something new", "engine_failed"),
 ]
 
 
@@ -405,7 +405,7 @@ def test_headless_worker_costs_come_from_its_transcript(tmp_path: Path, monkeypa
     worker = row(tmp_path, agent="builder-w1", capability="builder", worktree=str(worktree), claude_session="session-1")
     costs = Costs(tmp_path, tmp_path / "metrics.db", State(tmp_path / "state"))
     assert costs.read([worker]).today == pytest.approx(0.018)
-    assert costs.read([]).today == pytest.approx(0.018), "what was spent stays spent when its row is gone"
+    assert costs.read([]).today == pytest.approx(0.018), "costs remain after their row is deleted"
 
 
 def test_restarted_coordinator_keeps_earlier_costs(tmp_path: Path) -> None:

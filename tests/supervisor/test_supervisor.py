@@ -92,7 +92,7 @@ async def test_coordinator_that_keeps_dying_stays_dead_and_is_reported(yard: Yar
             await asyncio.sleep(0.02)
     await ear.state("one", lambda snapshot: not snapshot.coordinator)
     for _ in range(50):
-        assert not await kill_the_next(), "a fifth was started"
+        assert not await kill_the_next(), "the coordinator was started a fifth time"
         await asyncio.sleep(0.02)
     assert not (await engine.snapshot())[0].coordinator
     await engine.start("one")

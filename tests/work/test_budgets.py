@@ -70,7 +70,7 @@ async def test_100_percent_of_a_limit_pauses_and_raises_a_gate(bed: Bed) -> None
     assert len(bed.engine.calls_of("resume")) == 1
     assert not paused(bed.fleet, "product-a")
     await costs(bed, "product-a", 13.1)
-    assert not paused(bed.fleet, "product-a"), "$3 more may be spent, beyond the 20 cents too many"
+    assert not paused(bed.fleet, "product-a"), "the limit is the cost so far plus $3"
     await costs(bed, "product-a", 13.2)
     assert paused(bed.fleet, "product-a")
     assert bed.open_gate().title == "Spend $4.00 more on product-a?"
@@ -146,7 +146,7 @@ async def test_limit_of_one_piece_of_work_pauses_its_product(bed: Bed) -> None:
     bed.clock.forward(hours=24)
     await bed.jobs.tick()
     await bed.settled()
-    assert paused(bed.fleet, "product-b"), "that limit does not end with the day"
+    assert paused(bed.fleet, "product-b"), "a limit of one piece of work does not end with the day"
     await bed.say("/fleet resume product-b --spend 5")
     assert not paused(bed.fleet, "product-b")
     assert bed.store.gates.in_states(GateState.OPEN) == []

@@ -109,16 +109,16 @@ PATHS: dict[str, tuple[Step, Step]] = {
     "the agent": (nothing, runs("spawn product-b do it", by_model=True)),
     "a schedule": (nothing, half_past),
     "a decision on a plan": (plans, says("/fleet approve-plan g1")),
-    "an answer to who has ended": (wonders, says("/fleet approve-plan g1 the blue one")),
-    "a product that is resumed": (stands, says("/fleet resume product-b")),
-    "a runtime that was started anew": (works, restarts),
-    "a session that was lost": (works, dies),
+    "an answer to an ended coordinator": (wonders, says("/fleet approve-plan g1 the blue one")),
+    "a resumed product": (stands, says("/fleet resume product-b")),
+    "a restarted runtime": (works, restarts),
+    "a lost session": (works, dies),
 }
 """Steps that prepare each path, and steps that then try to run product-b."""
 REFUSED: dict[str, tuple[Step, Step]] = {
     "a question": (nothing, runs("ask product-b how far are you?")),
-    "a mail": (nothing, runs("mail product-b --to coordinator go on")),
-    "a nudge": (nothing, runs("nudge product-b coordinator go on")),
+    "a mail": (nothing, runs("mail product-b --to coordinator continue")),
+    "a nudge": (nothing, runs("nudge product-b coordinator continue")),
 }
 """Steps that are refused instead of queued, because they make no sense later."""
 
@@ -193,7 +193,7 @@ async def test_answers_wake_no_more_coordinators_than_slots(bed: Bed) -> None:
     bed.clock.forward(minutes=11)
     await bed.jobs.tick()
     await bed.settled()
-    assert len(bed.engine.calls_of("reply")) == 2, "who says nothing for ten minutes has no place any more"
+    assert len(bed.engine.calls_of("reply")) == 2, "a coordinator silent for ten minutes frees its slot"
 
 
 def calls() -> Iterator[tuple[str, str, ast.Call]]:

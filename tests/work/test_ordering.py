@@ -63,4 +63,6 @@ def test_moved_work_keeps_its_position(ages: list[tuple[str, float]], pick: int,
         assert place == len(scores) - 1
     else:
         follows = list(scores)[place + 1]
-        assert follows == before.id or abs(scores[follows] - scores[before.id]) < 1e-8, "among equals, before all of them"
+        assert follows == before.id or abs(scores[follows] - scores[before.id]) < 1e-8, (
+            "work moved among equals is before all of them"
+        )

@@ -82,10 +82,10 @@ async def test_clock_jumps_run_nothing_twice(bed: Bed) -> None:
     assert await at(bed, NINE - timedelta(hours=3)) == 1
     await bed.jobs.tick()
     assert await at(bed, NINE) == 1
-    assert await at(bed, NINE + timedelta(days=365)) == 1, "missed, and skipped"
+    assert await at(bed, NINE + timedelta(days=365)) == 1, "the missed run is skipped"
     bed.clock.at = NINE + timedelta(hours=1)
     await bed.jobs.tick()
-    assert await at(bed, NINE + timedelta(days=1)) == 2, "the year that did not come is not waited for"
+    assert await at(bed, NINE + timedelta(days=1)) == 2, "the clock set back does not delay runs by a year"
 
 
 async def test_changed_time_zone_runs_nothing_twice(bed: Bed) -> None:
@@ -93,7 +93,7 @@ async def test_changed_time_zone_runs_nothing_twice(bed: Bed) -> None:
     await done(bed)
     registry(bed, "Europe/Vienna", "UTC")
     await bed.jobs.watch()
-    assert await at(bed, NINE + timedelta(hours=1)) == 1, "nine o'clock has been"
+    assert await at(bed, NINE + timedelta(hours=1)) == 1, "nine o'clock already ran"
     assert await at(bed, NINE + timedelta(days=1)) == 1
     assert await at(bed, NINE + timedelta(days=1, hours=1)) == 2
 

@@ -94,7 +94,7 @@ STEPS: tuple[Callable[[Queue], Awaitable[Any]], ...] = (
 
 async def settle(bed: Queue) -> None:
     await bed.settled()
-    assert bed.most_in_use() <= 2, "more runs than may"
+    assert bed.most_in_use() <= 2, "more sessions run than the limit allows"
 
 
 async def live(bed: Queue) -> None:

@@ -27,7 +27,7 @@ async def test_messages_to_others_are_ignored(bed: DiscordBed) -> None:
     bed.ana.say(thread, "!gates")
     await bed.ana.sees(thread, "Nothing needs your decision")
     assert not [post for post in bed.heard if "what do you think" in post.text]
-    assert [post for post in bed.heard if post.text == hers.content], "in our thread everybody is heard"
+    assert [post for post in bed.heard if post.text == hers.content], "the bot's thread needs no mention"
     assert len(bed.world.shown(thread.id)) >= before + 1
     assert len([each for each in bed.world.shown(bed.channel.id) if "**Fleet:**" in each.content]) == 0
 
@@ -93,7 +93,7 @@ async def test_strangers_are_refused_only_in_direct_messages(bed: DiscordBed) ->
     await bed.ana.sees(thread, "of 2 slots")
     bed.eve.say(thread, "what is this?")
     await bed.settled_on_discord()
-    assert len(bed.world.shown(bed.eve.direct.id)) == 1, "once, and not for what was said to others"
+    assert len(bed.world.shown(bed.eve.direct.id)) == 1, "one refusal, and none for messages to others"
     assert find(bed.world.shown(bed.channel.id), ["I do not know you"]) is None
 
 

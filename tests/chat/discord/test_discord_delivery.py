@@ -172,7 +172,7 @@ async def test_agent_text_notifies_no_one(bed: DiscordBed) -> None:
     bed.fleet.say(f"discord:{bed.channel.id}", f"@everyone and <@{bed.vic.id}>: look", key="1")
     message = await bed.ana.sees(bed.channel, "look")
     assert (message.mention_everyone, message.ping_user_ids) == (False, [])
-    assert message.flags & 4, "no previews of links"
+    assert message.flags & 4, "links have no previews"
 
 
 async def test_simultaneous_reports_are_one_message(bed: DiscordBed) -> None:

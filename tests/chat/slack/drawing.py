@@ -22,7 +22,7 @@ def page(inside: str, *, width: int, dark: bool = False, bar: str = "") -> str:
 def message(said: Json, names: dict[str, str], *, reply: bool = False, at: str = "14:02") -> str:
     """Return one message of a person or the bot. With `user` it is visible to one person."""
     mine = said.get("user") == BOT_USER or "bot_id" in said or "ts" not in said
-    who = "fleet" if mine else names.get(str(said.get("user")), "somebody")
+    who = "fleet" if mine else names.get(str(said.get("user")), "a person")
     badge = " <span class=app>APP</span>" if mine else ""
     only = "" if "ts" in said else "<div class=only>Only visible to you</div>"
     inside = blocks(said["blocks"]) if said.get("blocks") else _mrkdwn(str(said["text"]))

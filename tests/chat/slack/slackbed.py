@@ -172,7 +172,7 @@ class SlackBed(Bed):
         await self.kill()
         await self.start()
 
-    # -- what is seen --------------------------------------------------------------------------------------------------
+    # -- visible content -----------------------------------------------------------------------------------------------
 
     def place(self, where: str, who: Somebody | None = None) -> Channel:
         """Return a channel, or a person's direct messages with the bot (by default ana's)."""

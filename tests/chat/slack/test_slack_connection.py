@@ -40,7 +40,7 @@ async def test_event_is_acknowledged_while_web_api_hangs(bed: SlackBed) -> None:
 
 async def test_acknowledged_event_is_persisted(bed: SlackBed) -> None:
     ts = await bed.ana.says("#product-a", "<@fleet> status")
-    other = Store(bed.folder / "fleet.db")  # another connection: it sees only what was committed
+    other = Store(bed.folder / "fleet.db")  # another connection sees only committed changes
     assert other.inbound.get(f"slack:{bed.a.id}:{ts}") is not None
     other.close()
 
