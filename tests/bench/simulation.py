@@ -42,7 +42,7 @@ ASKS = 0.35
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """Random outcome of one piece of work. Times are in seconds. `dies` and `asks` are fractions of its length."""
+    """Random outcome of one piece of work. Times are in seconds. `dies` and `asks` are parts of its length."""
 
     work: Work
     at: float
@@ -156,7 +156,7 @@ def _moment(luck: Random, days: int) -> float:
 
 
 class Fleet:
-    """A simulated fleet under one policy. `order` sorts the queue. None uses the weights of `bot.work.ordering`."""
+    """A simulated fleet under one policy. `order` sorts the queue, by default with the weights of `bot.work.ordering`."""
 
     def __init__(
         self, products: Mapping[str, Product], drawn: Sequence[Drawn], order: Callable[[Sequence[Work]], list[str]] | None

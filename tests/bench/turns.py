@@ -96,7 +96,7 @@ async def _plain(fleet: RunningFleet, api: TimedApi, before: float) -> list[Figu
 
 
 async def _status(fleet: RunningFleet, api: TimedApi) -> list[Figure]:
-    """Measure a status of four products requested in plain words. Compares one call for all with one call for each."""
+    """Measure a status of four products in plain words, with one call for all and one call for each."""
     figures = []
     for text, name, openclaw in (
         ("how do they stand?", "one tool call", "1,143 ms, 5 model calls, 75,600 tokens (one after the other)"),

@@ -13,7 +13,7 @@ from tests.yard import Ear, until
 
 
 class World(ABC):
-    """An engine under test with its products. `one` and `two` are sound, and the folder of `lost` is missing."""
+    """An engine under test with the sound products `one` and `two`, and `lost`, whose folder is missing."""
 
     one: Product
     two: Product
@@ -21,7 +21,7 @@ class World(ABC):
 
     @abstractmethod
     async def client(self, cursors: Mapping[str, str] | None = None) -> tuple[Engine, Ear]:
-        """Return a new client that watches all three products from these cursors. It is like a fleet after a restart."""
+        """Return a new client, as after a restart, that watches all three products from these cursors."""
 
     @abstractmethod
     async def agent_mails(self, product: Product, subject: str, kind: MailKind = MailKind.PROGRESS) -> None:

@@ -137,7 +137,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def open_tab(fleet: Fleet, browser: Browser, request: pytest.FixtureRequest) -> Iterator[Callable[..., Tab]]:
-    """Open the signed-in page in its own browser, and check afterwards that nothing external was loaded and nothing failed."""
+    """Open the signed-in page in its own browser. Check afterwards that nothing external was loaded and nothing failed."""
     tabs: list[Tab] = []
 
     def make(*, signed_in: bool = True, **context: object) -> Tab:

@@ -1,4 +1,4 @@
-"""Kills at every point, at every seam of a day with work, and cuts of the engine's channel at every place.
+"""Kills at every point and seam of a day with work, and cuts of the engine's channel everywhere.
 
 The plain suite tries some of each.
 """

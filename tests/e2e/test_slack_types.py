@@ -75,7 +75,7 @@ def ours() -> Iterator[tuple[str, Any]]:
 
 
 def mutants(value: Any) -> Iterator[Any]:
-    """Yield variants of a value with one error: an extra key, a missing key or another type, at every depth."""
+    """Yield variants of a value with one error at any depth (an extra key, a missing key or another type)."""
     if isinstance(value, dict):
         yield {**value, "of_no_use": 1}
         for key, inner in value.items():

@@ -1,4 +1,4 @@
-"""Queueing on real Docker: two products run, and a third is queued and starts when a slot is free."""
+"""Queueing on real Docker. Two products run, and a third is queued and starts when a slot is free."""
 
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,7 @@ from tests.e2e.fleets import Fleet
 from tests.e2e.tabs import Tab
 
 AT_ONCE = 1.0
-"""Maximum seconds between a slot becoming free and the decision that assigns it, both as recorded by the fleet."""
+"""Maximum seconds from a free slot to the decision that assigns it, as recorded by the fleet."""
 
 
 def test_third_start_is_queued_and_starts_when_a_slot_is_free(fleet: Fleet) -> None:

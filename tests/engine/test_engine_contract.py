@@ -1,4 +1,4 @@
-"""The contract of the Engine port, on the fake and on the real client over the rehearsal in both dialects."""
+"""The contract of the Engine port, on the fake and on the real client in both dialects."""
 
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import replace

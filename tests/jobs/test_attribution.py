@@ -285,7 +285,7 @@ async def test_huge_mail_is_shortened_in_reports_and_stored_whole(bed: Bed) -> N
 
 
 async def test_worker_that_asked_and_ended_keeps_its_gate_and_its_work(bed: Bed) -> None:
-    """Only a coordinator can wait. The engine ends any other agent that asks, and its answer goes to the coordinator."""
+    """Only a coordinator can wait. The engine ends any other agent that asks. Its answer goes to the coordinator."""
     await bed.say(SCOUT + "look")
     agent = bed.work("w1").agent or ""
     bed.engine.push_mail("product-a", sender=agent, kind=MailKind.QUESTION, subject="Which?", body="Which folder?")

@@ -51,7 +51,7 @@ def forked(folder: Path, at: int = 0, cut: int = 0) -> int:
 
 
 def killed(folder: Path, at: int) -> str:
-    """Return the problem after a death at a point, or an empty string. At every second point the next process dies as well."""
+    """Return the problem after a death at a point, or an empty string. At every second point the next process dies too."""
     ended = forked(folder, at)
     if not os.WIFSIGNALED(ended) or os.WTERMSIG(ended) != signal.SIGKILL:
         return f"it did not die: {(folder / 'log').read_text()}"

@@ -1,7 +1,7 @@
-"""State that outlives every process of the fleet: the engine with its agents, and two chat platforms.
+"""State that outlives every process of the fleet.
 
-It includes what people were told was accepted.
-It is stored in a file, which is written before any of it answers and read by the next process.
+It contains the engine with its agents, two chat platforms, and what people were told was accepted. It is stored in a
+file, which is written before any of it answers and read by the next process.
 """
 
 import asyncio

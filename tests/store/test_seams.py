@@ -308,7 +308,7 @@ async def _run(folder: Path, at: int | None, *, cut: bool) -> list[str]:
 
 
 async def every(once: Callable[[Path, int | None], Awaitable[list[str]]], folder: Path, least: int, step: int = 1) -> None:
-    """Run one undisturbed life, then one for every `step`-th of its seams. Check that there are at least `least` seams."""
+    """Run one undisturbed life, then one for every `step`-th of its seams. Check that it has at least `least` seams."""
     seams = await once(folder / "whole", None)
     assert len(seams) >= least
     for at, seam in list(enumerate(seams, 1))[::step]:
