@@ -91,7 +91,7 @@ class _Turn:
         self.start = turn_start(self.messages)
         self.began = time.monotonic()
         self.first_token_ms: int | None = None
-        self.spoken = bool(record.said(self.turn))
+        self.spoken = bool(record.final_text(self.turn))
 
     @property
     def turn(self) -> list[Message]:
@@ -195,7 +195,7 @@ class _Turn:
             total_ms=self._ms(),
         )
         shown = record.cards(self.turn), record.suggestions(self.turn)
-        return TurnResult(record.said(self.turn), whole, *shown, error)
+        return TurnResult(record.final_text(self.turn), whole, *shown, error)
 
     def _ms(self) -> int:
         return round((time.monotonic() - self.began) * 1000)

@@ -99,7 +99,7 @@ def results(ran: Sequence[Ran], said: Sequence[str]) -> Message:
     }
 
 
-def said(turn: Sequence[Message]) -> str:
+def final_text(turn: Sequence[Message]) -> str:
     """Return the text of the model in a turn."""
     texts = [words(message) for message in turn if message["role"] == "assistant"]
     return "\n\n".join(text for text in texts if text)

@@ -137,7 +137,7 @@ def _asked_by(fleet: Fleet, gate: Gate) -> tuple[str, ...]:
 def _asked_deciders(fleet: Fleet, gate: Gate, person: Person) -> bool:
     """Notify the deciders that this person tried to, if the person may see the gate. Return True if any was notified."""
     visible = access.may(person, Role.VIEWER, gate.product or None) is None
-    return gate.state is GateState.OPEN and visible and notify.tell_deciders(fleet, gate, person)
+    return gate.state is GateState.OPEN and visible and notify.notify_deciders(fleet, gate, person)
 
 
 def _tell_outcome(fleet: Fleet, gate: Gate) -> None:

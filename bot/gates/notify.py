@@ -36,7 +36,7 @@ def message(fleet: Fleet, gate: Gate, names: Iterable[str], text: str, key: str)
     return told
 
 
-def tell_deciders(fleet: Fleet, gate: Gate, person: Person) -> bool:
+def notify_deciders(fleet: Fleet, gate: Gate, person: Person) -> bool:
     """Notify the deciders once that this person tried to decide a gate without the right. Return True if any was notified."""
     text = f"{person.name} would like “{gate.title}” (`{gate.id}`) of **{gate.product}** to be decided, and may not do it."
     return message(fleet, gate, deciders(fleet, gate), text, f":asked by {person.name}")

@@ -134,7 +134,7 @@ class WorkTable:
                     self._last[product] = (row["n"], self._to_work(row))
         return {product: work for product, (_, work) in self._last.items()}
 
-    def lately_ended(self, product: str, limit: int) -> list[Work]:
+    def recently_ended(self, product: str, limit: int) -> list[Work]:
         """Return a product's work that was done or failed, most recently ended first."""
         rows = self._db.rows(
             "SELECT * FROM work WHERE product = ? AND ended_at IS NOT NULL AND state IN ('done', 'failed')"

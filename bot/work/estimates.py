@@ -39,7 +39,7 @@ class Past:
     known: dict[str, dict[tuple[str | None, float], Expectation]] = field(default_factory=dict)
 
 
-def lately_ended(fleet: Fleet, product: str) -> list[Work]:
+def recently_ended(fleet: Fleet, product: str) -> list[Work]:
     """Return a product's work that was done or failed, newest first."""
     return _past(fleet, product).ended[product]
 
@@ -97,6 +97,6 @@ def _past(fleet: Fleet, product: str) -> Past:
     past = fleet.state(Past)
     if product not in past.ended or past.endings[product] != fleet.endings[product]:
         past.endings[product] = fleet.endings[product]
-        past.ended[product] = fleet.store.work.lately_ended(product, NEWEST_ENDED)
+        past.ended[product] = fleet.store.work.recently_ended(product, NEWEST_ENDED)
         past.known[product] = {}
     return past

@@ -40,7 +40,7 @@ def holds(fleet: Fleet, slots: Mapping[str, int]) -> dict[str, Hold]:
 
 def failures(fleet: Fleet, product: str) -> list[Work]:
     """Return a product's failures in a row, newest first, since a person last had it try again."""
-    ended = estimates.lately_ended(fleet, product)
+    ended = estimates.recently_ended(fleet, product)
     if not ended or ended[0].state is not WorkState.FAILED:
         return []
     return retry.in_a_row(ended, fleet.store.product_states.retried_at(product))

@@ -159,7 +159,7 @@ class Slack:
                         await asyncio.wait_for(self._changed.wait(), 0.05)
                 return found
         except TimeoutError:
-            raise AssertionError(f"{what or 'it'} did not come. Said was:\n{self.transcript()}") from None
+            raise AssertionError(f"{what or 'it'} did not come. PersonMessage was:\n{self.transcript()}") from None
 
     async def until_awaited(self, true: Callable[[], Any], what: str = "") -> Any:
         """Wait like `until`, for a condition that may be a coroutine function."""
@@ -175,7 +175,7 @@ class Slack:
                     with suppress(TimeoutError):
                         await asyncio.wait_for(self._changed.wait(), 0.05)
         except TimeoutError:
-            raise AssertionError(f"{what or 'it'} did not come. Said was:\n{self.transcript()}") from None
+            raise AssertionError(f"{what or 'it'} did not come. PersonMessage was:\n{self.transcript()}") from None
 
     def changed(self) -> None:
         """Wake the waiting tests."""

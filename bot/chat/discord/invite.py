@@ -54,10 +54,10 @@ def link(application: int) -> str:
 def missing(channel: discord.abc.GuildChannel, me: discord.Member) -> list[str]:
     """Return the permissions missing in a channel, as Discord's settings name them."""
     mine = channel.permissions_for(me)
-    return [said(name) for name in REASONS if not getattr(mine, name)]
+    return [described(name) for name in REASONS if not getattr(mine, name)]
 
 
-def said(permission: str) -> str:
+def described(permission: str) -> str:
     """Return a permission's name in Discord's settings."""
     words = permission.replace("_", " ").title().replace(" In ", " in ")
     return f"{words}s" if words == "View Channel" else words

@@ -16,7 +16,7 @@ OTHER = re.compile(r"^\s*<@([A-Z0-9]+)")
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class PersonMessage:
     """A message that a person wrote. `addressed` is True if its text is for the bot."""
 
     channel: str
@@ -45,7 +45,7 @@ def moment(ts: str) -> datetime:
     return datetime.fromtimestamp(float(ts), UTC)
 
 
-def said(event: dict[str, Any], me: str, name: Callable[[str], str], skills: Sequence[Skill]) -> Said | None:
+def parse(event: dict[str, Any], me: str, name: Callable[[str], str], skills: Sequence[Skill]) -> PersonMessage | None:
     """Return the message in an event. None for messages of bots, and for joins and topics."""
     user, ts, channel = event.get("user"), event.get("ts"), event.get("channel")
     if event.get("subtype", "") not in SPOKEN or event.get("bot_id") or not user or user == me or not ts or not channel:
@@ -56,7 +56,7 @@ def said(event: dict[str, Any], me: str, name: Callable[[str], str], skills: Seq
     if files := ", ".join(str(each.get("name", "a file")) for each in event.get("files", ())):
         text = f"{text}\n(attached: {files}. I can't open files.)".strip()
     other = OTHER.match(raw)
-    return Said(
+    return PersonMessage(
         channel=str(channel),
         user=str(user),
         ts=str(ts),

@@ -90,7 +90,7 @@ class Receiver:
 
     def _message(self, event: dict[str, Any]) -> None:
         channels = self.intake.channels
-        said = from_message.said(event, self.me.user, self.intake.name, self.intake.router.skills)
+        said = from_message.parse(event, self.me.user, self.intake.name, self.intake.router.skills)
         if said is None:
             return
         self.positions.saw(said.channel, said.ts)

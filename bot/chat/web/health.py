@@ -81,8 +81,10 @@ class _Metrics:
         costs = {(each.name,): each.cost_usd_today for each in products}
         yield _gauge("fleet_cost_usd_today", "US dollars spent today by product", costs, "product")
         yield _gauge("fleet_spent_usd_today", "US dollars spent today in total", {(): capacity.spent_usd})
-        yield _gauge("fleet_sessions_running", "Slots in use", {(): capacity.running})
-        yield _gauge("fleet_sessions_max", "Slots available", {(): capacity.max_sessions})
+        yield _gauge("fleet_slots_used", "Slots in use", {(): capacity.running})
+        yield _gauge("fleet_slots_max", "Slots available", {(): capacity.max_sessions})
+        yield _gauge("fleet_sessions_running", "Former name of fleet_slots_used", {(): capacity.running})
+        yield _gauge("fleet_sessions_max", "Former name of fleet_slots_max", {(): capacity.max_sessions})
         yield _gauge("fleet_runtime_memory_bytes", "Memory used by the runtimes", {(): capacity.memory_gb * 2**30})
         yield _gauge("fleet_runtime_cpu_percent", "CPU used by the runtimes", {(): capacity.cpu_percent})
         yield _gauge("fleet_runtimes_down", "Unreachable runtimes", {(): len(fleet.down)})

@@ -36,7 +36,8 @@ async def test_metrics_are_valid_for_prometheus(bed: WebBed) -> None:
     gates = {sample.labels["product"]: sample.value for sample in families["fleet_gates_open"].samples}
     assert gates == {"product-a": 1.0, "product-b": 0.0, "product-c": 0.0}
     assert families["fleet_web_clients"].samples[0].value == 1.0
-    assert families["fleet_sessions_max"].samples[0].value == 2.0
+    assert families["fleet_slots_max"].samples[0].value == 2.0
+    assert families["fleet_sessions_max"].samples[0].value == 2.0, "the former name stays"
     requests = {(each.labels["route"], each.labels["status"]): each.value for each in families["fleet_web_requests"].samples}
     assert requests[("none", "404")] == 1.0
     assert "process_resident_memory_bytes" in families
