@@ -89,7 +89,7 @@ def test_invite_link_requests_only_explained_permissions() -> None:
 def test_guide_lists_same_permission_reasons() -> None:
     guide = (ROOT / "docs" / "discord.md").read_text()
     for name, reason in invite.REASONS.items():
-        assert f"| {invite.said(name)} | {reason} |" in guide
+        assert f"| {invite.described(name)} | {reason} |" in guide
 
 
 def test_application_id_is_read_from_token() -> None:
