@@ -187,7 +187,9 @@ class Fleet:
         """Return one piece of work. Raises NotFound."""
         work = self.store.work.get(id)
         if work is None:
-            raise NotFound(f"There is no work “{id[:40]}”.", "Say `/fleet status` for what there is.")
+            raise NotFound(
+                f"There is no work “{id[:40]}”.", "Run `/fleet queue` to list queued work, or `/fleet status` for all products."
+            )
         return work
 
     def save_work(self, work: Work, **changes: Any) -> Work:
@@ -206,7 +208,7 @@ class Fleet:
         """Return one gate. Raises NotFound."""
         gate = self.store.gates.get(id)
         if gate is None:
-            raise NotFound(f"There is no gate “{id[:40]}”.", "Say `/fleet gates` for those that are open.")
+            raise NotFound(f"There is no gate “{id[:40]}”.", "Run `/fleet gates` to list the open gates.")
         return gate
 
     def save_gate(self, gate: Gate) -> Gate:

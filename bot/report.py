@@ -54,8 +54,8 @@ def lines(fleet: Fleet, model: str | None, platforms: Mapping[str, Part], *, cho
     registry, runtimes = fleet.registry, fleet.engine.runtimes()
     engine = ", ".join(each.engine or "no engine found" for each in runtimes) or "not connected yet"
     return (
-        Line("products", bool(registry.products), f"{len(registry.products)} from {registry.file}"),
-        Line("engine", bool(runtimes), f"{engine} ({chosen})"),
+        Line("products", bool(registry.products), f"{len(registry.products)} in {registry.file}"),
+        Line("engine", bool(runtimes), f"{engine} · {chosen}"),
         Line("claude", model is not None, model or "set ANTHROPIC_API_KEY to talk in plain language; commands work"),
         *(_platform(name, part) for name, part in platforms.items()),
     )

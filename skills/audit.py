@@ -41,7 +41,7 @@ async def audit(args: Args, context: SkillContext) -> SkillResult:
     text = f"**{count(len(found), 'row')}** of the journal, newest first\n\n"
     text += "\n".join(f"- {since(_at(row), fleet.now())} ago · {row['person']} · {_said(row)}" for row in found)
     if not found:
-        text = "The journal has no such row."
+        text = "No matching rows in the journal."
     rows = tuple((str(row["n"]), f"{_at(row):%Y-%m-%d %H:%M:%S}", row["person"], *_said_in_parts(row)) for row in found)
     return SkillResult(text, data={"audit": found}, table=Table(("row", "at (UTC)", "who", "what", "about", "detail"), rows))
 
@@ -67,9 +67,14 @@ def _said(row: dict[str, Any]) -> str:
 
 
 def _said_in_parts(row: dict[str, Any]) -> tuple[str, str, str]:
-    detail = ", ".join(f"{name}: {_brief(value)}" for name, value in row["detail"].items())
+    known = {name: value for name, value in row["detail"].items() if value not in (None, "", [], {}, False)}
+    detail = ", ".join(f"{name.replace('_', ' ')}: {_brief(value)}" for name, value in known.items())
     return row["kind"], row["subject"], shortened(detail, 160)
 
 
 def _brief(value: Any) -> str:
-    return shortened(value if isinstance(value, str) else str(value), 80)
+    if isinstance(value, dict):
+        value = " ".join(f"{name}={inner}" for name, inner in value.items())
+    elif isinstance(value, list):
+        value = ", ".join(map(str, value))
+    return shortened("yes" if value is True else str(value), 80)

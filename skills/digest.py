@@ -7,7 +7,6 @@ compiled from records, costs no tokens, and omits products without changes. `dig
 from datetime import timedelta
 
 from bot.commands.skill import Role, SkillArgs, SkillContext, SkillResult, option, skill
-from bot.text.wording import span
 from bot.work import digest as digests
 from bot.work.views import work_json
 
@@ -31,7 +30,7 @@ async def digest(args: Args, context: SkillContext) -> SkillResult:
     fleet, length = context.fleet, timedelta(hours=args.hours)
     now = fleet.now()
     found = digests.changes(fleet, now - length, context.person)
-    text = digests.as_text(found, now - length, now) if found else f"Nothing changed in the last {span(length)}."
+    text = digests.as_text(found, now - length, now) if found else f"Nothing changed in the last {digests.period(length)}."
     data = {
         "hours": args.hours,
         "products": [

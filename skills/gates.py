@@ -96,7 +96,7 @@ def _one(gate: Gate, context: SkillContext) -> SkillResult:
         lines += ["", f"Changes since revision {gate.revision - 1}:", "", fenced(data["diff"], "diff")]
     if gate.state is GateState.OPEN:
         options = listed(["your answer" if each == ANSWER else f"`{each}`" for each in gate.options], "or")
-        lines += ["", f"Decide on the card, or run `/fleet approve-plan {gate.id}` with {options}."]
+        lines += ["", f"Decide on the card, or run `/fleet approve-plan {gate.id}` followed by {options}."]
     return SkillResult("\n".join(lines), data={"gates": [data]}, cards=(Card("gate", gate=gate.id),))
 
 
@@ -126,4 +126,4 @@ def _table(shown: Sequence[Waiting], needs: Deciders, now: datetime) -> Table:
         for each in shown
         for gate in (each.gate,)
     )
-    return Table(("gate", "product", "kind", "rev", "age", "title", "state", "why first"), rows)
+    return Table(("gate", "product", "kind", "rev", "age", "title", "state", "urgency"), rows)

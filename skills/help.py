@@ -57,8 +57,8 @@ def _one(skill: Skill) -> SkillResult:
     if arguments := fields(skill):
         lines += ["", "**Arguments**", *(f"- `{field.shown}` {field.description}" for field in arguments)]
     lines += ["", "**Examples**", *(f"- `/fleet {example}`" for example in skill.examples)]
-    who = "people only" if not skill.model else "people, and the model on their behalf"
-    lines += ["", f"Requires the role {skill.role}. Available to {who}."]
+    who = "people only" if not skill.model else "people, and to the model on their behalf"
+    lines += ["", f"Requires the {skill.role} role. Available to {who}."]
     return SkillResult("\n".join(lines), data=_json(skill))
 
 

@@ -1,7 +1,6 @@
-"""Show the mail that a product's agents wrote to each other and to people, or send a mail to one agent.
+"""Show the mail that a product's agents wrote to each other and to people, or send a message to one agent.
 
-Use it to find out what happened and why: the newest mail first, one agent's mail with `agent`, or one mail in full by its
-id. With `to` and a text it sends that text to an agent (operators only). To request work use spawn; to ask a question use
+Use it to find out what happened and why: the newest messages first, one agent's with `agent`, or one in full by its id. With `to` and a text it sends that text to an agent (operators only). To request work use spawn; to ask a question use
 ask.
 """
 
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from bot.fleet import Fleet
 
 FAR = 2000
-"""Number of recent mails searched for one mail or one agent."""
+"""Number of recent messages searched for one message or one agent."""
 
 
 class Args(SkillArgs):
@@ -27,22 +26,22 @@ class Args(SkillArgs):
 
     product: str = words(description="Name of the product.")
     text: str | None = words(
-        None, rest=True, max_length=20_000, description="Id of one mail to read; with --to, the text to send."
+        None, rest=True, max_length=20_000, description="Id of one message to read; with --to, the text to send."
     )
     agent: str | None = option(None, description="Only mail this agent sent or received.")
     to: str | None = option(None, description="Send the text to this agent: coordinator, or a name that status shows.")
-    limit: int = option(20, ge=1, le=200, description="Maximum number of mails, newest first; from 1 to 200.")
+    limit: int = option(20, ge=1, le=200, description="Maximum number of messages, newest first; from 1 to 200.")
 
 
 @skill(
     role=Role.VIEWER,
-    summary="Show a product's mail, or send one with --to.",
+    summary="Show a product's mail, or send a message with --to.",
     examples=["mail product-a", "mail product-a --agent scout-w3", "mail product-a --to coordinator keep the old API"],
     synonyms="send messages",
     hints="inbox wrote write said",
 )
 async def mail(args: Args, context: SkillContext) -> SkillResult:
-    """Read the product's mail, or send one."""
+    """Read the product's mail, or send a message."""
     fleet, name = context.fleet, context.fleet.product(args.product).name
     if args.to:
         return await _send(args, name, context)
@@ -52,7 +51,7 @@ async def mail(args: Args, context: SkillContext) -> SkillResult:
     found = found[: args.limit]
     who = f" of {args.agent}" if args.agent else ""
     lines = [
-        f"**{name}**, {count(len(found), 'mail', 'mails')}{who}, newest first",
+        f"**{name}**, {count(len(found), 'message')}{who}, newest first",
         "",
         *(f"- {_line(each, fleet)}" for each in found),
     ]
@@ -68,7 +67,7 @@ def _one(fleet: "Fleet", product: str, id: str) -> SkillResult:
             f"To send it, run `/fleet mail {product} --to coordinator {shortened(id, 80)}`.",
         )
     if found is None:
-        raise NotFound(f"{product} has no mail “{id[:60]}”.", f"Run `/fleet mail {product}` to list the newest.")
+        raise NotFound(f"{product} has no message “{id[:60]}”.", f"Run `/fleet mail {product}` to list the newest messages.")
     text = f"{_line(found, fleet)}\n\n{quoted(found.body)}"
     return SkillResult(text, data={"product": product, "mail": [_json(found)]})
 
@@ -78,7 +77,7 @@ async def _send(args: Args, product: str, context: SkillContext) -> SkillResult:
     if reason := access.may(context.person, Role.OPERATOR, product):
         raise NotAllowed(reason)
     if not args.text or not args.to:
-        raise UsageError("The text to send is missing.", f"Run `/fleet mail {product} --to {args.to} …` with the text.")
+        raise UsageError("The text to send is missing.", f"Run `/fleet mail {product} --to {args.to} TEXT`.")
     decides_nothing(args.text)
     if args.to == LEAD:
         take_slot_to_wake(fleet, product)

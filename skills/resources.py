@@ -34,9 +34,9 @@ async def resources(args: Args, context: SkillContext) -> SkillResult:
     machine, runtimes = _machine(), [_runtime(each) for each in fleet.engine.runtimes()]
     products = [_product(name, fleet) for name in fleet.products if access.may(context.person, Role.VIEWER, name) is None]
     busy = [each for each in products if each["memory_gb"] or each["slots"] or each["cost_usd_today"]]
-    lines = [queue_view.headline(picture).replace("**Queue**", "**Capacity**"), "", _machine_line(machine)]
+    lines = [f"**Capacity:** {queue_view.usage(picture.capacity)}", "", _machine_line(machine)]
     lines += [_runtime_line(each) for each in runtimes]
-    lines += [f"- {_line(each)}" for each in busy] or ["- nothing is running"]
+    lines += [f"- {_line(each)}" for each in busy] or ["- no product uses any"]
     rows = tuple(
         (
             each["name"],

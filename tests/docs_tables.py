@@ -160,7 +160,7 @@ def _skill(each: Skill) -> str:
         "",
         f"`{catalogue.usage(each)}`",
         "",
-        f"{each.summary} {who}Requires the role {each.role}.",
+        f"{each.summary} {who}Requires the {each.role} role.",
     ]
     if arguments := catalogue.fields(each):
         lines += ["", table(("argument", "meaning"), ((f"`{field.shown}`", field.description) for field in arguments)).rstrip()]

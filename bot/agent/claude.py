@@ -161,7 +161,7 @@ class Claude(Model):
         message, hint = MESSAGES[failure.code]
         detail = failure.detail.rstrip(".") + "."
         if failure.missing:
-            message, hint = 'Claude has no model "{model}".', "Set another model as `agent.model` in products.yaml."
+            message, hint = "Claude has no model “{model}”.", "Set another model as `agent.model` in products.yaml."
         wait = f"{failure.wait / 60:.0f} minutes" if failure.wait > 90 else "a minute"
         values = {"detail": detail.replace(self._key or "\0", "[key]"), "wait": wait, "model": self.name}
         return ModelError(message.format_map(values), hint.format_map(values), code=failure.code)

@@ -135,6 +135,8 @@ def _help(skills: "Sequence[Skill]", arguments: dict[str, Any], as_json: bool) -
 
     if not arguments and not as_json:
         return _overview()
+    if (name := str(arguments.get("command", ""))) in commands() and name not in {each.name for each in skills}:
+        return _main([name, "--help"], as_json=as_json)
     return _show(asyncio.run(local.help_text(skills, arguments)), as_json)
 
 

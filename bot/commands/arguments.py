@@ -87,10 +87,16 @@ def _said(skill: Skill, where: tuple[int | str, ...], kind: str, message: str, g
     shown = f"`--{field.name}`" if field.kind == "option" else f"`{field.name}`"
     takes = f"one of {', '.join(field.choices)}" if field.choices else KINDS.get(kind)
     if takes is not None:
-        return f"{shown} takes {takes}, not “{str(given)[:60]}”."
+        return f"{shown} must be {takes}, not “{str(given)[:60]}”."
     if kind == "string_pattern_mismatch":
         return f"{shown} cannot be “{str(given)[:60]}”. {field.description}"
-    return f"{shown}: {message.removeprefix('Input ')}, not “{str(given)[:60]}”."
+    return f"{shown} {_rule(message)}, not “{str(given)[:60]}”."
+
+
+def _rule(message: str) -> str:
+    """Return a rule of pydantic's in our words: `must be at least 1` for `Input should be greater than or equal to 1`."""
+    said = message.removeprefix("Input ").replace("should ", "must ", 1)
+    return said.replace("greater than or equal to", "at least").replace("less than or equal to", "at most")
 
 
 @cache

@@ -253,7 +253,7 @@ def _unknown(word: Word, text: str, skills: Sequence[Skill]) -> UsageError:
     meant = [skill.name for skill in skills if name in skill.synonyms]
     near = meant or difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     near = near or [each for each in names if len(name) > 1 and each.startswith(name)][:1]
-    hint = f"Did you mean `{_whole(near[0], text[word.end :])}`?" if near else "`/fleet help` lists all commands."
+    hint = f"Did you mean `{_whole(near[0], text[word.end :])}`?" if near else "Run `/fleet help` to list all commands."
     return UsageError(f"There is no command “{word.text[:60]}”.", hint)
 
 
@@ -265,7 +265,7 @@ def _no_option(skill: Skill, text: str, word: Word, words: Sequence[Word], known
     if near:
         rest = text[words[0].start : word.start] + word.text.replace(name, near[0], 1) + text[word.end :]
         hint = f"Did you mean `{_whole(skill.name, rest)}`?"
-    raise UsageError(f"`{skill.name}` has no option `--{name}`.", f"{hint} Put `--` before words that begin with dashes.")
+    raise UsageError(f"`{skill.name}` has no option `--{name}`.", f"Put `--` before words that begin with dashes. {hint}")
 
 
 def _whole(name: str, rest: str) -> str:

@@ -126,7 +126,7 @@ def to_snapshot(value: object) -> Snapshot:
     plain = wire.model_dump(exclude={"sessions", "trouble", "notice"})
     trouble = Trouble(wire.trouble.code, wire.trouble.message, wire.trouble.hint) if wire.trouble else None
     sessions = tuple(Session(**session.model_dump()) for session in wire.sessions)
-    cure = f"Say `/fleet adopt {wire.product}`."
+    cure = f"Run `/fleet adopt {wire.product}`."
     notice = Trouble(wire.notice.code, wire.notice.message, wire.notice.hint or cure) if wire.notice else None
     return Snapshot(**plain, sessions=sessions, trouble=trouble, notice=notice)
 

@@ -91,7 +91,10 @@ def deliver_again(fleet: Fleet, id: str, person: Person) -> Gate:
     work = fleet.store.work.get(gate.work) if gate.work else None
     if work is not None and not work.state.open:
         # The coordinator would start on work that has been stopped.
-        raise Conflict(f"{work.id}, which {gate.id} belongs to, has ended ({work.state}).", f"Say `{work.spawn_command}`.")
+        raise Conflict(
+            f"{work.id}, which {gate.id} belongs to, has ended ({work.state}).",
+            f"To start it again, run `{work.spawn_command}`.",
+        )
     with fleet.transaction():
         fleet.record("decision", person.name, gate.product, gate.id, {"handed over again": gate.reason})
         return fleet.save_gate(lifecycle.to_send_again(gate, fleet.now()))

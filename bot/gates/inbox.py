@@ -79,7 +79,7 @@ def by_urgency(waiting: Iterable[Waiting]) -> list[Waiting]:
 
 def _why(gate: Gate, product: Product | None, own: tuple[str, ...], queued: int) -> Iterable[str]:
     if gate.kind is GateKind.ESCALATION:
-        yield f"{gate.sender or 'an agent'} cannot go on"
+        yield f"{gate.sender or 'an agent'} cannot continue"
     if own:
         yield f"{own[0]} waits for it"
     if gate.escalated_at is not None:
@@ -87,6 +87,8 @@ def _why(gate: Gate, product: Product | None, own: tuple[str, ...], queued: int)
     if product is None:
         return
     if product.approvals.hold_new_work:
-        yield f"{product.name} starts nothing new meanwhile" + (f", {count(queued, 'piece')} of work queued" if queued else "")
+        yield f"{product.name} starts no new work until it is decided" + (
+            f", {count(queued, 'piece')} of work queued" if queued else ""
+        )
     if PRIORITY_STEPS.get(product.priority, 0.0) > PRIORITY_STEPS["medium"]:
         yield f"{product.priority} priority"

@@ -103,7 +103,7 @@ class Registry:
             if normalized(product.name) == wanted:
                 return product
         known = f"Products: {', '.join(self.names[:12])}." if self.products else f"Add it under `products` in {self.file.name}."
-        raise NotFound(f'There is no product "{name[:64]}".', suggestion(name, self.names, known).strip())
+        raise NotFound(f"There is no product “{name[:64]}”.", suggestion(name, self.names, known).strip())
 
     def at(self, path: str, type: str = "code") -> Product:
         """Return the product in a folder, given as an absolute path on this machine or in the runtime.

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from bot.domain import Gate, GateState, Person, Role, Work, WorkState, access
 from bot.fleet import Fleet
 from bot.gates import lifecycle
-from bot.text.wording import count, headline, listed, money, since
+from bot.text.wording import count, headline, listed, money, span
 from bot.work.limits import spent_today
 
 DAY = timedelta(days=1)
@@ -61,6 +61,14 @@ def changes(fleet: Fleet, then: datetime, person: Person | None = None) -> list[
     return found
 
 
+def period(length: timedelta) -> str:
+    """Format the length of the period that a digest covers, as in `24 hours`, `90 min` or `3 days`."""
+    hours = length / timedelta(hours=1)
+    if hours >= 48 and hours % 24 == 0:
+        return count(int(hours // 24), "day")
+    return count(int(hours), "hour") if hours >= 1 and hours == int(hours) else span(length)
+
+
 def as_text(found: list[Changes], then: datetime, now: datetime) -> str:
     """Return the changes in Markdown, with open gates and failures first in each product."""
     total = {
@@ -68,11 +76,11 @@ def as_text(found: list[Changes], then: datetime, now: datetime) -> str:
         "failed": sum(len(each.failed) for each in found),
         "rejected": sum(len(each.rejected) for each in found),
     }
-    head = f"**What changed** in the last {since(then, now)}: " + ", ".join(
+    head = f"**What changed** in the last {period(now - then)}: " + ", ".join(
         f"{number} {what}" for what, number in total.items() if number
     )
     waits = sum(len(each.opened) for each in found)
-    head = head.rstrip(": ") + (f", {count(waits, 'gate')} waiting" if waits else "")
+    head = head.rstrip(": ") + (f", {count(waits, 'gate')} waiting for a decision" if waits else "")
     return "\n".join([head, "", *(f"- {_line(each)}" for each in found)])
 
 

@@ -42,8 +42,13 @@ def of_work(fleet: Fleet, work: Work) -> list[str]:
         mine = next((each for each in made if each.work.id == work.id), None)
         head = of_open_work(fleet, work, mine, forecast.waits(fleet, made).get(work.id))
     else:
-        head = f"`{work.id}` {ENDED[work.state]} {_ago(work.ended_at, fleet)}{f': {work.reason}' if work.reason else ''}."
-    asked = f"Asked by {work.asked_by or 'an unknown person'} {_ago(work.created_at, fleet)}" + _source(work) + "."
+        head = (
+            f"`{work.id}` {ENDED[work.state]} {_ago(work.ended_at, fleet)}{f': {work.reason}' if work.reason else ''}".rstrip(
+                ".…"
+            )
+            + ("…" if work.reason.endswith("…") else ".")
+        )
+    asked = f"Requested by {work.asked_by or 'an unknown person'} {_ago(work.created_at, fleet)}" + _source(work) + "."
     return [head, asked, *_terms(work), *_rulings(fleet, work), *history(fleet, work.id)]
 
 

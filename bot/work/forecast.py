@@ -35,13 +35,13 @@ def forecast(fleet: Fleet, work: Work) -> Admission:
 
 
 def expected(fleet: Fleet, work: Work) -> str:
-    """Return the forecast in words: `It starts now.` or `It waits, 2nd in the queue: …`."""
+    """Return the forecast in words: `It starts now.` or `Queued, 2nd in line: …`."""
     if work.state is not WorkState.QUEUED:
         return f"{STATE_LABELS[work.state]}{f': {work.reason}' if work.reason else ''}."
     found = forecast(fleet, work)
     if found.start:
         return "It starts now."
-    return f"It waits, {ordinal(found.position)} in the queue: {found.reason}."
+    return f"Queued, {ordinal(found.position)} in line: {found.reason}."
 
 
 def waits(fleet: Fleet, made: Sequence[Admission]) -> dict[str, Wait]:

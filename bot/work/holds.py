@@ -30,7 +30,10 @@ def holds(fleet: Fleet, slots: Mapping[str, int]) -> dict[str, Hold]:
         elif name in fleet.unheard:
             found[name] = Hold("unheard", f"the runtime of {name} has just started and has not reported yet")
         elif snapshot and snapshot.paused:
-            found[name] = Hold("paused", f"{name} is paused in its runtime; /fleet resume {name}")
+            # The brake of the whole fleet pauses every product, and only its release resumes them.
+            frozen = brake_reason(WHOLE_FLEET, brakes.get(WHOLE_FLEET))
+            paused_here = f"{name} is paused in its runtime; /fleet resume {name}"
+            found[name] = Hold("brake", frozen) if frozen else Hold("paused", paused_here)
         elif product.approvals.hold_new_work and name in waiting:
             found[name] = Hold("gates", f"{name} is held while a gate is open")
         elif hold := _failing(fleet, name, slots.get(name, 0)):

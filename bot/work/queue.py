@@ -80,7 +80,7 @@ def cancel(fleet: Fleet, work: Work, person: Person) -> Work:
     if work.state is WorkState.CANCELLED:
         return work
     if work.state is not WorkState.QUEUED:
-        hint = f"Say `/fleet stop {work.product}` to stop what runs." if work.state.open else "Nothing was changed."
+        hint = f"Run `/fleet stop {work.product}` to stop running work." if work.state.open else "Nothing was changed."
         raise Conflict(f"{work.id} is {label(work)}.", hint)
     fleet.record("work", person.name, work.product, work.id, {"cancelled": True})
     return fleet.save_work(work, state=WorkState.CANCELLED, reason=f"cancelled by {person.name}")
@@ -117,7 +117,7 @@ def change(fleet: Fleet, work: Work, person: Person, terms: Terms) -> Work:
 
 def _check_queued(work: Work) -> None:
     if work.state is not WorkState.QUEUED:
-        raise Conflict(f"{work.id} is not in the queue: it is {label(work)}.", "Say `/fleet queue` for what waits.")
+        raise Conflict(f"{work.id} is not in the queue: it is {label(work)}.", "Run `/fleet queue` to list queued work.")
 
 
 def _check_terms(fleet: Fleet, work: Work, terms: Terms) -> None:

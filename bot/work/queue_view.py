@@ -62,12 +62,16 @@ def picture(fleet: Fleet, person: Person | None = None) -> Picture:
 
 
 def headline(found: Picture) -> str:
-    """Return the capacity in use, on one line."""
-    capacity = found.capacity
+    """Return the length of the queue and the capacity in use, on one line."""
+    return f"**Queue:** {len(found.queue)} queued · {usage(found.capacity)}"
+
+
+def usage(capacity: Capacity) -> str:
+    """Return the capacity in use, and the brake if it is on, on one line."""
     parts = [f"{capacity.running} of {count(capacity.max_sessions, 'slot')}", count(capacity.sessions, "session")]
     if capacity.max_memory_gb is not None:
-        reserved = f" and {capacity.reserved_gb:.1f} reserved" if capacity.reserved_gb >= 0.05 else ""
-        parts.append(f"memory {capacity.memory_gb:.1f}{reserved} of {capacity.max_memory_gb:g} GB")
+        reserved = f" ({capacity.reserved_gb:.1f} GB more reserved)" if capacity.reserved_gb >= 0.05 else ""
+        parts.append(f"memory {capacity.memory_gb:.1f} of {capacity.max_memory_gb:g} GB{reserved}")
     if capacity.max_cpu_percent is not None:
         parts.append(f"CPU {capacity.cpu_percent:.0f} of {capacity.max_cpu_percent:g} %")
     if capacity.max_weight is not None:
@@ -75,7 +79,7 @@ def headline(found: Picture) -> str:
     limit = f" of {money(capacity.budget_usd)}" if capacity.budget_usd is not None else ""
     parts.append(f"{money(capacity.spent_usd)}{limit} today")
     brake = f" · ⚠ {capacity.frozen}" if capacity.frozen else ""
-    return f"**Queue**: {count(len(found.queue), 'piece')} of work · {' · '.join(parts)}{brake}"
+    return " · ".join(parts) + brake
 
 
 def as_json(found: Picture, fleet: Fleet, product: str | None = None) -> dict[str, Any]:

@@ -9,7 +9,7 @@ PAUSED = "paused"
 
 
 ENDED = {
-    WorkState.DONE: "was done",
+    WorkState.DONE: "finished",
     WorkState.REJECTED: "was rejected",
     WorkState.FAILED: "failed",
     WorkState.CANCELLED: "was cancelled",

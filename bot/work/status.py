@@ -125,7 +125,7 @@ def product_status(
         state = "unreachable" if trouble.code == "unreachable" else "failed"
         doing, since_then = trouble.message, None
     elif paused:
-        state, doing, since_then = "paused", f"{count(len(running), 'piece')} of work paused" if running else "", None
+        state, doing, since_then = "paused", _paused_words(len(running), len(gates)), None
     elif gates:
         state, doing, since_then = "waiting", named(gates[0], 60), gates[0].created_at
         doing += f", revision {gates[0].revision}" if gates[0].revision > 1 else ""
@@ -248,7 +248,8 @@ def totals(status: FleetStatus) -> str:
     if capacity.max_memory_gb is not None:
         use.append(f"memory {capacity.memory_gb:.1f} of {capacity.max_memory_gb:g} GB")
     spent = money(capacity.spent_usd) + (f" of {money(capacity.budget_usd)}" if capacity.budget_usd is not None else "")
-    return f"**Fleet:** {' · '.join(said) or 'no products'} — {', '.join(use)}, {spent} today"
+    brake = f" · ⚠ {capacity.frozen}" if capacity.frozen else ""
+    return f"**Fleet:** {' · '.join(said) or 'no products'} — {', '.join(use)}, {spent} today{brake}"
 
 
 def product_line(status: ProductStatus, now: datetime) -> str:
@@ -268,6 +269,11 @@ def product_line(status: ProductStatus, now: datetime) -> str:
     if status.state == "waiting":
         line += f" (`{status.gates[0].id}`)"
     return line
+
+
+def _paused_words(work: int, gates: int) -> str:
+    said = [f"{count(work, 'piece')} of work paused"] if work else []
+    return ", ".join([*said, *([count(gates, "open gate")] if gates else [])])
 
 
 def _last_words(last: Work | None) -> str:

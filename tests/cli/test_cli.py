@@ -90,7 +90,10 @@ def test_help_of_a_skill_needs_no_fleet(tmp_path: Path) -> None:
     ("words", "said"),
     [
         (["statsu"], "There is no command “statsu”.\nDid you mean fleet status?\n"),
-        (["gates", "--al"], "gates has no option --al.\nDid you mean fleet gates --all?"),
+        (
+            ["gates", "--al"],
+            "gates has no option --al.\nPut -- before words that begin with dashes. Did you mean fleet gates --all?",
+        ),
         (["pause"], "pause needs <product>: name of the product.\nUsage: fleet pause <product> [--park] [--focus NAME]\n"),
         (["doctor", "--bogus"], "unrecognized arguments: --bogus"),
         (["ask"], 'fleet ask PRODUCT "WORDS"'),
@@ -143,8 +146,8 @@ def as_json(running: Process, *words: str) -> Any:
 
 def test_start_up_report_lists_parts_and_page_address(running: Process) -> None:
     report = running.until(lambda: running.log.read_text() if "\nready in " in running.log.read_text() else "", "it is ready")
-    assert report.startswith("meta-coordinator 0.1.0\n  products   4 from ")
-    assert "  engine     0.11.0 (rehearsal) (FLEET_ENGINE=rehearsal)\n" in report
+    assert report.startswith("meta-coordinator 0.1.0\n  products   4 in ")
+    assert "  engine     0.11.0 (rehearsal) · FLEET_ENGINE=rehearsal\n" in report
     assert "  claude     off: set ANTHROPIC_API_KEY" in report
     assert report.count("?token=") == 1
 

@@ -75,10 +75,10 @@ def test_held_product_without_queue_is_before_others() -> None:
     ("asked", "said"),
     [
         (gate(1), ()),
-        (gate(1, kind=GateKind.ESCALATION), ("lead-1 cannot go on",)),
-        (replace(gate(1, kind=GateKind.ESCALATION), sender=""), ("an agent cannot go on",)),
+        (gate(1, kind=GateKind.ESCALATION), ("lead-1 cannot continue",)),
+        (replace(gate(1, kind=GateKind.ESCALATION), sender=""), ("an agent cannot continue",)),
         (gate(1, "dear", work="w1"), ("w1 waits for it", "critical priority")),
-        (gate(1, "held"), ("held starts nothing new meanwhile, 2 pieces of work queued",)),
+        (gate(1, "held"), ("held starts no new work until it is decided, 2 pieces of work queued",)),
         (escalated(gate(1, "dear")), ("overdue", "critical priority")),
         (gate(1, "gone", work="w2", minutes=900), ("w2 waits for it",)),
         (replace(gate(1, "held", work="w1", minutes=900), state=GateState.DECIDED), ()),

@@ -36,9 +36,9 @@ async def test_spawn_reports_reason_and_position_of_queued_work(bed: Bed) -> Non
     await bed.say("/fleet spawn product-a one")
     await bed.say("/fleet spawn product-b two")
     post = await answer(bed, "/fleet spawn product-c three")
-    assert "It waits, 1st in the queue: waits for a slot (2 of 2 in use)." in post.text
+    assert "Queued, 1st in line: waits for a slot (2 of 2 in use)." in post.text
     await bed.say("/fleet pause product-c")
-    assert "2nd in the queue: product-c is paused" in (await answer(bed, "/fleet spawn product-c four")).text
+    assert "2nd in line: product-c is paused" in (await answer(bed, "/fleet spawn product-c four")).text
 
 
 async def test_repeated_request_starts_work_once(bed: Bed) -> None:
@@ -178,7 +178,7 @@ async def test_mail_lists_reads_and_filters_by_agent(bed: Bed) -> None:
     (found,) = data(await run(bed, "mail product-a --agent scout-1"))["mail"]
     assert (await run(bed, f"mail product-a {found['id']}")).text.endswith("> line\n> # not a title")
     assert second.id in result.text
-    with pytest.raises(NotFound, match="no mail “msg-99”"):
+    with pytest.raises(NotFound, match="no message “msg-99”"):
         await run(bed, "mail product-a msg-99")
     with pytest.raises(UsageError, match="recipient is missing"):
         await run(bed, "mail product-a keep the old API")

@@ -143,7 +143,7 @@ async def test_audit_shows_who_did_what(bed: Bed) -> None:
     post = await answer(bed, "/fleet audit w1")
     assert "ana · **work** · `w1` · asked: fix it" in post.text
     assert "**skill** · `spawn`" in (await answer(bed, "/fleet audit product-a --kind skill")).text
-    assert "no such row" in (await answer(bed, "/fleet audit g99")).text
+    assert "No matching rows" in (await answer(bed, "/fleet audit g99")).text
 
 
 async def test_audit_verify_locates_a_change(bed: Bed) -> None:

@@ -56,7 +56,7 @@ async def test_queue_shows_reasons_and_expected_waits(bed: Bed) -> None:
     await full(bed, "product-c", "product-a")
     bed.clock.forward(minutes=4)
     post = await answer(bed, "/fleet queue")
-    assert "**Queue**: 2 pieces of work · 1 of 1 slot · 1 session" in post.text
+    assert "**Queue:** 2 queued · 1 of 1 slot · 1 session" in post.text
     first, second = (part for part in post.text.splitlines() if part.startswith("- "))
     assert first.startswith("- 1st `w6` **product-a** “fix product-a”: waits for a slot (1 of 1 in use); about 9 min")
     assert "(median of the last 3 runs)" in first
@@ -91,7 +91,7 @@ async def test_cancel_removes_work_and_names_dependents(bed: Bed) -> None:
     assert "`w2` for **product-a** is cancelled" in post.text
     assert "`w3` depended on it; `/fleet prioritize w3 --after none` removes the dependency." in post.text
     assert bed.work("w2").state is WorkState.CANCELLED
-    assert "Say `/fleet stop product-b`" in await refusal(bed, "/fleet cancel w1")
+    assert "Run `/fleet stop product-b`" in await refusal(bed, "/fleet cancel w1")
     assert "There is no work" in await refusal(bed, "/fleet cancel w99")
     bed.person = Person("ben", Role.OPERATOR, products=("product-c",))
     await bed.say("/fleet spawn product-c again")
@@ -131,7 +131,7 @@ async def test_work_moved_by_hand_stays_in_position(bed: Bed) -> None:
 async def test_work_has_its_own_priority_deadline_and_dependencies(bed: Bed) -> None:
     await full(bed, "product-a", "product-c")
     post = await answer(bed, "/fleet prioritize w3 critical --deadline 18:00")
-    assert "`w3` for **product-c**: priority critical, by 2026-03-01 18:00 UTC. It waits, 1st in the queue" in post.text
+    assert "`w3` for **product-c**: priority critical, by 2026-03-01 18:00 UTC. Queued, 1st in line" in post.text
     assert "after `w3`" in (await answer(bed, "/fleet prioritize w2 --after w3")).text
     assert "w3 → w2 → w3" in await refusal(bed, "/fleet prioritize w3 --after w2")
     assert "None of them could ever start" in await refusal(bed, "/fleet prioritize w2 --after w2")
@@ -184,7 +184,7 @@ async def test_why_answers_from_admission_records(bed: Bed) -> None:
     assert "`w3` of **product-a** is running, admitted" in text
     assert "admitted: 1 of 1 slots in use; by priority, age and weight (1 of 1 slots" in text
     assert "held back: waits for a slot (1 of 1 in use)" in text
-    assert "Asked by ana" in text
+    assert "Requested by ana" in text
     rulings = data(await run(bed, "why w3"))["rulings"]
     assert [(each["verdict"], each["code"]) for each in rulings] == [("start", "admitted"), ("wait", "sessions")]
     assert "`w2` of **product-c** waits" in (await answer(bed, "/fleet why")).text
@@ -234,7 +234,7 @@ async def test_resources_shows_limits_machine_and_products(bed: Bed) -> None:
     await full(bed)
     bed.engine.set_snapshot("product-b", memory_mib=512.0, cpu_percent=20.0)
     result = await run(bed, "resources")
-    assert "**Capacity**" in result.text
+    assert "**Capacity:**" in result.text
     assert "this machine: CPU" in result.text
     assert "**product-b** 1 slot · 1 session · CPU 20 % of a core · 0.5 GB" in result.text
     assert data(result)["capacity"]["sessions"] == {"used": 1, "reserved": 0, "max": 1}
@@ -258,18 +258,18 @@ async def test_costs_by_product_day_and_work(bed: Bed) -> None:
 
 
 async def test_digest_lists_changes_and_omits_unchanged_products(bed: Bed) -> None:
-    assert (await answer(bed, "/fleet digest")).text == "Nothing changed in the last 1 d."
+    assert (await answer(bed, "/fleet digest")).text == "Nothing changed in the last 24 hours."
     await full(bed, "product-a")
     await ends(bed, "w1")
     bed.engine.push_mail("product-a", kind=MailKind.QUESTION, subject="Which?", body="Which one?")
     await bed.settled()
     text = (await answer(bed, "/fleet digest")).text
-    assert "**What changed** in the last 1 d: 1 done, 1 gate waiting" in text
+    assert "**What changed** in the last 24 hours: 1 done, 1 gate waiting" in text
     assert "**product-b** done: `w1` all is well" in text
     assert "**product-a** needs a decision: question “Which?” (`g1`)" in text
     assert "product-c" not in text
     bed.clock.forward(hours=30)
-    assert (await answer(bed, "/fleet digest")).text == "Nothing changed in the last 1 d."
+    assert (await answer(bed, "/fleet digest")).text == "Nothing changed in the last 24 hours."
 
 
 async def test_daily_digest_is_posted_once_and_only_after_changes(tmp_path: Path) -> None:

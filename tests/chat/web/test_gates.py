@@ -35,7 +35,7 @@ async def test_inbox_lists_most_urgent_gates_first_with_reasons(bed: WebBed) -> 
     await bed.settled()
     _, answer = await bed.get("/api/gates?state=open")
     assert [each["product"] for each in answer["gates"]] == ["product-c", "product-b", "product-a", "product-c"]
-    assert [each["why"] for each in answer["gates"]] == [["lead-1 cannot go on"], ["w1 waits for it"], ["high priority"], []]
+    assert [each["why"] for each in answer["gates"]] == [["lead-1 cannot continue"], ["w1 waits for it"], ["high priority"], []]
     assert answer["gates"][1]["blocks"] == ["w1"]
     _, status = await bed.get("/api/status")
     assert status["inbox"] == [each["id"] for each in answer["gates"]]
