@@ -1,7 +1,7 @@
 """Show the mail that a product's agents wrote to each other and to people, or send a message to one agent.
 
-Use it to find out what happened and why: the newest messages first, one agent's with `agent`, or one in full by its id. With `to` and a text it sends that text to an agent (operators only). To request work use spawn; to ask a question use
-ask.
+Use it to find out what happened and why: the newest messages first, one agent's with `agent`, or one in full by its id.
+With `to` and a text it sends that text to an agent (operators only). To request work use spawn; to ask a question use ask.
 """
 
 from typing import TYPE_CHECKING, Any

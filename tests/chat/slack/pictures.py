@@ -54,7 +54,7 @@ LONG = "Move every source of the importer to the new reader, one at a time.\n\n"
     f"{at}. `sources/{name}.py`: read with `Reader`, its tests stay green"
     for at, name in enumerate(("bank", "shop", "post", "tax", "stock", "payroll", "archive", "returns") * 5, 1)
 )
-ANSWER = """Two things wait for you: the plan of **product-b** (revision 2, about $3) and a question of product-a.
+ANSWER = """Two gates need your decision: the plan of **product-b** (revision 2, about $3) and a question of product-a.
 
 - product-b is ready to go once you approve
 - product-c waits for a slot"""
@@ -123,8 +123,8 @@ async def _long_plan_and_answer(bed: SlackBed, found: Pictures) -> None:
                             Session("builder-1", "builder", "working", started_at=bed.clock()))  # fmt: skip
     bed.engine.set_snapshot("product-a", cost_usd_today=1.4, cpu_percent=74.0, memory_mib=3480.0)
     await bed.answer("@fleet", "the importer", who=bed.ana)
-    ask = await bed.ana.says("@fleet", "what waits for me?")
-    await bed.answer("@fleet", "Two things wait")
+    ask = await bed.ana.says("@fleet", "what needs my decision?")
+    await bed.answer("@fleet", "Two gates need")
     found["slack-answer"] = ("fleet <small>direct message</small>", _since(bed.slack.world.im("U01ANA"), ask))
 
 
