@@ -22,6 +22,7 @@ from bot.domain import GateKind, GateState, MailKind, Role, Work, WorkState, err
 from bot.registry.yamlmodel import Section
 from bot.settings import VARIABLES
 from bot.work import status, views
+from bot.work.states import PAUSED
 from tests.bed import Bed
 from tests.docs_tables import BLOCK, REFERENCE, ROOT, SECTIONS, filled, made, messages_in, routes, rows, targets
 
@@ -104,7 +105,7 @@ def test_compose_variables_are_described() -> None:
 def test_states_are_described() -> None:
     text = PAGE.partition("\n## States\n")[2].partition("\n## ")[0]
     tables = [re.findall(r"^\| `(\w+)`", part, re.MULTILINE) for part in text.split("| --- | ")[1:]]
-    expected = (status.MARKS, WorkState, GateState, GateKind)
+    expected = (status.MARKS, (*WorkState, PAUSED), GateState, GateKind)
     assert [set(table) for table in tables] == [{str(each) for each in kinds} for kinds in expected]
     assert names("people") >= set(SECTIONS["people"].keys())
     assert set(re.findall(r"^\| `(\w+)` \| (?:read|also)", PAGE, re.MULTILINE)) == {str(role) for role in Role}

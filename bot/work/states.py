@@ -6,7 +6,7 @@ from bot.text.wording import STATE_LABELS
 from bot.work.slots import SLOT_STATES, paused_products
 
 PAUSED = "paused"
-
+"""State to show of started work whose product is paused."""
 
 ENDED = {
     WorkState.DONE: "finished",

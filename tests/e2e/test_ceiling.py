@@ -22,7 +22,7 @@ def test_overspending_work_is_paused_and_resumes_after_approval_despite_kills(tm
         assert product(fleet)["state"] == "paused"
         spent = product(fleet)["cost_usd_today"]
         assert 2 <= spent < 300, "work is paused long before its full cost"
-        assert fleet.work()[0]["state"] == "running"
+        assert fleet.work()[0]["state"] == "paused"
         fleet.kill()
         fleet.start()
         fleet.until(lambda: product(fleet)["state"] == "paused", "it is still paused")
