@@ -6,7 +6,7 @@ from typing import Any
 
 from bot.text.wording import platform_name
 
-ANSWERS = {"approve": "approved", "changes": "asked for changes", "reject": "rejected", "answer": "answered"}
+ANSWERS = {"approve": "approved", "changes": "requested changes", "reject": "rejected", "answer": "answered"}
 STEPS = {
     "raised": "asked",
     "reminded": "reminded",

@@ -22,7 +22,7 @@ def row(kind: str, person: str, **detail: Any) -> dict[str, Any]:
         (row("decision", "ana", choice="approve", note="", digest="d"), ("ana", "approved", "")),
         (
             row("decision", "ben", choice="changes", note="Shorter.", platform="slack"),
-            ("ben", "asked for changes in Slack", "Shorter."),
+            ("ben", "requested changes in Slack", "Shorter."),
         ),
         (row("decision", "ana", choice="A table", note=""), ("ana", "chose “A table”", "")),
         (row("refused", "cyd", choice="approve", why="Only ana."), ("cyd", "tried “approve” and was refused", "Only ana.")),

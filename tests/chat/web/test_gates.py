@@ -181,7 +181,7 @@ async def test_history_includes_earlier_revisions(bed: WebBed) -> None:
     _, answer = await bed.get("/api/gates/g2/history")
     told = [(each["revision"], each["by"], each["did"].partition(" in ")[0]) for each in answer["history"]]
     assert told[0] == (1, "coordinator", "asked")
-    assert (1, "owner", "asked for changes") in told
+    assert (1, "owner", "requested changes") in told
     assert (2, "coordinator", "asked") in told
     assert told.index((2, "owner", "approved")) > told.index((2, "coordinator", "asked"))
     assert "Shorter." in [each["words"] for each in answer["history"]]

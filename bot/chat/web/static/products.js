@@ -94,7 +94,7 @@ const TOTALS = ["failed", "unreachable", "waiting", "running", "paused", "idle"]
 
 function totals(status) {
   const number = (state) => status.products.filter((product) => product.state === state).length;
-  const words = (state, n) => (state === "waiting" ? `${n} ${n === 1 ? "needs" : "need"} your decision` : `${n} ${label(state).toLowerCase()}`);
+  const words = (state, n) => `${n} ${label(state).toLowerCase()}`;
   const queued = status.products.reduce((sum, product) => sum + product.queued, 0);
   const parts = TOTALS.filter(number).map((state) => words(state, number(state)));
   if (queued) parts.push(`${queued} queued`);
