@@ -84,6 +84,7 @@ def test_help_of_a_skill_needs_no_fleet(tmp_path: Path) -> None:
     assert "fleet spawn product-a ship the auth feature" in done.stdout
     assert json.loads(fleet("help", "gates", "--json", cwd=tmp_path).stdout)["name"] == "gates"
     assert "--demo" in fleet("init", "--help", cwd=tmp_path).stdout
+    assert "--demo" in fleet("help", "init", cwd=tmp_path).stdout
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,11 @@ async def test_brake_halts_everything_and_release_resumes_it(bed: Bed) -> None:
     await bed.say("/fleet spawn product-c three")
     assert bed.work("w3").state is WorkState.QUEUED
     assert "the brake is on (ana, 01 Mar 12:00 UTC); /fleet brake --release" in bed.work("w3").reason
+    (post,) = await bed.say("/fleet status")
+    assert "⚠ the brake is on (ana, 01 Mar 12:00 UTC); /fleet brake --release" in post.text
+    bed.engine.set_snapshot("product-a", paused=True)
+    (post,) = await bed.say("/fleet why product-a")
+    assert "Nothing starts on **product-a**: the brake is on" in post.text
     (post,) = await bed.say("/fleet resume product-a")
     assert "the brake is on" in post.text
     await bed.crash()
