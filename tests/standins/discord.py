@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from aiohttp import web
 
+from tests.standins import serving
 from tests.standins.discord_gateway import Gateway
 from tests.standins.discord_rest import Asked, Rest
 from tests.standins.discord_world import World
@@ -49,7 +50,7 @@ class Discord:
 
     async def __aexit__(self, *error: object) -> None:
         self.gateway.cut()
-        await self._runner.cleanup()
+        await serving.end(self._runner)
 
     @property
     def api(self) -> str:

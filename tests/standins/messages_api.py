@@ -23,6 +23,7 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.standins import serving
 from tests.standins.messages_checks import flattened, last_signature, merged, problem, sign
 from tests.standins.script import Reply, Script
 
@@ -78,7 +79,7 @@ class MessagesApi:
         return self
 
     async def __aexit__(self, *error: object) -> None:
-        await self._runner.cleanup()
+        await serving.end(self._runner)
 
     @property
     def url(self) -> str:

@@ -28,6 +28,7 @@ import aiohttp
 from aiohttp import WSMsgType, web
 from slack_sdk.signature import SignatureVerifier
 
+from tests.standins import serving
 from tests.standins.slack_blocks import message_problems, view_problems
 from tests.standins.slack_methods import METHODS
 from tests.standins.slack_people import Somebody
@@ -123,7 +124,7 @@ class Slack:
         for socket in self._sockets:
             await socket.close()
         await self._session.close()
-        await self._runner.cleanup()
+        await serving.end(self._runner)
 
     @property
     def url(self) -> str:
