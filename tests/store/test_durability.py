@@ -5,6 +5,7 @@ import inspect
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from math import inf
 from pathlib import Path
 from typing import Any, cast
 
@@ -30,6 +31,7 @@ PATIENCE = 0.15
 class Disk(Database):
     """A disk that takes nothing until `turns` is set."""
 
+    lone = inf
     turns: threading.Event
     waits: int
 
@@ -222,3 +224,21 @@ async def test_discord_is_acknowledged_after_the_disk(tmp_path: Path, disk: type
         disk.turns.clear()
         pressed = asyncio.ensure_future(bed.slash(bed.ana, bed.channel, "status"))
         await only_after_the_disk(disk, pressed.done, pressed)
+
+
+async def test_lone_caller_waits_for_the_disk_inline(tmp_path: Path) -> None:
+    threads: list[str] = []
+
+    class Named(Database):
+        def sync(self) -> None:
+            threads.append(threading.current_thread().name)
+            super().sync()
+
+    with closing(Store(tmp_path / "fleet.db", Named)) as store:
+        store.runtime_lives.set("a", "1")
+        await store.durable()
+        store.runtime_lives.set("a", "2")
+        await store.durable()
+        assert not store.database.pending
+    assert threads[0] == threading.main_thread().name, "alone it takes no thread"
+    assert threads[1] != threads[0], "one right behind the other does"

@@ -7,7 +7,7 @@ from typing import Any
 
 from bot.domain import LEAD, Author, Mail, MailKind
 from bot.store import Store
-from bot.store.migrations import MIGRATIONS
+from bot.store.migrations import MIGRATIONS, migration
 
 PLAN = {"options": ["approve", "revise", "reject"], "taskId": "t-1", "revision": 2, "plan": "1. Do it"}
 ROWS: dict[str, dict[str, Any]] = {
@@ -23,9 +23,9 @@ ROWS: dict[str, dict[str, Any]] = {
 def old_store(path: Path) -> None:
     """Create a store as it was before this migration, with these rows."""
     database = sqlite3.connect(path)
-    names = list(MIGRATIONS)
+    names = MIGRATIONS
     for name in names[: names.index("mail_kinds")]:
-        MIGRATIONS[name](database)
+        migration(name)(database)
     standard = {
         "product": "product-a",
         "sender": LEAD,

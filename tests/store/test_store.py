@@ -32,7 +32,7 @@ from bot.domain import (
 )
 from bot.domain.errors import StoreError
 from bot.store import Store
-from bot.store.migrations import MIGRATIONS
+from bot.store.migrations import MIGRATIONS, migration
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 ANA = Person("ana", Role.ADMIN, ("product-a",), {"slack": "U1"})
@@ -304,7 +304,7 @@ def test_frequent_queries_use_an_index(store: Store, sql: str) -> None:
 def test_store_of_the_first_version_is_migrated_with_its_content(tmp_path: Path) -> None:
     path = tmp_path / "fleet.db"
     with closing(sqlite3.connect(path, isolation_level=None)) as old:
-        MIGRATIONS["initial"](old)
+        migration("initial")(old)
         old.execute("PRAGMA user_version = 1")
         old.execute("INSERT INTO inbound VALUES ('e1', 'web', 'web:main', '{}', '', '', NULL, NULL, '{}', 'done', '')")
         cards = '[{"kind":"gate","gate":"g7","work":null}]'

@@ -7,35 +7,24 @@ To change the schema:
 """
 
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
-
-from bot.store.migrations import (
-    gate_actions,
-    initial,
-    lookup_indexes,
-    mail_kinds,
-    rejected_work,
-    retention,
-    scheduling,
-    screen_indexes,
-    typed_tables,
-)
+from importlib import import_module
 
 Migration = Callable[[sqlite3.Connection], None]
 
-MIGRATIONS: Mapping[str, Migration] = {
-    "initial": initial.migrate,
-    "lookup_indexes": lookup_indexes.migrate,
-    "gate_actions": gate_actions.migrate,
-    "scheduling": scheduling.migrate,
-    "typed_tables": typed_tables.migrate,
-    "mail_kinds": mail_kinds.migrate,
-    "retention": retention.migrate,
-    "rejected_work": rejected_work.migrate,
-    "screen_indexes": screen_indexes.migrate,
-}
-"""Migrations by name, in the order in which they are applied."""
+MIGRATIONS = (
+    "initial",
+    "lookup_indexes",
+    "gate_actions",
+    "scheduling",
+    "typed_tables",
+    "mail_kinds",
+    "retention",
+    "rejected_work",
+    "screen_indexes",
+)
+"""Names of the migrations, which are their modules, in the order in which they are applied."""
 NUMBERED = 4
 """Migrations of version 0.1.0, which recorded only how many had been applied, in `PRAGMA user_version`."""
 
@@ -49,15 +38,21 @@ class NewerStore(Exception):
         """The first migration that is not known."""
 
 
+def migration(name: str) -> Migration:
+    """Return a migration. Its module is imported only now, because a store that is current needs none at start."""
+    step: Migration = import_module(f"{__name__}.{name}").migrate
+    return step
+
+
 def migrate(db: sqlite3.Connection) -> None:
     """Apply what is missing, inside the open transaction. Raises NewerStore, before any change."""
     known = applied(db)
     db.execute("CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY, applied_at TEXT NOT NULL)")
     recorded = {name for (name,) in db.execute("SELECT name FROM migrations")}
     now = datetime.now(UTC).isoformat(timespec="microseconds")
-    for name, step in MIGRATIONS.items():
+    for name in MIGRATIONS:
         if name not in known:
-            step(db)
+            migration(name)(db)
         if name not in recorded:
             db.execute("INSERT INTO migrations VALUES (?, ?)", (name, now))
     # Version 0.1.0 refuses a store whose number it does not know.
@@ -74,4 +69,4 @@ def applied(db: sqlite3.Connection) -> list[str]:
     (number,) = db.execute("PRAGMA user_version").fetchone()
     if number > NUMBERED:
         raise NewerStore(f"number {number}")
-    return list(MIGRATIONS)[:number]
+    return list(MIGRATIONS[:number])
