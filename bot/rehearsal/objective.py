@@ -12,6 +12,8 @@ WORDS = re.compile(
 )
 DECISION = re.compile(r"^\W*(?:decision\s*:\s*)?(approved?|revise|changes?|feedback|reject(?:ed)?)\b[:,.\s]*(.*)", re.I | re.S)
 CHOICES = {"approve": "approve", "approved": "approve", "reject": "reject", "rejected": "reject"}
+MARKER = re.compile(r"\s*\[[gmqw]\d+\.[0-9a-f]{4}(?:\.\d+)?\]\s*$")
+"""The fleet's marker at the end of an answer, such as `[g3.k3f9]`."""
 EMPTY_SUBJECTS = {"", "objective", "new objective", "dispatch", "task", "work"}
 
 
@@ -49,12 +51,12 @@ def read(mail: Message) -> Objective:
 
 def decision(message: Message) -> Decision:
     """Return the decision in an answer to a plan. Anything but yes or no is a requested change."""
-    for text in (message.body, message.subject.removeprefix("Re: ")):
-        if found := DECISION.match(text.strip()):
+    body = MARKER.sub("", message.body).strip()
+    for text in (body, message.subject.removeprefix("Re: ").strip()):
+        if found := DECISION.match(text):
             choice = CHOICES.get(found[1].lower(), "revise")
-            note = found[2].strip() if text is message.body else message.body.strip()
-            return Decision(choice, note)
-    return Decision("revise", message.body.strip())
+            return Decision(choice, found[2].strip() if text is body else body)
+    return Decision("revise", body)
 
 
 def addressed_task(message: Message) -> str | None:

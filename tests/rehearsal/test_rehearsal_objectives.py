@@ -44,6 +44,12 @@ def test_plan_is_revised_until_approved(shop: Served) -> None:
     assert shop.product.rows("metrics.db", spent)[0]["usd"] >= 2
 
 
+def test_marker_at_the_end_of_an_answer_is_no_note(shop: Served) -> None:
+    thread = shop.objective("[complex] Rewrite it in Ada")
+    shop.answer(shop.wait(thread, "decision_gate"), "DECISION: reject\n\n[g3.1f4d]")
+    assert shop.wait(thread, "result")["body"].endswith("was rejected.")
+
+
 def test_rejected_plan_ends_without_work(shop: Served) -> None:
     thread = shop.objective("[complex] Rewrite it in Cobol")
     shop.answer(shop.wait(thread, "decision_gate"), "DECISION: reject: not this year")

@@ -1,9 +1,15 @@
 """Death of `ov serve` with its coordinator, and the wrong state that the next one finds (finding 8)."""
 
+import os
+import signal
 from collections.abc import Callable
 
 import pytest
 
+from bot.rehearsal.dialects import CURRENT
+from bot.rehearsal.mail import Message
+from bot.rehearsal.project import find
+from bot.rehearsal.server.attendant import Attendant
 from tests.rehearsal.driving import Product, Served, running, until
 
 
@@ -84,3 +90,17 @@ def test_workers_outlive_a_stopped_coordinator(product: Product, serve: Callable
     until(lambda: worker_state() == "completed", "the worker's own end")
     to = [one["to"] for one in server.get("/api/mail") if one["type"] == "worker_done"]
     assert to == ["operator"]
+
+
+def test_stop_succeeds_after_the_coordinator_died_during_a_delivery(product: Product) -> None:
+    project = find(product.root, CURRENT)
+    attendant = Attendant(project)
+    attendant.start()
+    process = attendant._process
+    assert process is not None
+    os.kill(process.pid, signal.SIGKILL)
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    project.post(Message("", "operator", "coordinator", "Add a discount", "Please.", "dispatch"))
+    attendant.deliver(process)
+    assert attendant.stop() and not attendant.connected
+    attendant.close()

@@ -7,6 +7,7 @@ and believes the row (finding 8).
 import asyncio
 import sqlite3
 import subprocess
+from contextlib import suppress
 
 from bot.rehearsal import lifecycle, processes
 from bot.rehearsal.correspondence import COORDINATOR
@@ -61,7 +62,8 @@ class Attendant:
     def _forget(self) -> None:
         if self._process is not None:
             if self._process.stdin:
-                self._process.stdin.close()
+                with suppress(BrokenPipeError):  # a nudge that a dead coordinator never read is still buffered
+                    self._process.stdin.close()
             processes.end(self._process.pid)
             self._process.wait()
             self._process = None
