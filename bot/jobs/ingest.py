@@ -179,8 +179,9 @@ def _before(fleet: Fleet, mail: Mail, kind: GateKind, work: Work | None) -> Gate
 def _end(fleet: Fleet, work: Work, *, succeeded: bool, result: str) -> Work:
     state = WorkState.DONE if succeeded else WorkState.FAILED
     withdraw(fleet, work.product, f"{work.id} ended", work=work.id, unsent=True)
-    fleet.record("work", work.agent or LEAD, work.product, work.id, {"ended": state.value})
-    return end(fleet, work, state, result=result, reason=headline(result, 160))
+    ended = end(fleet, work, state, result=result, reason=headline(result, 160))
+    fleet.record("work", work.agent or LEAD, work.product, work.id, {"ended": ended.state.value})
+    return ended
 
 
 def _say_reports(fleet: Fleet, product: str, reports: Sequence[Report]) -> None:

@@ -40,6 +40,8 @@ async def test_result_after_rejected_plan_ends_work_as_rejected(bed: Bed, kind: 
     await bed.settled()
     assert bed.work("w1").state is WorkState.REJECTED
     assert bed.work("w1").ended_at is not None
+    ended = [row["detail"]["ended"] for row in bed.fleet.store.audit.found(limit=9, subject="w1") if "ended" in row["detail"]]
+    assert ended == ["rejected"]
 
 
 async def test_stopping_work_after_rejected_plan_ends_it_as_rejected(bed: Bed) -> None:
