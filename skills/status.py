@@ -56,7 +56,7 @@ def _table(fleet: FleetStatus) -> Table:
         (
             f"{MARKS[each.state]} {each.name}",
             STATE_LABELS[each.state],
-            each.doing,
+            f"{each.doing} {each.trouble.hint}".strip() if each.trouble else each.doing,
             since(each.since, fleet.at),
             str(each.slots or ""),
             str(len(each.sessions) or ""),

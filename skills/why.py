@@ -2,7 +2,7 @@
 
 Use it for every question that begins with why: why a product does nothing, why a piece of work waits or was started, what
 happened to a gate. It uses the guard's records and the journal, costs nothing and does not guess. Without a name it
-explains everything that waits.
+explains all queued work.
 """
 
 from dataclasses import asdict
@@ -17,7 +17,7 @@ class Args(SkillArgs):
     """Arguments of `why`."""
 
     about: str | None = words(
-        None, description="Name of a product, or id of work (w12) or a gate (g7); everything that waits by default."
+        None, description="Name of a product, or id of work (w12) or a gate (g7); all queued work by default."
     )
 
 

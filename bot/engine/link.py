@@ -27,6 +27,10 @@ They detect a dead connection and refresh the runtime's figures."""
 MARGIN = 3.0
 """Seconds beyond a request's own deadline until its response counts as lost."""
 
+OLD_SUPERVISOR = (
+    "%s runs an older supervisor (protocol %d). On this machine it is replaced once no session runs in it; "
+    "rebuild a container with docker compose up --build."
+)
 RETRIED = "The fleet retries until it answers. Run `fleet doctor` for the cause."
 
 
@@ -144,7 +148,7 @@ class Link:
         self._greeting = str(info.get("life", ""))
         self.info = self._described(info)
         if self._channel.protocol != PROTOCOL:
-            log.warning("%s speaks version %d of the protocol; update it", self.name, self._channel.protocol)
+            log.warning(OLD_SUPERVISOR, self.name, self._channel.protocol)
         self._settled.clear()
 
     def _take(self, message: Message | ChannelError) -> None:

@@ -66,19 +66,21 @@ def of_gate(fleet: Fleet, gate: Gate) -> list[str]:
 
 
 def of_queue(fleet: Fleet, products: Sequence[str]) -> list[str]:
-    """Return why the queued work of these products waits."""
+    """Return why the queued work of these products waits, the brake of the whole fleet first."""
     made = _queue(fleet)
     waiting = forecast.waits(fleet, made)
     mine = [each for each in made if each.work.product in products]
-    return [of_open_work(fleet, each.work, each, waiting.get(each.work.id)) for each in mine] or ["The queue is empty."]
+    lines = [of_open_work(fleet, each.work, each, waiting.get(each.work.id)) for each in mine]
+    return [*_braked(fleet), *(lines or ["The queue is empty."])]
 
 
 def of_open_work(fleet: Fleet, work: Work, made: Admission | None, wait: forecast.Wait | None) -> str:
     """Return one line: `w12` waits: 0.6 GB short of memory; 2nd by priority, age and weight; about 14 min (last 9 runs)."""
     name = f"`{work.id}` of **{work.product}**"
     if work.state is WorkState.QUEUED and made is not None and not made.start:
-        parts = [made.reason.removeprefix("waits "), f"{ordinal(made.position)} in the queue by priority, age and weight"]
-        return f"{name} waits: {'; '.join([*parts, *([str(wait)] if wait else [])])}."
+        reason = made.reason if made.reason.startswith("waits ") else f"waits: {made.reason}"
+        parts = [reason, f"{ordinal(made.position)} in the queue by priority, age and weight", *([str(wait)] if wait else [])]
+        return f"{name} {'; '.join(parts)}."
     if work.state is WorkState.QUEUED:
         return f"{name} starts at the next check: there is capacity."
     if work.state is WorkState.WAITING:
@@ -108,13 +110,18 @@ def _held(fleet: Fleet, product: str) -> list[str]:
     """Return what keeps all work of a product from starting."""
     held = holds.holds(fleet, slots.by_product(fleet)).get(product)
     lines = [f"Nothing starts on **{product}**: {held.reason}."] if held else []
-    frozen = holds.brake_reason(limits.WHOLE_FLEET, fleet.store.brakes.get(limits.WHOLE_FLEET))
-    if frozen and not (held and held.code == "brake"):
-        lines.append(f"Nothing starts on any product: {frozen}.")
+    if not (held and held.code == "brake"):
+        lines += _braked(fleet)
     most, spent = limits.daily_limit(fleet, product), limits.spent_today(fleet).get(product, 0.0)
     if most is not None and spent >= most:
         lines.append(f"**{product}** has spent {money(spent)} of {money(most)} today.")
     return lines
+
+
+def _braked(fleet: Fleet) -> list[str]:
+    """Return that the brake of the whole fleet is on, or nothing."""
+    frozen = holds.brake_reason(limits.WHOLE_FLEET, fleet.store.brakes.get(limits.WHOLE_FLEET))
+    return [f"Nothing starts on any product: {frozen}."] if frozen else []
 
 
 def _source(work: Work) -> str:
@@ -157,14 +164,20 @@ def _pairs(numbers: dict[str, Any]) -> Sequence[tuple[str, tuple[float, float | 
 
 
 def _row(row: dict[str, Any], fleet: Fleet) -> str:
-    at = datetime.fromisoformat(row["at"])
-    detail = ", ".join(
-        f"{name} {_short(value)}" for name, value in row["detail"].items() if value not in (None, "", [], {}, False)
-    )
+    at, detail = datetime.fromisoformat(row["at"]), _detail(row["detail"])
     return f"{_ago(at, fleet)} {row['person']}: {row['kind']}{f' ({detail})' if detail else ''}"
 
 
+def _detail(detail: dict[str, Any]) -> str:
+    """Return the names and values of a journal row's detail, without empty values."""
+    return ", ".join(
+        f"{name} {_short(value)}".strip() for name, value in detail.items() if value not in (None, "", [], {}, False)
+    )
+
+
 def _short(value: Any) -> str:
+    if isinstance(value, dict):
+        return _detail(value)
     return shortened(", ".join(map(str, value)) if isinstance(value, list) else str(value), 100)
 
 

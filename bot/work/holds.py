@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from bot.domain import GateState, Work, WorkState
+from bot.domain import GateState, Trouble, Work, WorkState
 from bot.fleet import Fleet
+from bot.text.wording import STATE_LABELS
 from bot.work import estimates, retry
 from bot.work.admission import Hold
 from bot.work.limits import WHOLE_FLEET
@@ -26,7 +27,7 @@ def holds(fleet: Fleet, slots: Mapping[str, int]) -> dict[str, Hold]:
         elif name in paused:
             found[name] = Hold("paused", pause_reason(name, paused[name]))
         elif trouble := fleet.trouble(product) or (snapshot.trouble if snapshot else None):
-            found[name] = Hold("trouble", f"{name}: {trouble.message}")
+            found[name] = Hold("trouble", trouble_reason(name, trouble))
         elif name in fleet.unheard:
             found[name] = Hold("unheard", f"the runtime of {name} has just started and has not reported yet")
         elif snapshot and snapshot.paused:
@@ -47,6 +48,11 @@ def failures(fleet: Fleet, product: str) -> list[Work]:
     if not ended or ended[0].state is not WorkState.FAILED:
         return []
     return retry.in_a_row(ended, fleet.store.product_states.retried_at(product))
+
+
+def trouble_reason(name: str, trouble: Trouble) -> str:
+    """Return what is wrong with a product and what to do about it, as the middle of a sentence."""
+    return f"{name}: {trouble.message} {trouble.hint}".strip().removesuffix(".").replace("`", "")
 
 
 def pause_reason(name: str, cause: str) -> str:
@@ -86,5 +92,5 @@ def _depends(work: Work, states: Mapping[str, WorkState]) -> Hold | None:
             fix = f"/fleet prioritize {work.id} --after none removes the dependency"
             return Hold("depends", f"depends on {id}, which {ENDED[state]}, so it never starts; {fix}")
         if state is not None and state is not WorkState.DONE:
-            return Hold("depends", f"waits for {id}, which is {state}")
+            return Hold("depends", f"waits for {id}, which is {STATE_LABELS[state].lower()}")
     return None

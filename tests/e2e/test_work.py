@@ -21,7 +21,7 @@ def test_third_start_is_queued_and_starts_when_a_slot_is_free(fleet: Fleet) -> N
     first, third = fleet.work("product-a")[0], fleet.work("product-c")[0]
     assert (third["state"], third["reason"]) == ("queued", "waits for a slot (2 of 2 in use)")
     said = fleet.say(f"/fleet why {third['id']}", "places")
-    assert "waits: for a slot (2 of 2 in use); 1st in the queue by priority, age and weight" in said
+    assert "waits for a slot (2 of 2 in use); 1st in the queue by priority, age and weight" in said
 
     until(lambda: fleet.work("product-a")[0]["state"] == "running", "the first to run", 60)
     fleet.say("/fleet stop product-a --yes", "places")

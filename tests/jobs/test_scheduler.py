@@ -180,6 +180,8 @@ async def test_dependent_work_waits_for_its_dependency(bed: Bed) -> None:
     await spawn(bed, "product-a")
     await spawn(bed, "product-b", options="--after w1")
     assert bed.work("w2").reason == "waits for w1, which is running"
+    await plan(bed, "w1")
+    assert bed.work("w2").reason == "waits for w1, which is waiting for a decision"
     await ends(bed, "w1")
     assert states(bed)["w2"] == "running"
     await spawn(bed, "product-c", options="--after w2")
@@ -259,7 +261,7 @@ async def test_stalled_work_is_reported_once_with_actions(bed: Bed) -> None:
 
 
 async def test_product_in_trouble_holds_only_its_own_work(bed: Bed) -> None:
-    bed.engine.set_trouble("product-a", Trouble("path_missing", "Its folder is gone."))
+    bed.engine.set_trouble("product-a", Trouble("path_missing", "Its folder is gone.", "Run `fleet adopt`."))
     await spawn(bed, "product-a")
     await spawn(bed, "product-d")
-    assert (bed.work("w1").reason, states(bed)["w2"]) == ("product-a: Its folder is gone.", "running")
+    assert (bed.work("w1").reason, states(bed)["w2"]) == ("product-a: Its folder is gone. Run fleet adopt", "running")

@@ -35,6 +35,13 @@ async def test_status_of_one_product_shows_details(bed: Bed) -> None:
     assert "`w1` Running “fix the test”" in post.text
 
 
+async def test_status_table_names_the_fix_of_a_failed_product(bed: Bed) -> None:
+    bed.engine.set_trouble("product-c", Trouble("not_initialised", "product-c is not initialised.", "Run fleet adopt."))
+    table = (await run(bed, "status")).table
+    assert table is not None
+    assert table.rows[0][2] == "product-c is not initialised. Run fleet adopt."
+
+
 async def test_status_as_data_and_as_a_table(bed: Bed) -> None:
     result = await run(bed, "status")
     assert [each["name"] for each in data(result)["products"]] == ["product-a", "product-b", "product-c"]

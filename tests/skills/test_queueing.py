@@ -178,7 +178,7 @@ async def test_work_row_records_requester_and_source(bed: Bed) -> None:
 async def test_why_answers_from_admission_records(bed: Bed) -> None:
     await full(bed, "product-c", "product-a")
     text = (await answer(bed, "/fleet why product-c")).text
-    assert "`w2` of **product-c** waits: for a slot (1 of 1 in use); 2nd in the queue by priority, age and weight." in text
+    assert "`w2` of **product-c** waits for a slot (1 of 1 in use); 2nd in the queue by priority, age and weight." in text
     await ends(bed, "w1")
     text = (await answer(bed, "/fleet why w3")).text
     assert "`w3` of **product-a** is running, admitted" in text
@@ -190,6 +190,19 @@ async def test_why_answers_from_admission_records(bed: Bed) -> None:
     assert "`w2` of **product-c** waits" in (await answer(bed, "/fleet why")).text
     with pytest.raises(NotFound):
         await run(bed, "why product-zz")
+
+
+async def test_why_reports_the_brake_while_nothing_is_queued(bed: Bed) -> None:
+    assert (await answer(bed, "/fleet why")).text == "The queue is empty."
+    await bed.say("/fleet brake --yes")
+    text = (await answer(bed, "/fleet why")).text
+    assert "Nothing starts on any product: the brake is on" in text and "The queue is empty." in text
+
+
+async def test_why_shows_changed_terms_without_empty_values(bed: Bed) -> None:
+    await full(bed, "product-c", "product-a")
+    await bed.say("/fleet prioritize w3 low")
+    assert "work (prioritized priority low)" in (await answer(bed, "/fleet why w3")).text
 
 
 async def test_why_names_shortage_position_and_expected_wait(tmp_path: Path) -> None:

@@ -17,7 +17,9 @@ def states(wanted: str, known: dict[str, bool]) -> tuple[str, ...]:
         return tuple(each for each, is_open in known.items() if is_open)
     named = tuple(wanted.split(","))
     if unknown := [each for each in named if each not in known]:
-        raise UsageError(f"Unknown state “{unknown[0][:40]}”.", f"Use one of: open, all, {', '.join(known)}.")
+        raise UsageError(
+            f"Unknown state “{unknown[0][:40]}”.", f"Use one of: {', '.join(dict.fromkeys(['open', 'all', *known]))}."
+        )
     return named
 
 

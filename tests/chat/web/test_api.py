@@ -92,6 +92,8 @@ async def test_gate_list_has_everything_a_decision_needs(bed: WebBed) -> None:
     assert "<script>" not in gate["html"]
     assert (gate["work"], gate["asked_by"], gate["objective"]) == ("w1", "ana", "fix the test")
     assert (await bed.get("/api/gates?state=decided,delivered"))[1] == {"gates": []}
+    _, answer = await bed.get("/api/gates?state=nonsense")
+    assert answer["error"]["hint"] == "Use one of: open, all, decided, delivered, superseded, withdrawn."
 
 
 async def test_later_revision_has_a_diff(bed: WebBed) -> None:
