@@ -22,6 +22,7 @@ from bot.doctor import Findings
 from bot.domain.checks import Check
 from bot.engine.local import LocalTransport
 from bot.store import Store
+from tests.standins import serving
 
 PRODUCTS = "products:\n  - {name: product-a, path: ./product-a}\n"
 KEY = "sk-ant-api03-abcdefghijklmnop"
@@ -115,7 +116,7 @@ async def docker(folder: Path, container: dict[str, Any] | None) -> AsyncIterato
     try:
         yield f"unix://{folder}/d.sock"
     finally:
-        await runner.cleanup()
+        await serving.end(runner)
 
 
 async def test_missing_container_is_reported(folder: Path) -> None:
@@ -165,7 +166,7 @@ async def messages_api(status: int) -> AsyncIterator[tuple[str, list[str]]]:
     try:
         yield f"http://127.0.0.1:{site.port}", keys
     finally:
-        await runner.cleanup()
+        await serving.end(runner)
 
 
 async def test_rejected_claude_key_is_reported(folder: Path) -> None:
